@@ -1,0 +1,31 @@
+"""Deep Embedded Clustering in NumPy: every equation of the paper, checkable line by line."""
+
+from importlib import import_module
+
+__version__ = "0.1.0"
+
+_HOME = {  # imported on first use, so that importing decnp pulls in neither numba nor scikit-learn
+    "DEC": "dec",
+    "StackedAutoencoder": "autoencoder",
+    "Step": "autoencoder",
+    "TrainingError": "autoencoder",
+    "Profile": "profiles",
+    "cluster_accuracy": "metrics",
+    "normalized_mutual_info": "metrics",
+    "adjusted_rand_index": "metrics",
+    "generalizability": "metrics",
+    "load_mnist": "datasets",
+    "load_digits": "datasets",
+}
+
+__all__ = ["__version__", *_HOME]
+
+
+def __getattr__(name):
+    if name in _HOME:
+        return getattr(import_module(f".{_HOME[name]}", __name__), name)
+    raise AttributeError(f"module 'decnp' has no attribute {name!r}")
+
+
+def __dir__():
+    return sorted([*globals(), *_HOME])

@@ -1,0 +1,272 @@
+"""The stacked autoencoder of DEC section 3.2: greedy layer-wise pretraining, then fine-tuning."""
+
+from __future__ import annotations
+
+from typing import Callable, Iterator, NamedTuple, Optional, Sequence
+
+import numpy as np
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from .engine import engine_for
+from .layers import Dense, arrays_of, dropout_mask, init_mlp, mlp, mlp_vjp, squared_error
+from .optim import SGD, Adam, burn_in, cosine_decay, cyclic_minibatches, shuffled_minibatches, step_decay
+from .profiles import Profile, profile_for
+
+__all__ = ["StackedAutoencoder", "Step", "TrainingError"]
+
+BLOCK = 2048
+"""Rows that go through the network at once where no gradient is needed: a bounded workspace."""
+
+
+class Step(NamedTuple):
+    """A report from a training loop: one for every so many iterations, or for each refresh of P."""
+
+    phase: str
+    """"pretrain 1", ..., "finetune", "k-means", "cluster"."""
+    iteration: int
+    """Iterations done in this phase."""
+    n_iter: int
+    """Iterations that the phase has (in "cluster": at most)."""
+    loss: float
+    """Mean loss of the minibatches since the last report: reconstruction, or KL in nats per sample."""
+    changed: Optional[float] = None
+    """In "cluster": the fraction of labels that changed since the last refresh of P."""
+
+
+class TrainingError(ArithmeticError):
+    """Training left the finite numbers; the message says where and what to try."""
+
+
+class StackedAutoencoder(TransformerMixin, BaseEstimator):
+    """A fully connected autoencoder D-500-500-2000-10 and back, trained as in DEC section 3.2.
+
+    Each pair of an encoder layer and its decoder layer is first trained as a denoising autoencoder
+    (Eqs. 6-9) on the fixed features of the pairs below; then the whole stack is fine-tuned. ReLU
+    everywhere but on the code and on the reconstruction.
+
+    Parameters
+    ----------
+    hidden_layer_sizes : widths of the encoder's layers; the last one is the code's
+    profile : "fast", "paper" or a ``decnp.Profile``: the schedule
+    batch_size : rows in a minibatch
+    engine : "numba" or "numpy", for the update of the weights
+    dtype : "float32", "float64", or None for float32 where it holds X exactly, else float64
+    random_state : None, int, ``numpy.random.Generator`` or ``RandomState``
+    verbose : 0 is silent; 1 prints a line for each report
+
+    Attributes
+    ----------
+    encoder_, decoder_ : lists of ``Dense``
+    shift_, scale_ : the network sees (x - shift_) * scale_
+    history_ : list of ``Step``
+    n_features_in_ : D
+
+    Differs from the paper: see ``decnp.Profile``, switch by switch.
+
+    >>> from decnp.datasets import load_digits
+    >>> X, _ = load_digits()
+    >>> ae = StackedAutoencoder((32, 4), random_state=0).fit(X)
+    >>> ae.encode(X).shape
+    (1797, 4)
+    """
+
+    def __init__(
+        self, hidden_layer_sizes=(500, 500, 2000, 10), *, profile="fast", batch_size=256, engine="numba",
+        dtype=None, random_state=None, verbose=0,
+    ):
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.profile = profile
+        self.batch_size = batch_size
+        self.engine = engine
+        self.dtype = dtype
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def fit(self, X, y=None) -> "StackedAutoencoder":
+        """Train on X (n, D); ``y`` is ignored. Raises ValueError for bad input, TrainingError for lost numbers."""
+        for step in self.steps(X):
+            if self.verbose:
+                print(f"{step.phase:>12}  {step.iteration:>7}/{step.n_iter}  loss {step.loss:.5f}", flush=True)
+        return self
+
+    def steps(self, X) -> Iterator[Step]:
+        """The training run as a generator of ``Step``; ``fit`` drains it."""
+        X = check_data(self, X, reset=True)
+        profile = profile_for(self.profile, len(X))
+        sizes = [X.shape[1], *check_sizes(self.hidden_layer_sizes)]
+        weights_rng, noise_rng, batch_rng = as_generator(self.random_state).spawn(3)
+        self.shift_, self.scale_ = _scaling(X, profile)
+        self.history_ = []
+        rows = X[: profile.autoencoder_rows]
+
+        pairs = _init_pairs(weights_rng, sizes, profile.init_std, X.dtype)
+        if profile.pretrain_iter:
+            for l, pair in enumerate(pairs):
+                take = self._features(rows, [p[0] for p in pairs[:l]])
+                rates = _dropout_rates(profile, l, len(pairs))
+                yield from self._train(f"pretrain {l + 1}", pair, take, len(rows), profile.pretrain_iter, rates,
+                                       profile, noise_rng, batch_rng)
+        self.encoder_ = [enc for enc, _ in pairs]
+        self.decoder_ = [dec for _, dec in reversed(pairs)]
+        take = self._features(rows, [])
+        yield from self._train("finetune", self.encoder_ + self.decoder_, take, len(rows), profile.finetune_iter,
+                               [profile.finetune_dropout], profile, noise_rng, batch_rng)
+
+    def encode(self, X) -> np.ndarray:
+        """X (n, D) -> the code z (n, d). Raises NotFittedError before ``fit``, ValueError for bad input."""
+        check_is_fitted(self, "encoder_")
+        return in_blocks(self._encode_block, check_data(self, X, reset=False))
+
+    transform = encode
+
+    def decode(self, Z) -> np.ndarray:
+        """Codes Z (n, d) -> reconstructions (n, D), in the units of the data."""
+        check_is_fitted(self, "encoder_")
+        Z = np.asarray(Z, self.encoder_[0].W.dtype)
+        width = self.decoder_[0].W.shape[0]
+        if Z.ndim != 2 or Z.shape[1] != width:
+            raise ValueError(f"Z must have the shape (n, {width}); got {Z.shape}")
+        return in_blocks(lambda z: mlp(self.decoder_, z)[-1] / self.scale_ + self.shift_, Z)
+
+    inverse_transform = decode
+
+    def reconstruction_loss(self, X) -> float:
+        """1/(2 n D) sum ||x_rec - x||^2 over X (n, D), in the scaled units that training saw."""
+        check_is_fitted(self, "encoder_")
+        X = check_data(self, X, reset=False)
+        theta = self.encoder_ + self.decoder_
+        total = 0.0
+        for start in range(0, len(X), BLOCK):
+            x = self._scaled(X[start : start + BLOCK])
+            total += float(squared_error(mlp(theta, x)[-1], x)[0]) * len(x)
+        return total / len(X)
+
+    @property
+    def _n_features_out(self):
+        return self.encoder_[-1].W.shape[1]
+
+    def _scaled(self, x):
+        return (x - self.shift_) * self.scale_
+
+    def _encode_block(self, x):
+        return mlp(self.encoder_, self._scaled(x))[-1]
+
+    def _features(self, rows, below: Sequence[Dense]) -> Callable[[np.ndarray], np.ndarray]:
+        """What a pair trains on, as a function of row numbers: the fixed output of the layers below it."""
+        if not below:
+            return lambda i: self._scaled(rows[i])
+        features = in_blocks(lambda x: mlp(below, self._scaled(x))[-1], rows)
+        return lambda i: features[i]
+
+    def _train(self, phase, theta, take, n, n_iter, rates, profile, noise_rng, batch_rng) -> Iterator[Step]:
+        """SGD on the reconstruction of ``take(rows)``; ``rates[l]`` is the dropout on the input of layer l."""
+        optimizer = make_optimizer(arrays_of(theta), profile, n_iter, engine_for(self.engine))
+        batches = minibatches(n, self.batch_size, profile.shuffle, batch_rng)
+        report = max(1, min(n_iter // 20, 1000))
+        loss_sum, since = 0.0, 0
+        for t in range(1, n_iter + 1):
+            x = take(next(batches))
+            masks = [
+                dropout_mask(noise_rng, (len(x), layer.W.shape[0]), rate, x.dtype) for layer, rate in zip(theta, rates)
+            ]
+            hs = mlp(theta, x, masks)
+            loss, g = squared_error(hs[-1], x)
+            _, g_theta = mlp_vjp(g, theta, hs, masks, need_x=False)
+            optimizer.step(arrays_of(g_theta))
+            loss_sum, since = loss_sum + float(loss), since + 1
+            if t % report == 0 or t == n_iter:
+                step = Step(phase, t, n_iter, loss_sum / since)
+                if not np.isfinite(step.loss):
+                    raise TrainingError(
+                        f"the reconstruction loss became {step.loss} in phase '{phase}' before iteration {t}: the data's "
+                        "scale and the learning rate do not fit; try input_scale='unit' or a smaller lr in the profile"
+                    )
+                self.history_.append(step)
+                yield step
+                loss_sum, since = 0.0, 0
+
+
+def _init_pairs(rng, sizes, std, dtype) -> list[list[Dense]]:
+    """[encoder layer, decoder layer] for each pair; ReLU but on the code and on the reconstruction of x."""
+    pairs = []
+    for l, (n_in, n_out) in enumerate(zip(sizes, sizes[1:])):
+        acts = ["linear" if l == len(sizes) - 2 else "relu", "linear" if l == 0 else "relu"]
+        pairs.append(init_mlp(rng, [n_in, n_out, n_in], acts, std, dtype))
+    return pairs
+
+
+def _dropout_rates(profile: Profile, l: int, n_pairs: int) -> list[float]:
+    """Dropout on the input of pair l and on its hidden layer (Eqs. 6 and 8)."""
+    on_input = l > 0 or profile.dropout_on_input
+    on_hidden = l < n_pairs - 1 or profile.dropout_on_code
+    return [profile.dropout * on_input, profile.dropout * on_hidden]
+
+
+def _scaling(X, profile: Profile):
+    """shift (D,) or 0 and scale, for (x - shift) * scale."""
+    shift = X.mean(axis=0, dtype=np.float64).astype(X.dtype) if profile.center else X.dtype.type(0)
+    scale = profile.input_scale
+    if scale == "unit":
+        blocks = (X[s : s + BLOCK] - shift for s in range(0, len(X), BLOCK))
+        mean_square = sum(float(np.sum(np.square(x, dtype=np.float64))) for x in blocks) / X.size
+        scale = 1 / np.sqrt(mean_square) if mean_square > 0 else 1.0
+    return shift, X.dtype.type(1.0 if scale is None else scale)
+
+
+def make_optimizer(arrays, profile: Profile, n_iter: int, engine):
+    """The profile's optimiser for one autoencoder phase of ``n_iter`` steps; every second array is a bias."""
+    if profile.lr_decay == "step":
+        lr = step_decay(profile.lr, profile.lr_every, profile.lr_factor)
+    elif profile.lr_decay == "cosine":
+        lr = cosine_decay(profile.lr, n_iter)
+    else:
+        raise ValueError(f"lr_decay must be 'step' or 'cosine'; got {profile.lr_decay!r}")
+    lr_scale = [1.0, profile.bias_lr] * (len(arrays) // 2)
+    if profile.optimizer == "adam":
+        return Adam(arrays, lr, lr_scale=lr_scale, update=engine.adam_update)
+    if profile.optimizer == "sgd":
+        return SGD(arrays, lr, burn_in(profile.momentum, profile.burn_in), lr_scale, engine.sgd_update)
+    raise ValueError(f"optimizer must be 'sgd' or 'adam'; got {profile.optimizer!r}")
+
+
+def minibatches(n: int, batch_size: int, shuffle: bool, rng: np.random.Generator) -> Iterator[np.ndarray]:
+    """Endless row numbers, in random or in file order."""
+    if not (isinstance(batch_size, (int, np.integer)) and batch_size >= 1):
+        raise ValueError(f"batch_size must be a whole number >= 1; got {batch_size!r}")
+    return shuffled_minibatches(n, batch_size, rng) if shuffle else cyclic_minibatches(n, batch_size)
+
+
+def in_blocks(f: Callable[[np.ndarray], np.ndarray], X: np.ndarray) -> np.ndarray:
+    """f over X (n, D) in blocks of ``BLOCK`` rows, into one array (n, ...) of X's dtype."""
+    first = f(X[:BLOCK])
+    out = np.empty((len(X), *first.shape[1:]), first.dtype)
+    out[:BLOCK] = first
+    for start in range(BLOCK, len(X), BLOCK):
+        out[start : start + BLOCK] = f(X[start : start + BLOCK])
+    return out
+
+
+def check_data(estimator, X, reset: bool) -> np.ndarray:
+    """X as a finite (n, D) array of the estimator's dtype, or one sentence that says what is wrong."""
+    X = validate_data(estimator, X, reset=reset, dtype=None if hasattr(X, "dtype") else "numeric")
+    dtype = estimator.dtype
+    if dtype is None:
+        dtype = np.result_type(X.dtype, np.float32)
+    if np.dtype(dtype) not in (np.float32, np.float64):
+        raise ValueError(f"dtype must be 'float32', 'float64' or None; got {dtype!r}")
+    return np.ascontiguousarray(X, dtype)
+
+
+def check_sizes(sizes) -> list[int]:
+    sizes = list(sizes) if np.iterable(sizes) else [sizes]
+    if not sizes or not all(isinstance(s, (int, np.integer)) and s >= 1 for s in sizes):
+        raise ValueError(f"hidden_layer_sizes must be whole numbers >= 1; got {sizes!r}")
+    return [int(s) for s in sizes]
+
+
+def as_generator(random_state) -> np.random.Generator:
+    """One ``numpy.random.Generator`` from None, an int, a Generator or a RandomState."""
+    if isinstance(random_state, np.random.RandomState):
+        return np.random.default_rng(random_state.randint(0, 2**31, 4))
+    return np.random.default_rng(random_state)

@@ -1,0 +1,225 @@
+"""The paper, Eqs. 1-5: one function each, in plain NumPy. Read this file first.
+
+Letters are the paper's: ``z`` (n, d) embedded points, ``mu`` (k, d) centroids, ``q`` (n, k) soft
+assignments, ``p`` (n, k) targets, ``alpha`` the degrees of freedom of Student's t. Rows are samples.
+Besides them, ``u`` (n, k) is the kernel that Eqs. 1, 4 and 5 share,
+
+    u_ij = (1 + ||z_i - mu_j||^2 / alpha)^(-1).
+
+Every function is analytic in its arguments (no ``abs``, no clipping), so complex numbers pass
+straight through and the complex step differentiates it to the last digit. This file imports nothing
+of ours. ``decnp.kernels`` has the same functions, fast; they must agree with these.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+__all__ = ["soft_assignment", "kl_divergence", "target_distribution", "grad_z", "grad_mu", "loss_and_grads"]
+
+
+def soft_assignment(z: ArrayLike, mu: ArrayLike, alpha: float = 1.0) -> np.ndarray:
+    """DEC Eq. 1: how much point i belongs to cluster j, by Student's t.
+
+        q_ij = u_ij^((alpha+1)/2) / sum_j' u_ij'^((alpha+1)/2)
+
+    Parameters
+    ----------
+    z : array of shape (n, d), embedded points
+    mu : array of shape (k, d), centroids
+    alpha : float > 0, degrees of freedom
+
+    Returns
+    -------
+    q : array of shape (n, k); each row sums to 1
+
+    Raises
+    ------
+    ValueError
+        If the shapes do not fit or ``alpha`` is not positive.
+
+    Differs from the paper: not in value. The powers are taken as exp(log), and each row is scaled by
+    its largest one before it is normalised, so that far points do not become 0/0.
+
+    >>> soft_assignment([[0.0], [1.0]], [[0.0], [1.0]]).round(4)
+    array([[0.6667, 0.3333],
+           [0.3333, 0.6667]])
+    """
+    z, mu = _points_and_centroids(z, mu, alpha)
+    _, d = _differences(z, mu)  # (n, k) squared distances
+    log_s = -(alpha + 1) / 2 * np.log1p(d / alpha)  # (n, k) log u_ij^((alpha+1)/2)
+    s = np.exp(log_s - log_s.real.max(axis=1, keepdims=True))
+    return s / s.sum(axis=1, keepdims=True)
+
+
+def kl_divergence(p: ArrayLike, q: ArrayLike) -> np.floating:
+    """DEC Eq. 2: the clustering loss, a sum over all points, in nats.
+
+        L = KL(P || Q) = sum_i sum_j p_ij log(p_ij / q_ij),    0 log 0 = 0
+
+    Parameters
+    ----------
+    p, q : arrays of shape (n, k), targets and soft assignments
+
+    Returns
+    -------
+    loss : scalar >= 0; infinite where some q_ij = 0 < p_ij
+
+    Raises
+    ------
+    ValueError
+        If the shapes differ.
+
+    Differs from the paper: no. (The training loop divides by the batch size; this function does not.)
+
+    >>> q = [[2/3, 1/3], [1/3, 2/3]]
+    >>> float(kl_divergence(target_distribution(q), q).round(6))
+    0.087384
+    """
+    p, q = np.asarray(p), np.asarray(q)
+    if p.ndim != 2 or p.shape != q.shape:
+        raise ValueError(f"p and q must both have the shape (n, k); got {p.shape} and {q.shape}")
+    ratio = np.ones(p.shape, np.result_type(p, q, np.float32))
+    with np.errstate(divide="ignore"):  # q = 0 < p: the loss is infinite, and says so
+        np.divide(p, q, out=ratio, where=p != 0)
+    return np.sum(p * np.log(ratio))
+
+
+def target_distribution(q: ArrayLike) -> np.ndarray:
+    """DEC Eq. 3: the sharpened targets, from the soft assignments of *all* points.
+
+        p_ij = (q_ij^2 / f_j) / sum_j' (q_ij'^2 / f_j'),    f_j = sum_i q_ij
+
+    Parameters
+    ----------
+    q : array of shape (n, k); n is the whole data set, since f sums over it
+
+    Returns
+    -------
+    p : array of shape (n, k); each row sums to 1
+
+    Raises
+    ------
+    ValueError
+        If ``q`` is not two-dimensional.
+
+    Differs from the paper: no. q^2/f is taken as q (q/f), which does not underflow; a cluster with
+    f_j = 0 gets p_ij = 0.
+
+    >>> target_distribution([[2/3, 1/3], [1/3, 2/3]]).round(4)
+    array([[0.8, 0.2],
+           [0.2, 0.8]])
+    """
+    q = np.asarray(q)
+    if q.ndim != 2:
+        raise ValueError(f"q must have the shape (n, k); got {q.shape}")
+    f = q.sum(axis=0)  # (k,) soft frequencies
+    weight = q * (q / np.where(f == 0, 1, f))  # (n, k) q_ij^2 / f_j
+    return weight / weight.sum(axis=1, keepdims=True)
+
+
+def grad_z(z: ArrayLike, mu: ArrayLike, p: ArrayLike, alpha: float = 1.0) -> np.ndarray:
+    """DEC Eq. 4: the gradient of Eq. 2 with respect to each embedded point, P held constant.
+
+        dL/dz_i = (alpha+1)/alpha * sum_j u_ij (p_ij - q_ij) (z_i - mu_j)
+
+    Parameters
+    ----------
+    z : array of shape (n, d), embedded points
+    mu : array of shape (k, d), centroids
+    p : array of shape (n, k), targets; rows sum to 1
+    alpha : float > 0, degrees of freedom
+
+    Returns
+    -------
+    grad_z : array of shape (n, d), the gradient of the *sum* over points
+
+    Raises
+    ------
+    ValueError
+        If the shapes do not fit or ``alpha`` is not positive.
+
+    Differs from the paper: no.
+
+    >>> grad_z([[0.0], [1.0]], [[0.0], [1.0]], [[0.8, 0.2], [0.2, 0.8]]).round(4)
+    array([[ 0.1333],
+           [-0.1333]])
+    """
+    weight, diff = _pulls(z, mu, p, alpha)
+    return np.sum(weight[:, :, None] * diff, axis=1)  # (n, d), sum over j
+
+
+def grad_mu(z: ArrayLike, mu: ArrayLike, p: ArrayLike, alpha: float = 1.0) -> np.ndarray:
+    """DEC Eq. 5: the gradient of Eq. 2 with respect to each centroid, P held constant.
+
+        dL/dmu_j = -(alpha+1)/alpha * sum_i u_ij (p_ij - q_ij) (z_i - mu_j)
+
+    Parameters
+    ----------
+    z : array of shape (n, d), embedded points
+    mu : array of shape (k, d), centroids
+    p : array of shape (n, k), targets; rows sum to 1
+    alpha : float > 0, degrees of freedom
+
+    Returns
+    -------
+    grad_mu : array of shape (k, d), a *sum* over points
+
+    Raises
+    ------
+    ValueError
+        If the shapes do not fit or ``alpha`` is not positive.
+
+    Differs from the paper: no.
+
+    >>> grad_mu([[0.0], [1.0]], [[0.0], [1.0]], [[0.8, 0.2], [0.2, 0.8]]).round(4)
+    array([[ 0.1333],
+           [-0.1333]])
+    """
+    weight, diff = _pulls(z, mu, p, alpha)
+    return -np.sum(weight[:, :, None] * diff, axis=0)  # (k, d), sum over i
+
+
+def loss_and_grads(
+    z: ArrayLike, mu: ArrayLike, p: ArrayLike, alpha: float = 1.0
+) -> tuple[np.floating, np.ndarray, np.ndarray]:
+    """DEC Eqs. 2, 4 and 5 together: z (n, d), mu (k, d), p (n, k) -> loss, grad_z (n, d), grad_mu (k, d).
+
+    All three are sums over points, P held constant. Raises ValueError as they do.
+    Differs from the paper: no.
+
+    >>> loss, g_z, g_mu = loss_and_grads([[0.0], [1.0]], [[0.0], [1.0]], [[0.8, 0.2], [0.2, 0.8]])
+    >>> float(loss.round(6))
+    0.087384
+    """
+    return kl_divergence(p, soft_assignment(z, mu, alpha)), grad_z(z, mu, p, alpha), grad_mu(z, mu, p, alpha)
+
+
+def _pulls(z, mu, p, alpha):
+    """What Eqs. 4 and 5 share: (alpha+1)/alpha u_ij (p_ij - q_ij), (n, k), and z_i - mu_j, (n, k, d)."""
+    z, mu = _points_and_centroids(z, mu, alpha)
+    p = np.asarray(p)
+    if p.shape != (len(z), len(mu)):
+        raise ValueError(f"p must have the shape (n, k) = {(len(z), len(mu))}; got {p.shape}")
+    diff, d = _differences(z, mu)
+    u = 1 / (1 + d / alpha)  # (n, k)
+    return (alpha + 1) / alpha * u * (p - soft_assignment(z, mu, alpha)), diff
+
+
+def _differences(z, mu):
+    """z_i - mu_j, (n, k, d), and their squared lengths, (n, k)."""
+    diff = z[:, None] - mu[None]
+    return diff, np.sum(diff**2, axis=2)
+
+
+def _points_and_centroids(z, mu, alpha):
+    """z and mu as arrays, or one sentence that says what does not fit."""
+    z, mu = np.asarray(z), np.asarray(mu)
+    if z.ndim != 2 or mu.ndim != 2 or z.shape[1] != mu.shape[1]:
+        raise ValueError(f"z must be (n, d) and mu (k, d) with the same d; got {z.shape} and {mu.shape}")
+    if len(mu) == 0:
+        raise ValueError("mu must hold at least one centroid; got none")
+    if not (np.isscalar(alpha) and np.isreal(alpha) and 0 < np.real(alpha) < np.inf):
+        raise ValueError(f"alpha must be a finite number > 0; got {alpha!r}")
+    return z, mu

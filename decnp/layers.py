@@ -1,0 +1,149 @@
+"""Dense layers by hand: each forward function with its backward one right below it.
+
+Parameters are data (``Dense``: W, b and the name of the activation) and layers are pure functions.
+A backward function is named ``..._vjp`` (vector-Jacobian product): it takes ``g``, the gradient of
+the loss with respect to the function's output, and returns the gradients with respect to its inputs.
+Everything is analytic, so complex numbers pass through and the complex step can check each line.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Optional, Sequence
+
+import numpy as np
+
+__all__ = [
+    "Dense", "dense", "dense_vjp", "relu", "relu_vjp", "squared_error", "mlp", "mlp_vjp",
+    "gaussian", "fan_in_uniform", "init_mlp", "dropout_mask", "arrays_of",
+]
+
+Masks = Optional[Sequence[Optional[np.ndarray]]]
+
+
+class Dense(NamedTuple):
+    """One layer's parameters: h = act(x W + b), with W (n_in, n_out), b (n_out,), act "relu" or "linear"."""
+
+    W: np.ndarray
+    b: np.ndarray
+    act: str
+
+
+def dense(x: np.ndarray, W: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """The affine map of DEC Eqs. 7 and 9: x (n, n_in), W (n_in, n_out), b (n_out,) -> a (n, n_out).
+
+    Differs from the paper: it writes W x for a column x; here samples are rows, so it is x W.
+    """
+    return x @ W + b
+
+
+def dense_vjp(
+    g: np.ndarray, x: np.ndarray, W: np.ndarray, need_x: bool = True
+) -> tuple[np.ndarray | None, np.ndarray, np.ndarray]:
+    """Back through ``dense``: g (n, n_out) -> g_x (n, n_in), g_W (n_in, n_out), g_b (n_out,); sums over rows.
+
+    ``need_x=False`` leaves out the product for g_x, which nobody needs below the first layer.
+    """
+    return (g @ W.T if need_x else None), x.T @ g, g.sum(axis=0)
+
+
+def relu(a: np.ndarray) -> np.ndarray:
+    """max(a, 0), elementwise; any shape. (By the real part where a is complex.)"""
+    return np.maximum(a, 0)
+
+
+def relu_vjp(g: np.ndarray, h: np.ndarray) -> np.ndarray:
+    """Back through ``relu``: g and h = relu(a) of one shape -> g_a. The derivative at 0 is taken as 0."""
+    return g * (h.real > 0)
+
+
+def squared_error(x_rec: np.ndarray, x: np.ndarray) -> tuple[np.floating, np.ndarray]:
+    """The reconstruction loss and its gradient, so that the two share one scale.
+
+        loss = 1/(2 n D) sum_i ||x_rec_i - x_i||^2,    g = (x_rec - x) / (n D)
+
+    x_rec, x: (n, D). A mean over *elements*, halved.
+
+    Differs from the paper: it prints ||x - y||^2; the authors' code divides by 2 n D, and the
+    learning rate of 0.1 is meant for that.
+    """
+    diff = x_rec - x
+    g = diff / diff.size
+    return np.sum(diff * g) / 2, g
+
+
+_ACTIVATIONS = {"relu": (relu, relu_vjp), "linear": (lambda a: a, lambda g, h: g)}
+
+
+def mlp(theta: Sequence[Dense], x: np.ndarray, masks: Masks = None) -> list[np.ndarray]:
+    """A stack of dense layers: x (n, D) -> [input, h_1, ..., output]; the list is the tape.
+
+    ``masks[l]`` (n, n_in of layer l) multiplies the input of layer l, ``None`` leaves it alone.
+    The tape holds what each layer really saw, that is, after the mask.
+    """
+    hs = [_masked(x, masks, 0)]
+    for l, (W, b, act) in enumerate(theta):
+        forward, _ = _ACTIVATIONS[act]
+        hs.append(_masked(forward(dense(hs[-1], W, b)), masks, l + 1))
+    return hs
+
+
+def mlp_vjp(
+    g: np.ndarray, theta: Sequence[Dense], hs: Sequence[np.ndarray], masks: Masks = None, need_x: bool = True
+) -> tuple[np.ndarray | None, list[tuple[np.ndarray, np.ndarray]]]:
+    """Back through ``mlp``: g, of the output's shape -> g_x (n, D) and [(g_W, g_b) of each layer].
+
+    Take the ``hs`` and ``masks`` of the forward pass. ``need_x=False`` gives ``None`` for g_x.
+    """
+    g_theta = []
+    for l in reversed(range(len(theta))):
+        W, _, act = theta[l]
+        _, backward = _ACTIVATIONS[act]
+        g, g_W, g_b = dense_vjp(backward(g, hs[l + 1]), hs[l], W, need_x=need_x or l > 0)
+        g_theta.append((g_W, g_b))
+        if g is not None:
+            g = _masked(g, masks, l)  # a mask is a product, and so is its VJP
+    return g, g_theta[::-1]
+
+
+def _masked(h, masks, l):
+    return h if masks is None or l >= len(masks) or masks[l] is None else h * masks[l]
+
+
+def gaussian(rng: np.random.Generator, n_in: int, n_out: int, std: float = 0.01) -> np.ndarray:
+    """Weights W (n_in, n_out) from N(0, std^2). DEC section 4.2 has std = 0.01."""
+    return rng.normal(0.0, std, (n_in, n_out))
+
+
+def fan_in_uniform(rng: np.random.Generator, n_in: int, n_out: int) -> np.ndarray:
+    """Weights W (n_in, n_out), uniform in +-1/sqrt(n_in), so that depth does not shrink the signal to nothing."""
+    return rng.uniform(-1, 1, (n_in, n_out)) / np.sqrt(n_in)
+
+
+def init_mlp(
+    rng: np.random.Generator, sizes: Sequence[int], acts: Sequence[str], std: float | None = 0.01, dtype=np.float32
+) -> list[Dense]:
+    """Layers sizes[0]-sizes[1]-...; W from ``gaussian`` with ``std``, or ``fan_in_uniform`` if None; b = 0.
+
+    ``sizes`` has one more entry than ``acts``.
+    """
+    theta = []
+    for n_in, n_out, act in zip(sizes, sizes[1:], acts):
+        W = fan_in_uniform(rng, n_in, n_out) if std is None else gaussian(rng, n_in, n_out, std)
+        theta.append(Dense(W.astype(dtype), np.zeros(n_out, dtype), act))
+    return theta
+
+
+def dropout_mask(rng: np.random.Generator, shape: tuple, rate: float, dtype=np.float32) -> np.ndarray | None:
+    """A mask of ``shape``: 0 with probability ``rate`` (the fraction *dropped*), else 1/(1 - rate).
+
+    The kept units are scaled up, so nothing changes at test time. DEC Eqs. 6 and 8. None if rate is 0.
+    """
+    if rate == 0:
+        return None
+    keep = rng.random(shape, dtype=np.float32) >= rate
+    return keep * np.dtype(dtype).type(1 / (1 - rate))
+
+
+def arrays_of(layers: Sequence) -> list[np.ndarray]:
+    """The arrays of [Dense, ...] or of their gradients [(g_W, g_b), ...], flat: W, b, W, b, ..."""
+    return [a for layer in layers for a in layer[:2]]
