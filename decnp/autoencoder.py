@@ -103,7 +103,8 @@ class StackedAutoencoder(TransformerMixin, BaseEstimator):
         pairs = _init_pairs(weights_rng, sizes, profile.init_std, X.dtype)
         if profile.pretrain_iter:
             for l, pair in enumerate(pairs):
-                take = self._features(rows, [p[0] for p in pairs[:l]])
+                take = None  # the last pair's features go before this pair's come
+                take = self._features(rows, [enc for enc, _ in pairs[:l]])
                 rates = _dropout_rates(profile, l, len(pairs))
                 yield from self._train(f"pretrain {l + 1}", pair, take, len(rows), profile.pretrain_iter, rates,
                                        profile, noise_rng, batch_rng)
@@ -153,11 +154,16 @@ class StackedAutoencoder(TransformerMixin, BaseEstimator):
         return mlp(self.encoder_, self._scaled(x))[-1]
 
     def _features(self, rows, below: Sequence[Dense]) -> Callable[[np.ndarray], np.ndarray]:
-        """What a pair trains on, as a function of row numbers: the fixed output of the layers below it."""
-        if not below:
-            return lambda i: self._scaled(rows[i])
-        features = in_blocks(lambda x: mlp(below, self._scaled(x))[-1], rows)
-        return lambda i: features[i]
+        """What a pair trains on, as a function of row numbers: the fixed output of the layers below it.
+
+        It is computed once, up to the last layer that is no wider than the data; so that it never takes
+        more memory than they do, a wider layer above that runs for each minibatch.
+        """
+        stored = max((l + 1 for l, layer in enumerate(below) if len(layer.b) <= rows.shape[1]), default=0)
+        if stored == 0:
+            return lambda i: mlp(below, self._scaled(rows[i]))[-1]
+        features = in_blocks(lambda x: mlp(below[:stored], self._scaled(x))[-1], rows)
+        return lambda i: mlp(below[stored:], features[i])[-1]
 
     def _train(self, phase, theta, take, n, n_iter, rates, profile, noise_rng, batch_rng) -> Iterator[Step]:
         """SGD on the reconstruction of ``take(rows)``; ``rates[l]`` is the dropout on the input of layer l."""
