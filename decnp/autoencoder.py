@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Callable, Iterator, NamedTuple, Optional, Sequence
 
 import numpy as np
@@ -106,12 +107,12 @@ class StackedAutoencoder(TransformerMixin, BaseEstimator):
                 take = None  # the last pair's features go before this pair's come
                 take = self._features(rows, [enc for enc, _ in pairs[:l]])
                 rates = _dropout_rates(profile, l, len(pairs))
-                yield from self._train(f"pretrain {l + 1}", pair, take, len(rows), profile.pretrain_iter, rates,
+                yield from self._phase(f"pretrain {l + 1}", pair, take, len(rows), profile.pretrain_iter, rates,
                                        profile, noise_rng, batch_rng)
         self.encoder_ = [enc for enc, _ in pairs]
         self.decoder_ = [dec for _, dec in reversed(pairs)]
         take = self._features(rows, [])
-        yield from self._train("finetune", self.encoder_ + self.decoder_, take, len(rows), profile.finetune_iter,
+        yield from self._phase("finetune", self.encoder_ + self.decoder_, take, len(rows), profile.finetune_iter,
                                [profile.finetune_dropout], profile, noise_rng, batch_rng)
 
     def encode(self, X) -> np.ndarray:
@@ -165,32 +166,50 @@ class StackedAutoencoder(TransformerMixin, BaseEstimator):
         features = in_blocks(lambda x: mlp(below[:stored], self._scaled(x))[-1], rows)
         return lambda i: mlp(below[stored:], features[i])[-1]
 
+    def _phase(self, phase, theta, take, n, n_iter, rates, profile, noise_rng, batch_rng) -> Iterator[Step]:
+        """``_train``; where that diverges, again from the same weights at half the rate, as often as allowed."""
+        start = [a.copy() for a in arrays_of(theta)]
+        for halvings in range(profile.lr_halvings + 1):
+            try:
+                yield from self._train(phase, theta, take, n, n_iter, rates, profile, noise_rng, batch_rng)
+                return
+            except TrainingError:
+                if halvings == profile.lr_halvings:
+                    raise
+            profile = replace(profile, lr=profile.lr / 2)
+            for a, a_start in zip(arrays_of(theta), start):
+                a[...] = a_start
+
     def _train(self, phase, theta, take, n, n_iter, rates, profile, noise_rng, batch_rng) -> Iterator[Step]:
         """SGD on the reconstruction of ``take(rows)``; ``rates[l]`` is the dropout on the input of layer l."""
         optimizer = make_optimizer(arrays_of(theta), profile, n_iter, engine_for(self.engine))
         batches = minibatches(n, self.batch_size, profile.shuffle, batch_rng)
         report = max(1, min(n_iter // 20, 1000))
-        loss_sum, since = 0.0, 0
+        total, nothing, since = 0.0, 0.0, 0  # the loss, and that of reconstructing nothing, since the last report
         for t in range(1, n_iter + 1):
             x = take(next(batches))
-            masks = [
-                dropout_mask(noise_rng, (len(x), layer.W.shape[0]), rate, x.dtype) for layer, rate in zip(theta, rates)
-            ]
+            loss = self._step(theta, x, rates, noise_rng, optimizer)
+            total, nothing, since = total + loss, nothing + float(np.vdot(x, x)) / (2 * x.size), since + 1
+            if t % report == 0 or t == n_iter or not np.isfinite(loss):
+                if not total <= 2 * nothing:
+                    raise TrainingError(
+                        f"the reconstruction loss became {total / since:.3g} in phase '{phase}' before iteration {t}, "
+                        f"where reconstructing nothing gives {nothing / since:.3g}: the learning rate is too large for "
+                        "the scale of the data; try input_scale='unit' or a smaller lr in the profile"
+                    )
+                self.history_.append(Step(phase, t, n_iter, total / since))
+                yield self.history_[-1]
+                total, nothing, since = 0.0, 0.0, 0
+
+    def _step(self, theta, x, rates, noise_rng, optimizer) -> float:
+        """One step on the clean minibatch x (b, D): corrupt, forward, backward, update; returns the loss."""
+        masks = [dropout_mask(noise_rng, (len(x), len(W)), rate, x.dtype) for (W, _, _), rate in zip(theta, rates)]
+        with np.errstate(over="ignore", invalid="ignore"):  # the loop above sees a loss that is not a number
             hs = mlp(theta, x, masks)
             loss, g = squared_error(hs[-1], x)
             _, g_theta = mlp_vjp(g, theta, hs, masks, need_x=False)
             optimizer.step(arrays_of(g_theta))
-            loss_sum, since = loss_sum + float(loss), since + 1
-            if t % report == 0 or t == n_iter:
-                step = Step(phase, t, n_iter, loss_sum / since)
-                if not np.isfinite(step.loss):
-                    raise TrainingError(
-                        f"the reconstruction loss became {step.loss} in phase '{phase}' before iteration {t}: the data's "
-                        "scale and the learning rate do not fit; try input_scale='unit' or a smaller lr in the profile"
-                    )
-                self.history_.append(step)
-                yield step
-                loss_sum, since = 0.0, 0
+        return float(loss)
 
 
 def _init_pairs(rng, sizes, std, dtype) -> list[list[Dense]]:

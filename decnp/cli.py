@@ -1,52 +1,246 @@
-"""The ``decnp`` command: a thin door to the package."""
+"""The ``decnp`` command: a thin door to the package. What is printed is said here, what is done elsewhere.
+
+Results go to standard output; progress, warnings and errors to standard error. Exit status: 0 when done,
+2 with one sentence for bad input, 130 when interrupted.
+"""
 
 from __future__ import annotations
 
 import argparse
+import json
+import math
+import os
 import sys
-from dataclasses import fields
+import textwrap
+import time
+import warnings
+from contextlib import closing
+from typing import Callable
 
 from . import __version__
 
+__all__ = ["build_parser", "main"]
+
+NOT_IN_SUMMARY = ("history", "profile", "parameters", "versions", "machine", "threads")
+
+
+class Parser(argparse.ArgumentParser):
+    """Says what is wrong in one line; the usage is in --help."""
+
+    def error(self, message):
+        self.exit(2, f"decnp: error: {message} (see {self.prog} --help)\n")
+
 
 def build_parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="decnp", description="Deep Embedded Clustering in NumPy.")
+    """The command's options; nothing heavy is imported for them."""
+    parser = Parser(
+        prog="decnp", formatter_class=argparse.RawDescriptionHelpFormatter,
+        description="Deep Embedded Clustering (Xie, Girshick, Farhadi 2016) in NumPy.",
+        epilog="example:\n  decnp fit digits --n-clusters 10 --out run\n\ndecnp COMMAND --help tells more.",
+    )
     parser.add_argument("--version", action="version", version=f"decnp {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-
-    fit = commands.add_parser(
-        "fit", help="cluster a data set",
-        description="Train an autoencoder and DEC on SOURCE; labels, where known, are used for the scores only.",
-        epilog="example: decnp fit digits --n-clusters 10 --seed 0 --out run",
-    )
-    fit.add_argument("source", metavar="SOURCE", help="mnist, digits, or a .npy, .npz or .csv file of n rows")
-    fit.add_argument("--n-clusters", type=int, metavar="K", help="number of clusters (default: 10 for mnist and digits, else 8)")
-    fit.add_argument("--profile", choices=["fast", "paper"], default="fast", help="training schedule (default: fast)")
-    fit.add_argument("--update-interval", type=int, metavar="N", help="steps between refreshes of P (default: the profile's)")
-    fit.add_argument("--max-iter", type=int, metavar="N", help="clustering steps at most (default: the profile's)")
-    fit.add_argument("--tol", type=float, default=1e-3, help="stop when fewer labels change (default: 0.001)")
-    fit.add_argument("--alpha", type=float, default=1.0, help="degrees of freedom in Eq. 1 (default: 1)")
-    fit.add_argument("--hidden", metavar="A,B,..", help="widths of the encoder's layers (default: 500,500,2000,10)")
-    fit.add_argument("--seed", type=int, default=0, metavar="S", help="the one random seed (default: 0)")
-    fit.add_argument("--threads", type=int, metavar="N", help="threads for matrix products (default: the BLAS library's own)")
-    fit.add_argument("--labels", metavar="FILE", help="true labels, a .npy or .csv file of n rows: only for the scores")
-    fit.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", dest="settings",
-                     help="change one field of the profile (decnp.Profile), e.g. dropout_on_input=true; may be repeated")
-    fit.add_argument("--out", metavar="DIR", help="write labels, embedding, centroids, model and run.json here")
+    _add_fit(commands)
     return parser
 
 
+def _add_fit(commands):
+    fit = commands.add_parser(
+        "fit", help="cluster a data set", formatter_class=argparse.RawDescriptionHelpFormatter,
+        description="Train an autoencoder on SOURCE, then cluster its rows with DEC.\n"
+                    "Labels, where they are known, are used for the scores at the end and for nothing else.",
+        epilog="examples:\n"
+               "  decnp fit digits --n-clusters 10 --seed 0 --out run\n"
+               "  decnp fit mydata.csv --n-clusters 5 --labels mylabels.txt --out run\n\n"
+               "DIR takes labels.npy, embedding.npy, centroids.npy, model.decnp and run.json (the whole recipe).\n"
+               "An earlier run in it is replaced only when the new one is complete.",
+    )
+    fit.add_argument("source", metavar="SOURCE",
+                     help="mnist, digits, or a file with one row for each sample: .npy, .npz (array X), or .csv")
+
+    data = fit.add_argument_group("what to find")
+    data.add_argument("--n-clusters", type=_whole(1), metavar="K",
+                      help="number of clusters (default: 10 for mnist and digits, else 8)")
+    data.add_argument("--labels", metavar="FILE",
+                      help="true labels, one for each row: .npy, .npz (array y), .csv or .txt; only for the scores")
+    data.add_argument("--out", metavar="DIR", help="write the results into this folder (default: only print them)")
+
+    how = fit.add_argument_group("how to train")
+    how.add_argument("--profile", choices=["fast", "paper"], default="fast",
+                     help="training schedule: fast (default), or the paper's, which takes an hour or more")
+    how.add_argument("--seed", type=_whole(0), default=0, metavar="S",
+                     help="the one random seed; the same seed gives the same result (default: 0)")
+    how.add_argument("--threads", type=_whole(1, 4096), metavar="N",
+                     help="threads for matrix products (default: the BLAS library's own)")
+    how.add_argument("--hidden", type=_widths, default=(500, 500, 2000, 10), metavar="A,B,..",
+                     help="widths of the encoder's layers (default: 500,500,2000,10)")
+    how.add_argument("--update-interval", type=_whole(1), metavar="N",
+                     help="steps between refreshes of the targets P (default: the profile's)")
+    how.add_argument("--max-iter", type=_whole(0), metavar="N",
+                     help="clustering steps at most (default: the profile's)")
+    how.add_argument("--tol", type=_number(0), default=1e-3, metavar="T",
+                     help="stop when a smaller fraction of the labels changes between two refreshes (default: 0.001)")
+    how.add_argument("--alpha", type=_number(0, above=True), default=1.0, metavar="A",
+                     help="degrees of freedom of Student's t in Eq. 1 (default: 1)")
+    how.add_argument("--set", type=_setting, action="append", default=[], metavar="NAME=VALUE", dest="settings",
+                     help="change one field of the profile (see decnp.Profile), such as dropout_on_input=true; "
+                          "may be repeated")
+
+    words = fit.add_argument_group("what to print")
+    words.add_argument("-q", "--quiet", action="store_true", help="no progress; the results only")
+    words.add_argument("--json", action="store_true", help="the results as JSON instead of words")
+
+
+def _whole(low: int, high: float = math.inf) -> Callable[[str], int]:
+    """An argparse type: a whole number from low to high."""
+    def parse(text):
+        try:
+            value = int(text)
+        except ValueError:
+            value = low - 1
+        if not low <= value <= high:
+            most = "" if high == math.inf else f" and <= {high}"
+            raise argparse.ArgumentTypeError(f"must be a whole number >= {low}{most}; got {text!r}")
+        return value
+    return parse
+
+
+def _number(low: float, above: bool = False) -> Callable[[str], float]:
+    """An argparse type: a finite number >= low, or > low."""
+    def parse(text):
+        try:
+            value = float(text)
+        except ValueError:
+            value = math.nan
+        if not (low < value < math.inf or (value == low and not above)):
+            raise argparse.ArgumentTypeError(f"must be a finite number {'>' if above else '>='} {low}; got {text!r}")
+        return value
+    return parse
+
+
+def _widths(text: str) -> tuple[int, ...]:
+    """An argparse type: whole numbers with commas between them."""
+    try:
+        return tuple(_whole(1, 10**6)(width) for width in text.split(","))
+    except argparse.ArgumentTypeError:
+        raise argparse.ArgumentTypeError(
+            f"must be whole numbers from 1 to 1000000 with commas between them; got {text!r}") from None
+
+
+def _setting(text: str) -> tuple[str, object]:
+    """An argparse type: NAME=VALUE, where VALUE is a number, true, false, none, or a word."""
+    name, equals, word = text.partition("=")
+    if not equals:
+        raise argparse.ArgumentTypeError(f"must be NAME=VALUE; got {text!r}")
+    try:
+        return name, json.loads({"none": "null", "true": "true", "false": "false"}.get(word.lower(), word))
+    except (ValueError, RecursionError):
+        return name, word
+
+
 def main(argv: list[str] | None = None) -> int:
-    """Run the command; returns the exit status. Errors of the user's making are one sentence and status 2."""
+    """Run the command; returns the exit status. What the user can mend is one sentence on stderr and status 2."""
+    argv = sys.argv[1:] if argv is None else argv
     args = build_parser().parse_args(argv)
-    from .run import UserError, fit_command  # late: --help stays quick
+    try:
+        with warnings.catch_warnings():
+            warnings.showwarning = lambda message, *_, **__: _say(f"warning: {message}")
+            return _fit(args, argv)
+    except KeyboardInterrupt:
+        _say("interrupted; nothing was written")
+        return 130
+    except BrokenPipeError:  # whoever read our output has gone, as in "| head"; what was to be written is written
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+
+
+def _fit(args, argv) -> int:
+    from .autoencoder import TrainingError  # late: --help stays quick
+    from .datasets import DataError
+    from .run import UserError, fit_command
 
     try:
-        fit_command(args, sys.argv[1:] if argv is None else argv)
-    except (UserError, ArithmeticError, OSError, MemoryError) as error:
-        print(f"decnp: error: {error}", file=sys.stderr)
+        with closing(_Progress(args.quiet)) as progress:
+            run = fit_command(args, argv, progress.note, progress.watch)
+    except (UserError, DataError, TrainingError) as error:
+        _say(f"error: {error}")
         return 2
-    except KeyboardInterrupt:
-        print("decnp: interrupted; nothing was written", file=sys.stderr)
-        return 130
+    except MemoryError as error:
+        _say(f"error: there is not enough memory ({error})")
+        return 2
+    for warning in run["warnings"]:
+        _say(f"warning: {warning}")
+    if args.json:
+        summary = {name: value for name, value in run.items() if name not in NOT_IN_SUMMARY}
+        print(json.dumps({**summary, "out": args.out}, indent=1))
+    else:
+        print(_in_words(run, args.out))
+    sys.stdout.flush()
     return 0
+
+
+def _say(sentence):
+    print(f"decnp: {sentence}", file=sys.stderr, flush=True)
+
+
+def _in_words(run, out) -> str:
+    lines = textwrap.wrap(f"cluster sizes: {' '.join(map(str, run['cluster_sizes']))}", 100, subsequent_indent=" " * 15)
+    lines.append(f"{run['n_iter']} steps: {run['stop_reason']}")
+    if run["scores"]:
+        lines.append(f"{'':13}" + "".join(f"{metric:>8}" for metric in run["scores"]["end"]))
+        for name, scores in run["scores"].items():
+            lines.append(f"{name:>13}" + "".join(f"{value:8.4f}" for value in scores.values()))
+    memory = "" if run["peak_memory_mb"] is None else f", peak memory {run['peak_memory_mb']} MB"
+    lines.append(f"{run['seconds']['total']:.1f} s{memory}")
+    if out:
+        lines.append(f"written to {os.path.join(out, '')}")
+    return "\n".join(lines)
+
+
+class _Progress:
+    """What is seen of a run while it lasts: bars on a terminal that has tqdm, else lines, or nothing."""
+
+    def __init__(self, quiet: bool):
+        self.quiet, self.tqdm, self.bar, self.phase, self.iteration = quiet, None, None, None, 0
+        self.began = self.last = time.time()  # of the phase, and of the last report
+        if not quiet and sys.stderr.isatty():
+            try:
+                from tqdm import tqdm
+            except ImportError:
+                return
+            self.tqdm = tqdm
+
+    def note(self, line: str) -> None:
+        """Show a line; the time before it belongs to no phase."""
+        self.last = time.time()
+        if not self.quiet:
+            _say(line)
+
+    def watch(self, step) -> None:
+        """Show a ``Step``."""
+        if self.quiet:
+            return
+        if step.phase != self.phase or step.iteration <= self.iteration:  # a new phase, or one that starts again
+            self.close()
+            self.began = self.last
+            if self.tqdm:
+                self.bar = self.tqdm(desc=f"{step.phase:>10}", total=step.n_iter, smoothing=0, dynamic_ncols=True)
+                self.bar.start_t = self.began
+        self.phase, self.iteration, self.last = step.phase, step.iteration, time.time()
+        changed = "" if step.changed is None else f"  labels changed {step.changed:7.2%}"
+        if self.bar is not None:
+            self.bar.set_postfix_str(f"loss {step.loss:.5f}{changed}", refresh=False)
+            self.bar.update(step.iteration - self.bar.n)
+            self.bar.refresh()
+        else:
+            report = f"{step.phase:>10} {step.iteration:>6}/{step.n_iter}  loss {step.loss:.5f}{changed}"
+            print(report + self._left(step), file=sys.stderr, flush=True)
+
+    def _left(self, step) -> str:
+        seconds = (self.last - self.began) / max(1, step.iteration) * (step.n_iter - step.iteration)
+        most = "at most " if step.phase == "cluster" else ""
+        return f"  {most}{seconds:.0f} s left in this phase" if step.iteration and seconds >= 1 else ""
+
+    def close(self) -> None:
+        if self.bar is not None:
+            self.bar.close()

@@ -131,9 +131,8 @@ class DEC(ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin, BaseE
         self.initial_labels_ = kmeans.labels_.astype(np.int32)
         self.initial_centers_ = kmeans.cluster_centers_.astype(X.dtype)
         self.cluster_centers_ = self.initial_centers_.copy()
-        for step in [Step("k-means", kmeans.n_iter_, kmeans.n_iter_, kmeans.inertia_ / len(X))]:
-            self.history_.append(step)
-            yield step
+        self.history_.append(Step("k-means", kmeans.n_iter_, kmeans.n_iter_, kmeans.inertia_ / len(X)))
+        yield self.history_[-1]
 
         for step in self._cluster(X, profile, batch_rng):
             self.history_.append(step)
@@ -150,6 +149,10 @@ class DEC(ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin, BaseE
         labels, changed, loss, t = None, 1.0, np.nan, 0
         while True:
             z = self._embed(X)
+            if not np.isfinite(z).all():
+                raise TrainingError(
+                    f"the embedding overflowed in the clustering phase before iteration {t}; try a smaller kl_lr"
+                )
             q = engine.soft_assignment(z, mu, self.alpha)  # Eq. 1, all points
             last, labels = labels, q.argmax(axis=1).astype(np.int32)
             if last is not None:
@@ -159,10 +162,6 @@ class DEC(ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin, BaseE
             p = engine.target_distribution(q)  # Eq. 3, all points; constant until the next refresh
             if t == 0:
                 loss = float(engine.kl_divergence(p, q)) / len(X)
-            if not np.isfinite(loss) or not np.isfinite(z).all():
-                raise TrainingError(
-                    f"the clustering loss became {loss} before iteration {t}; try a smaller kl_lr in the profile"
-                )
             yield Step("cluster", t, profile.max_iter, loss, changed)
             if self.converged_ or t >= profile.max_iter:
                 break
@@ -181,13 +180,14 @@ class DEC(ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin, BaseE
     def _step(self, X, p, i, theta, mu, optimizer, engine) -> float:
         """One SGD step on rows i; returns the minibatch's mean KL."""
         b = len(i)
-        hs = mlp(theta, self.autoencoder_._scaled(X[i]))
-        loss, grad_z, grad_mu = engine.loss_and_grads(hs[-1], mu, p[i], self.alpha)  # Eqs. 2, 4, 5
-        grads = [grad_mu / b]  # the loss is a mean over the minibatch
-        if self.update_encoder:
-            _, g_theta = mlp_vjp(grad_z / b, theta, hs, need_x=False)  # Eq. 4 is the g of backpropagation
-            grads += arrays_of(g_theta)
-        optimizer.step(grads)
+        with np.errstate(over="ignore", invalid="ignore"):  # the next refresh sees an embedding that is not finite
+            hs = mlp(theta, self.autoencoder_._scaled(X[i]))
+            loss, grad_z, grad_mu = engine.loss_and_grads(hs[-1], mu, p[i], self.alpha)  # Eqs. 2, 4, 5
+            grads = [grad_mu / b]  # the loss is a mean over the minibatch
+            if self.update_encoder:
+                _, g_theta = mlp_vjp(grad_z / b, theta, hs, need_x=False)  # Eq. 4 is the g of backpropagation
+                grads += arrays_of(g_theta)
+            optimizer.step(grads)
         return float(loss) / b
 
     def _embed(self, X):

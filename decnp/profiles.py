@@ -43,6 +43,8 @@ class Profile:
     """"step": times ``lr_factor`` after each ``lr_every`` steps. "cosine": to 0 at the end of the phase."""
     lr_every: int = 20_000
     lr_factor: float = 0.1
+    lr_halvings: int = 0
+    """Where an autoencoder phase diverges, it starts again at half the rate, at most so many times."""
     momentum: float = 0.9
     burn_in: int = 1000
     """Momentum rises linearly over so many steps. Code: 1000. Text: does not say (0)."""

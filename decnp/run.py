@@ -1,180 +1,239 @@
-"""One run of ``decnp fit``: read, train, score, write. The command line's work, without its words."""
+"""One run of ``decnp fit``: check, train, score, write. The command's work, without its words.
+
+All that the user may get wrong is checked before training starts, and what is written is complete before
+the first file of an earlier run is replaced.
+"""
 
 from __future__ import annotations
 
 import json
 import os
 import platform
-import resource
+import shlex
 import sys
+import tempfile
 import time
-from contextlib import nullcontext
-from dataclasses import asdict, fields, replace
+from contextlib import contextmanager, nullcontext, suppress
+from dataclasses import asdict, replace
+from datetime import datetime, timezone
+from importlib import metadata
 from pathlib import Path
+from typing import Callable, Iterator, Optional, get_args, get_type_hints
 
 import numpy as np
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from . import __version__
+from .autoencoder import Step
 from .datasets import load_digits, load_mnist
-from .datasets.files import read_labels, read_table, write_aside
+from .datasets.files import read_labels, read_table, write_all_aside
 from .dec import DEC
+from .engine import engine_for
 from .metrics import adjusted_rand_index, cluster_accuracy, normalized_mutual_info
+from .persistence import write_model
 from .profiles import Profile, profile_for
+
+if os.name == "posix":
+    import resource
+
+__all__ = ["UserError", "fit_command"]
+
+SCORES = {"ACC": cluster_accuracy, "NMI": normalized_mutual_info, "ARI": adjusted_rand_index}
+FILES = ("labels.npy", "embedding.npy", "centroids.npy", "model.decnp", "run.json")
 
 PAPER_MNIST = dict(input_scale=None, autoencoder_rows=60_000)
 """What the authors' code does on MNIST: pixels x 0.02 as they are, and an autoencoder of the training images."""
+
+WORDS = {"input_scale": ("unit",), "optimizer": ("sgd", "adam"), "lr_decay": ("step", "cosine")}
+AT_LEAST_ONE = ("autoencoder_rows", "lr_every", "update_interval")  # other numbers in a profile: >= 0
+BELOW_ONE = ("dropout", "finetune_dropout", "momentum", "kl_momentum")
 
 
 class UserError(ValueError):
     """Something in the user's hands is wrong; the message is the one sentence to print."""
 
 
-def fit_command(args, argv: list[str]) -> dict:
-    """``decnp fit``: returns what ``run.json`` holds. Raises UserError with one sentence for bad input."""
-    start = time.perf_counter()
-    try:
-        X, y, name = load_source(args.source)
-        if args.labels:
-            y = read_labels(args.labels)
-        if y is not None and len(y) != len(X):
-            raise ValueError(f"--labels must have one label for each of the {len(X)} rows; got {len(y)}")
-        profile = _profile(args, name, len(X))
-        if args.out:
-            Path(args.out).mkdir(parents=True, exist_ok=True)
-        k = args.n_clusters if args.n_clusters is not None else (10 if name in ("mnist", "digits") else 8)
-        model = DEC(
-            k, hidden_layer_sizes=_sizes(args.hidden), alpha=args.alpha, profile=profile,
-            update_interval=args.update_interval, max_iter=args.max_iter, tol=args.tol, random_state=args.seed,
-            dtype="float32",
-        )
-        limits = threadpool_limits(args.threads, "blas") if args.threads else nullcontext()
-        with limits:
-            timings, threads = _train(model, X, start), _threads()
-    except (ValueError, TypeError) as error:
-        raise UserError(str(error).split("\n")[0]) from error
+def fit_command(args, argv: list[str], note: Callable[[str], None], watch: Callable[[Step], None]) -> dict:
+    """``decnp fit`` with the parsed ``args``: returns what ``run.json`` holds.
 
-    run = {
-        "command": "decnp " + " ".join(argv),
-        "source": {"name": args.source, "n_samples": len(X), "n_features": X.shape[1]},
+    ``note`` is told a line about the data, ``watch`` each ``Step``. ``argv`` is for the record.
+
+    Raises
+    ------
+    UserError, DataError
+        If an option, or a file, does not fit: one sentence.
+    TrainingError
+        If the numbers overflow in training.
+    """
+    start = time.perf_counter()
+    with _output_folder(args) as out:
+        X, y, model = _prepare(args, note)
+        with threadpool_limits(args.threads, "blas") if args.threads else nullcontext():
+            timings = {"load": round(time.perf_counter() - start, 2), **_train(model, X, watch)}
+            run = {
+                "command": shlex.join(["decnp", *argv]),
+                "source": {"name": args.source, "n_samples": len(X), "n_features": X.shape[1]},
+                **_result(model, X, y),
+                "seconds": {**timings, "total": round(time.perf_counter() - start, 2)},
+                "peak_memory_mb": _peak_memory(),
+                "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+                "versions": {"decnp": __version__, "python": platform.python_version(),
+                             **{name: metadata.version(name) for name in ("numpy", "scipy", "scikit-learn", "numba")}},
+                "machine": {"cpu": _cpu(), "cores": os.cpu_count(), "system": platform.platform()},
+                "threads": [{key: pool.get(key) for key in ("internal_api", "num_threads", "version", "architecture")}
+                            for pool in threadpool_info()],
+                "history": [step._asdict() for step in model.history_],
+            }
+            if out:
+                _write(out, model, X, run)
+    return run
+
+
+def _prepare(args, note):
+    """X (n, D), the labels (n,) or None, and the unfitted model, all checked."""
+    known = {"mnist": load_mnist, "digits": load_digits}.get(args.source)
+    try:
+        X, y, names = (*known(), False) if known else read_table(args.source)
+        if args.labels:
+            y = read_labels(args.labels, len(X))
+    except OSError as error:
+        raise UserError(f"cannot read {error.filename or args.source}: {error.strerror or error}") from error
+    model = DEC(
+        args.n_clusters or (10 if known else 8), hidden_layer_sizes=args.hidden, alpha=args.alpha,
+        profile=_profile(args, len(X)), update_interval=args.update_interval, max_iter=args.max_iter, tol=args.tol,
+        random_state=args.seed, dtype="float32",
+    )
+    engine_for(model.engine)  # the kernels are loaded now, so that the first phase's time is its own
+    try:
+        model._check_parameters(X)
+    except ValueError as error:
+        raise UserError(f"{args.source}: {error}") from error
+    note(f"{args.source}: {len(X)} rows of {X.shape[1]} columns" + ", with a first line of names" * names
+         + ("" if y is None else "; the labels are for the scores only"))
+    return X, y, model
+
+
+def _profile(args, n_samples) -> Profile:
+    profile = profile_for(args.profile, n_samples)
+    if args.profile == "paper" and args.source == "mnist":
+        profile = replace(profile, **PAPER_MNIST)
+    hints = get_type_hints(Profile)
+    for name, value in args.settings:
+        if name not in hints:
+            raise UserError(f"--set must name a field of the profile, one of {', '.join(hints)}; got {name!r}")
+        wanted = _wanted(name, hints[name], value)
+        if wanted:
+            raise UserError(f"--set {name} must be {wanted}; got {value!r}")
+        profile = replace(profile, **{name: value})
+    return profile
+
+
+def _wanted(name, hint, value) -> Optional[str]:
+    """None if ``value`` fits the field ``name`` of a Profile, else in words what does."""
+    low = 1 if name in AT_LEAST_ONE else 0
+    fits = {
+        bool: ("true or false", lambda v: isinstance(v, bool)),
+        int: (f"a whole number >= {low}", lambda v: type(v) is int and v >= low),
+        float: ("a finite number >= 0" + (" and < 1" if name in BELOW_ONE else ""),
+                lambda v: type(v) in (int, float) and 0 <= v < (1 if name in BELOW_ONE else sys.float_info.max)),
+        str: (" or ".join(WORDS.get(name, ["a word"])), lambda v: v in WORDS.get(name, [v]) and isinstance(v, str)),
+        type(None): ("none", lambda v: v is None),
+    }
+    kinds = [fits[kind] for kind in get_args(hint) or (hint,)]
+    return None if any(fit(value) for _, fit in kinds) else ", or ".join(words for words, _ in kinds)
+
+
+@contextmanager
+def _output_folder(args) -> Iterator[Optional[Path]]:
+    """Yields --out as a folder that can be written to, or None. One that was made for a run that fails goes again."""
+    if not args.out:
+        yield None
+        return
+    out = Path(args.out)
+    made = not os.path.lexists(out)
+    try:
+        if not made and not out.is_dir():
+            raise UserError(f"--out {out} is a file, not a folder")
+        held = [name for name in FILES if os.path.lexists(out / name)]
+        if held and not (out / "run.json").is_file():
+            raise UserError(f"--out {out} has {held[0]} but no run.json, so it holds no earlier run: choose another")
+        for name in held:
+            if (out / name).is_dir():
+                raise UserError(f"--out {out} has a folder called {name}: choose another")
+            for given in (args.source, args.labels):
+                if given and os.path.exists(given) and os.path.samefile(given, out / name):
+                    raise UserError(f"--out {out} would replace {given}, which this run reads: choose another")
+        out.mkdir(parents=True, exist_ok=True)
+        tempfile.NamedTemporaryFile(dir=out, prefix=".decnp.").close()
+    except OSError as error:
+        raise UserError(f"--out {out} cannot be written to: {error.strerror or error}") from error
+    try:
+        yield out
+    except BaseException:
+        if made:
+            with suppress(OSError):
+                out.rmdir()
+        raise
+
+
+def _train(model: DEC, X, watch) -> dict[str, float]:
+    """Drain the run; returns the seconds that each phase took."""
+    timings, last = {}, time.perf_counter()
+    for step in model.steps(X):
+        now = time.perf_counter()
+        timings[step.phase] = timings.get(step.phase, 0.0) + now - last
+        last = now
+        watch(step)
+    return {phase: round(seconds, 2) for phase, seconds in timings.items()}
+
+
+def _result(model: DEC, X, y) -> dict:
+    """What was asked for and what came out, in the words of ``run.json``."""
+    k = model.n_clusters
+    sizes = np.bincount(model.labels_, minlength=k).tolist()
+    empty = [str(j) for j in range(k) if not sizes[j]]
+    warnings = []
+    if empty:
+        warnings.append(f"{len(empty)} of {k} clusters have no rows (number {', '.join(empty)})")
+    if not model.converged_:
+        warnings.append(f"not converged: {model.stop_reason_}")
+    return {
         "n_clusters": k,
-        "seed": args.seed,
+        "seed": model.random_state,
         "profile": asdict(model._profile(len(X))),
         "parameters": {n: v for n, v in model.get_params(deep=False).items() if n != "profile"},
         "n_iter": model.n_iter_,
         "converged": model.converged_,
         "stop_reason": model.stop_reason_,
-        "cluster_sizes": np.bincount(model.labels_, minlength=k).tolist(),
+        "warnings": warnings,
+        "cluster_sizes": sizes,
         "scores": None if y is None else {
-            "k-means start": scores(y, model.initial_labels_), "end": scores(y, model.labels_)},
-        "seconds": {**timings, "total": round(time.perf_counter() - start, 2)},
-        "peak_memory_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
-        "versions": _versions(),
-        "machine": {"cpu": _cpu(), "cores": os.cpu_count(), "system": platform.platform()},
-        "threads": threads,
-        "history": [step._asdict() for step in model.history_],
+            name: {metric: float(score(y, labels)) for metric, score in SCORES.items()}
+            for name, labels in (("k-means start", model.initial_labels_), ("end", model.labels_))},
     }
-    _print(run)
-    if args.out:
-        _write(Path(args.out), model, X, run)
-        print(f"written to {args.out}{os.sep}")
-    return run
-
-
-def load_source(source: str):
-    """SOURCE -> X (n, D) float32, y (n,) or None, and the source's name ("mnist", "digits" or "file")."""
-    if source == "mnist":
-        return *load_mnist(), "mnist"
-    if source == "digits":
-        return *load_digits(), "digits"
-    return read_table(source), None, "file"
-
-
-def scores(y, labels) -> dict:
-    """ACC, NMI and ARI of labels (n,) against y (n,)."""
-    return {
-        "ACC": cluster_accuracy(y, labels),
-        "NMI": float(normalized_mutual_info(y, labels)),
-        "ARI": float(adjusted_rand_index(y, labels)),
-    }
-
-
-def _profile(args, name, n) -> Profile:
-    profile = profile_for(args.profile, n)
-    if args.profile == "paper" and name == "mnist":
-        profile = replace(profile, **PAPER_MNIST)
-    known = {f.name for f in fields(Profile)}
-    for setting in args.settings:
-        field, equals, value = setting.partition("=")
-        if field not in known or not equals:
-            raise ValueError(f"--set must be NAME=VALUE with NAME one of {', '.join(sorted(known))}; got {setting!r}")
-        try:
-            value = json.loads({"None": "null", "True": "true", "False": "false"}.get(value, value))
-        except json.JSONDecodeError:
-            pass  # a word, such as unit or adam
-        profile = replace(profile, **{field: value})
-    return profile
-
-
-def _sizes(hidden):
-    if hidden is None:
-        return (500, 500, 2000, 10)
-    try:
-        return tuple(int(s) for s in hidden.split(","))
-    except ValueError:
-        raise ValueError(f"--hidden must be whole numbers with commas between them; got {hidden!r}") from None
-
-
-def _train(model: DEC, X, start) -> dict:
-    """Drain the run, with a line or a bar for each report; returns the seconds that each phase took."""
-    timings, last, phase = {"load": round(time.perf_counter() - start, 2)}, time.perf_counter(), None
-    phase_start = last
-    for step in model.steps(X):
-        now = time.perf_counter()
-        if step.phase != phase:
-            phase, phase_start = step.phase, last
-        timings[phase] = round(timings.get(phase, 0.0) + now - last, 2)
-        last = now
-        left = ""
-        if step.iteration and step.phase != "k-means":
-            seconds = (now - phase_start) / step.iteration * (step.n_iter - step.iteration)
-            most = "at most " if step.phase == "cluster" else ""
-            left = f"  {most}{seconds:.0f} s left in this phase"
-        changed = "" if step.changed is None else f"  labels changed {step.changed:7.2%}"
-        print(f"{step.phase:>10} {step.iteration:>6}/{step.n_iter}  loss {step.loss:.5f}{changed}{left}", file=sys.stderr, flush=True)
-    return timings
-
-
-def _print(run):
-    sizes = run["cluster_sizes"]
-    print(f"cluster sizes: {' '.join(map(str, sizes))}")
-    print(run["stop_reason"])
-    if run["scores"]:
-        for name, score in run["scores"].items():
-            print(f"{name:>13}: " + "  ".join(f"{metric} {value:.4f}" for metric, value in score.items()))
-    print(f"{run['seconds']['total']:.1f} s, peak memory {run['peak_memory_mb']} MB")
 
 
 def _write(out: Path, model: DEC, X, run):
-    write_aside(out / "labels.npy", lambda f: np.save(f, model.labels_))
-    write_aside(out / "embedding.npy", lambda f: np.save(f, model.transform(X)))
-    write_aside(out / "centroids.npy", lambda f: np.save(f, model.cluster_centers_))
-    model.save(out / "model.decnp")
-    write_aside(out / "run.json", lambda f: f.write(json.dumps(run, indent=1).encode()))
+    """All files of a run, or none."""
+    contents = (
+        lambda file: np.save(file, model.labels_),
+        lambda file: np.save(file, model.transform(X)),
+        lambda file: np.save(file, model.cluster_centers_),
+        lambda file: write_model(model, file),
+        lambda file: file.write(json.dumps(run, indent=1).encode()),
+    )
+    try:
+        write_all_aside({out / name: write for name, write in zip(FILES, contents)})
+    except OSError as error:
+        raise UserError(f"--out {out} could not be written: {error.strerror or error}") from error
 
 
-def _versions() -> dict:
-    import numba
-    import scipy
-    import sklearn
-
-    return {"decnp": __version__, "python": platform.python_version(), "numpy": np.__version__,
-            "scipy": scipy.__version__, "scikit-learn": sklearn.__version__, "numba": numba.__version__}
-
-
-def _threads() -> list[dict]:
-    keep = ("internal_api", "num_threads", "version", "architecture")
-    return [{k: pool.get(k) for k in keep} for pool in threadpool_info()]
+def _peak_memory() -> Optional[int]:
+    """The most memory that this process has had, in MB; None where the system does not say."""
+    if os.name != "posix":
+        return None
+    unit = 1 << 20 if sys.platform == "darwin" else 1 << 10
+    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / (1 << 20))
 
 
 def _cpu() -> str:

@@ -14,18 +14,19 @@ import secrets
 import sys
 import time
 import urllib.request
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
-__all__ = ["DataError", "cache_folder", "download", "folders", "sha256"]
+__all__ = ["DataError", "download", "download_folder", "find", "sha256"]
 
 CHECKOUT = Path(__file__).resolve().parents[2] / "data"  # absent when decnp is installed without its checkout
 TIMEOUT = 30  # seconds a mirror may stay silent
 CHUNK = 1 << 16  # bytes
 SPEAK_EVERY = 5  # seconds between two lines of progress
 
+PathLike = str | os.PathLike[str]
 Content = TypeVar("Content")
 
 
@@ -33,24 +34,29 @@ class DataError(ValueError):
     """A data file is damaged, is not the official one, or could not be had; the sentence names it."""
 
 
-def cache_folder() -> Path:
-    """The per-user cache: ``$XDG_CACHE_HOME/decnp``, or ``~/.cache/decnp``."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "decnp"
-
-
-def folders(data_home: str | os.PathLike[str] | None = None) -> list[Path]:
-    """The folders to look in, first to last; a folder that does not exist is simply empty.
+def download_folder(data_home: PathLike | None = None) -> Path:
+    """Where downloads go: ``data_home``, else the per-user cache ``$XDG_CACHE_HOME/decnp`` or ``~/.cache/decnp``.
 
     Raises ValueError if ``data_home`` is not a path, or is a file.
     """
-    places = [CHECKOUT, cache_folder()]
+    if data_home is None:
+        return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "decnp"
+    if not isinstance(data_home, (str, os.PathLike)) or Path(data_home).expanduser().is_file():
+        raise ValueError(f"data_home must be the path of a folder; got {data_home!r}")
+    return Path(data_home).expanduser()
+
+
+def find(names: Sequence[str], data_home: PathLike | None = None) -> Path | None:
+    """The first file called one of ``names``, folder by folder; None if there is none.
+
+    Raises ValueError if ``data_home`` is not a path, or is a file.
+    """
+    folders = [CHECKOUT, download_folder()]
     if os.environ.get("DECNP_DATA"):
-        places.insert(1, Path(os.environ["DECNP_DATA"]).expanduser())
+        folders.insert(1, Path(os.environ["DECNP_DATA"]).expanduser())
     if data_home is not None:
-        if not isinstance(data_home, (str, os.PathLike)) or Path(data_home).expanduser().is_file():
-            raise ValueError(f"data_home must be the path of a folder; got {data_home!r}")
-        places.insert(0, Path(data_home).expanduser())
-    return places
+        folders.insert(0, download_folder(data_home))
+    return next((folder / name for folder in folders for name in names if (folder / name).is_file()), None)
 
 
 def sha256(*parts: bytes | memoryview) -> str:

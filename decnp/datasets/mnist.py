@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import gzip
 import math
-import os
 import struct
 import zipfile
 import zlib
@@ -18,7 +17,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from decnp.datasets._files import DataError, cache_folder, download, folders, sha256
+from decnp.datasets._files import DataError, PathLike, download, download_folder, find, sha256
 
 __all__ = ["load_mnist"]
 
@@ -26,6 +25,9 @@ MIRRORS = (
     "https://ossci-datasets.s3.amazonaws.com/mnist/",
     "https://storage.googleapis.com/cvdf-datasets/mnist/",
 )
+
+# What zipfile and NumPy raise when bytes of an npz are changed (found by changing them).
+UNREADABLE = (ValueError, KeyError, EOFError, OSError, RuntimeError, zipfile.BadZipFile, zlib.error)
 
 
 class Part(NamedTuple):
@@ -49,7 +51,7 @@ PARTS = {  # by the array's name in mnist.npz
 
 
 def load_mnist(
-    split: str = "all", *, scale: float = 0.02, data_home: str | os.PathLike[str] | None = None
+    split: str = "all", *, scale: float = 0.02, data_home: PathLike | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
     """MNIST in file order, training images first; each pixel 0..255 times ``scale``.
 
@@ -107,27 +109,28 @@ def _array(key, data_home):
     """One of the four arrays, uint8 of its official shape, from the first place that has it."""
     part = PARTS[key]
     zipped = f"{part.name}.gz"
-    for folder in folders(data_home):
-        for path in (folder / "mnist.npz", folder / part.name, folder / zipped):
-            if path.is_file():
-                try:
-                    return _from_npz(path, key) if path.suffix == ".npz" else _from_idx(path, part, path)
-                except DataError as error:
-                    raise DataError(f"{error}; delete or replace it") from error
-    target = (cache_folder() if data_home is None else folders(data_home)[0]) / zipped
-    return download([mirror + zipped for mirror in MIRRORS], target, lambda path, name: _from_idx(path, part, name))
+    path = find(["mnist.npz", part.name, zipped], data_home)
+    if path is None:
+        urls, target = [mirror + zipped for mirror in MIRRORS], download_folder(data_home) / zipped
+        return download(urls, target, lambda aside, url: _from_idx(aside, part, url))
+    try:
+        return _from_npz(path, key) if path.suffix == ".npz" else _from_idx(path, part, path)
+    except DataError as error:
+        raise DataError(f"{error}; delete or replace it") from None
 
 
 def _from_npz(path, key):
     """Array ``key`` of a mnist.npz; DataError if it is not the official one."""
     part = PARTS[key]
-    if not zipfile.is_zipfile(path):
-        raise DataError(f"{path} is damaged: it is not a complete zip archive")
-    try:
-        with np.load(path, allow_pickle=False) as npz:
-            array = npz[key]
-    except (ValueError, KeyError, EOFError, NotImplementedError, zipfile.BadZipFile, zlib.error) as error:
-        raise DataError(f"{path} is damaged: {key} cannot be read ({error})") from error
+    with open(path, "rb") as file:
+        if not zipfile.is_zipfile(file):
+            raise DataError(f"{path} is damaged: it is not a complete zip archive")
+        file.seek(0)
+        try:
+            with np.load(file, allow_pickle=False) as npz:
+                array = npz[key]
+        except UNREADABLE as error:
+            raise DataError(f"{path} is damaged: {key} cannot be read ({error})") from error
     if array.dtype != np.uint8 or array.size != math.prod(part.shape):
         raise DataError(f"{path} is not MNIST: {key} must hold {math.prod(part.shape)} values of uint8; "
                         f"got {array.size} of {array.dtype}")
@@ -154,8 +157,7 @@ def _from_idx(path, part, name):
 def _check(part, found, name):
     """DataError unless the sum ``found`` is the official one."""
     if found != part.sum:
-        raise DataError(f"{name} is not the official {part.name}: its sha256 is {found}, "
-                        f"not {part.sum}")
+        raise DataError(f"{name} is not the official {part.name}: its sha256 is {found}, not {part.sum}")
 
 
 def _header(shape):

@@ -1,0 +1,504 @@
+"""The ``decnp`` command: what it prints, writes and refuses. Errors in this process, whole runs in real ones."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import fields
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import blobs
+from numpy.testing import assert_array_equal
+
+import decnp
+from decnp import DEC, Profile, cli, run
+from decnp.cli import main
+from decnp.datasets import files
+from decnp.persistence import load
+
+ROOT = Path(__file__).parents[1]
+FILES = ["centroids.npy", "embedding.npy", "labels.npy", "model.decnp", "run.json"]
+QUICK = ["--hidden", "8,2", "--max-iter", "40", "--update-interval", "10", "--n-clusters", "3"]
+for setting in ("init_std=none", "optimizer=adam", "lr=0.001", "pretrain_iter=5", "finetune_iter=40", "shuffle=true"):
+    QUICK += ["--set", setting]
+
+
+@pytest.fixture
+def data(tmp_path, monkeypatch):
+    """A folder to work in, with data that fit: x.npy (60, 6), and its labels in y.txt."""
+    monkeypatch.chdir(tmp_path)
+    x = blobs(60, spread=0.3)
+    np.save("x.npy", x)
+    groups = (x @ np.random.default_rng(0).normal(size=6) > 0).astype(int)
+    Path("y.txt").write_text("\n".join("ab"[group] for group in groups))
+    return tmp_path
+
+
+@pytest.fixture
+def says(capsys):
+    """Runs the command here; returns status, output and errors."""
+    def says(*argv):
+        try:
+            status = main([str(word) for word in argv])
+        except SystemExit as exit:
+            status = exit.code
+        return status, *capsys.readouterr()
+    return says
+
+
+@pytest.fixture
+def refused(says):
+    """Runs the command here; it must end with status 2 and one sentence, which is returned."""
+    def refused(*argv):
+        status, out, err = says("fit", *argv)
+        assert (status, out) == (2, "")
+        assert err.startswith("decnp: error: ") and err.count("\n") == 1 and err.endswith("\n"), err
+        return err[len("decnp: error: "):-1]
+    return refused
+
+
+def start(*argv, **kwargs):
+    """A process of its own, where every warning is an error."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1",
+                   **kwargs.pop("env", {})}
+    return subprocess.Popen([sys.executable, "-W", "error", "-m", "decnp", *argv], stdout=subprocess.PIPE,
+                            stderr=subprocess.PIPE, text=True, env=environment, **kwargs)
+
+
+def whole(*argv, **kwargs):
+    """Status, output and errors of a process that runs to its end."""
+    process = start(*argv, **kwargs)
+    out, err = process.communicate(timeout=120)
+    return process.returncode, out, err
+
+
+def contents(folder):
+    return {path.name: path.read_bytes() for path in Path(folder).iterdir()}
+
+
+# ---------------------------------------------------------------- a run that works
+
+def test_a_run_from_end_to_end(data):
+    status, out, err = whole("fit", "x.npy", *QUICK, "--labels", "y.txt", "--out", "run")
+    assert status == 0, err
+    assert err.startswith("decnp: x.npy: 60 rows of 6 columns; the labels are for the scores only\n")
+    for phase in ("pretrain 1", "pretrain 2", "finetune", "k-means", "cluster"):
+        assert re.search(rf"^ *{phase} +\d+/\d+  loss \d\.\d{{5}}", err, re.M), err
+    assert re.search(r"^ *cluster +10/40  loss \S+  labels changed +\S+%", err, re.M)
+
+    assert sorted(os.listdir("run")) == FILES
+    record = json.loads(Path("run/run.json").read_text())
+    labels, centroids = np.load("run/labels.npy"), np.load("run/centroids.npy")
+    assert labels.shape == (60,) and labels.dtype == np.int32 and centroids.shape == (3, 2)
+    model, x = load("run/model.decnp"), np.load("x.npy")
+    assert_array_equal(model.predict(x), labels)
+    assert_array_equal(model.transform(x), np.load("run/embedding.npy"))
+    assert_array_equal(model.cluster_centers_, centroids)
+
+    wanted = ["command", "source", "n_clusters", "seed", "profile", "parameters", "n_iter", "converged", "stop_reason",
+              "cluster_sizes", "scores", "seconds", "peak_memory_mb", "versions", "machine", "threads", "history"]
+    assert set(wanted) <= set(record)
+    assert record["command"] == "decnp fit x.npy " + " ".join(QUICK) + " --labels y.txt --out run"
+    assert record["source"] == {"name": "x.npy", "n_samples": 60, "n_features": 6}
+    assert record["profile"]["max_iter"] == 40 and record["profile"]["init_std"] is None
+    assert record["history"][0]["phase"] == "pretrain 1" and record["seconds"]["total"] > 0
+    assert record["cluster_sizes"] == np.bincount(labels, minlength=3).tolist()
+
+    lines = out.splitlines()
+    assert lines[0] == f"cluster sizes: {' '.join(map(str, record['cluster_sizes']))}"
+    assert lines[1] == f"{record['n_iter']} steps: {record['stop_reason']}"
+    assert lines[2].split() == ["ACC", "NMI", "ARI"]
+    for line, name in zip(lines[3:], ("k-means start", "end")):
+        assert line == f"{name:>13}" + "".join(f"{value:8.4f}" for value in record["scores"][name].values())
+        assert len(line) == len(lines[2])
+    assert lines[-1] == "written to run/"
+
+    with open("run/labels.npy", "rb") as file:  # and the same seed gives the same result, to the bit
+        before = file.read()
+    assert whole("fit", "x.npy", *QUICK, "--out", "again", "-q")[2] == ""
+    assert Path("again/labels.npy").read_bytes() == before
+    assert np.load("again/centroids.npy").tobytes() == centroids.tobytes()
+    assert Path("again/model.decnp").read_bytes() == Path("run/model.decnp").read_bytes()
+
+
+def test_digits_in_a_process_of_its_own(tmp_path):
+    command = ["fit", "digits", *QUICK, "--n-clusters", "10", "--quiet", "--json"]
+    status, out, err = whole(*command, cwd=tmp_path)
+    summary = json.loads(out)
+    assert status == 0
+    assert summary["scores"]["end"].keys() == {"ACC", "NMI", "ARI"} and sum(summary["cluster_sizes"]) == 1797
+    assert summary["out"] is None and os.listdir(tmp_path) == []
+    assert "history" not in summary and len(out) < 4000
+    assert err == "".join(f"decnp: warning: {warning}\n" for warning in summary["warnings"])
+
+
+def test_the_fit_is_the_estimators(data, says):
+    assert says("fit", "x.npy", *QUICK, "--seed", 7, "--out", "run")[0] == 0
+    record = json.loads(Path("run/run.json").read_text())
+    parameters = {**record["parameters"], "profile": Profile(**record["profile"])}
+    assert_array_equal(DEC(**parameters).fit(np.load("x.npy")).labels_, np.load("run/labels.npy"))
+
+
+def test_without_labels_there_are_no_scores(data, says):
+    status, out, err = says("fit", "x.npy", *QUICK, "-q")
+    assert status == 0 and "ACC" not in out and out.startswith("cluster sizes: ")
+    np.savetxt("x.csv", np.load("x.npy"), delimiter=",", header="a,b,c,d,e,f", comments="")
+    status, out, err = says("fit", "x.csv", *QUICK, "--json")
+    assert json.loads(out)["scores"] is None
+    assert err.startswith("decnp: x.csv: 60 rows of 6 columns, with a first line of names\n")
+
+
+def test_labels_may_come_with_the_data_and_never_change_the_result(data, says):
+    x, y = np.load("x.npy"), Path("y.txt").read_text().split()
+    np.savez("both.npz", X=x, y=y)
+    _, alone, _ = says("fit", "x.npy", *QUICK, "-q", "--json")
+    _, both, _ = says("fit", "both.npz", *QUICK, "-q", "--json")
+    _, other, _ = says("fit", "both.npz", "--labels", "y.txt", *QUICK, "-q", "--json")
+    alone, both, other = map(json.loads, (alone, both, other))
+    assert alone["cluster_sizes"] == both["cluster_sizes"] and alone["scores"] is None
+    assert both["scores"] == other["scores"] is not None
+
+
+def test_warnings_in_words(data, says):
+    status, out, err = says("fit", "x.npy", *QUICK, "--max-iter", "0", "-q")
+    assert status == 0 and re.fullmatch(r"decnp: warning: not converged: max_iter = 0 .*\n", err)
+    result = run._result
+    class Empty:
+        n_clusters, labels_, converged_, n_iter_, stop_reason_, random_state = 3, np.zeros(4, int), True, 1, "", 0
+        _profile, get_params = (lambda self, n: Profile()), (lambda self, deep: {})
+    assert result(Empty(), np.zeros((4, 2)), None)["warnings"] == ["2 of 3 clusters have no rows (number 1, 2)"]
+
+
+@pytest.mark.filterwarnings("default")  # here they must reach the command's own words
+def test_a_librarys_warning_is_a_sentence_too(data, says):
+    status, out, err = says("fit", "x.npy", *QUICK, "--set", "init_std=0", "-q")
+    assert status == 0 and "decnp: warning: Number of distinct clusters (1) found smaller than" in err
+    assert "Traceback" not in err and ".py" not in err and "decnp: warning: 2 of 3 clusters have no rows" in err
+
+
+def test_many_clusters_are_wrapped_and_unknown_memory_is_left_out():
+    record = dict(cluster_sizes=[100] * 60, n_iter=3, stop_reason="done", scores=None, seconds={"total": 1.0},
+                  peak_memory_mb=None)
+    lines = cli._in_words(record, None).splitlines()
+    assert len(lines) > 4 and max(map(len, lines)) <= 100 and lines[-1] == "1.0 s"
+
+
+def test_what_help_and_version_say(says):
+    status, out, _ = says("--help")
+    assert status == 0 and "decnp fit digits --n-clusters 10 --out run" in out
+    status, out, _ = says("fit", "--help")
+    assert status == 0
+    for option in ("--n-clusters", "--profile", "--update-interval", "--seed", "--labels", "--out", "--quiet", "--json"):
+        assert option in out
+    assert says("--version")[:2] == (0, f"decnp {decnp.__version__}\n")
+
+
+def test_help_needs_no_heavy_import():
+    code = ("import sys; from decnp.cli import build_parser; build_parser().format_help(); "
+            "sys.exit(any(name in sys.modules for name in ('numpy', 'numba', 'sklearn', 'scipy')))")
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT).returncode == 0
+
+
+# ---------------------------------------------------------------- progress
+
+class Terminal:
+    def __init__(self, stream):
+        self.stream = stream
+
+    def isatty(self):
+        return True
+
+    def __getattr__(self, name):
+        return getattr(self.stream, name)
+
+
+def test_a_terminal_with_tqdm_gets_bars(data, says, monkeypatch):
+    pytest.importorskip("tqdm")
+    monkeypatch.setattr(sys, "stderr", Terminal(sys.stderr))
+    status, out, err = says("fit", "x.npy", *QUICK)
+    assert status == 0 and re.search(r"finetune: 100%.*40/40 .*loss 0\.\d{5}", err) and "labels changed" in err
+    assert "left in this phase" not in err
+
+
+def test_a_terminal_without_tqdm_gets_lines(data, says, monkeypatch):
+    monkeypatch.setattr(sys, "stderr", Terminal(sys.stderr))
+    monkeypatch.setitem(sys.modules, "tqdm", None)
+    status, out, err = says("fit", "x.npy", *QUICK)
+    assert status == 0 and "finetune     40/40  loss 0." in err and "%|" not in err
+
+
+def test_the_time_left_is_of_the_phase_and_starts_again_with_it(capsys, monkeypatch):
+    clock = iter([0, 100, 110, 140, 150, 151, 155])
+    monkeypatch.setattr(time, "time", lambda: next(clock))
+    progress = cli._Progress(quiet=False)
+    progress.note("read")
+    for step in [("finetune", 10, 40), ("finetune", 40, 40), ("cluster", 0, 90), ("cluster", 10, 90), ("cluster", 10, 90)]:
+        progress.watch(decnp.Step(*step, 0.5, 0.25 if step[0] == "cluster" else None))
+    lines = capsys.readouterr().err.splitlines()
+    assert lines == [
+        "decnp: read",
+        "  finetune     10/40  loss 0.50000  30 s left in this phase",
+        "  finetune     40/40  loss 0.50000",
+        "   cluster      0/90  loss 0.50000  labels changed  25.00%",
+        "   cluster     10/90  loss 0.50000  labels changed  25.00%  at most 88 s left in this phase",
+        "   cluster     10/90  loss 0.50000  labels changed  25.00%  at most 32 s left in this phase",
+    ]
+
+
+# ---------------------------------------------------------------- bad input: one sentence each
+
+def test_no_such_file_and_no_such_kind(data, refused):
+    assert refused("none.npy") == "no such file: none.npy"
+    assert refused("minst") == "no such file: minst"
+    assert refused("y.txt") == "y.txt must be a .npy, .npz or .csv file; got the ending '.txt'"
+    assert refused(".") == ". is a folder, not a .npy, .npz or .csv file"
+
+
+def test_empty_files(data, refused):
+    for ending in ("npy", "npz", "csv"):
+        Path(f"empty.{ending}").touch()
+        assert refused(f"empty.{ending}") == f"empty.{ending} is empty"
+
+
+@pytest.mark.parametrize("value", ["nan", "inf"])
+def test_nan_and_infinite_values(data, refused, value):
+    x = np.load("x.npy")
+    x[4, 2] = x[5, 0] = float(value)
+    np.save("bad.npy", x)
+    assert refused("bad.npy") == (
+        f"bad.npy has NaN or infinite values: 2 of them, the first ({value}) in row 5, column 3 (counted from 1)")
+
+
+def test_wrong_shapes_and_dtypes(data, refused):
+    for array, sentence in [
+        (np.zeros(9), "must have the shape (n, D), one row for each sample; got (9,); X.reshape(-1, 1) makes a column"),
+        (np.zeros((9, 2, 2)), "must have the shape (n, D), one row for each sample; got (9, 2, 2); "
+                              "X.reshape(len(X), -1) makes a row of each sample"),
+        (np.zeros((0, 2)), "must have at least one row and one column; got the shape (0, 2)"),
+        (np.zeros((9, 2), complex), "must hold real numbers; got the dtype complex128"),
+        (np.full((9, 2), "a"), "must hold real numbers; got the dtype <U1"),
+        (np.full((9, 2), None), "holds Python objects, which are never loaded; save it with a dtype of numbers"),
+        (np.full((9, 2), 1e300), "has values beyond float32: 18 of them, the first (1e+300) in row 1, column 1 "
+                                 "(counted from 1)"),
+    ]:
+        np.save("bad.npy", array)
+        assert refused("bad.npy") == f"bad.npy {sentence}"
+
+
+def test_fewer_samples_or_distinct_points_than_clusters(data, refused):
+    np.save("few.npy", np.eye(3))
+    np.save("same.npy", np.repeat(np.eye(3), 9, axis=0))
+    assert refused("few.npy", "--n-clusters", 4) == (
+        "few.npy: X must have at least n_clusters = 4 samples; got n_samples = 3")
+    assert refused("same.npy", "--n-clusters", 4) == (
+        "same.npy: X must have at least n_clusters = 4 distinct rows; got 3")
+
+
+def test_labels_of_another_length(data, refused):
+    np.save("y.npy", np.arange(59))
+    np.savez("xy.npz", X=np.load("x.npy"), y=np.arange(61))
+    assert refused("x.npy", "--labels", "y.npy") == "y.npy must hold one label for each of the 60 rows; got 59"
+    assert refused("digits", "--labels", "y.npy") == "y.npy must hold one label for each of the 1797 rows; got 59"
+    assert refused("xy.npz") == "xy.npz must hold one label for each of its 60 rows; got 61"
+    assert refused("x.npy", "--labels", "none.csv") == "no such file: none.csv"
+    assert refused("x.npy", "--labels", "x.npy") == (
+        "x.npy must hold one label for each row, in the shape (n,); got (60, 6)")
+
+
+def test_damaged_files_and_broken_tables(data, refused):
+    Path("cut.npy").write_bytes(Path("x.npy").read_bytes()[:-8])
+    Path("not.npz").write_text("not a zip archive")
+    Path("ragged.csv").write_text("1,2\n3,4\n5\n")
+    Path("words.csv").write_text("1,2\n3,four\n")
+    assert refused("cut.npy") == "cut.npy is damaged: its header announces 2880 bytes of data, and 2872 are there"
+    assert refused("not.npz") == "not.npz is damaged, or is no .npz file: it is not a complete zip archive"
+    assert refused("ragged.csv") == "ragged.csv, line 3 has 1 columns, the lines before it have 2"
+    assert refused("words.csv") == "words.csv, line 2, column 2: 'four' is not a number"
+
+
+@pytest.mark.parametrize("option, value, sentence", [
+    ("--n-clusters", "0", "must be a whole number >= 1; got '0'"),
+    ("--n-clusters", "-3", "must be a whole number >= 1; got '-3'"),
+    ("--n-clusters", "2.5", "must be a whole number >= 1; got '2.5'"),
+    ("--seed", "-1", "must be a whole number >= 0; got '-1'"),
+    ("--seed", "x", "must be a whole number >= 0; got 'x'"),
+    ("--threads", "0", "must be a whole number >= 1 and <= 4096; got '0'"),
+    ("--update-interval", "0", "must be a whole number >= 1; got '0'"),
+    ("--max-iter", "-1", "must be a whole number >= 0; got '-1'"),
+    ("--tol", "-0.1", "must be a finite number >= 0; got '-0.1'"),
+    ("--tol", "nan", "must be a finite number >= 0; got 'nan'"),
+    ("--alpha", "0", "must be a finite number > 0; got '0'"),
+    ("--alpha", "inf", "must be a finite number > 0; got 'inf'"),
+    ("--hidden", "8,,2", "must be whole numbers from 1 to 1000000 with commas between them; got '8,,2'"),
+    ("--hidden", "8,0", "must be whole numbers from 1 to 1000000 with commas between them; got '8,0'"),
+    ("--hidden", "8;2", "must be whole numbers from 1 to 1000000 with commas between them; got '8;2'"),
+    ("--set", "lr", "must be NAME=VALUE; got 'lr'"),
+])
+def test_bad_options(data, refused, option, value, sentence):
+    assert refused("x.npy", option, value) == f"argument {option}: {sentence} (see decnp fit --help)"
+
+
+def test_options_that_argparse_refuses(refused, says):
+    assert refused() == "the following arguments are required: SOURCE (see decnp fit --help)"
+    assert "invalid choice: 'slow'" in refused("digits", "--profile", "slow")
+    assert refused("digits", "--no-such") == "unrecognized arguments: --no-such (see decnp --help)"
+    status, _, err = says()
+    assert (status, err) == (2, "decnp: error: the following arguments are required: COMMAND (see decnp --help)\n")
+
+
+@pytest.mark.parametrize("setting, wanted", [
+    ("input_scale=big", "a finite number >= 0, or unit, or none; got 'big'"),
+    ("input_scale=-1", "a finite number >= 0, or unit, or none; got -1"),
+    ("input_scale=NaN", "a finite number >= 0, or unit, or none; got nan"),
+    ("center=1", "true or false; got 1"),
+    ("autoencoder_rows=0", "a whole number >= 1, or none; got 0"),
+    ("init_std=false", "a finite number >= 0, or none; got False"),
+    ("optimizer=rmsprop", "sgd or adam; got 'rmsprop'"),
+    ("optimizer=[1]", "sgd or adam; got [1]"),
+    ("finetune_iter=2.5", "a whole number >= 0; got 2.5"),
+    ("pretrain_iter=true", "a whole number >= 0; got True"),
+    ("lr=Infinity", "a finite number >= 0; got inf"),
+    ("lr=" + "9" * 400, "a finite number >= 0; got " + "9" * 400),
+    ("lr=", "a finite number >= 0; got ''"),
+    ("lr_decay=linear", "step or cosine; got 'linear'"),
+    ("dropout=1", "a finite number >= 0 and < 1; got 1"),
+    ("momentum=none", "a finite number >= 0 and < 1; got None"),
+    ("update_interval=0", "a whole number >= 1; got 0"),
+])
+def test_bad_settings(data, refused, setting, wanted):
+    assert refused("x.npy", *QUICK, "--set", setting) == f"--set {setting.partition('=')[0]} must be {wanted}"
+
+
+def test_every_field_of_the_profile_can_be_set_and_is_checked(data, refused):
+    names = [field.name for field in fields(Profile)]
+    for field in fields(Profile):
+        value = json.dumps(field.default)
+        parser = cli.build_parser()
+        args = parser.parse_args(["fit", "x.npy", "--set", f"{field.name}={value}"])
+        assert getattr(run._profile(args, 60), field.name) == field.default
+        assert refused("x.npy", "--set", f"{field.name}={{}}").startswith(f"--set {field.name} must be ")
+    assert refused("x.npy", "--set", "lrate=1") == (
+        f"--set must name a field of the profile, one of {', '.join(names)}; got 'lrate'")
+
+
+def test_training_that_leaves_the_numbers(data, refused):
+    sentence = refused("x.npy", *QUICK, "--set", "optimizer=sgd", "--set", "lr=1e9", "-q", "--out", "run")
+    assert "learning rate" in sentence and not Path("run").exists()
+
+
+def test_too_little_memory(data, refused):
+    sentence = refused("x.npy", *QUICK, "--hidden", "1000000,1000000", "-q")
+    assert sentence.startswith("there is not enough memory (Unable to allocate 7.28 TiB")
+
+
+def test_a_bug_of_ours_is_no_sentence(data, monkeypatch):
+    monkeypatch.setattr(DEC, "_cluster", lambda *args: (_ for _ in ()).throw(ValueError("a bug")))
+    with pytest.raises(ValueError, match="a bug"):
+        main(["fit", "x.npy", *QUICK, "-q"])
+
+
+def test_errors_of_a_real_process(data):
+    np.save("bad.npy", np.full((9, 2), np.nan))
+    assert whole("fit", "bad.npy", "--out", "run") == (2, "", (
+        "decnp: error: bad.npy has NaN or infinite values: 18 of them, the first (nan) in row 1, column 1 "
+        "(counted from 1)\n"))
+    assert not Path("run").exists()
+
+
+# ---------------------------------------------------------------- what is on disk already
+
+@pytest.fixture
+def earlier(data, says):
+    """An earlier run in the folder run; returns its contents."""
+    assert says("fit", "x.npy", *QUICK, "--out", "run")[0] == 0
+    return contents("run")
+
+
+def test_a_new_run_replaces_the_earlier_one(earlier, says):
+    assert says("fit", "x.npy", *QUICK, "--seed", 1, "--out", "run")[0] == 0
+    after = contents("run")
+    assert sorted(after) == FILES and all(after[name] != earlier[name] for name in ("model.decnp", "run.json"))
+
+
+def test_a_run_that_fails_leaves_the_earlier_one(earlier, refused, monkeypatch):
+    np.save("bad.npy", np.full((9, 2), np.nan))
+    refused("bad.npy", "--out", "run")
+    refused("x.npy", *QUICK, "--set", "optimizer=sgd", "--set", "lr=1e9", "-q", "--out", "run")
+    assert contents("run") == earlier
+    for full in (np.save, files.os.fsync):  # a disk that is full at the first file, or at the last
+        def fail(*args, calls=iter(range(99)), **kwargs):
+            if full is np.save or next(calls) == 4:
+                raise OSError(28, "No space left on device")
+        monkeypatch.setattr(np if full is np.save else files.os, full.__name__, fail)
+        assert refused("x.npy", *QUICK, "-q", "--out", "run") == (
+            "--out run could not be written: No space left on device")
+        assert contents("run") == earlier
+        monkeypatch.undo()
+        os.chdir(Path("x.npy").resolve().parent)
+
+
+def test_out_that_cannot_take_a_run(earlier, refused):
+    Path("file").write_text("mine")
+    assert refused("x.npy", "--out", "file") == "--out file is a file, not a folder"
+    assert re.fullmatch("--out file/run cannot be written to: .*", refused("x.npy", "--out", "file/run"))
+    assert Path("file").read_text() == "mine"
+    assert refused("run/embedding.npy", "--out", "run") == (
+        "--out run would replace run/embedding.npy, which this run reads: choose another")
+    assert refused("x.npy", "--labels", "run/labels.npy", "--out", "run") == (
+        "--out run would replace run/labels.npy, which this run reads: choose another")
+    assert contents("run") == earlier
+
+
+def test_files_of_the_users_own_are_not_replaced(data, refused):
+    np.save("labels.npy", np.arange(60))
+    assert refused("x.npy", "--out", ".") == "--out . has labels.npy but no run.json, so it holds no earlier run: choose another"
+    assert_array_equal(np.load("labels.npy"), np.arange(60))
+    Path("odd/model.decnp").mkdir(parents=True)
+    Path("odd/run.json").touch()
+    assert refused("x.npy", "--out", "odd") == "--out odd has a folder called model.decnp: choose another"
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="the superuser may write anywhere")
+def test_out_without_permission(data, refused):
+    Path("locked").mkdir(mode=0o555)
+    assert refused("x.npy", "--out", "locked") == "--out locked cannot be written to: Permission denied"
+    assert refused("x.npy", "--out", "locked/run") == "--out locked/run cannot be written to: Permission denied"
+
+
+def test_source_that_cannot_be_read(data, refused, monkeypatch):
+    def fail(*args, **kwargs):
+        raise PermissionError(13, "Permission denied", "x.npy")
+    monkeypatch.setattr(run, "read_table", fail)
+    assert refused("x.npy") == "cannot read x.npy: Permission denied"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Ctrl-C as in POSIX")
+def test_control_c_in_training(data):
+    assert whole("fit", "x.npy", *QUICK, "--out", "run", "-q")[0] == 0
+    earlier = contents("run")
+    for out in ("run", "new"):
+        process = start("fit", "x.npy", *QUICK, "--set", "finetune_iter=100000000", "--set", "pretrain_iter=50",
+                        "--out", out)
+        line = ""
+        while "pretrain 2     50/50" not in line:
+            line = process.stderr.readline()
+            assert line, "it ended before it could be interrupted"
+        process.send_signal(signal.SIGINT)
+        printed, err = process.communicate(timeout=60)
+        assert (process.returncode, printed) == (130, "")
+        assert err.splitlines()[-1] == "decnp: interrupted; nothing was written" and "Traceback" not in err
+    assert contents("run") == earlier and not Path("new").exists()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="pipes as in POSIX")
+def test_a_reader_that_has_gone(data):
+    process = start("fit", "x.npy", *QUICK, "--out", "run", "-q")
+    process.stdout.close()
+    err = process.stderr.read()
+    assert process.wait(60) == 1 and err == "" and sorted(os.listdir("run")) == FILES
+    process.stderr.close()

@@ -1,0 +1,244 @@
+"""Optimisers held against hand-worked numbers and their papers; schedules; the order of minibatches."""
+
+from itertools import islice
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+
+from decnp import kernels, optim
+from decnp.optim import (
+    SGD, Adam, burn_in, constant, cosine_decay, cyclic_minibatches, shuffled_minibatches, step_decay,
+)
+
+ENGINES = [optim, kernels]
+engines = pytest.mark.parametrize("engine", ENGINES, ids=["numpy", "numba"])
+ROUNDING = dict(rtol=1e-14)  # a handful of operations on numbers of one size
+
+
+def gradients(steps, shapes, dtype=np.float64):
+    """steps x one gradient for each shape, some of them large and some tiny."""
+    rng = np.random.default_rng(0)
+    return [[(10.0 ** rng.integers(-3, 3) * rng.normal(size=s)).astype(dtype) for s in shapes] for _ in range(steps)]
+
+
+# ---------------------------------------------------------------- SGD
+
+@engines
+def test_sgd_by_hand(engine):
+    w = np.array([1.0])
+    sgd = SGD([w], lr=0.1, momentum=0.5, update=engine.sgd_update)
+    for g, v_expected, w_expected in [(2.0, -0.2, 0.8), (1.0, -0.2, 0.6), (-4.0, 0.3, 0.9)]:
+        sgd.step([np.array([g])])  # v <- 0.5 v - 0.1 g;  w <- w + v
+        assert_allclose(sgd.velocity[0], [v_expected], **ROUNDING)
+        assert_allclose(w, [w_expected], **ROUNDING)
+
+
+def test_a_drop_of_the_learning_rate_does_not_rescale_the_old_velocity():
+    w = np.array([0.0])
+    sgd = SGD([w], lr=step_decay(1.0, 1), momentum=0.5)  # 1, then 0.1
+    sgd.step([np.array([1.0])])
+    sgd.step([np.array([1.0])])
+    assert_allclose(sgd.velocity[0], [0.5 * -1.0 - 0.1], **ROUNDING)  # with lr outside v: 0.1 * -1.5
+    assert_allclose(w, [-1.6], **ROUNDING)
+
+
+def test_momentum_is_090_unless_told():
+    sgd = SGD([np.array([0.0])], lr=1.0)
+    assert sgd.momentum(0) == sgd.momentum(10**6) == 0.9
+
+
+@engines
+@pytest.mark.parametrize("optimizer", [SGD, Adam])
+def test_lr_scale_belongs_to_its_array(optimizer, engine):
+    update = engine.sgd_update if optimizer is SGD else engine.adam_update
+    together = [np.ones(3), np.ones(3)]
+    alone = [np.ones(3), np.ones(3)]
+    both = optimizer(together, lr=0.01, lr_scale=[1.0, 2.0], update=update)
+    single = [optimizer([a], lr=lr, update=update) for a, lr in zip(alone, (0.01, 0.02))]
+    for g, _ in gradients(5, [3, 3]):
+        both.step([g, g])
+        for one in single:
+            one.step([g])
+    assert_array_equal(together, alone)
+    assert not np.allclose(*alone)
+
+
+@pytest.mark.parametrize("optimizer", [SGD, Adam])
+def test_restart_forgets_everything_but_the_weights(optimizer):
+    w = np.ones(3)
+    used = optimizer([w], lr=step_decay(0.1, 2))
+    for g in gradients(4, [3]):
+        used.step(g)
+    used.restart()
+    fresh_w = w.copy()
+    fresh = optimizer([fresh_w], lr=step_decay(0.1, 2))
+    for g in gradients(4, [3]):
+        used.step(g)
+        fresh.step(g)
+    assert_array_equal(w, fresh_w)
+
+
+def test_the_schedules_are_asked_for_steps_0_1_2():
+    asked = []
+    sgd = SGD([np.ones(1)], lr=lambda t: asked.append(("lr", t)) or 0.1, momentum=lambda t: asked.append(("m", t)) or 0)
+    adam = Adam([np.ones(1)], lr=lambda t: asked.append(("adam", t)) or 0.1)
+    for optimizer in (sgd, adam):
+        for _ in range(2):
+            optimizer.step([np.ones(1)])
+    assert asked == [("lr", 0), ("m", 0), ("lr", 1), ("m", 1), ("adam", 0), ("adam", 1)]
+
+
+# ---------------------------------------------------------------- Adam
+
+def plain_adam(theta, gs, alpha, beta1, beta2, eps):
+    """Kingma & Ba 2015, Algorithm 1, letter by letter."""
+    m, v = np.zeros_like(theta), np.zeros_like(theta)
+    for t, g in enumerate(gs, start=1):
+        m = beta1 * m + (1 - beta1) * g
+        v = beta2 * v + (1 - beta2) * g**2
+        m_hat = m / (1 - beta1**t)
+        v_hat = v / (1 - beta2**t)
+        theta = theta - alpha * m_hat / (np.sqrt(v_hat) + eps)
+    return theta
+
+
+@engines
+@pytest.mark.parametrize("settings", [dict(), dict(lr=0.3, beta1=0.5, beta2=0.9, eps=0.1)], ids=["default", "other"])
+def test_adam_is_algorithm_1(engine, settings):
+    start = np.random.default_rng(1).normal(size=(4, 3))
+    w = start.copy()
+    adam = Adam([w], update=engine.adam_update, **settings)
+    gs = [g for g, in gradients(50, [(4, 3)])]
+    for g in gs:
+        adam.step([g])
+    used = {"lr": 1e-3, "beta1": 0.9, "beta2": 0.999, "eps": 1e-8, **settings}
+    expected = plain_adam(start, gs, used["lr"], used["beta1"], used["beta2"], used["eps"])
+    assert_allclose(w, expected, rtol=1e-12)  # 50 steps of a few roundings each
+
+
+# ---------------------------------------------------------------- both engines
+
+# float32: 20 steps of a few roundings of 6e-8, on sums that may cancel to a hundredth of their terms
+@pytest.mark.parametrize("dtype, rtol", [(np.float64, 1e-12), (np.float32, 1e-4)])
+@pytest.mark.parametrize("optimizer", [SGD, Adam])
+def test_both_engines_agree_in_every_shape_and_dtype(optimizer, dtype, rtol):
+    shapes = [(5, 3), (3,), (1, 1)]
+    results = []
+    for engine in ENGINES:
+        arrays = [np.ones(s, dtype) for s in shapes]
+        update = engine.sgd_update if optimizer is SGD else engine.adam_update
+        run = optimizer(arrays, lr=step_decay(1e-3, 7), lr_scale=[1, 2, 1], update=update)
+        for gs in gradients(20, shapes, dtype):
+            run.step(gs)
+        assert all(a.dtype == dtype for a in arrays)
+        results.append(arrays)
+    for a, b in zip(*results):
+        assert_allclose(a, b, rtol=rtol)
+        assert not np.isclose(a, 1, rtol=1e-6).any()  # something did happen
+
+
+@engines
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_denormal_velocities_and_moments_become_zero(engine, dtype):
+    tiny = np.finfo(dtype).tiny
+    w, v, g = np.ones(4, dtype), np.array([tiny, -tiny, 2 * tiny, 1], dtype), np.zeros(4, dtype)
+    engine.sgd_update(w, v, g, 0.1, 0.75)
+    assert_array_equal(v, np.array([0, 0, 1.5 * tiny, 0.75], dtype))  # a normal number stays, however small
+    m, u = np.array([tiny, -tiny, 2 * tiny, 1], dtype), np.array([tiny, tiny, 2 * tiny, 1], dtype)
+    engine.adam_update(w, m, u, g, 0.0, 0.75, 0.75, 1e-8)
+    assert_array_equal(m, np.array([0, 0, 1.5 * tiny, 0.75], dtype))
+    assert_array_equal(u, np.array([0, 0, 1.5 * tiny, 0.75], dtype))
+
+
+@engines
+@pytest.mark.parametrize("optimizer, settings", [(SGD, dict(lr=0.05)), (Adam, dict(lr=cosine_decay(0.5, 300)))])
+def test_a_quadratic_is_minimised(optimizer, settings, engine):
+    A, b = np.diag([1.0, 3.0, 10.0]), np.array([1.0, -6.0, 5.0])
+    w = np.zeros(3)
+    run = optimizer([w], update=engine.sgd_update if optimizer is SGD else engine.adam_update, **settings)
+    for _ in range(300):
+        run.step([A @ w - b])
+    assert_allclose(w, [1, -2, 0.5], atol=1e-3)  # 0.9^150 is 1e-7; Adam ends with a rate near 0
+
+
+# ---------------------------------------------------------------- schedules
+
+def test_a_number_is_a_schedule_and_a_schedule_stays():
+    rate = step_decay(1.0, 2)
+    assert constant(0.3)(0) == constant(0.3)(99) == 0.3
+    assert constant(rate) is rate
+
+
+def test_step_decay_drops_exactly_at_each_multiple():
+    lr = step_decay(0.1, 20_000)  # DEC section 4.2
+    rates = {0: 0.1, 19_999: 0.1, 20_000: 0.01, 39_999: 0.01, 40_000: 0.001, 99_999: 1e-5}
+    assert_allclose([lr(t) for t in rates], list(rates.values()), **ROUNDING)
+    assert step_decay(1.0, 10, factor=0.5)(25) == 0.25
+
+
+def test_cosine_decay_goes_from_lr_to_zero():
+    lr = cosine_decay(0.2, 100)
+    assert lr(0) == 0.2
+    assert_allclose(lr(25), 0.1 * (1 + np.sqrt(0.5)), **ROUNDING)
+    assert_allclose(lr(50), 0.1, **ROUNDING)
+    assert lr(100) == lr(1000) == 0
+    assert all(lr(t) > lr(t + 1) for t in range(100))
+
+
+def test_cosine_decay_may_rise_first():
+    lr = cosine_decay(0.2, 30, warmup=10)
+    assert_allclose([lr(t) for t in (0, 4, 9, 10, 20)], [0.02, 0.1, 0.2, 0.2, 0.1], **ROUNDING)
+    assert lr(30) == 0
+    assert cosine_decay(0.2, 5, warmup=5)(5) == 0.2  # no steps left to fall in: no division by 0
+    assert cosine_decay(0.2, 5, warmup=5)(6) == 0
+
+
+def test_burn_in_rises_linearly_and_stays():
+    momentum = burn_in(0.9, 1000)  # the DEC authors' code
+    rise = {0: 0, 1: 0.0009, 500: 0.45, 999: 0.8991, 1000: 0.9, 10**6: 0.9}
+    assert_allclose([momentum(t) for t in rise], list(rise.values()), **ROUNDING)
+    assert burn_in(0.9, 0)(0) == 0.9
+
+
+# ---------------------------------------------------------------- minibatches
+
+def test_cyclic_minibatches_take_rows_seek_to_seek_plus_255_modulo_n():
+    n, seek = 700, 0
+    for batch in islice(cyclic_minibatches(n, 256), 20):
+        assert_array_equal(batch, [(seek + i) % n for i in range(256)])
+        seek = (seek + 256) % n
+    assert_array_equal(next(cyclic_minibatches(10, 4, start=8)), [8, 9, 0, 1])
+
+
+@pytest.mark.parametrize("n", [1, 5, 256])
+def test_a_minibatch_never_holds_a_row_twice(n):
+    for batches in (cyclic_minibatches(n, 256), shuffled_minibatches(n, 256, np.random.default_rng(0))):
+        for batch in islice(batches, 3):
+            assert_array_equal(np.sort(batch), np.arange(n))
+
+
+def test_shuffled_minibatches_take_each_row_once_an_epoch():
+    batches = shuffled_minibatches(12, 4, np.random.default_rng(0))
+    epochs = [np.concatenate(list(islice(batches, 3))) for _ in range(4)]
+    for epoch in epochs:
+        assert_array_equal(np.sort(epoch), np.arange(12))
+    assert len({epoch.tobytes() for epoch in epochs}) == 4  # a new order each time
+
+
+def test_shuffled_minibatches_leave_out_a_short_last_one_but_not_always_the_same_rows():
+    batches = shuffled_minibatches(10, 4, np.random.default_rng(0))
+    left_out = set()
+    for _ in range(30):
+        epoch = np.concatenate(list(islice(batches, 2)))
+        assert len(set(epoch)) == 8
+        left_out |= set(range(10)) - set(epoch)
+    assert left_out == set(range(10))
+
+
+def test_seeds_reproduce_the_order():
+    def order(seed):
+        return np.concatenate(list(islice(shuffled_minibatches(50, 8, np.random.default_rng(seed)), 20)))
+
+    assert_array_equal(order(3), order(3))
+    assert not np.array_equal(order(3), order(4))

@@ -1,0 +1,29 @@
+"""The README's Python is run, and its links lead somewhere."""
+
+import re
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+
+
+def test_python_blocks_run_and_print_what_their_comments_say(capsys):
+    blocks = re.findall(r"```python\n(.*?)```", README, re.S)
+    assert blocks
+    for block in blocks:
+        exec(block, {})
+        printed = capsys.readouterr().out.strip().split("\n")[-1]
+        promised = re.search(r"# (0\.\d+)[^\n]*\n*$", block).group(1)
+        assert abs(float(printed) - float(promised)) < 0.05  # other machines round otherwise, and training amplifies it
+
+
+def test_links_lead_to_files():
+    links = re.findall(r"\]\(([^)#]+)\)", README)
+    assert links
+    for link in links:
+        assert link.startswith("http") or (ROOT / link).exists(), link
+
+
+def test_ci_finds_the_test_command():
+    block = re.search(r"<!-- the test command -->\n```sh\n(.*?)\n```", README, re.S)
+    assert "pytest" in block.group(1)
