@@ -6,9 +6,11 @@ from dataclasses import replace
 from typing import Callable, Iterator, NamedTuple, Optional, Sequence
 
 import numpy as np
+from scipy.sparse.linalg import svds
 from sklearn.base import BaseEstimator, TransformerMixin
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
+from .checks import as_generator, check_data, check_number, check_sizes
 from .engine import engine_for
 from .layers import Dense, arrays_of, dropout_mask, init_mlp, mlp, mlp_vjp, squared_error
 from .optim import SGD, Adam, burn_in, cosine_decay, cyclic_minibatches, shuffled_minibatches, step_decay
@@ -95,12 +97,15 @@ class StackedAutoencoder(TransformerMixin, BaseEstimator):
         """The training run as a generator of ``Step``; ``fit`` drains it."""
         X = check_data(self, X, reset=True)
         profile = profile_for(self.profile, len(X))
+        check_number("batch_size", self.batch_size, low=1, whole=True)
         sizes = [X.shape[1], *check_sizes(self.hidden_layer_sizes)]
         weights_rng, noise_rng, batch_rng = as_generator(self.random_state).spawn(3)
         self.shift_, self.scale_ = _scaling(X, profile)
         self.history_ = []
         rows = X[: profile.autoencoder_rows]
 
+        if profile.lr_by_spectrum:
+            profile = replace(profile, lr=profile.lr / np.sqrt(_top_share(self._scaled(_some(X)))))
         pairs = _init_pairs(weights_rng, sizes, profile.init_std, X.dtype)
         if profile.pretrain_iter:
             for l, pair in enumerate(pairs):
@@ -185,16 +190,18 @@ class StackedAutoencoder(TransformerMixin, BaseEstimator):
         optimizer = make_optimizer(arrays_of(theta), profile, n_iter, engine_for(self.engine))
         batches = minibatches(n, self.batch_size, profile.shuffle, batch_rng)
         report = max(1, min(n_iter // 20, 1000))
+        overall = _half_mean_square(take(_some(range(n))))
         total, nothing, since = 0.0, 0.0, 0  # the loss, and that of reconstructing nothing, since the last report
         for t in range(1, n_iter + 1):
             x = take(next(batches))
             loss = self._step(theta, x, rates, noise_rng, optimizer)
-            total, nothing, since = total + loss, nothing + float(np.vdot(x, x)) / (2 * x.size), since + 1
+            total, nothing, since = total + loss, nothing + _half_mean_square(x), since + 1
             if t % report == 0 or t == n_iter or not np.isfinite(loss):
-                if not total <= 2 * nothing:
+                reference = max(overall, nothing / since)
+                if not total / since <= 2 * reference:
                     raise TrainingError(
                         f"the reconstruction loss became {total / since:.3g} in phase '{phase}' before iteration {t}, "
-                        f"where reconstructing nothing gives {nothing / since:.3g}: the learning rate is too large for "
+                        f"where reconstructing nothing gives {reference:.3g}: the learning rate is too large for "
                         "the scale of the data; try input_scale='unit' or a smaller lr in the profile"
                     )
                 self.history_.append(Step(phase, t, n_iter, total / since))
@@ -239,26 +246,39 @@ def _scaling(X, profile: Profile):
     return shift, X.dtype.type(1.0 if scale is None else scale)
 
 
+def _some(X):
+    """At most ``BLOCK`` of X's rows, evenly spaced."""
+    return np.asarray(X[:: -(-len(X) // BLOCK)])
+
+
+def _top_share(x) -> float:
+    """The share, in (0, 1], of sum ||x_i||^2 that lies along the top right-singular direction of x (n, D)."""
+    total = float(np.vdot(x, x))
+    if total == 0 or min(x.shape) < 3:
+        return 1.0
+    top = svds(x.astype(np.float64), k=1, return_singular_vectors=False, v0=np.ones(min(x.shape)))[0] ** 2
+    return min(1.0, top / total)
+
+
+def _half_mean_square(x):
+    """The loss of reconstructing x (n, D) as 0."""
+    return float(np.vdot(x, x)) / (2 * x.size)
+
+
 def make_optimizer(arrays, profile: Profile, n_iter: int, engine):
     """The profile's optimiser for one autoencoder phase of ``n_iter`` steps; every second array is a bias."""
     if profile.lr_decay == "step":
         lr = step_decay(profile.lr, profile.lr_every, profile.lr_factor)
-    elif profile.lr_decay == "cosine":
-        lr = cosine_decay(profile.lr, n_iter)
     else:
-        raise ValueError(f"lr_decay must be 'step' or 'cosine'; got {profile.lr_decay!r}")
+        lr = cosine_decay(profile.lr, n_iter)
     lr_scale = [1.0, profile.bias_lr] * (len(arrays) // 2)
     if profile.optimizer == "adam":
         return Adam(arrays, lr, lr_scale=lr_scale, update=engine.adam_update)
-    if profile.optimizer == "sgd":
-        return SGD(arrays, lr, burn_in(profile.momentum, profile.burn_in), lr_scale, engine.sgd_update)
-    raise ValueError(f"optimizer must be 'sgd' or 'adam'; got {profile.optimizer!r}")
+    return SGD(arrays, lr, burn_in(profile.momentum, profile.burn_in), lr_scale, engine.sgd_update)
 
 
 def minibatches(n: int, batch_size: int, shuffle: bool, rng: np.random.Generator) -> Iterator[np.ndarray]:
     """Endless row numbers, in random or in file order."""
-    if not (isinstance(batch_size, (int, np.integer)) and batch_size >= 1):
-        raise ValueError(f"batch_size must be a whole number >= 1; got {batch_size!r}")
     return shuffled_minibatches(n, batch_size, rng) if shuffle else cyclic_minibatches(n, batch_size)
 
 
@@ -270,28 +290,3 @@ def in_blocks(f: Callable[[np.ndarray], np.ndarray], X: np.ndarray) -> np.ndarra
     for start in range(BLOCK, len(X), BLOCK):
         out[start : start + BLOCK] = f(X[start : start + BLOCK])
     return out
-
-
-def check_data(estimator, X, reset: bool) -> np.ndarray:
-    """X as a finite (n, D) array of the estimator's dtype, or one sentence that says what is wrong."""
-    X = validate_data(estimator, X, reset=reset, dtype=None if hasattr(X, "dtype") else "numeric")
-    dtype = estimator.dtype
-    if dtype is None:
-        dtype = np.result_type(X.dtype, np.float32)
-    if np.dtype(dtype) not in (np.float32, np.float64):
-        raise ValueError(f"dtype must be 'float32', 'float64' or None; got {dtype!r}")
-    return np.ascontiguousarray(X, dtype)
-
-
-def check_sizes(sizes) -> list[int]:
-    sizes = list(sizes) if np.iterable(sizes) else [sizes]
-    if not sizes or not all(isinstance(s, (int, np.integer)) and s >= 1 for s in sizes):
-        raise ValueError(f"hidden_layer_sizes must be whole numbers >= 1; got {sizes!r}")
-    return [int(s) for s in sizes]
-
-
-def as_generator(random_state) -> np.random.Generator:
-    """One ``numpy.random.Generator`` from None, an int, a Generator or a RandomState."""
-    if isinstance(random_state, np.random.RandomState):
-        return np.random.default_rng(random_state.randint(0, 2**31, 4))
-    return np.random.default_rng(random_state)

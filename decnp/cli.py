@@ -15,7 +15,7 @@ import textwrap
 import time
 import warnings
 from contextlib import closing
-from typing import Callable
+from typing import Any, Callable
 
 from . import __version__
 
@@ -201,7 +201,9 @@ class _Progress:
     """What is seen of a run while it lasts: bars on a terminal that has tqdm, else lines, or nothing."""
 
     def __init__(self, quiet: bool):
-        self.quiet, self.tqdm, self.bar, self.phase, self.iteration = quiet, None, None, None, 0
+        self.quiet, self.phase, self.iteration = quiet, "", 0
+        self.tqdm: Any = None
+        self.bar: Any = None
         self.began = self.last = time.time()  # of the phase, and of the last report
         if not quiet and sys.stderr.isatty():
             try:

@@ -12,7 +12,8 @@ from sklearn.cluster import KMeans
 from sklearn.utils.validation import check_is_fitted
 from threadpoolctl import threadpool_limits
 
-from .autoencoder import StackedAutoencoder, Step, TrainingError, as_generator, check_data, in_blocks, minibatches
+from .autoencoder import StackedAutoencoder, Step, TrainingError, in_blocks, minibatches
+from .checks import as_generator, check_data, check_distinct, check_number
 from .engine import engine_for
 from .layers import arrays_of, mlp, mlp_vjp
 from .optim import SGD
@@ -122,7 +123,6 @@ class DEC(ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin, BaseE
                 self.history_.append(step)
                 yield step
         else:
-            check_is_fitted(self.autoencoder, "encoder_")
             self.autoencoder_ = deepcopy(self.autoencoder)
 
         z = self._embed(X)
@@ -149,9 +149,9 @@ class DEC(ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin, BaseE
         labels, changed, loss, t = None, 1.0, np.nan, 0
         while True:
             z = self._embed(X)
-            if not np.isfinite(z).all():
+            if not (np.isfinite(z).all() and np.isfinite(mu).all()):
                 raise TrainingError(
-                    f"the embedding overflowed in the clustering phase before iteration {t}; try a smaller kl_lr"
+                    f"the embedding or the centroids overflowed in the clustering phase before iteration {t}; try a smaller kl_lr"
                 )
             q = engine.soft_assignment(z, mu, self.alpha)  # Eq. 1, all points
             last, labels = labels, q.argmax(axis=1).astype(np.int32)
@@ -227,21 +227,15 @@ class DEC(ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin, BaseE
         return replace(profile_for(self.profile, n), **{k: v for k, v in given.items() if v is not None})
 
     def _check_parameters(self, X):
-        k = self.n_clusters
-        if not (isinstance(k, (int, np.integer)) and k >= 1):
-            raise ValueError(f"n_clusters must be a whole number >= 1; got {k!r}")
-        if len(X) < k:
-            raise ValueError(f"X must have at least n_clusters = {k} samples; got n_samples = {len(X)}")
-        distinct = set()
-        for row in X:
-            distinct.add(row.tobytes())
-            if len(distinct) >= k:
-                break
-        else:
-            raise ValueError(f"X must have at least n_clusters = {k} distinct rows; got {len(distinct)}")
-        for name, low in (("alpha", 0), ("tol", None), ("update_interval", 0), ("max_iter", None)):
-            value = getattr(self, name)
-            if value is None and name in ("update_interval", "max_iter"):
-                continue
-            if not np.isscalar(value) or not np.isreal(value) or value < 0 or (low == 0 and value <= 0):
-                raise ValueError(f"{name} must be a number {'> 0' if low == 0 else '>= 0'}; got {value!r}")
+        check_number("n_clusters", self.n_clusters, low=1, whole=True)
+        check_number("n_init", self.n_init, low=1, whole=True)
+        check_number("batch_size", self.batch_size, low=1, whole=True)
+        check_number("alpha", self.alpha, low=0, above=True)
+        check_number("tol", self.tol, low=0)
+        check_distinct(X, self.n_clusters)
+        if self.autoencoder is not None:
+            check_is_fitted(self.autoencoder, "encoder_")
+            if self.autoencoder.n_features_in_ != X.shape[1]:
+                raise ValueError(
+                    f"X has {X.shape[1]} features, but the autoencoder given is expecting {self.autoencoder.n_features_in_}"
+                )

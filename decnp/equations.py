@@ -13,6 +13,8 @@ of ours. ``decnp.kernels`` has the same functions, fast; they must agree with th
 
 from __future__ import annotations
 
+from numbers import Real
+
 import numpy as np
 from numpy.typing import ArrayLike
 
@@ -46,7 +48,7 @@ def soft_assignment(z: ArrayLike, mu: ArrayLike, alpha: float = 1.0) -> np.ndarr
     array([[0.6667, 0.3333],
            [0.3333, 0.6667]])
     """
-    z, mu = _points_and_centroids(z, mu, alpha)
+    z, mu, alpha = _points_and_centroids(z, mu, alpha)
     _, d = _differences(z, mu)  # (n, k) squared distances
     log_s = -(alpha + 1) / 2 * np.log1p(d / alpha)  # (n, k) log u_ij^((alpha+1)/2)
     s = np.exp(log_s - log_s.real.max(axis=1, keepdims=True))
@@ -80,10 +82,12 @@ def kl_divergence(p: ArrayLike, q: ArrayLike) -> np.floating:
     p, q = np.asarray(p), np.asarray(q)
     if p.ndim != 2 or p.shape != q.shape:
         raise ValueError(f"p and q must both have the shape (n, k); got {p.shape} and {q.shape}")
-    ratio = np.ones(p.shape, np.result_type(p, q, np.float32))
+    dtype = np.result_type(p, q, np.float32)
+    log_p, log_q = np.zeros(p.shape, dtype), np.zeros(p.shape, dtype)
     with np.errstate(divide="ignore"):  # q = 0 < p: the loss is infinite, and says so
-        np.divide(p, q, out=ratio, where=p != 0)
-    return np.sum(p * np.log(ratio))
+        np.log(p, out=log_p, where=p != 0, dtype=dtype)
+        np.log(q, out=log_q, where=p != 0, dtype=dtype)
+    return np.sum(p * (log_p - log_q))
 
 
 def target_distribution(q: ArrayLike) -> np.ndarray:
@@ -114,7 +118,8 @@ def target_distribution(q: ArrayLike) -> np.ndarray:
     q = np.asarray(q)
     if q.ndim != 2:
         raise ValueError(f"q must have the shape (n, k); got {q.shape}")
-    f = q.sum(axis=0)  # (k,) soft frequencies
+    q = q.astype(np.result_type(q, np.float32), copy=False)
+    f = q.sum(axis=0, dtype=np.result_type(q, np.float64)).astype(q.dtype)  # (k,) soft frequencies; n may be large
     weight = q * (q / np.where(f == 0, 1, f))  # (n, k) q_ij^2 / f_j
     return weight / weight.sum(axis=1, keepdims=True)
 
@@ -198,7 +203,7 @@ def loss_and_grads(
 
 def _pulls(z, mu, p, alpha):
     """What Eqs. 4 and 5 share: (alpha+1)/alpha u_ij (p_ij - q_ij), (n, k), and z_i - mu_j, (n, k, d)."""
-    z, mu = _points_and_centroids(z, mu, alpha)
+    z, mu, alpha = _points_and_centroids(z, mu, alpha)
     p = np.asarray(p)
     if p.shape != (len(z), len(mu)):
         raise ValueError(f"p must have the shape (n, k) = {(len(z), len(mu))}; got {p.shape}")
@@ -214,12 +219,13 @@ def _differences(z, mu):
 
 
 def _points_and_centroids(z, mu, alpha):
-    """z and mu as arrays, or one sentence that says what does not fit."""
+    """z and mu as floating arrays and alpha as a float, or one sentence that says what does not fit."""
     z, mu = np.asarray(z), np.asarray(mu)
     if z.ndim != 2 or mu.ndim != 2 or z.shape[1] != mu.shape[1]:
         raise ValueError(f"z must be (n, d) and mu (k, d) with the same d; got {z.shape} and {mu.shape}")
     if len(mu) == 0:
         raise ValueError("mu must hold at least one centroid; got none")
-    if not (np.isscalar(alpha) and np.isreal(alpha) and 0 < np.real(alpha) < np.inf):
+    if not (isinstance(alpha, Real) and 0 < alpha < np.inf):
         raise ValueError(f"alpha must be a finite number > 0; got {alpha!r}")
-    return z, mu
+    dtype = np.result_type(z, mu, np.float32)  # small integers would wrap around in z - mu
+    return z.astype(dtype, copy=False), mu.astype(dtype, copy=False), float(alpha)

@@ -10,6 +10,8 @@ compiled once per dtype and cached on disk; ``warmup()`` compiles them all.
 
 from __future__ import annotations
 
+from numbers import Real
+
 import numpy as np
 from numba import njit
 from numpy.typing import ArrayLike
@@ -18,6 +20,9 @@ __all__ = [
     "soft_assignment", "kl_divergence", "target_distribution", "grad_z", "grad_mu", "loss_and_grads",
     "sgd_update", "adam_update", "warmup",
 ]
+
+
+_njit = njit(cache=True, error_model="numpy")  # x / 0 is infinite or not a number, as in NumPy, not an exception
 
 
 # ---------------------------------------------------------------- doors
@@ -144,8 +149,9 @@ def loss_and_grads(
 
 def sgd_update(w: np.ndarray, v: np.ndarray, g: np.ndarray, lr: float, momentum: float) -> None:
     """``optim.sgd_update`` in one pass over memory: w, v, g of one shape; w and v change in place."""
+    w, v, g = _flat(w, v, g=g)
     dtype = w.dtype.type
-    _sgd_update(w.reshape(-1), v.reshape(-1), g.reshape(-1), dtype(lr), dtype(momentum), np.finfo(dtype).tiny)
+    _sgd_update(w, v, g, dtype(lr), dtype(momentum), np.finfo(dtype).tiny)
 
 
 def adam_update(
@@ -153,9 +159,10 @@ def adam_update(
     lr: float, beta1: float, beta2: float, eps: float,
 ) -> None:
     """``optim.adam_update`` in one pass over memory: all of one shape; w, m and v change in place."""
+    w, m, v, g = _flat(w, m, v, g=g)
     dtype = w.dtype.type
     _adam_update(
-        w.reshape(-1), m.reshape(-1), v.reshape(-1), g.reshape(-1),
+        w, m, v, g,
         dtype(lr), dtype(beta1), dtype(1 - beta1), dtype(beta2), dtype(1 - beta2), dtype(eps), np.finfo(dtype).tiny,
     )
 
@@ -173,7 +180,7 @@ def warmup(dtypes: tuple = (np.float32, np.float64)) -> None:
 
 # ---------------------------------------------------------------- loops
 
-@njit(cache=True)
+@_njit
 def _student_row(z_i, mu, alpha, u, q):
     """Row i of Eq. 1 into q (k,), and u_ij into u (k,)."""
     k, dim = mu.shape
@@ -201,7 +208,7 @@ def _student_row(z_i, mu, alpha, u, q):
         q[j] /= total
 
 
-@njit(cache=True)
+@_njit
 def _soft_assignment(z, mu, alpha, out):
     k = mu.shape[0]
     u, q = np.empty(k), np.empty(k)
@@ -211,7 +218,7 @@ def _soft_assignment(z, mu, alpha, out):
             out[i, j] = q[j]
 
 
-@njit(cache=True)
+@_njit
 def _kl_divergence(p, q):
     loss = 0.0
     for i in range(p.shape[0]):
@@ -220,17 +227,17 @@ def _kl_divergence(p, q):
     return loss
 
 
-@njit(cache=True)
+@_njit
 def _kl_term(p_ij, q_ij):
     """p log(p/q), with 0 log 0 = 0 and infinity where q = 0 < p."""
     if p_ij == 0:
         return 0.0
     if q_ij == 0:
         return np.inf
-    return p_ij * np.log(np.float64(p_ij) / q_ij)
+    return p_ij * (np.log(np.float64(p_ij)) - np.log(np.float64(q_ij)))
 
 
-@njit(cache=True)
+@_njit
 def _target_distribution(q, out):
     n, k = q.shape
     f = np.zeros(k)
@@ -247,7 +254,7 @@ def _target_distribution(q, out):
             out[i, j] = weight[j] / total
 
 
-@njit(cache=True)
+@_njit
 def _loss_and_grads(z, mu, p, alpha, g_z, g_mu):
     n, dim = z.shape
     k = mu.shape[0]
@@ -272,7 +279,7 @@ def _loss_and_grads(z, mu, p, alpha, g_z, g_mu):
     return loss
 
 
-@njit(cache=True)
+@_njit
 def _sgd_update(w, v, g, lr, momentum, tiny):
     for t in range(w.size):
         v_t = momentum * v[t] - lr * g[t]
@@ -282,7 +289,7 @@ def _sgd_update(w, v, g, lr, momentum, tiny):
         w[t] += v_t
 
 
-@njit(cache=True)
+@_njit
 def _adam_update(w, m, v, g, lr, beta1, rest1, beta2, rest2, eps, tiny):
     for t in range(w.size):
         m_t = beta1 * m[t] + rest1 * g[t]
@@ -312,10 +319,20 @@ def _arrays(**named):
     return [np.require(a, dtype, ["C", "W"]) for a in arrays.values()]
 
 
+def _flat(*changed, g):
+    """The arrays an update changes as flat views (never copies: the change would be lost), then g."""
+    for a in (*changed, g):
+        if a.shape != changed[0].shape or a.dtype.kind != "f":
+            raise ValueError(f"an update needs real arrays of one shape; got {[a.shape for a in (*changed, g)]}")
+    if not all(a.flags.carray for a in changed):
+        raise ValueError("an update needs writable C-contiguous arrays, because it changes them in place")
+    return *(a.reshape(-1) for a in changed), g.reshape(-1)
+
+
 def _check(z, mu, alpha, p=None):
     if z.shape[1] != mu.shape[1] or len(mu) == 0:
         raise ValueError(f"z must be (n, d) and mu (k, d) with k >= 1 and the same d; got {z.shape} and {mu.shape}")
-    if not 0 < alpha < np.inf:
+    if not (isinstance(alpha, Real) and 0 < alpha < np.inf):
         raise ValueError(f"alpha must be a finite number > 0; got {alpha!r}")
     if p is not None and p.shape != (len(z), len(mu)):
         raise ValueError(f"p must have the shape (n, k) = {(len(z), len(mu))}; got {p.shape}")

@@ -227,9 +227,9 @@ def _checked_header(content, n_members):
     alpha = header["alpha"]
     if type(alpha) not in (int, float) or not math.isfinite(alpha) or alpha <= 0:
         raise ModelFileError("is damaged: alpha in its header is no finite number > 0")
-    settings = [*header["parameters"].values(), *header["profile"].values()]
-    if (header["parameters"].keys() != set(PARAMETERS) or header["parameters"]["engine"] not in ("numba", "numpy")
-            or not all(value is None or isinstance(value, (bool, int, float, str)) for value in settings)):
+    parameters = header["parameters"]
+    if (parameters.keys() != set(PARAMETERS) or parameters["engine"] not in ("numba", "numpy")
+            or not all(value is None or isinstance(value, (bool, int, float, str)) for value in parameters.values())):
         raise ModelFileError("is damaged: its header does not have the parameters of a DEC")
     if n_members != 3 + 4 * len(sizes):
         raise ModelFileError(f"is damaged: it must have {3 + 4 * len(sizes)} arrays; got {n_members}")

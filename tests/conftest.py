@@ -1,10 +1,12 @@
-"""What the tests share: small data, a quick schedule, a fitted autoencoder, and the complex step."""
+"""What the tests share: small data, a quick schedule, a fitted autoencoder; the complex step and DEC's loop as judges."""
+
+from copy import deepcopy
 
 import numpy as np
 import pytest
 
-from decnp import Profile, StackedAutoencoder
-from decnp.layers import arrays_of
+from decnp import Profile, StackedAutoencoder, equations
+from decnp.layers import arrays_of, mlp, mlp_vjp
 
 QUICK = Profile(
     init_std=None, optimizer="adam", lr=1e-3, lr_decay="cosine", pretrain_iter=30, finetune_iter=60, shuffle=True,
@@ -47,6 +49,34 @@ def identical(a, b):
     """Whether two lists of arrays, or what two estimators have learned, are the same to the bit."""
     a, b = (x if isinstance(x, list) else learned(x) for x in (a, b))
     return all(np.array_equal(one, other) for one, other in zip(a, b, strict=True))
+
+
+def plain_clustering(X, autoencoder, mu, alpha, profile, batch_size=64, restart=True, update_encoder=True):
+    """The authors' loop with P from the whole data, without a stop: theta, mu, and a (loss, labels) a refresh."""
+    theta, mu, x = deepcopy(autoencoder.encoder_), mu.copy(), (X - autoencoder.shift_) * autoencoder.scale_
+    n, t, seek, seen = len(x), 0, 0, []
+    velocity = [0 * a for a in [mu, *arrays_of(theta)]]
+    while True:
+        q = equations.soft_assignment(mlp(theta, x)[-1], mu, alpha)
+        p = equations.target_distribution(q)  # constant until the next refresh
+        seen.append((equations.kl_divergence(p, q) / n if t == 0 else np.mean(losses), q.argmax(axis=1)))
+        if t == profile.max_iter:
+            return theta, mu, seen
+        if restart:
+            velocity = [0 * v for v in velocity]
+        losses = []
+        while len(losses) < profile.update_interval and t < profile.max_iter:
+            i = [(seek + s) % n for s in range(batch_size)]
+            seek, t = (seek + batch_size) % n, t + 1
+            hs = mlp(theta, x[i])
+            losses.append(np.sum(p[i] * np.log(p[i] / equations.soft_assignment(hs[-1], mu, alpha))) / batch_size)
+            _, g_theta = mlp_vjp(equations.grad_z(hs[-1], mu, p[i], alpha) / batch_size, theta, hs)
+            g_mu = equations.grad_mu(hs[-1], mu, p[i], alpha) / batch_size
+            trained, grads = [mu, *arrays_of(theta)], [g_mu, *arrays_of(g_theta)]
+            for a, v, g, times in zip(trained, velocity, grads, [1] + [1, 2] * 3):
+                if a is mu or update_encoder:
+                    v[...] = 0.9 * v - 0.05 * times * g
+                    a += v
 
 
 @pytest.fixture(scope="session")

@@ -239,6 +239,22 @@ def test_a_file_with_a_changed_byte_is_never_used_unless_its_contents_are_right(
             assert_is_the_miniature(X, y)
 
 
+@pytest.mark.parametrize(
+    "record, offset, byte",
+    [
+        (b"PK\1\2", 8, 1),  # the first array is said to be encrypted: a RuntimeError of zipfile
+        (b"PK\5\6", 18, 255),  # the list of arrays is said to begin elsewhere: an OSError here
+    ],
+)
+def test_a_zip_archive_whose_records_lie(places, record, offset, byte):
+    path = put(places["env"], "npz")
+    content = bytearray(path.read_bytes())
+    content[content.index(record) + offset] |= byte
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=f"^{re.escape(str(path))} is damaged: x_train cannot be read"):
+        load_mnist()
+
+
 @pytest.mark.parametrize("form", ["npz", "gz", "raw"])
 def test_html_under_a_good_name(places, form):
     path = put(places["env"], form)

@@ -338,7 +338,8 @@ def test_whole_numbers_in_floats_are_labels(tmp_path):
     assert y.dtype == np.int64
 
 
-OTHER_NUMBERS = "FILE must hold labels that are whole numbers or strings; got the dtype float64 with other numbers in it"
+OTHER_NUMBERS = ("FILE must hold labels that are whole numbers or strings; got the dtype float64 with other "
+                 "numbers in it")
 
 
 @pytest.mark.parametrize("y, sentence", [

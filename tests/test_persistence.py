@@ -231,7 +231,8 @@ def test_flipped_bits_are_found_or_do_not_matter(dec, path, tmp_path, X):
     (lambda h: h["parameters"].update(base_estimator=1), "parameters"),
     (lambda h: h["parameters"].update(engine="torch"), "parameters"),
     (lambda h: h["parameters"].update(tol=[1]), "parameters"),
-    (lambda h: h["profile"].update(lr={}), "parameters"),
+    (lambda h: h["profile"].update(lr={}), "does not describe a training run (lr must be"),
+    (lambda h: h.update(profile=["lr"]), "does not describe a training run"),
 ])
 def test_headers_that_do_not_fit(path, tmp_path, change, sentence):
     found = refused(rewritten(path, tmp_path / "m", change))

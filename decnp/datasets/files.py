@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import errno
+import io
 import math
 import os
 import secrets
@@ -124,7 +125,7 @@ def _ending(path, *endings):
 
 # ---------------------------------------------------------------- NumPy's files
 
-def read_npy(file: BinaryIO, size: int, name: str) -> np.ndarray:
+def read_npy(file: io.BufferedIOBase, size: int, name: str) -> np.ndarray:
     """The array in ``file``, an open .npy of ``size`` bytes. DataError, calling it ``name``, if it holds no other.
 
     Objects are refused, and memory is taken only for as many bytes as are there.

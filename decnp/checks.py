@@ -1,0 +1,68 @@
+"""What comes in from outside, checked: data, numbers and seeds. Each error is one sentence."""
+
+from __future__ import annotations
+
+import numpy as np
+from sklearn.utils.validation import validate_data
+
+__all__ = ["as_generator", "check_data", "check_distinct", "check_number", "check_sizes"]
+
+
+def check_data(estimator, X, reset: bool) -> np.ndarray:
+    """X as a finite (n, D) array of the estimator's dtype; ``reset`` says whether D is to be learned or checked.
+
+    With ``dtype=None`` that is float32 where it holds X's own dtype exactly, else float64.
+    """
+    dtype = estimator.dtype
+    if dtype not in (None, "float32", "float64", np.float32, np.float64):
+        raise ValueError(f"dtype must be 'float32', 'float64' or None; got {dtype!r}")
+    X = validate_data(estimator, X, reset=reset, dtype=None if hasattr(X, "dtype") else "numeric")
+    if X.dtype.kind not in "fiub":
+        raise ValueError(f"X must hold numbers; got dtype {X.dtype}")
+    if dtype is None:
+        dtype = np.result_type(X.dtype, np.float32)
+        dtype = dtype if dtype in (np.float32, np.float64) else np.float64
+    return np.ascontiguousarray(X, dtype)
+
+
+def check_distinct(X: np.ndarray, k: int) -> None:
+    """ValueError unless X (n, D) has at least k rows, and k different ones."""
+    if len(X) < k:
+        raise ValueError(f"X must have at least n_clusters = {k} samples; got n_samples = {len(X)}")
+    distinct = set()
+    for row in X:
+        distinct.add(row.tobytes())
+        if len(distinct) >= k:
+            return
+    raise ValueError(f"X must have at least n_clusters = {k} distinct rows; got {len(distinct)}")
+
+
+def check_number(name: str, value, low: float, whole: bool = False, above: bool = False, below: float = np.inf) -> None:
+    """ValueError unless ``value`` is a finite number >= low (> low with ``above``) and < below."""
+    kind = (int, np.integer) if whole else (int, float, np.integer, np.floating)
+    good = isinstance(value, kind) and not isinstance(value, (bool, np.bool_))
+    if not (good and (value > low if above else value >= low) and value < below):
+        words = "whole number" if whole else "finite number" if below == np.inf else "number"
+        limit = f" and < {below:g}" if below != np.inf else ""
+        raise ValueError(f"{name} must be a {words} {'>' if above else '>='} {low:g}{limit}; got {value!r}")
+
+
+def check_sizes(sizes) -> list[int]:
+    """hidden_layer_sizes as a list of whole numbers."""
+    sizes = list(sizes) if np.iterable(sizes) else [sizes]
+    if not sizes or not all(isinstance(s, (int, np.integer)) and s >= 1 for s in sizes):
+        raise ValueError(f"hidden_layer_sizes must be whole numbers >= 1; got {sizes!r}")
+    return [int(s) for s in sizes]
+
+
+def as_generator(random_state) -> np.random.Generator:
+    """One ``numpy.random.Generator`` from None, an int, a Generator or a RandomState."""
+    if isinstance(random_state, np.random.RandomState):
+        return np.random.default_rng(random_state.randint(0, 2**31, 4))
+    if random_state is None or isinstance(random_state, np.random.Generator):
+        return np.random.default_rng(random_state)
+    if isinstance(random_state, (int, np.integer)) and not isinstance(random_state, bool) and random_state >= 0:
+        return np.random.default_rng(int(random_state))
+    raise ValueError(
+        f"random_state must be None, a whole number >= 0, a Generator or a RandomState; got {random_state!r}"
+    )
