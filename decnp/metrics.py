@@ -2,13 +2,15 @@
 
 The three scores compare ``labels`` (n,), the clusters found, with ``y_true`` (n,), the classes, through
 one table: w_cl, the number of samples in cluster c and class l. The names of clusters and classes do
-not matter, only who is together with whom. This file imports nothing of ours; SciPy is imported where
-it is used.
+not matter, only who is together with whom. This file imports nothing of ours; SciPy and scikit-learn are
+imported where they are used.
 """
 
 from __future__ import annotations
 
 import math
+import warnings
+from contextlib import contextmanager
 from numbers import Integral, Real
 
 import numpy as np
@@ -73,22 +75,19 @@ def normalized_mutual_info(y_true: ArrayLike, labels: ArrayLike) -> float:
     ValueError
         If an argument is empty, not one-dimensional or holds anything else, or the lengths differ.
 
-    Source: Xie et al. 2016, with Fig. 6; equals scikit-learn's ``normalized_mutual_info_score`` with
-    ``average_method="arithmetic"``. Differs from the paper: no. (The authors' code printed the geometric
+    Source: Xie et al. 2016, with Fig. 6; computed by scikit-learn's
+    ``normalized_mutual_info_score`` with ``average_method="arithmetic"``. Differs from the paper: no. (The authors' code printed the geometric
     mean, scikit-learn's default in 2015, which is never smaller.)
 
     >>> round(normalized_mutual_info([0, 0, 1, 1], [0, 0, 0, 1]), 4)
     0.3437
     """
-    w = _contingency(y_true, labels)
-    if w.size == 1:  # one cluster, one class: both entropies are 0
-        return 1.0
-    joint = w / w.sum()  # (clusters, classes), sums to 1
-    p_c, p_l = joint.sum(axis=1), joint.sum(axis=0)
-    both = joint > 0
-    mutual = np.sum(joint[both] * np.log(joint[both] / np.outer(p_c, p_l)[both]))
-    mean_entropy = -(np.sum(p_c * np.log(p_c)) + np.sum(p_l * np.log(p_l))) / 2
-    return float(np.clip(mutual / mean_entropy, 0, 1))  # the clip only removes rounding
+    from sklearn.metrics import normalized_mutual_info_score
+
+    classes, clusters = _groups(y_true, labels)
+    with _many_classes_are_fine():
+        nmi = normalized_mutual_info_score(classes, clusters, average_method="arithmetic")
+    return float(np.clip(nmi, 0, 1))  # the clip only removes rounding
 
 
 def adjusted_rand_index(y_true: ArrayLike, labels: ArrayLike) -> float:
@@ -112,18 +111,17 @@ def adjusted_rand_index(y_true: ArrayLike, labels: ArrayLike) -> float:
     ValueError
         If an argument is empty, not one-dimensional or holds anything else, or the lengths differ.
 
-    Source: Hubert & Arabie 1985; equals scikit-learn's ``adjusted_rand_score``. Differs from the paper:
+    Source: Hubert & Arabie 1985; computed by scikit-learn's ``adjusted_rand_score``. Differs from the paper:
     it does not use the ARI; later work that compares with DEC does.
 
     >>> round(adjusted_rand_index([0, 0, 1, 1], [0, 0, 1, 2]), 4)
     0.5714
     """
-    w = _contingency(y_true, labels)
-    together, in_c, in_l = _pairs(w), _pairs(w.sum(axis=1)), _pairs(w.sum(axis=0))  # B, C, L
-    if together == in_c == in_l:  # the same grouping; also n = 1, where T = 0
-        return 1.0
-    total = _pairs(w.sum())  # T; numerator and denominator below are exact, both times 2 T
-    return 2 * (together * total - in_c * in_l) / ((in_c + in_l) * total - 2 * in_c * in_l)
+    from sklearn.metrics import adjusted_rand_score
+
+    classes, clusters = _groups(y_true, labels)
+    with _many_classes_are_fine():
+        return float(adjusted_rand_score(classes, clusters))
 
 
 def generalizability(train_loss: float, validation_loss: float) -> float:
@@ -161,12 +159,26 @@ def generalizability(train_loss: float, validation_loss: float) -> float:
 
 def _contingency(y_true, labels):
     """w, (clusters, classes): the number of samples in each cluster and class, as whole numbers."""
-    classes, clusters = _codes("y_true", y_true), _codes("labels", labels)
-    if len(classes) != len(clusters):
-        raise ValueError(f"y_true and labels must have the same length; got {len(classes)} and {len(clusters)}")
+    classes, clusters = _groups(y_true, labels)
     shape = clusters.max() + 1, classes.max() + 1
     cells = clusters * shape[1] + classes  # (n,) each sample's cell, counted row by row
     return np.bincount(cells, minlength=shape[0] * shape[1]).reshape(shape)
+
+
+def _groups(y_true, labels):
+    """Classes and clusters, each numbered 0, 1, ..., (n,)."""
+    classes, clusters = _codes("y_true", y_true), _codes("labels", labels)
+    if len(classes) != len(clusters):
+        raise ValueError(f"y_true and labels must have the same length; got {len(classes)} and {len(clusters)}")
+    return classes, clusters
+
+
+@contextmanager
+def _many_classes_are_fine():
+    """Without scikit-learn's warning that so many classes look like a regression target."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "The number of unique classes", UserWarning)
+        yield
 
 
 def _codes(name, values):
@@ -181,8 +193,3 @@ def _codes(name, values):
     if not fits:
         raise ValueError(f"{name} must hold integers or strings, all of one kind; got the dtype {values.dtype}")
     return np.unique(values, return_inverse=True)[1]
-
-
-def _pairs(counts):
-    """How many pairs lie within groups of these sizes: the sum of m (m-1) / 2, a Python integer."""
-    return int(np.sum(counts * (counts - 1) // 2))

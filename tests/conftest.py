@@ -1,4 +1,4 @@
-"""What the tests share: small data, a quick schedule, a fitted autoencoder; the complex step and DEC's loop as judges."""
+"""What the tests share: small data, quick schedules, a fitted autoencoder; the complex step and a plain loop."""
 
 from copy import deepcopy
 

@@ -254,8 +254,6 @@ def test_weights_noise_and_batches_draw_from_their_own_generators(X, drawn):
     *(({"batch_size": b}, f"batch_size must be a whole number >= 1; got {b}") for b in (0, 2.5)),
     ({"engine": "cuda"}, "engine must be 'numba' or 'numpy'; got 'cuda'"),
     ({"profile": "slow"}, "profile must be 'paper', 'fast' or a decnp.Profile; got 'slow'"),
-    ({"profile": replace(QUICK, optimizer="lbfgs")}, "optimizer must be 'sgd' or 'adam'; got 'lbfgs'"),
-    ({"profile": replace(QUICK, lr_decay="linear")}, "lr_decay must be 'step' or 'cosine'; got 'linear'"),
     ({"dtype": "int32"}, "dtype must be 'float32', 'float64' or None; got 'int32'"),
 ])
 def test_bad_parameters_are_named(X, settings, sentence):
@@ -294,6 +292,5 @@ def test_a_phase_that_diverges_starts_again_at_half_the_rate_where_the_profile_a
     assert [step.iteration for step in ae.history_][-11:] == list(range(1, 12))
 
 
-@pytest.mark.xfail(strict=True, raises=TrainingError, reason="compares with the same few rows, not with the data")
 def test_rows_in_order_of_their_size_are_no_divergence(X):
     fitted(np.where(np.arange(150)[:, None] < 75, 0, X), BY_THE_BOOK)
