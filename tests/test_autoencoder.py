@@ -12,10 +12,7 @@ from sklearn.exceptions import NotFittedError
 
 from decnp import StackedAutoencoder, TrainingError
 from decnp import autoencoder as module
-from decnp.engine import engine_for
 from decnp.layers import arrays_of, dropout_mask, mlp, mlp_vjp, squared_error
-from decnp.optim import SGD, Adam
-from decnp.profiles import paper
 
 SIZES = (5, 4, 7, 2)  # four pairs, as in D-500-500-2000-10; the third is wider than the data
 UNTRAINED = replace(BY_THE_BOOK, pretrain_iter=0, finetune_iter=0)
@@ -140,15 +137,15 @@ def test_without_the_layer_wise_phase_fine_tuning_starts_from_the_initial_weight
     assert not any(b.any() for b in learned(fitted(X, UNTRAINED))[1::2])
 
 
-def test_the_profile_chooses_the_optimizer():
-    arrays, engine = [np.ones(1) for _ in range(4)], engine_for("numpy")
-    sgd = module.make_optimizer(arrays, paper(70_000), 100_000, engine)
-    assert type(sgd) is SGD and sgd.lr_scale == [1, 2, 1, 2]
-    assert_allclose([sgd.lr(t) for t in (0, 19_999, 20_000, 99_999)], [0.1, 0.1, 0.01, 1e-5], rtol=1e-14)
-    assert_allclose([sgd.momentum(t) for t in (0, 500, 1000)], [0, 0.45, 0.9], rtol=1e-14)
-    adam = module.make_optimizer(arrays, replace(QUICK, bias_lr=1.0), 300, engine)
-    assert type(adam) is Adam and adam.lr_scale == [1, 1, 1, 1]
-    assert_allclose([adam.lr(t) for t in (0, 150, 300)], [1e-3, 5e-4, 0], rtol=1e-14)
+def test_the_rate_may_follow_the_spectrum_of_the_data(X):
+    x = X / np.sqrt(np.mean(X**2))
+    values = np.linalg.svd(x, compute_uv=False) ** 2
+    share = values[0] / values.sum()
+    assert 0.3 < share < 0.9
+    followed = fitted(X, replace(QUICK, lr_by_spectrum=True))
+    for a, b in zip(learned(followed), learned(fitted(X, replace(QUICK, lr=1e-3 / np.sqrt(share)))), strict=True):
+        assert_allclose(a, b, rtol=1e-6, atol=1e-9)  # an iterative solver finds the share
+    assert identical(fitted(0 * X, replace(QUICK, lr_by_spectrum=True)), fitted(0 * X))  # no direction at all
 
 
 # ---------------------------------------------------------------- what comes out

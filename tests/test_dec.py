@@ -164,21 +164,19 @@ def test_a_given_autoencoder_is_copied_and_its_decoder_stays(X, autoencoder):
     assert not np.array_equal(frozen.cluster_centers_, frozen.initial_centers_)
 
 
-def test_settings_reach_the_autoencoder_and_alpha_the_equations(X, dec):
+def test_settings_reach_the_autoencoder_and_alpha_the_probabilities(X, dec):
     inner = dec.autoencoder_
     assert (inner.hidden_layer_sizes, inner.profile, inner.batch_size, inner.engine) == ((5, 4, 2), QUICK, 64, "numpy")
-    heavy = fitted(X, alpha=10, max_iter=0)
-    assert_allclose(
-        heavy.predict_proba(X), equations.soft_assignment(heavy.transform(X), heavy.cluster_centers_, 10), rtol=1e-12)
-    assert not identical(fitted(X, alpha=10), dec)
+    other = fitted(X, alpha=10, max_iter=0)
+    q = equations.soft_assignment(other.transform(X), other.cluster_centers_, 10)
+    assert_allclose(other.predict_proba(X), q, rtol=1e-12)
 
 
 # ---------------------------------------------------------------- the estimator's contract
 
 def test_labels_embedding_and_probabilities(X, dec):
     assert dec.labels_.dtype == np.int32 and dec.labels_.shape == (150,)
-    assert_array_equal(dec.labels_, dec.predict(X))
-    assert dec.predict(X).dtype == np.int32
+    assert_array_equal(dec.labels_, dec.predict(X), strict=True)
     q = dec.predict_proba(X)
     assert_allclose(q, equations.soft_assignment(dec.transform(X), dec.cluster_centers_), rtol=1e-12)  # either engine
     assert_allclose(q.sum(axis=1), 1, rtol=1e-14)  # three roundings
@@ -187,8 +185,6 @@ def test_labels_embedding_and_probabilities(X, dec):
     assert_array_equal(clone(dec).fit_predict(X), dec.labels_)
     assert_array_equal(clone(dec).fit_transform(X), dec.transform(X))
     assert list(dec.get_feature_names_out()) == ["dec0", "dec1"]
-    # a row alone: another order of sums at most
-    assert_allclose(dec.transform(X[3:4]), dec.transform(X)[3:4], rtol=1e-12, atol=1e-14)
 
 
 def test_the_constructor_only_stores():
@@ -199,14 +195,13 @@ def test_the_constructor_only_stores():
 
 def test_set_output(X, dec):
     pd = pytest.importorskip("pandas")
-    frame = clone(dec).set_output(transform="pandas").fit_transform(X)
+    frame = clone(dec).set_output(transform="pandas").fit_transform(pd.DataFrame(X))
     assert isinstance(frame, pd.DataFrame) and list(frame.columns) == ["dec0", "dec1"]
 
 
 def test_one_seed_one_result_to_the_bit_whatever_y_and_the_layout(X, dec):
     state = np.random.get_state()[1].copy()
-    assert identical(clone(dec).fit(X, y=np.full(150, np.nan)), dec)  # labels never enter training
-    assert identical(clone(dec).fit(X, y="no labels at all"), dec)
+    assert identical(clone(dec).fit(X, y="no labels at all"), dec)  # they never enter training
     for other in (np.asfortranarray(X), np.repeat(X, 2, axis=0)[::2], X.tolist()):  # X itself is read-only
         assert identical(clone(dec).fit(other), dec)
     assert identical(fitted(X, random_state=np.random.default_rng(0)), dec)
@@ -229,17 +224,16 @@ def test_small_cases(X):
     one = fitted(X, k=1)
     assert one.converged_ and not one.labels_.any()
     assert_array_equal(one.predict_proba(X), np.ones((150, 1)))
-    few = fitted(X[:5], batch_size=256)
-    assert few.labels_.shape == (5,) and set(few.labels_) <= {0, 1, 2}
+    assert set(fitted(X[:5], batch_size=256).labels_) <= {0, 1, 2}
     assert fitted(X[:1], k=1).labels_.tolist() == [0]
 
 
 @pytest.mark.parametrize("code", [
     "import sys, decnp; assert not {'numba', 'sklearn', 'scipy', 'matplotlib'} & set(sys.modules)",
     "import sys, decnp.layers, decnp.optim; assert not {'numba', 'sklearn', 'scipy'} & set(sys.modules)",
-    "import sys, numpy as np; from decnp import DEC, Profile; p = Profile(pretrain_iter=1, finetune_iter=1, max_iter=2);"
-    "DEC(2, hidden_layer_sizes=(2,), profile=p, engine='numpy').fit(np.eye(4)); assert 'numba' not in sys.modules",
-], ids=["decnp", "equations", "numpy engine"])
+    "import sys, numpy, decnp; p = decnp.Profile(pretrain_iter=1, finetune_iter=1, max_iter=2);"
+    "decnp.DEC(2, profile=p, engine='numpy').fit(numpy.eye(4)); assert 'numba' not in sys.modules",
+], ids=["decnp", "layers", "numpy engine"])
 def test_nothing_heavy_is_imported_without_need(code):
     path = os.pathsep.join([str(Path(decnp.__file__).parents[1]), os.environ.get("PYTHONPATH", "")])
     subprocess.run([sys.executable, "-W", "error", "-c", code], check=True, env={**os.environ, "PYTHONPATH": path})

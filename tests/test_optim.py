@@ -1,15 +1,20 @@
-"""Optimisers held against hand-worked numbers and their papers; schedules; the order of minibatches."""
+"""Optimisers held against hand-worked numbers and their papers; schedules, profiles; the order of minibatches."""
 
+import re
+from dataclasses import asdict
 from itertools import islice
 
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from decnp import kernels, optim
+from decnp import Profile, kernels, optim
+from decnp.autoencoder import make_optimizer
+from decnp.engine import engine_for
 from decnp.optim import (
     SGD, Adam, burn_in, constant, cosine_decay, cyclic_minibatches, shuffled_minibatches, step_decay,
 )
+from decnp.profiles import fast, paper, profile_for
 
 ENGINES = [optim, kernels]
 engines = pytest.mark.parametrize("engine", ENGINES, ids=["numpy", "numba"])
@@ -199,6 +204,53 @@ def test_burn_in_rises_linearly_and_stays():
     rise = {0: 0, 1: 0.0009, 500: 0.45, 999: 0.8991, 1000: 0.9, 10**6: 0.9}
     assert_allclose([momentum(t) for t in rise], list(rise.values()), **ROUNDING)
     assert burn_in(0.9, 0)(0) == 0.9
+
+
+# ---------------------------------------------------------------- profiles: whole schedules, as data
+
+def test_paper_is_the_papers_schedule_and_its_authors():
+    assert paper(70_000) == paper(10) == profile_for("paper", 10) == Profile()
+    text = dict(init_std=0.01, optimizer="sgd", pretrain_iter=50_000, finetune_iter=100_000, lr=0.1, lr_decay="step",
+                lr_every=20_000, lr_factor=0.1, dropout=0.2, kl_lr=0.01, input_scale="unit")
+    code = dict(momentum=0.9, burn_in=1000, bias_lr=2, dropout_on_input=False, dropout_on_code=False, finetune_dropout=0,
+                shuffle=False, center=False, kl_momentum=0.9, kl_bias_lr=2, momentum_restart=True, update_interval=160)
+    ours = dict(autoencoder_rows=None, lr_by_spectrum=False, lr_halvings=0, max_iter=100_000)
+    assert asdict(Profile()) == text | code | ours
+
+
+def test_fast_has_a_budget_that_follows_the_samples():
+    sizes = [1, 256, 1797, 70_000, 10**6]
+    steps = [fast(n).finetune_iter for n in sizes]
+    assert steps == sorted(steps) and steps[0] >= 1 and steps[-1] > 10 * steps[1]
+    assert profile_for("fast", 70_000) == fast(70_000)
+    assert profile_for(given := Profile(lr=1.0), 10) is given
+
+
+@pytest.mark.parametrize("optimizer_class, profile, lr, momentum", [
+    (SGD, paper(70_000), {0: 0.1, 19_999: 0.1, 20_000: 0.01, 99_999: 1e-5}, {0: 0, 500: 0.45, 1000: 0.9}),
+    (SGD, Profile(lr_decay="cosine", burn_in=0), {0: 0.1, 50_000: 0.05, 100_000: 0}, {0: 0.9}),
+    (Adam, Profile(optimizer="adam", lr=1e-3, lr_decay="cosine"), {0: 1e-3, 50_000: 5e-4, 100_000: 0}, {}),
+], ids=["paper", "cosine", "adam"])
+def test_the_profile_chooses_the_optimizer(optimizer_class, profile, lr, momentum):
+    optimizer = make_optimizer([np.ones(1) for _ in range(4)], profile, 100_000, engine_for("numpy"))
+    assert type(optimizer) is optimizer_class and optimizer.lr_scale == [1, 2, 1, 2]
+    for t, rate in lr.items():
+        assert_allclose(optimizer.lr(t), rate, **ROUNDING)
+    for t, m in momentum.items():
+        assert_allclose(optimizer.momentum(t), m, **ROUNDING)
+
+
+@pytest.mark.parametrize("name, must_be, values", [
+    ("optimizer", "must be 'sgd' or 'adam'", ["lbfgs", None]), ("lr_decay", "must be 'step' or 'cosine'", ["linear"]),
+    ("input_scale", ", if not None or 'unit', must be a finite number > 0", [0, -1.0, "foo", np.nan]),
+    ("shuffle", "must be True or False", ["no", 1]), ("lr", "must be a finite number >= 0", [-1, "1", np.inf]),
+    ("dropout", "must be a number >= 0 and < 1", [1.0, -0.1]), ("pretrain_iter", "must be a whole number >= 0", [-1, 2.5]),
+    ("autoencoder_rows", "must be a whole number >= 1", [0]), ("update_interval", "must be a whole number >= 1", [0, 2.5]),
+])
+def test_a_profile_names_a_value_it_cannot_have(name, must_be, values):
+    for value in values:
+        with pytest.raises(ValueError, match=re.escape(f"{name} {must_be}; got {value!r}".replace(" ,", ","))):
+            Profile(**{name: value})
 
 
 # ---------------------------------------------------------------- minibatches
