@@ -16,6 +16,9 @@ _HOME = {  # imported on first use, so that importing decnp pulls in neither num
     "generalizability": "metrics",
     "load_mnist": "datasets",
     "load_digits": "datasets",
+    "DataError": "datasets",
+    "load": "persistence",
+    "ModelFileError": "persistence",
 }
 
 __all__ = ["__version__", *_HOME]

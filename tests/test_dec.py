@@ -25,9 +25,8 @@ from decnp.layers import arrays_of, mlp
 
 
 def fitted(X, k=3, **settings):
-    settings = {"hidden_layer_sizes": (5, 4, 2), "profile": QUICK, "n_init": 3, "batch_size": 64, "engine": "numpy",
-                "random_state": 0, **settings}
-    return DEC(k, **settings).fit(X)
+    small = {"hidden_layer_sizes": (5, 4, 2), "profile": QUICK, "n_init": 3, "batch_size": 64, "engine": "numpy"}
+    return DEC(k, **{**small, "random_state": 0, **settings}).fit(X)
 
 
 def reports(dec):
@@ -148,8 +147,7 @@ def test_history_is_what_steps_yields_and_verbose_prints(X, dec, capsys):
     assert steps[-1].iteration == dec.n_iter_ and steps[-1].n_iter == 100
     assert [step.changed is None for step in steps] == [step.phase != "cluster" for step in steps]
     again.set_params(verbose=1).fit(X)
-    lines = capsys.readouterr().out.splitlines()
-    assert len(lines) == len(steps)
+    assert len(lines := capsys.readouterr().out.splitlines()) == len(steps)
     assert re.fullmatch(rf" +cluster +{dec.n_iter_}/100  loss \d\.\d{{5}}  labels changed \d+\.\d\d%", lines[-1])
 
 
@@ -196,7 +194,7 @@ def test_the_constructor_only_stores():
 def test_set_output(X, dec):
     pd = pytest.importorskip("pandas")
     frame = clone(dec).set_output(transform="pandas").fit_transform(pd.DataFrame(X))
-    assert isinstance(frame, pd.DataFrame) and list(frame.columns) == ["dec0", "dec1"]
+    assert list(frame.columns) == ["dec0", "dec1"]
 
 
 def test_one_seed_one_result_to_the_bit_whatever_y_and_the_layout(X, dec):
@@ -221,8 +219,7 @@ def test_dtypes(given, expected):
 
 
 def test_small_cases(X):
-    one = fitted(X, k=1)
-    assert one.converged_ and not one.labels_.any()
+    assert (one := fitted(X, k=1)).converged_ and not one.labels_.any()
     assert_array_equal(one.predict_proba(X), np.ones((150, 1)))
     assert set(fitted(X[:5], batch_size=256).labels_) <= {0, 1, 2}
     assert fitted(X[:1], k=1).labels_.tolist() == [0]
@@ -232,7 +229,7 @@ def test_small_cases(X):
     "import sys, decnp; assert not {'numba', 'sklearn', 'scipy', 'matplotlib'} & set(sys.modules)",
     "import sys, decnp.layers, decnp.optim; assert not {'numba', 'sklearn', 'scipy'} & set(sys.modules)",
     "import sys, numpy, decnp; p = decnp.Profile(pretrain_iter=1, finetune_iter=1, max_iter=2);"
-    "decnp.DEC(2, profile=p, engine='numpy').fit(numpy.eye(4)); assert 'numba' not in sys.modules",
+    "decnp.DEC(2, hidden_layer_sizes=2, profile=p, engine='numpy').fit(numpy.eye(4)); assert 'numba' not in sys.modules"
 ], ids=["decnp", "layers", "numpy engine"])
 def test_nothing_heavy_is_imported_without_need(code):
     path = os.pathsep.join([str(Path(decnp.__file__).parents[1]), os.environ.get("PYTHONPATH", "")])

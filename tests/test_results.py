@@ -1,0 +1,38 @@
+"""The numbers in the READMEs are those of the raw results beside them."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+RESULTS = ROOT / "data" / "results"
+PAPER = 0.8430  # DEC's ACC on MNIST in the paper's Table 2
+FAST = [json.loads((RESULTS / f"mnist-fast-seed{seed}.json").read_text()) for seed in range(5)]
+PAPER_PROFILE = json.loads((RESULTS / "mnist-paper-seed0.json").read_text())
+
+
+def percent(run, when="end", score="ACC"):
+    return f"{100 * run['scores'][when][score]:.2f}"
+
+
+def test_each_run_says_how_it_was_made():
+    for run in [*FAST, PAPER_PROFILE]:
+        assert run["command"].startswith("decnp fit mnist")
+        assert run["source"]["n_samples"] == sum(run["cluster_sizes"]) == 70_000
+        assert run["n_iter"] == run["history"][-1]["iteration"]
+    assert [run["seed"] for run in FAST] == list(range(5))
+    assert all(run["profile"] == FAST[0]["profile"] for run in FAST)
+    assert PAPER_PROFILE["profile"]["finetune_iter"] == 100_000
+
+
+def test_the_default_profile_reaches_the_papers_accuracy_on_average():
+    assert sum(run["scores"]["end"]["ACC"] for run in FAST) / 5 >= PAPER
+
+
+@pytest.mark.parametrize("readme", [ROOT / "README.md", RESULTS / "README.md"], ids=["README", "results"])
+def test_readmes_quote_them(readme):
+    text = readme.read_text()
+    for run in [*FAST, PAPER_PROFILE]:
+        assert f"{percent(run, 'k-means start')} | {percent(run)} " in text
+    assert f"{100 * sum(run['scores']['end']['ACC'] for run in FAST) / 5:.2f}" in text
