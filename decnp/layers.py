@@ -31,7 +31,12 @@ class Dense(NamedTuple):
 def dense(x: np.ndarray, W: np.ndarray, b: np.ndarray) -> np.ndarray:
     """The affine map of DEC Eqs. 7 and 9: x (n, n_in), W (n_in, n_out), b (n_out,) -> a (n, n_out).
 
-    Differs from the paper: it writes W x for a column x; here samples are rows, so it is x W.
+    Raises ValueError where the shapes do not fit. Differs from the paper: it writes W x for a column x;
+    here samples are rows, so it is x W.
+
+    >>> x, W, b = np.array([[1.0, 2.0]]), np.array([[1.0], [10.0]]), np.array([0.5])
+    >>> dense(x, W, b)
+    array([[21.5]])
     """
     return x @ W + b
 
@@ -41,18 +46,31 @@ def dense_vjp(
 ) -> tuple[np.ndarray | None, np.ndarray, np.ndarray]:
     """Back through ``dense``: g (n, n_out) -> g_x (n, n_in), g_W (n_in, n_out), g_b (n_out,); sums over rows.
 
-    ``need_x=False`` leaves out the product for g_x, which nobody needs below the first layer.
+    x and W have the shapes of the forward pass. ``need_x=False`` leaves out the product for g_x, which
+    nobody needs below the first layer. Raises ValueError where the shapes do not fit.
+
+    >>> g_x, g_W, g_b = dense_vjp(np.array([[1.0]]), np.array([[1.0, 2.0]]), np.array([[1.0], [10.0]]))
+    >>> g_x, g_W.ravel(), g_b
+    (array([[ 1., 10.]]), array([1., 2.]), array([1.]))
     """
     return (g @ W.T if need_x else None), x.T @ g, g.sum(axis=0)
 
 
 def relu(a: np.ndarray) -> np.ndarray:
-    """max(a, 0), elementwise; any shape. (By the real part where a is complex.)"""
+    """max(a, 0), elementwise; any shape. (By the real part where a is complex.)
+
+    >>> relu(np.array([-1.0, 0.0, 2.0]))
+    array([0., 0., 2.])
+    """
     return np.maximum(a, 0)
 
 
 def relu_vjp(g: np.ndarray, h: np.ndarray) -> np.ndarray:
-    """Back through ``relu``: g and h = relu(a) of one shape -> g_a. The derivative at 0 is taken as 0."""
+    """Back through ``relu``: g and h = relu(a) of one shape -> g_a. The derivative at 0 is taken as 0.
+
+    >>> relu_vjp(np.array([5.0, 5.0, 5.0]), relu(np.array([-1.0, 0.0, 2.0])))
+    array([0., 0., 5.])
+    """
     return g * (h.real > 0)
 
 
@@ -61,10 +79,13 @@ def squared_error(x_rec: np.ndarray, x: np.ndarray) -> tuple[np.floating, np.nda
 
         loss = 1/(2 n D) sum_i ||x_rec_i - x_i||^2,    g = (x_rec - x) / (n D)
 
-    x_rec, x: (n, D). A mean over *elements*, halved.
+    x_rec, x and g have the shape (n, D). A mean over *elements*, halved. Raises ValueError where the
+    shapes do not fit. Differs from the paper: it prints ||x - y||^2; the authors' code divides by 2 n D,
+    and the learning rate of 0.1 is meant for that.
 
-    Differs from the paper: it prints ||x - y||^2; the authors' code divides by 2 n D, and the
-    learning rate of 0.1 is meant for that.
+    >>> loss, g = squared_error(np.array([[3.0, 1.0]]), np.array([[1.0, 1.0]]))
+    >>> float(loss), g
+    (1.0, array([[1., 0.]]))
     """
     diff = x_rec - x
     g = diff / diff.size
@@ -78,7 +99,12 @@ def mlp(theta: Sequence[Dense], x: np.ndarray, masks: Masks = None) -> list[np.n
     """A stack of dense layers: x (n, D) -> [input, h_1, ..., output]; the list is the tape.
 
     ``masks[l]`` (n, n_in of layer l) multiplies the input of layer l, ``None`` leaves it alone.
-    The tape holds what each layer really saw, that is, after the mask.
+    The tape holds what each layer really saw, that is, after the mask. Raises KeyError for an unknown
+    activation, ValueError where the shapes do not fit.
+
+    >>> theta = [Dense(np.eye(2), np.array([0.0, -5.0]), "relu"), Dense(np.ones((2, 1)), np.zeros(1), "linear")]
+    >>> mlp(theta, np.array([[3.0, 4.0]]))
+    [array([[3., 4.]]), array([[3., 0.]]), array([[3.]])]
     """
     hs = [_masked(x, masks, 0)]
     for l, (W, b, act) in enumerate(theta):
@@ -110,12 +136,15 @@ def _masked(h, masks, l):
 
 
 def gaussian(rng: np.random.Generator, n_in: int, n_out: int, std: float = 0.01) -> np.ndarray:
-    """Weights W (n_in, n_out) from N(0, std^2). DEC section 4.2 has std = 0.01."""
+    """Weights W of shape (n_in, n_out) from N(0, std^2). DEC section 4.2 has std = 0.01."""
     return rng.normal(0.0, std, (n_in, n_out))
 
 
 def fan_in_uniform(rng: np.random.Generator, n_in: int, n_out: int) -> np.ndarray:
-    """Weights W (n_in, n_out), uniform in +-1/sqrt(n_in), so that depth does not shrink the signal to nothing."""
+    """Weights W of shape (n_in, n_out), uniform in +-1/sqrt(n_in), for signals that survive the depth.
+
+    Differs from the paper: it draws from N(0, 0.01^2), see ``gaussian``.
+    """
     return rng.uniform(-1, 1, (n_in, n_out)) / np.sqrt(n_in)
 
 
