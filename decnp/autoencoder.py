@@ -243,7 +243,10 @@ def _scaling(X, profile: Profile):
         blocks = (X[s : s + BLOCK] - shift for s in range(0, len(X), BLOCK))
         mean_square = sum(float(np.sum(np.square(x, dtype=np.float64))) for x in blocks) / X.size
         scale = 1 / np.sqrt(mean_square) if mean_square > 0 else 1.0
-    return shift, X.dtype.type(1.0 if scale is None else scale)
+    scale = 1.0 if scale is None else float(scale)
+    if not float(np.finfo(X.dtype).tiny) < scale < float(np.finfo(X.dtype).max):
+        raise TrainingError(f"the data's scale does not fit into {X.dtype}: the factor would be {scale:.3g}; rescale X")
+    return shift, X.dtype.type(scale)
 
 
 def _some(X):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+
 import numpy as np
-from sklearn.utils.validation import validate_data
 
 __all__ = ["as_generator", "check_data", "check_distinct", "check_number", "check_sizes"]
 
@@ -13,6 +14,8 @@ def check_data(estimator, X, reset: bool) -> np.ndarray:
 
     With ``dtype=None`` that is float32 where it holds X's own dtype exactly, else float64.
     """
+    from sklearn.utils.validation import validate_data  # late: profiles and model files need no scikit-learn
+
     dtype = estimator.dtype
     if dtype not in (None, "float32", "float64", np.float32, np.float64):
         raise ValueError(f"dtype must be 'float32', 'float64' or None; got {dtype!r}")
@@ -41,6 +44,7 @@ def check_number(name: str, value, low: float, whole: bool = False, above: bool 
     """ValueError unless ``value`` is a finite number >= low (> low with ``above``) and < below."""
     kind = (int, np.integer) if whole else (int, float, np.integer, np.floating)
     good = isinstance(value, kind) and not isinstance(value, (bool, np.bool_))
+    good = good and not (isinstance(value, int) and value > sys.float_info.max)
     if not (good and (value > low if above else value >= low) and value < below):
         words = "whole number" if whole else "finite number" if below == np.inf else "number"
         limit = f" and < {below:g}" if below != np.inf else ""

@@ -54,7 +54,7 @@ def says(capsys):
 def refused(says):
     """Runs the command here; it must end with status 2 and one sentence, which is returned."""
     def refused(*argv):
-        status, out, err = says("fit", *argv)
+        status, out, err = says("fit", *QUICK, *argv)  # quick also where it is wrongly not refused
         assert (status, out) == (2, "")
         assert err.startswith("decnp: error: ") and err.count("\n") == 1 and err.endswith("\n"), err
         return err[len("decnp: error: "):-1]
@@ -359,7 +359,7 @@ def test_options_that_argparse_refuses(refused, says):
 ])
 def test_bad_settings(data, refused, setting, wanted):
     name = setting.partition("=")[0]
-    sentence = refused("x.npy", *QUICK, "--set", setting)
+    sentence = refused("x.npy", "--set", setting)
     assert re.fullmatch(f"--set {name}.* must be .*; got {re.escape(wanted)}", sentence)
 
 
@@ -376,12 +376,12 @@ def test_every_field_of_the_profile_can_be_set_and_is_checked(data, refused):
 
 
 def test_training_that_leaves_the_numbers(data, refused):
-    sentence = refused("x.npy", *QUICK, "--set", "optimizer=sgd", "--set", "lr=1e9", "-q", "--out", "run")
+    sentence = refused("x.npy", "--set", "optimizer=sgd", "--set", "lr=1e9", "-q", "--out", "run")
     assert "learning rate" in sentence and not Path("run").exists()
 
 
 def test_too_little_memory(data, refused):
-    sentence = refused("x.npy", *QUICK, "--hidden", "1000000,1000000", "-q")
+    sentence = refused("x.npy", "--hidden", "1000000,1000000", "-q")
     assert sentence.startswith("there is not enough memory (Unable to allocate 7.28 TiB")
 
 
@@ -417,7 +417,7 @@ def test_a_new_run_replaces_the_earlier_one(earlier, says):
 def test_a_run_that_fails_leaves_the_earlier_one(earlier, refused):
     np.save("bad.npy", np.full((9, 2), np.nan))
     refused("bad.npy", "--out", "run")
-    refused("x.npy", *QUICK, "--set", "optimizer=sgd", "--set", "lr=1e9", "-q", "--out", "run")
+    refused("x.npy", "--set", "optimizer=sgd", "--set", "lr=1e9", "-q", "--out", "run")
     assert contents("run") == earlier
 
 
@@ -429,7 +429,7 @@ def test_a_full_disk_leaves_the_earlier_run(earlier, refused, monkeypatch, n_com
         if next(calls) == n_complete:
             raise OSError(28, "No space left on device")
     monkeypatch.setattr(os, "fsync", full)
-    assert refused("x.npy", *QUICK, "-q", "--out", "run") == "--out run could not be written: No space left on device"
+    assert refused("x.npy", "-q", "--out", "run") == "--out run could not be written: No space left on device"
     assert contents("run") == earlier
 
 

@@ -147,7 +147,7 @@ def test_history_is_what_steps_yields_and_verbose_prints(X, dec, capsys):
     assert steps[-1].iteration == dec.n_iter_ and steps[-1].n_iter == 100
     assert [step.changed is None for step in steps] == [step.phase != "cluster" for step in steps]
     again.set_params(verbose=1).fit(X)
-    assert len(lines := capsys.readouterr().out.splitlines()) == len(steps)
+    assert len(lines := capsys.readouterr().out.splitlines()) == len(steps) == len(again.history_)
     assert re.fullmatch(rf" +cluster +{dec.n_iter_}/100  loss \d\.\d{{5}}  labels changed \d+\.\d\d%", lines[-1])
 
 

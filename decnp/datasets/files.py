@@ -6,32 +6,21 @@ is ever unpickled. Each mistake is a ``DataError`` with one sentence that names 
 
 from __future__ import annotations
 
-import csv
 import errno
-import io
-import math
 import os
 import secrets
-import tokenize
-import warnings
-import zipfile
-import zlib
-from array import array
-from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, Callable, Mapping, NamedTuple, Optional, Union
 
 import numpy as np
-from numpy.lib import format as npy
 
+from ._arrays import read_npy, read_npz, read_npz_labels
 from ._files import DataError
+from ._text import read_csv, read_text_labels
 
 __all__ = ["Table", "read_table", "read_labels", "read_npy", "write_aside", "write_all_aside"]
 
 PathLike = Union[str, "os.PathLike[str]"]
-CHUNK = 1 << 20  # bytes read at a time
-LABEL_COLUMNS = ("label", "labels")
-BROKEN_ZIP = (zipfile.BadZipFile, zlib.error, EOFError, KeyError, ValueError, NotImplementedError, RuntimeError)
 
 
 class Table(NamedTuple):
@@ -66,9 +55,9 @@ def read_table(path: PathLike) -> Table:
     ending = _ending(path, ".npy", ".npz", ".csv")
     y, names = None, False
     if ending == ".csv":
-        X, y, names = _read_csv(path)
+        X, y, names = read_csv(path)
     elif ending == ".npz":
-        X, y = _read_npz(path)
+        X, y = read_npz(path)
     else:
         with open(path, "rb") as file:
             X = read_npy(file, path.stat().st_size, str(path))
@@ -99,9 +88,9 @@ def read_labels(path: PathLike, n_samples: int) -> np.ndarray:
         with open(path, "rb") as file:
             y = read_npy(file, path.stat().st_size, str(path))
     elif ending == ".npz":
-        y = _read_npz_labels(path)
+        y = read_npz_labels(path)
     else:
-        y = _read_text_labels(path, n_samples, one_cell=ending == ".txt")
+        y = read_text_labels(path, n_samples, one_cell=ending == ".txt")
     y = _as_labels(y, path)
     if len(y) != n_samples:
         raise DataError(f"{path} must hold one label for each of the {n_samples} rows; got {len(y)}")
@@ -121,202 +110,6 @@ def _ending(path, *endings):
     if path.is_file() and path.stat().st_size == 0:
         raise DataError(f"{path} is empty")
     return ending
-
-
-# ---------------------------------------------------------------- NumPy's files
-
-def read_npy(file: io.BufferedIOBase, size: int, name: str) -> np.ndarray:
-    """The array in ``file``, an open .npy of ``size`` bytes. DataError, calling it ``name``, if it holds no other.
-
-    Objects are refused, and memory is taken only for as many bytes as are there.
-    """
-    shape, fortran, dtype = _npy_header(file, name)
-    if dtype.hasobject:
-        raise DataError(f"{name} holds Python objects, which are never loaded; save it with a dtype of numbers")
-    n_bytes, there = math.prod(shape) * dtype.itemsize, size - file.tell()
-    if n_bytes != there or not dtype.itemsize:
-        raise DataError(f"{name} is damaged: its header announces {n_bytes} bytes of data, and {there} are there")
-    content = np.empty(n_bytes, np.uint8)
-    view, done = memoryview(content), 0
-    while done < n_bytes:
-        count = file.readinto(view[done : done + CHUNK])
-        if not count:
-            raise DataError(f"{name} is damaged: it ends after {done} of {n_bytes} bytes of data")
-        done += count
-    return content.view(dtype).reshape(shape, order="F" if fortran else "C")
-
-
-def _npy_header(file, name):
-    """shape, Fortran order and dtype from the header of an .npy; leaves ``file`` at its first value."""
-    try:
-        version = npy.read_magic(file)
-        read = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}[version]
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # "additional header parsing": the file is from Python 2
-            shape, fortran, dtype = read(file)
-    except (ValueError, KeyError, SyntaxError, TypeError, OverflowError, RecursionError, MemoryError,
-            tokenize.TokenError) as error:
-        raise DataError(f"{name} is damaged, or is no .npy array of numbers: its header cannot be read") from error
-    if min(shape, default=0) < 0:
-        raise DataError(f"{name} is damaged: its header announces the shape {shape}")
-    return tuple(map(int, shape)), fortran, dtype
-
-
-@contextmanager
-def _zipped_arrays(path):
-    """Yields the shapes by name and a function that reads an array by name; nothing is read unasked."""
-    if not zipfile.is_zipfile(path):
-        raise DataError(f"{path} is damaged, or is no .npz file: it is not a complete zip archive")
-    try:
-        with zipfile.ZipFile(path) as archive:
-            members = {m.filename[:-4]: m for m in archive.infolist() if m.filename.endswith(".npy")}
-            shapes = {}
-            for name, member in members.items():
-                with archive.open(member) as file:
-                    shapes[name] = _npy_header(file, f"{path} ({name})")[0]
-
-            def read(name):
-                with archive.open(members[name]) as file:
-                    return read_npy(file, members[name].file_size, f"{path} ({name})")
-
-            yield shapes, read
-    except DataError:
-        raise
-    except BROKEN_ZIP as error:
-        raise DataError(f"{path} is damaged: it cannot be unzipped ({error})") from error
-
-
-def _chosen(path, shapes, names, n_axes):
-    """The array called one of ``names``, else the only one with ``n_axes``, else the only one."""
-    named = [name for name in names if name in shapes]
-    fitting = [name for name, shape in shapes.items() if len(shape) == n_axes]
-    for choice in (named[:1], fitting, list(shapes)):
-        if len(choice) == 1:
-            return choice[0]
-    listed = ", ".join(f"{name} {shape}" for name, shape in shapes.items()) or "no arrays"
-    raise DataError(f"{path} must have an array called {' or '.join(names)}, or only one with {n_axes} "
-                    f"ax{'es' if n_axes > 1 else 'is'}; got {listed}")
-
-
-def _read_npz(path):
-    with _zipped_arrays(path) as (shapes, read):
-        X = _chosen(path, shapes, ("X", "x"), 2)
-        y = next((name for name in ("y", "labels") if name != X and len(shapes.get(name, ())) == 1), None)
-        return read(X), None if y is None else read(y)
-
-
-def _read_npz_labels(path):
-    with _zipped_arrays(path) as (shapes, read):
-        return read(_chosen(path, shapes, ("y", "labels"), 1))
-
-
-# ---------------------------------------------------------------- text
-
-def _read_csv(path):
-    """X (n, D) float64, the labels (n,) or None, and whether there was a line of names."""
-    values, labels, width, label_at, names = array("d"), [], None, None, False
-    with _text(path) as file:
-        for line, cells in _cells(file):
-            if width is None:
-                width, names = len(cells), _are_names(cells, path)
-                if names:
-                    label_at = next((j for j, c in enumerate(cells) if c.strip().lower() in LABEL_COLUMNS), None)
-                    continue
-            if len(cells) != width:
-                raise DataError(f"{path}, line {line} has {len(cells)} columns, the lines before it have {width}")
-            if label_at is not None:
-                labels.append(cells[label_at].strip())
-                cells[label_at] = "0"  # keeps its place in a message; taken out below
-            try:
-                if "_" in "".join(cells):  # float() would read 1_000 as a number
-                    raise ValueError
-                values.extend(map(float, cells))
-            except ValueError:
-                raise _bad_cell(path, line, cells) from None
-    if not values:
-        raise DataError(f"{path} has {'a line of names and ' if names else ''}no rows")
-    X = np.frombuffer(values).reshape(-1, width)  # (n, D), or (n, D + 1) with the labels' place
-    if label_at is None:
-        return X, None, names
-    return np.delete(X, label_at, axis=1), _from_text(labels, path), names
-
-
-def _read_text_labels(path, n_samples, one_cell):
-    with _text(path) as file:
-        if one_cell:
-            rows = [(line, [text.strip()]) for line, text in enumerate(file, 1) if text.strip()]
-        else:
-            rows = list(_cells(file, spaces=False))
-    for line, cells in rows:
-        if len(cells) != 1 or not cells[0].strip():
-            raise DataError(f"{path} must hold one label a line; line {line} has {len(cells) if cells[1:] else 'none'}")
-    labels = [cells[0].strip() for _, cells in rows]
-    named = labels[1:] and not _is_whole(labels[0]) and all(map(_is_whole, labels[1:]))
-    if named or (len(labels) == n_samples + 1 and labels[0] not in labels[1:]):
-        del labels[0]
-    return _from_text(labels, path)
-
-
-@contextmanager
-def _text(path):
-    """The file opened as text; what text should not have becomes a DataError."""
-    with open(path, newline="", encoding="utf-8-sig") as file:
-        try:
-            yield file
-        except UnicodeDecodeError as error:
-            raise DataError(f"{path} is not text in UTF-8") from error
-        except csv.Error as error:
-            raise DataError(f"{path} cannot be read as CSV: {error}") from error
-
-
-def _cells(file, spaces=True):
-    """Yields line number and cells of each line that is not blank. The second one, or the first, has the delimiter."""
-    sample = [line for line in (file.readline() for _ in range(9)) if line.strip()][:2]
-    delimiter = next((d for line in sample[::-1] for d in ";\t," if d in line), None)
-    file.seek(0)
-    if delimiter is None and spaces:
-        rows = enumerate(map(str.split, file), 1)
-    else:
-        reader = csv.reader(file, delimiter=delimiter or ",")
-        rows = ((reader.line_num, cells) for cells in reader)
-    for line, cells in rows:
-        if len(cells) > 1 or "".join(cells).strip():
-            yield line, cells
-
-
-def _are_names(cells, path):
-    """Whether the cells of a first line are the names of columns."""
-    counted = [str(j) for j in range(len(cells))]
-    if len(cells) > 1 and not cells[0].strip() and (cells[1:] == counted[:-1] or not any(map(_is_number, cells))):
-        raise DataError(f"{path}: the first column has no name, so it seems to hold the row numbers that pandas adds; "
-                        "leave them out with to_csv(..., index=False)")
-    return not any(map(_is_number, cells)) or (len(cells) > 1 and cells == counted)
-
-
-def _bad_cell(path, line, cells):
-    j = next(j for j, cell in enumerate(cells) if not _is_number(cell))
-    cell = cells[j].strip()
-    what = f"{cell[:30]!r}{'...' if cell[30:] else ''} is not a number" if cell else "the cell is empty"
-    return DataError(f"{path}, line {line}, column {j + 1}: {what}")
-
-
-def _is_number(cell):
-    try:
-        float(cell)
-    except ValueError:
-        return False
-    return "_" not in cell
-
-
-def _is_whole(cell):
-    return _is_number(cell) and float(cell) % 1 == 0
-
-
-def _from_text(labels, path):
-    """Labels as an array of numbers if they all are, else of strings; none may be missing."""
-    if "" in labels:
-        raise DataError(f"{path}: the label of row {labels.index('') + 1} (counted from 1) is missing")
-    return np.array(labels, np.float64 if all(map(_is_number, labels)) else object)
 
 
 # ---------------------------------------------------------------- what the arrays must be

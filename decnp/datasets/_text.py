@@ -1,0 +1,123 @@
+"""Tables and labels in text files: numbers and names between commas, semicolons, tabs or spaces."""
+
+from __future__ import annotations
+
+import csv
+from array import array
+from contextlib import contextmanager
+
+import numpy as np
+
+from ._files import DataError
+
+__all__ = ["read_csv", "read_text_labels"]
+
+LABEL_COLUMNS = ("label", "labels")
+
+
+def read_csv(path):
+    """X (n, D) float64, the labels (n,) or None, and whether there was a line of names."""
+    values, labels, width, label_at, names = array("d"), [], None, None, False
+    with _text(path) as file:
+        for line, cells in _cells(file):
+            if width is None:
+                width, names = len(cells), _are_names(cells, path)
+                if names:
+                    label_at = next((j for j, c in enumerate(cells) if c.strip().lower() in LABEL_COLUMNS), None)
+                    continue
+            if len(cells) != width:
+                raise DataError(f"{path}, line {line} has {len(cells)} columns, the lines before it have {width}")
+            if label_at is not None:
+                labels.append(cells[label_at].strip())
+                cells[label_at] = "0"  # keeps its place in a message; taken out below
+            try:
+                if "_" in "".join(cells):  # float() would read 1_000 as a number
+                    raise ValueError
+                values.extend(map(float, cells))
+            except ValueError:
+                raise _bad_cell(path, line, cells) from None
+    if not values:
+        raise DataError(f"{path} has {'a line of names and ' if names else ''}no rows")
+    X = np.frombuffer(values).reshape(-1, width)  # (n, D), or (n, D + 1) with the labels' place
+    if label_at is None:
+        return X, None, names
+    return np.delete(X, label_at, axis=1), _from_text(labels, path), names
+
+
+def read_text_labels(path, n_samples, one_cell):
+    """The labels (n_samples,), one to a line; ``one_cell`` takes the whole line as the label."""
+    with _text(path) as file:
+        if one_cell:
+            rows = [(line, [text.strip()]) for line, text in enumerate(file, 1) if text.strip()]
+        else:
+            rows = list(_cells(file, spaces=False))
+    for line, cells in rows:
+        if len(cells) != 1 or not cells[0].strip():
+            raise DataError(f"{path} must hold one label a line; line {line} has {len(cells) if cells[1:] else 'none'}")
+    labels = [cells[0].strip() for _, cells in rows]
+    named = labels[1:] and not _is_whole(labels[0]) and all(map(_is_whole, labels[1:]))
+    if named or (len(labels) == n_samples + 1 and labels[0] not in labels[1:]):
+        del labels[0]
+    return _from_text(labels, path)
+
+
+@contextmanager
+def _text(path):
+    """The file opened as text; what text should not have becomes a DataError."""
+    with open(path, newline="", encoding="utf-8-sig") as file:
+        try:
+            yield file
+        except UnicodeDecodeError as error:
+            raise DataError(f"{path} is not text in UTF-8") from error
+        except csv.Error as error:
+            raise DataError(f"{path} cannot be read as CSV: {error}") from error
+
+
+def _cells(file, spaces=True):
+    """Yields line number and cells of each line that is not blank. The second one, or the first, has the delimiter."""
+    sample = [line for line in (file.readline() for _ in range(9)) if line.strip()][:2]
+    delimiter = next((d for line in sample[::-1] for d in ";\t," if d in line), None)
+    file.seek(0)
+    if delimiter is None and spaces:
+        rows = enumerate(map(str.split, file), 1)
+    else:
+        reader = csv.reader(file, delimiter=delimiter or ",")
+        rows = ((reader.line_num, cells) for cells in reader)
+    for line, cells in rows:
+        if len(cells) > 1 or "".join(cells).strip():
+            yield line, cells
+
+
+def _are_names(cells, path):
+    """Whether the cells of a first line are the names of columns."""
+    counted = [str(j) for j in range(len(cells))]
+    if len(cells) > 1 and not cells[0].strip() and (cells[1:] == counted[:-1] or not any(map(_is_number, cells))):
+        raise DataError(f"{path}: the first column has no name, so it seems to hold the row numbers that pandas adds; "
+                        "leave them out with to_csv(..., index=False)")
+    return not any(map(_is_number, cells)) or (len(cells) > 1 and cells == counted)
+
+
+def _bad_cell(path, line, cells):
+    j = next(j for j, cell in enumerate(cells) if not _is_number(cell))
+    cell = cells[j].strip()
+    what = f"{cell[:30]!r}{'...' if cell[30:] else ''} is not a number" if cell else "the cell is empty"
+    return DataError(f"{path}, line {line}, column {j + 1}: {what}")
+
+
+def _is_number(cell):
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return "_" not in cell
+
+
+def _is_whole(cell):
+    return _is_number(cell) and float(cell) % 1 == 0
+
+
+def _from_text(labels, path):
+    """Labels as an array of numbers if they all are, else of strings; none may be missing."""
+    if "" in labels:
+        raise DataError(f"{path}: the label of row {labels.index('') + 1} (counted from 1) is missing")
+    return np.array(labels, np.float64 if all(map(_is_number, labels)) else object)
