@@ -7,7 +7,7 @@ from typing import Callable, Iterator, NamedTuple, Optional, Sequence
 
 import numpy as np
 from scipy.sparse.linalg import svds
-from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from .checks import as_generator, check_data, check_number, check_sizes
@@ -41,7 +41,7 @@ class TrainingError(ArithmeticError):
     """Training left the finite numbers; the message says where and what to try."""
 
 
-class StackedAutoencoder(TransformerMixin, BaseEstimator):
+class StackedAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     """A fully connected autoencoder D-500-500-2000-10 and back, trained as in DEC section 3.2.
 
     Each pair of an encoder layer and its decoder layer is first trained as a denoising autoencoder
@@ -62,7 +62,7 @@ class StackedAutoencoder(TransformerMixin, BaseEstimator):
     ----------
     encoder_, decoder_ : lists of ``Dense``
     shift_, scale_ : the network sees (x - shift_) * scale_
-    history_ : list of ``Step``
+    history_ : list of ``Step``; a phase that diverged and started again at half the rate is in it both times
     n_features_in_ : D
 
     Differs from the paper: see ``decnp.Profile``, switch by switch.
@@ -100,12 +100,12 @@ class StackedAutoencoder(TransformerMixin, BaseEstimator):
         check_number("batch_size", self.batch_size, low=1, whole=True)
         sizes = [X.shape[1], *check_sizes(self.hidden_layer_sizes)]
         weights_rng, noise_rng, batch_rng = as_generator(self.random_state).spawn(3)
-        self.shift_, self.scale_ = _scaling(X, profile)
-        self.history_ = []
         rows = X[: profile.autoencoder_rows]
+        self.shift_, self.scale_ = _scaling(rows, profile)
+        self.history_ = []
 
         if profile.lr_by_spectrum:
-            profile = replace(profile, lr=profile.lr / np.sqrt(_top_share(self._scaled(_some(X)))))
+            profile = replace(profile, lr=profile.lr / np.sqrt(_top_share(self._scaled(_some(rows)))))
         pairs = _init_pairs(weights_rng, sizes, profile.init_std, X.dtype)
         if profile.pretrain_iter:
             for l, pair in enumerate(pairs):
@@ -123,14 +123,14 @@ class StackedAutoencoder(TransformerMixin, BaseEstimator):
     def encode(self, X) -> np.ndarray:
         """X (n, D) -> the code z (n, d). Raises NotFittedError before ``fit``, ValueError for bad input."""
         check_is_fitted(self, "encoder_")
-        return in_blocks(self._encode_block, check_data(self, X, reset=False))
+        return in_blocks(self._encode_block, check_data(self, X, reset=False, dtype=self._dtype))
 
     transform = encode
 
     def decode(self, Z) -> np.ndarray:
         """Codes Z (n, d) -> reconstructions (n, D), in the units of the data."""
         check_is_fitted(self, "encoder_")
-        Z = np.asarray(Z, self.encoder_[0].W.dtype)
+        Z = np.asarray(Z, self._dtype)
         width = self.decoder_[0].W.shape[0]
         if Z.ndim != 2 or Z.shape[1] != width:
             raise ValueError(f"Z must have the shape (n, {width}); got {Z.shape}")
@@ -141,7 +141,7 @@ class StackedAutoencoder(TransformerMixin, BaseEstimator):
     def reconstruction_loss(self, X) -> float:
         """1/(2 n D) sum ||x_rec - x||^2 over X (n, D), in the scaled units that training saw."""
         check_is_fitted(self, "encoder_")
-        X = check_data(self, X, reset=False)
+        X = check_data(self, X, reset=False, dtype=self._dtype)
         theta = self.encoder_ + self.decoder_
         total = 0.0
         for start in range(0, len(X), BLOCK):
@@ -152,6 +152,11 @@ class StackedAutoencoder(TransformerMixin, BaseEstimator):
     @property
     def _n_features_out(self):
         return self.encoder_[-1].W.shape[1]
+
+    @property
+    def _dtype(self):
+        """What the network was trained in, and so what it is asked in."""
+        return self.encoder_[0].W.dtype
 
     def _scaled(self, x):
         return (x - self.shift_) * self.scale_
@@ -241,8 +246,9 @@ def _scaling(X, profile: Profile):
     scale = profile.input_scale
     if scale == "unit":
         blocks = (X[s : s + BLOCK] - shift for s in range(0, len(X), BLOCK))
-        mean_square = sum(float(np.sum(np.square(x, dtype=np.float64))) for x in blocks) / X.size
-        scale = 1 / np.sqrt(mean_square) if mean_square > 0 else 1.0
+        with np.errstate(over="ignore"):
+            mean_square = sum(float(np.sum(np.square(x, dtype=np.float64))) for x in blocks) / X.size
+        scale = 1 / np.sqrt(mean_square) if mean_square > 0 else np.inf if np.any(X != shift) else 1.0
     scale = 1.0 if scale is None else float(scale)
     if not float(np.finfo(X.dtype).tiny) < scale < float(np.finfo(X.dtype).max):
         raise TrainingError(f"the data's scale does not fit into {X.dtype}: the factor would be {scale:.3g}; rescale X")
@@ -255,7 +261,7 @@ def _some(X):
 
 
 def _top_share(x) -> float:
-    """The share, in (0, 1], of sum ||x_i||^2 that lies along the top right-singular direction of x (n, D)."""
+    """The share, in (0, 1], of sum ||x_i||^2 along the top right-singular direction of x (n, D); 1 if n or D < 3."""
     total = float(np.vdot(x, x))
     if total == 0 or min(x.shape) < 3:
         return 1.0

@@ -9,14 +9,15 @@ import numpy as np
 __all__ = ["as_generator", "check_data", "check_distinct", "check_number", "check_sizes"]
 
 
-def check_data(estimator, X, reset: bool) -> np.ndarray:
-    """X as a finite (n, D) array of the estimator's dtype; ``reset`` says whether D is to be learned or checked.
+def check_data(estimator, X, reset: bool, dtype=None) -> np.ndarray:
+    """X as a finite (n, D) array; ``reset`` says whether D is to be learned or checked.
 
-    With ``dtype=None`` that is float32 where it holds X's own dtype exactly, else float64.
+    Of ``dtype``, else of the estimator's; where that is None too, float32 if it holds X's own dtype
+    exactly, else float64.
     """
     from sklearn.utils.validation import validate_data  # late: profiles and model files need no scikit-learn
 
-    dtype = estimator.dtype
+    dtype = estimator.dtype if dtype is None else dtype
     if dtype not in (None, "float32", "float64", np.float32, np.float64):
         raise ValueError(f"dtype must be 'float32', 'float64' or None; got {dtype!r}")
     X = validate_data(estimator, X, reset=reset, dtype=None if hasattr(X, "dtype") else "numeric")

@@ -196,7 +196,7 @@ class DEC(ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin, BaseE
     def transform(self, X) -> np.ndarray:
         """X (n, D) -> the embedding z = f_theta(x), (n, d)."""
         check_is_fitted(self, "stop_reason_")
-        return self._embed(check_data(self, X, reset=False))
+        return self._embed(check_data(self, X, reset=False, dtype=self.cluster_centers_.dtype))
 
     def predict_proba(self, X) -> np.ndarray:
         """X (n, D) -> soft assignments q (n, k), DEC Eq. 1; rows sum to 1."""
@@ -234,6 +234,8 @@ class DEC(ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin, BaseE
         check_number("tol", self.tol, low=0)
         check_distinct(X, self.n_clusters)
         if self.autoencoder is not None:
+            if not isinstance(self.autoencoder, StackedAutoencoder):
+                raise ValueError(f"autoencoder must be a fitted StackedAutoencoder or None; got {self.autoencoder!r}")
             check_is_fitted(self.autoencoder, "encoder_")
             if self.autoencoder.n_features_in_ != X.shape[1]:
                 raise ValueError(

@@ -57,7 +57,7 @@ def dense_vjp(
 
 
 def relu(a: np.ndarray) -> np.ndarray:
-    """max(a, 0), elementwise; any shape. (By the real part where a is complex.)
+    """max(a, 0), elementwise; any shape. (Complex numbers are compared by their real part first.)
 
     >>> relu(np.array([-1.0, 0.0, 2.0]))
     array([0., 0., 2.])
@@ -87,6 +87,8 @@ def squared_error(x_rec: np.ndarray, x: np.ndarray) -> tuple[np.floating, np.nda
     >>> float(loss), g
     (1.0, array([[1., 0.]]))
     """
+    if x_rec.shape != x.shape:
+        raise ValueError(f"x_rec and x must have one shape; got {x_rec.shape} and {x.shape}")
     diff = x_rec - x
     g = diff / diff.size
     return np.sum(diff * g) / 2, g
@@ -109,7 +111,8 @@ def mlp(theta: Sequence[Dense], x: np.ndarray, masks: Masks = None) -> list[np.n
     hs = [_masked(x, masks, 0)]
     for l, (W, b, act) in enumerate(theta):
         forward, _ = _ACTIVATIONS[act]
-        hs.append(_masked(forward(dense(hs[-1], W, b)), masks, l + 1))
+        h = forward(dense(hs[-1], W, b))
+        hs.append(_masked(h, masks, l + 1) if l + 1 < len(theta) else h)  # no mask on the output
     return hs
 
 

@@ -72,9 +72,9 @@ class SGD:
         self.velocity = [np.zeros_like(a) for a in self.arrays]
 
     def step(self, grads: Sequence[np.ndarray]) -> None:
-        """One update; ``grads`` in the order and shapes of ``arrays``."""
+        """One update; ``grads`` in the order and shapes of ``arrays``. Raises ValueError if one is missing."""
         lr, momentum = self.lr(self.t), self.momentum(self.t)
-        for w, v, g, scale in zip(self.arrays, self.velocity, grads, self.lr_scale):
+        for w, v, g, scale in zip(self.arrays, self.velocity, grads, self.lr_scale, strict=True):
             self.update(w, v, g, lr * scale, momentum)
         self.t += 1
 
@@ -103,13 +103,13 @@ class Adam:
         self.v = [np.zeros_like(a) for a in self.arrays]
 
     def step(self, grads: Sequence[np.ndarray]) -> None:
-        """One update; ``grads`` in the order and shapes of ``arrays``."""
+        """One update; ``grads`` in the order and shapes of ``arrays``. Raises ValueError if one is missing."""
         lr = self.lr(self.t)
         self.t += 1
         # m / (1 - b1^t) over sqrt(v / (1 - b2^t)) + eps, with both corrections moved into lr and eps
         root = np.sqrt(1 - self.beta2**self.t)
         lr = lr * root / (1 - self.beta1**self.t)
-        for w, m, v, g, scale in zip(self.arrays, self.m, self.v, grads, self.lr_scale):
+        for w, m, v, g, scale in zip(self.arrays, self.m, self.v, grads, self.lr_scale, strict=True):
             self.update(w, m, v, g, float(lr * scale), self.beta1, self.beta2, float(self.eps * root))
 
 

@@ -300,3 +300,14 @@ def test_rows_in_order_of_their_size_are_no_divergence(X):
 def test_a_scale_beyond_the_dtype_is_named(X):
     with pytest.raises(TrainingError, match="the data's scale does not fit into float32: the factor would be"):
         fitted((X * 1e-40).astype(np.float32), QUICK)
+
+
+def test_the_scale_comes_from_the_rows_that_train(X):
+    profile = replace(QUICK, autoencoder_rows=100)
+    assert fitted(X, profile).scale_ == fitted(np.where(np.arange(len(X))[:, None] < 100, X, 50 * X), profile).scale_
+
+
+@pytest.mark.parametrize("factor", [1e200, 1e-200])
+def test_squares_beyond_the_dtype_are_named(X, factor):
+    with pytest.raises(TrainingError, match="the data's scale does not fit into float64"):
+        fitted(X * factor, QUICK)

@@ -297,3 +297,14 @@ def test_lost_numbers_are_an_error(X, autoencoder, update_encoder, engine):
     profile = replace(QUICK, kl_lr=1e200)
     with pytest.raises(decnp.TrainingError, match="clustering phase before iteration 10; try a smaller kl_lr"):
         fitted(X, autoencoder=autoencoder, profile=profile, tol=0, update_encoder=update_encoder, engine=engine)
+
+
+def test_prediction_is_in_the_dtype_of_training(X):
+    dec = fitted(X.astype(np.float32))
+    assert dec.transform(X).dtype == dec.predict_proba(X).dtype == np.float32
+    assert np.array_equal(dec.predict(X), dec.labels_)
+
+
+def test_an_autoencoder_that_is_none_is_named(X):
+    with pytest.raises(ValueError, match="autoencoder must be a fitted StackedAutoencoder or None; got 3"):
+        fitted(X, autoencoder=3)

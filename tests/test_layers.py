@@ -244,3 +244,14 @@ def test_float32_stays_float32():
     g_x, g_theta = mlp_vjp(g, theta, hs, masks)
     for a in [*masks, *hs, loss, g, g_x, *arrays_of(g_theta)]:
         assert a.dtype == np.float32
+
+
+def test_the_output_has_no_mask():
+    theta = [Dense(np.eye(2), np.zeros(2), "linear")]
+    x = np.ones((3, 2))
+    assert np.array_equal(mlp(theta, x, [None, 0 * x])[-1], x)
+
+
+def test_a_reconstruction_of_another_shape_is_refused():
+    with pytest.raises(ValueError, match=r"one shape; got \(5, 4\) and \(1, 4\)"):
+        squared_error(np.ones((5, 4)), np.ones((1, 4)))

@@ -295,3 +295,8 @@ def test_seeds_reproduce_the_order():
 
     assert_array_equal(order(3), order(3))
     assert not np.array_equal(order(3), order(4))
+
+
+def test_a_missing_gradient_is_refused():
+    with pytest.raises(ValueError, match="zip"):
+        SGD([np.zeros(1), np.zeros(1)], 0.1).step([np.ones(1)])
