@@ -91,7 +91,7 @@ def squared_error(x_rec: np.ndarray, x: np.ndarray) -> tuple[np.floating, np.nda
         raise ValueError(f"x_rec and x must have one shape; got {x_rec.shape} and {x.shape}")
     diff = x_rec - x
     g = diff / diff.size
-    return np.sum(diff * g) / 2, g
+    return np.sum(diff * (g / 2)), g
 
 
 _ACTIVATIONS = {"relu": (relu, relu_vjp), "linear": (lambda a: a, lambda g, h: g)}
