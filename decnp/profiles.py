@@ -43,7 +43,7 @@ class Profile:
     lr: float = 0.1
     lr_by_spectrum: bool = False
     """Divide ``lr`` by sqrt(s), s the share of sum ||x||^2 along its top direction: 0.4 on MNIST, 0.05 on tf-idf
-    text. Steep directions bound the rate; data with none can take, and need, a larger one. Text and code: no."""
+    text. Steep directions bound the rate that is stable; data with none can take a larger one. Text and code: no."""
     lr_decay: str = "step"
     """"step": times ``lr_factor`` after each ``lr_every`` steps. "cosine": to 0 at the end of the phase."""
     lr_every: int = 20_000
