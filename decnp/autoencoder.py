@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from .checks import as_generator, check_data, check_number, check_sizes
 from .engine import engine_for
-from .layers import Dense, arrays_of, dropout_mask, init_mlp, mlp, mlp_vjp, squared_error
+from .layers import Dense, arrays_of, dropout_mask, init_mlp, mlp, reconstruction_loss_and_grads, squared_error
 from .optim import SGD, Adam, burn_in, cosine_decay, cyclic_minibatches, shuffled_minibatches, step_decay
 from .profiles import Profile, profile_for
 
@@ -217,9 +217,7 @@ class StackedAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         """One step on the clean minibatch x (b, D): corrupt, forward, backward, update; returns the loss."""
         masks = [dropout_mask(noise_rng, (len(x), len(W)), rate, x.dtype) for (W, _, _), rate in zip(theta, rates)]
         with np.errstate(over="ignore", invalid="ignore"):  # the loop above sees a loss that is not a number
-            hs = mlp(theta, x, masks)
-            loss, g = squared_error(hs[-1], x)
-            _, g_theta = mlp_vjp(g, theta, hs, masks, need_x=False)
+            loss, g_theta = reconstruction_loss_and_grads(theta, x, masks)
             optimizer.step(arrays_of(g_theta))
         return float(loss)
 

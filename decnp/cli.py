@@ -1,7 +1,7 @@
 """The ``decnp`` command: a thin door to the package. What is printed is said here, what is done elsewhere.
 
 Results go to standard output; progress, warnings and errors to standard error. Exit status: 0 when done,
-2 with one sentence for bad input, 130 when interrupted.
+1 when ``gradcheck`` finds something wrong, 2 with one sentence for bad input, 130 when interrupted.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import argparse
 import json
 import math
 import os
+import shlex
 import sys
 import textwrap
 import time
@@ -36,11 +37,12 @@ def build_parser() -> argparse.ArgumentParser:
     parser = Parser(
         prog="decnp", formatter_class=argparse.RawDescriptionHelpFormatter,
         description="Deep Embedded Clustering (Xie, Girshick, Farhadi 2016) in NumPy.",
-        epilog="example:\n  decnp fit digits --n-clusters 10 --out run\n\ndecnp COMMAND --help tells more.",
+        epilog="examples:\n  decnp fit digits --n-clusters 10 --out run\n  decnp gradcheck\n\ndecnp COMMAND --help tells more.",
     )
     parser.add_argument("--version", action="version", version=f"decnp {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _add_fit(commands)
+    _add_gradcheck(commands)
     return parser
 
 
@@ -89,6 +91,30 @@ def _add_fit(commands):
     words = fit.add_argument_group("what to print")
     words.add_argument("-q", "--quiet", action="store_true", help="no progress; the results only")
     words.add_argument("--json", action="store_true", help="the results as JSON instead of words")
+    fit.set_defaults(run=_fit)
+
+
+def _add_gradcheck(commands):
+    check = commands.add_parser(
+        "gradcheck", help="check every equation and every gradient on this machine",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        description="Hold Eqs. 1-5, each layer's backward pass, the whole autoencoder and the whole DEC step against\n"
+                    "plain loops, central differences, the complex step, and those of autograd, torch and jax that are\n"
+                    "installed. Each cell is the worst relative error over random problems. Exit status 1 if one is wrong.",
+        epilog="examples:\n  decnp gradcheck\n  decnp gradcheck --alpha 1 --alpha 5 --dtype float32 --json check.json",
+    )
+    check.add_argument("--alpha", type=_number(0, above=True), action="append", metavar="A",
+                       help="degrees of freedom in Eq. 1; may be repeated (default: 0.5, 1, 2 and 10)")
+    check.add_argument("--dtype", choices=["float64", "float32"], default="float64",
+                       help="what our side computes in; the judges stay in float64 (default: float64)")
+    for name, default, what in (("n", 8, "points"), ("k", 4, "clusters"), ("d", 3, "dimensions of the embedding")):
+        check.add_argument(f"--{name}", type=_whole(1, 1000), default=default, metavar=name.upper(),
+                           help=f"{what} (default: {default})")
+    check.add_argument("--trials", type=_whole(1), default=3, metavar="N",
+                       help="random problems for each alpha (default: 3)")
+    check.add_argument("--seed", type=_whole(0), default=0, metavar="S", help="seed of the problems (default: 0)")
+    check.add_argument("--json", metavar="FILE", help="write the result into this file too")
+    check.set_defaults(run=_gradcheck)
 
 
 def _whole(low: int, high: float = math.inf) -> Callable[[str], int]:
@@ -145,7 +171,7 @@ def main(argv: list[str] | None = None) -> int:
     try:
         with warnings.catch_warnings():
             warnings.showwarning = lambda message, *_, **__: _say(f"warning: {message}")
-            return _fit(args, argv)
+            return args.run(args, argv)
     except KeyboardInterrupt:
         _say("interrupted; nothing was written")
         return 130
@@ -177,6 +203,33 @@ def _fit(args, argv) -> int:
         print(_in_words(run, args.out))
     sys.stdout.flush()
     return 0
+
+
+def _gradcheck(args, argv) -> int:
+    from .datasets.files import write_all_aside  # late: --help stays quick
+    from .gradcheck.table import check_equations, in_words
+
+    result = check_equations(
+        args.alpha or (0.5, 1.0, 2.0, 10.0), dtype=args.dtype, n=args.n, k=args.k, d=args.d, trials=args.trials,
+        seed=args.seed)
+    print(in_words(result), flush=True)
+    if args.json:
+        text = json.dumps({"command": shlex.join(["decnp", *argv]), **_strict(result)}, indent=1)
+        try:
+            write_all_aside({args.json: lambda file: file.write(text.encode())})
+        except OSError as error:
+            _say(f"error: --json {args.json} could not be written: {error.strerror or error}")
+            return 2
+    return 0 if result["ok"] else 1
+
+
+def _strict(value):
+    """The value with "inf" for infinity, which JSON has no number for."""
+    if isinstance(value, dict):
+        return {key: _strict(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_strict(item) for item in value]
+    return "inf" if value == math.inf else value
 
 
 def _say(sentence):

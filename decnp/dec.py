@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from copy import deepcopy
 from dataclasses import replace
-from typing import Iterator
+from typing import Callable, Iterator, Sequence
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin
@@ -12,14 +12,56 @@ from sklearn.cluster import KMeans
 from sklearn.utils.validation import check_is_fitted
 from threadpoolctl import threadpool_limits
 
+from . import equations
 from .autoencoder import StackedAutoencoder, Step, TrainingError, in_blocks, minibatches
 from .checks import as_generator, check_data, check_distinct, check_number
 from .engine import engine_for
-from .layers import arrays_of, mlp, mlp_vjp
+from .layers import Dense, arrays_of, mlp, mlp_vjp
 from .optim import SGD
 from .profiles import Profile, profile_for
 
-__all__ = ["DEC"]
+__all__ = ["DEC", "clustering_loss_and_grads"]
+
+
+def clustering_loss_and_grads(
+    theta: Sequence[Dense], mu: np.ndarray, x: np.ndarray, p: np.ndarray, alpha: float = 1.0,
+    loss_and_grads: Callable = equations.loss_and_grads, update_encoder: bool = True,
+) -> tuple[float, np.ndarray, list[tuple[np.ndarray, np.ndarray]]]:
+    """One clustering step's loss and gradients, as means over its b samples (DEC section 3.1.3).
+
+    Parameters
+    ----------
+    theta : the encoder's layers, D to d
+    mu : (k, d) centroids
+    x : (b, D) minibatch, scaled as in training
+    p : (b, k) its rows of P, held constant
+    alpha : degrees of freedom
+    loss_and_grads : Eqs. 2, 4 and 5, from ``equations`` or ``kernels``
+    update_encoder : False leaves the encoder's gradients out
+
+    Returns
+    -------
+    loss : KL in nats per sample
+    g_mu : (k, d)
+    g_theta : [(g_W, g_b) of each layer]; empty without ``update_encoder``
+
+    Raises ValueError where the shapes do not fit. Differs from the paper: it prints sums; the authors' code
+    divides by the minibatch, and the learning rate of 0.01 is meant for that.
+
+    >>> theta = [Dense(np.eye(1), np.zeros(1), "linear")]
+    >>> x = mu = np.array([[0.0], [1.0]])
+    >>> loss, g_mu, [(g_W, g_b)] = clustering_loss_and_grads(theta, mu, x, np.array([[0.8, 0.2], [0.2, 0.8]]))
+    >>> g_mu.round(4)
+    array([[ 0.0667],
+           [-0.0667]])
+    """
+    b = len(x)
+    hs = mlp(theta, x)
+    loss, grad_z, grad_mu = loss_and_grads(hs[-1], mu, p, alpha)  # Eqs. 2, 4, 5: sums
+    g_theta = []
+    if update_encoder:
+        _, g_theta = mlp_vjp(grad_z / b, theta, hs, need_x=False)  # Eq. 4 is the g of backpropagation
+    return float(loss) / b, grad_mu / b, g_theta
 
 
 class DEC(ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin, BaseEstimator):
@@ -179,16 +221,12 @@ class DEC(ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin, BaseE
 
     def _step(self, X, p, i, theta, mu, optimizer, engine) -> float:
         """One SGD step on rows i; returns the minibatch's mean KL."""
-        b = len(i)
         with np.errstate(over="ignore", invalid="ignore"):  # the next refresh sees an embedding that is not finite
-            hs = mlp(theta, self.autoencoder_._scaled(X[i]))
-            loss, grad_z, grad_mu = engine.loss_and_grads(hs[-1], mu, p[i], self.alpha)  # Eqs. 2, 4, 5
-            grads = [grad_mu / b]  # the loss is a mean over the minibatch
-            if self.update_encoder:
-                _, g_theta = mlp_vjp(grad_z / b, theta, hs, need_x=False)  # Eq. 4 is the g of backpropagation
-                grads += arrays_of(g_theta)
-            optimizer.step(grads)
-        return float(loss) / b
+            x = self.autoencoder_._scaled(X[i])
+            loss, g_mu, g_theta = clustering_loss_and_grads(
+                theta, mu, x, p[i], self.alpha, engine.loss_and_grads, self.update_encoder)
+            optimizer.step([g_mu] + arrays_of(g_theta))
+        return loss
 
     def _embed(self, X):
         return in_blocks(self.autoencoder_._encode_block, X)

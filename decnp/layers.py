@@ -14,7 +14,7 @@ import numpy as np
 
 __all__ = [
     "Dense", "dense", "dense_vjp", "relu", "relu_vjp", "squared_error", "mlp", "mlp_vjp",
-    "gaussian", "fan_in_uniform", "init_mlp", "dropout_mask", "arrays_of",
+    "reconstruction_loss_and_grads", "gaussian", "fan_in_uniform", "init_mlp", "dropout_mask", "arrays_of",
 ]
 
 Masks = Optional[Sequence[Optional[np.ndarray]]]
@@ -132,6 +132,24 @@ def mlp_vjp(
         if g is not None:
             g = _masked(g, masks, l)  # a mask is a product, and so is its VJP
     return g, g_theta[::-1]
+
+
+def reconstruction_loss_and_grads(
+    theta: Sequence[Dense], x: np.ndarray, masks: Masks = None
+) -> tuple[np.floating, list[tuple[np.ndarray, np.ndarray]]]:
+    """An autoencoder's whole gradient: x (n, D) -> ``squared_error`` of its reconstruction, [(g_W, g_b) of each layer].
+
+    ``masks`` are as for ``mlp``; the target is x without a mask (DEC Eqs. 6-9). Raises as ``mlp`` does.
+
+    >>> theta = [Dense(np.array([[3.0]]), np.zeros(1), "linear")]
+    >>> loss, [(g_W, g_b)] = reconstruction_loss_and_grads(theta, np.array([[1.0]]))
+    >>> float(loss), g_W, g_b
+    (2.0, array([[2.]]), array([2.]))
+    """
+    hs = mlp(theta, x, masks)
+    loss, g = squared_error(hs[-1], x)
+    _, g_theta = mlp_vjp(g, theta, hs, masks, need_x=False)
+    return loss, g_theta
 
 
 def _masked(h, masks, l):

@@ -1,0 +1,170 @@
+"""The equations as plain loops, with the paper's subscripts: slow, and too plain to doubt.
+
+Samples are ``i``, clusters ``j`` (``jj`` where a sum runs over clusters inside a sum), coordinates
+``t``. Nothing of ours is imported, nothing is vectorised, nothing is rearranged. All arithmetic is in
+float64 (complex128 for complex input), whatever comes in.
+"""
+
+import numpy as np
+
+
+def wide(a):
+    """The argument as a float64 array, or complex128 if it is complex."""
+    a = np.asarray(a)
+    return a.astype(np.result_type(a.dtype, np.float64))
+
+
+# ---------------------------------------------------------------- DEC, Eqs. 1-5
+
+
+def squared_distance(z_i, mu_j):
+    total = 0.0
+    for t in range(len(z_i)):
+        total += (z_i[t] - mu_j[t]) ** 2
+    return total
+
+
+def soft_assignment(z, mu, alpha=1.0):
+    """Eq. 1."""
+    z, mu = wide(z), wide(mu)
+    n, k = len(z), len(mu)
+    q = np.zeros((n, k), np.result_type(z, mu))
+    for i in range(n):
+        total = 0.0
+        for jj in range(k):
+            total += (1 + squared_distance(z[i], mu[jj]) / alpha) ** (-(alpha + 1) / 2)
+        for j in range(k):
+            q[i, j] = (1 + squared_distance(z[i], mu[j]) / alpha) ** (-(alpha + 1) / 2) / total
+    return q
+
+
+def kl_divergence(p, q):
+    """Eq. 2, with 0 log 0 = 0 and infinity where q = 0 < p."""
+    p, q = wide(p), wide(q)
+    loss = 0.0
+    for i in range(len(p)):
+        for j in range(len(p[i])):
+            if p[i, j] == 0:
+                continue
+            if q[i, j] == 0:
+                return np.inf
+            loss += p[i, j] * (np.log(p[i, j]) - np.log(q[i, j]))
+    return loss
+
+
+def target_distribution(q):
+    """Eq. 3; a cluster nobody belongs to (f_j = 0) gets p_ij = 0."""
+    q = wide(q)
+    n, k = q.shape
+    p = np.zeros((n, k), q.dtype)
+    for i in range(n):
+        total = 0.0
+        for jj in range(k):
+            if frequency(q, jj) != 0:
+                total += q[i, jj] ** 2 / frequency(q, jj)
+        for j in range(k):
+            if frequency(q, j) != 0:
+                p[i, j] = (q[i, j] ** 2 / frequency(q, j)) / total
+    return p
+
+
+def frequency(q, j):
+    """f_j, the sum of column j over all samples."""
+    total = 0.0
+    for i in range(len(q)):
+        total += q[i, j]
+    return total
+
+
+def grad_z(z, mu, p, alpha=1.0):
+    """Eq. 4."""
+    z, mu, p = wide(z), wide(mu), wide(p)
+    n, d, k = len(z), len(z[0]), len(mu)
+    q = soft_assignment(z, mu, alpha)
+    g = np.zeros((n, d), np.result_type(z, mu, p))
+    for i in range(n):
+        for t in range(d):
+            for j in range(k):
+                u_ij = 1 / (1 + squared_distance(z[i], mu[j]) / alpha)
+                g[i, t] += (alpha + 1) / alpha * u_ij * (p[i, j] - q[i, j]) * (z[i, t] - mu[j, t])
+    return g
+
+
+def grad_mu(z, mu, p, alpha=1.0):
+    """Eq. 5."""
+    z, mu, p = wide(z), wide(mu), wide(p)
+    n, d, k = len(z), len(z[0]), len(mu)
+    q = soft_assignment(z, mu, alpha)
+    g = np.zeros((k, d), np.result_type(z, mu, p))
+    for j in range(k):
+        for t in range(d):
+            for i in range(n):
+                u_ij = 1 / (1 + squared_distance(z[i], mu[j]) / alpha)
+                g[j, t] += -(alpha + 1) / alpha * u_ij * (p[i, j] - q[i, j]) * (z[i, t] - mu[j, t])
+    return g
+
+
+# ---------------------------------------------------------------- layers
+
+
+def dense(x, W, b):
+    """a = x W + b, with x (n, n_in), W (n_in, n_out), b (n_out,)."""
+    x, W, b = wide(x), wide(W), wide(b)
+    n, (n_in, n_out) = len(x), W.shape
+    a = np.zeros((n, n_out), np.result_type(x, W, b))
+    for i in range(n):
+        for o in range(n_out):
+            a[i, o] = b[o]
+            for t in range(n_in):
+                a[i, o] += x[i, t] * W[t, o]
+    return a
+
+
+def dense_vjp(g, x, W):
+    """From g = dL/da (n, n_out): dL/dx, dL/dW and dL/db."""
+    g, x, W = wide(g), wide(x), wide(W)
+    n, (n_in, n_out) = len(x), W.shape
+    dtype = np.result_type(g, x, W)
+    g_x, g_W, g_b = np.zeros((n, n_in), dtype), np.zeros((n_in, n_out), dtype), np.zeros(n_out, dtype)
+    for i in range(n):
+        for o in range(n_out):
+            g_b[o] += g[i, o]
+            for t in range(n_in):
+                g_x[i, t] += g[i, o] * W[t, o]
+                g_W[t, o] += g[i, o] * x[i, t]
+    return g_x, g_W, g_b
+
+
+def relu(a):
+    """h = max(a, 0), decided by the real part."""
+    a = wide(a)
+    h = np.zeros(a.shape, a.dtype)
+    for i in range(len(a)):
+        for t in range(len(a[i])):
+            if a[i, t].real > 0:
+                h[i, t] = a[i, t]
+    return h
+
+
+def relu_vjp(g, h):
+    """From g = dL/dh and the output h: dL/da, which is g where h > 0 and 0 elsewhere (also at the kink)."""
+    g, h = wide(g), wide(h)
+    g_a = np.zeros(g.shape, g.dtype)
+    for i in range(len(g)):
+        for t in range(len(g[i])):
+            if h[i, t].real > 0:
+                g_a[i, t] = g[i, t]
+    return g_a
+
+
+def squared_error(x_rec, x):
+    """The mean over samples and dimensions of (x_rec - x)^2, halved; and its gradient in x_rec."""
+    x_rec, x = wide(x_rec), wide(x)
+    n, d = x.shape
+    loss = 0.0
+    g = np.zeros((n, d), np.result_type(x_rec, x))
+    for i in range(n):
+        for t in range(d):
+            loss += (x_rec[i, t] - x[i, t]) ** 2 / (2 * n * d)
+            g[i, t] = (x_rec[i, t] - x[i, t]) / (n * d)
+    return loss, g
