@@ -12,14 +12,11 @@ from sklearn.utils.validation import check_is_fitted
 
 from .checks import as_generator, check_data, check_number, check_sizes
 from .engine import engine_for
-from .layers import Dense, arrays_of, dropout_mask, init_mlp, mlp, reconstruction_loss_and_grads, squared_error
+from .layers import BLOCK, Dense, arrays_of, dropout_mask, init_mlp, mlp, reconstruction_loss_and_grads, squared_error
 from .optim import SGD, Adam, burn_in, cosine_decay, cyclic_minibatches, shuffled_minibatches, step_decay
 from .profiles import Profile, profile_for
 
 __all__ = ["StackedAutoencoder", "Step", "TrainingError"]
-
-BLOCK = 2048
-"""Rows that go through the network at once where no gradient is needed: a bounded workspace."""
 
 
 class Step(NamedTuple):

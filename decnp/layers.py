@@ -17,6 +17,9 @@ __all__ = [
     "reconstruction_loss_and_grads", "gaussian", "fan_in_uniform", "init_mlp", "dropout_mask", "arrays_of",
 ]
 
+BLOCK = 2048
+"""Rows that go through a network at once where no gradient is needed: a bounded workspace."""
+
 Masks = Optional[Sequence[Optional[np.ndarray]]]
 
 

@@ -35,7 +35,7 @@ from .profiles import Profile, profile_for
 if TYPE_CHECKING:
     from .dec import DEC
 
-__all__ = ["ModelFileError", "save", "write_model", "load", "read_model"]
+__all__ = ["ModelFileError", "save", "write_model", "load", "read_model", "layers_of"]
 
 FORMAT = 1
 HEADER = "header.json"
@@ -120,7 +120,7 @@ def load(path: PathLike) -> DEC:
         raise ModelFileError(f"{path} is damaged: its header does not describe a training run ({error})") from error
     model.cluster_centers_ = arrays["centers"]
     model.autoencoder_ = ae = StackedAutoencoder(**{**shared, "dtype": header["dtype"]})
-    ae.encoder_, ae.decoder_ = (_layers(header, arrays, part) for part in PARTS)
+    ae.encoder_, ae.decoder_ = (layers_of(header, arrays, part) for part in PARTS)
     ae.shift_, ae.scale_ = arrays["shift"][()], arrays["scale"][()]
     model.n_features_in_ = ae.n_features_in_ = header["n_features"]
     return model
@@ -258,6 +258,7 @@ def _checked_array(archive, member, name, shapes, header):
     return np.asarray(array, dtype, order="C")
 
 
-def _layers(header, arrays, part):
+def layers_of(header: dict, arrays: dict[str, np.ndarray], part: str) -> list[Dense]:
+    """The layers of the "encoder" or "decoder", from what ``read_model`` gives."""
     return [Dense(arrays[f"{part}.{l}.W"], arrays[f"{part}.{l}.b"], act)
             for l, act in enumerate(header["activations"][part])]

@@ -1,12 +1,16 @@
 """What the tests share: small data, quick schedules, a fitted autoencoder; the complex step and a plain loop."""
 
+import sys
 from copy import deepcopy
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from decnp import Profile, StackedAutoencoder, equations
 from decnp.layers import arrays_of, mlp, mlp_vjp
+
+sys.path.append(str(Path(__file__).parent / "data"))  # for ``make_autodiff``, the script beside its vectors
 
 QUICK = Profile(
     init_std=None, optimizer="adam", lr=1e-3, lr_decay="cosine", pretrain_iter=30, finetune_iter=60, shuffle=True,

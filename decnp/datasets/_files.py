@@ -8,12 +8,10 @@ there, and only then gets its own name: a file under its own name is complete.
 from __future__ import annotations
 
 import hashlib
-import http.client
 import os
 import secrets
 import sys
 import time
-import urllib.request
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -84,6 +82,8 @@ def download(urls: Iterable[str], target: Path, read: Callable[[Path, str], Cont
     OSError
         If the folder cannot be created.
     """
+    import http.client  # late, here and below: who only loads a model needs no network
+
     target.parent.mkdir(parents=True, exist_ok=True)
     failures = []
     for url in urls:
@@ -105,6 +105,8 @@ def download(urls: Iterable[str], target: Path, read: Callable[[Path, str], Cont
 
 def _fetch(url, path):
     """The bytes behind ``url`` into a new file at ``path``."""
+    import urllib.request
+
     request = urllib.request.Request(url, headers={"User-Agent": "decnp"})
     with urllib.request.urlopen(request, timeout=TIMEOUT) as response, open(path, "xb") as file:
         total = response.length or 0  # bytes to come; 0 if the mirror does not say

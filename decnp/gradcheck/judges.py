@@ -8,6 +8,8 @@ package to find. None of the packages is imported before its judge is asked.
 from __future__ import annotations
 
 import contextlib
+import warnings
+from importlib import import_module
 from importlib.util import find_spec
 from typing import Any, Callable, Sequence
 
@@ -72,8 +74,11 @@ def _autograd(define: Definition, x: list[np.ndarray]):
 def _torch(define: Definition, x: list[np.ndarray]):
     import torch
 
-    leaves = [torch.tensor(a, dtype=torch.float64, requires_grad=True) for a in x]
-    values, scalar = define(torch, lambda a: torch.tensor(a, dtype=torch.float64), *leaves)
+    def tensor(a):
+        return torch.tensor(np.ascontiguousarray(a), dtype=torch.float64)  # it takes no negative strides
+
+    leaves = [tensor(a).requires_grad_(True) for a in x]
+    values, scalar = define(torch, tensor, *leaves)
     gradients = torch.autograd.grad(scalar, leaves)
     return [v.detach().numpy() for v in values], [g.numpy() for g in gradients]
 
@@ -105,5 +110,15 @@ JUDGES = {"autograd": _autograd, "torch": _torch, "jax": _jax}
 
 
 def installed() -> list[str]:
-    """Which of the autodiff packages are on this machine."""
-    return [name for name in JUDGES if find_spec(name) is not None]
+    """Which of the autodiff packages are on this machine; one that is there and can't be imported is warned of."""
+    names = []
+    for name in JUDGES:
+        if find_spec(name) is None:
+            continue
+        try:
+            import_module(name)
+        except Exception as error:  # whatever a broken or outdated package may raise
+            warnings.warn(f"{name} is installed but can't be imported, so it is not asked: {error}", stacklevel=2)
+        else:
+            names.append(name)
+    return names

@@ -100,22 +100,23 @@ def _errors(build: Callable[[], Case], columns: Sequence[str]) -> dict[str, floa
         for column in columns:
             if column == "kernels" and case.kernel is None:
                 continue
-            try:
-                errors[column] = max(relative_error(a, b)[0] for a, b in _pairs(column, case, ours) if b is not None)
-            except MISTAKES:
-                errors[column] = math.inf
+            errors[column] = max(relative_error(a, b)[0] for a, b in zip(ours, _judged(column, case)) if b is not None)
         return errors
 
 
-def _pairs(column: str, case: Case, ours: list):
-    """Our arrays beside the judge's; None where it has no say."""
+def _judged(column: str, case: Case) -> list:
+    """What a judge says to our values and gradients; None where it has no say."""
     if column in ("loops", "kernels"):
-        return zip(ours, case.naive if column == "loops" else case.kernel)
-    if column in ("central", "complex step"):
-        derivative = {"central": central_difference, "complex step": complex_step}[column]
-        return ((g, derivative(_one_argument(case, t), case.x[t])) for t, g in enumerate(case.grads))
-    values, grads = JUDGES[column](case.define, case.x)
-    return zip(ours, [*values, *grads])
+        return case.naive if column == "loops" else case.kernel
+    if column in JUDGES:
+        values, grads = JUDGES[column](case.define, case.x)
+        return [*values, *grads]
+    derivative = {"central": central_difference, "complex step": complex_step}[column]
+    try:
+        grads = [derivative(_one_argument(case, t), case.x[t]) for t in range(len(case.x))]
+    except MISTAKES:  # it differentiates functions of ours
+        grads = [np.full(np.shape(x), np.nan) for x in case.x]
+    return [None] * len(case.values) + grads
 
 
 def _one_argument(case: Case, t: int):

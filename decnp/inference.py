@@ -1,0 +1,118 @@
+"""What a deployed model needs, and no more: the encoder and Eq. 1, on NumPy alone.
+
+SciPy, scikit-learn and numba are never imported from here.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Callable, Iterator, Union
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from .equations import soft_assignment
+from .layers import BLOCK, Dense, mlp
+from .persistence import layers_of, read_model
+
+__all__ = ["Model", "load_model"]
+
+
+class Model:
+    """A trained DEC for prediction: the encoder f_theta, the centroids mu and alpha.
+
+    Long X goes through the network ``decnp.layers.BLOCK`` rows at a time, as in ``DEC``; the paper's network then works
+    in about 35 MB. Rows are independent of each other but for rounding: the matrix product of the BLAS library adds up
+    in another order for another number of rows. Relative differences of z are about 1e-6 in float32 (1e-15 in float64),
+    so a label can depend on the batch only where a point is that near to the border between two clusters.
+
+    Attributes
+    ----------
+    encoder : list of ``Dense``, D to d
+    centers : (k, d) centroids mu
+    alpha : degrees of freedom of Eq. 1
+    shift, scale : the network sees (x - shift) * scale
+    dtype : what it computes in
+    header : what the model file says of its training
+    """
+
+    def __init__(self, encoder: list[Dense], centers: np.ndarray, alpha: float = 1.0, shift=0.0, scale=1.0,
+                 header: dict | None = None):
+        self.encoder = encoder
+        self.centers = centers
+        self.alpha = alpha
+        self.dtype = centers.dtype
+        self.shift, self.scale = np.asarray(shift, self.dtype), np.asarray(scale, self.dtype)
+        self.header = header or {}
+
+    @property
+    def n_features(self) -> int:
+        """D, the columns that X must have."""
+        return self.encoder[0].W.shape[0]
+
+    def transform(self, X: ArrayLike) -> np.ndarray:
+        """X (n, D) -> the embedding z = f_theta(x), (n, d), in the model's dtype. Raises ValueError for bad input."""
+        return self._collect(X, (self.centers.shape[1],), self.dtype, lambda z: z)
+
+    def predict_proba(self, X: ArrayLike) -> np.ndarray:
+        """X (n, D) -> soft assignments q (n, k), DEC Eq. 1; rows sum to 1. Raises ValueError for bad input."""
+        return self._collect(X, (len(self.centers),), self.dtype, self._q)
+
+    def predict(self, X: ArrayLike) -> np.ndarray:
+        """X (n, D) -> the cluster of each row, argmax_j q_ij, (n,) int32. Raises ValueError for bad input."""
+        return self._collect(X, (), np.dtype(np.int32), lambda z: self._q(z).argmax(axis=1))
+
+    def blocks(self, X: ArrayLike) -> Iterator[tuple[slice, np.ndarray]]:
+        """The embedding of X (n, D), some rows at a time: (which rows, their z). X may be a memory map.
+
+        Raises ValueError for what is no finite (n, D) array of numbers.
+        """
+        X = np.asanyarray(X)
+        if X.ndim != 2 or X.shape[1] != self.n_features:
+            raise ValueError(f"X must have the shape (n, {self.n_features}); got {X.shape}")
+        if X.dtype.kind not in "biuf":
+            raise ValueError(f"X must hold real numbers; got the dtype {X.dtype}")
+        for start in range(0, len(X), BLOCK):
+            rows = slice(start, min(start + BLOCK, len(X)))
+            with np.errstate(over="ignore"):  # beyond the dtype: the next line says so
+                x = np.asarray(X[rows], self.dtype)
+            finite = np.isfinite(x).all(axis=1)
+            if not finite.all():
+                row = start + int(finite.argmin())
+                raise ValueError(f"X must hold finite numbers within {self.dtype}; row {row} does not")
+            yield rows, mlp(self.encoder, (x - self.shift) * self.scale)[-1]
+
+    def _q(self, z):
+        return soft_assignment(z, self.centers, self.alpha)
+
+    def _collect(self, X, shape: tuple, dtype, f: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+        out = np.empty((len(X), *shape), dtype)
+        for rows, z in self.blocks(X):
+            out[rows] = f(z)
+        return out
+
+
+def load_model(path: Union[str, "os.PathLike[str]"]) -> Model:
+    """The model in a file that ``DEC.save`` or ``decnp fit`` wrote, for prediction; NumPy is all it needs.
+
+    Raises
+    ------
+    decnp.ModelFileError
+        If the file is no model, is damaged, or is from a newer decnp.
+    OSError
+        If it is not there or cannot be read.
+
+    >>> import tempfile
+    >>> from decnp import DEC, load_digits, Profile
+    >>> X, _ = load_digits()
+    >>> quick = Profile(init_std=None, pretrain_iter=0, finetune_iter=99, max_iter=99)
+    >>> dec = DEC(10, hidden_layer_sizes=(32, 5), profile=quick).fit(X)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     dec.save(f"{folder}/model.decnp")
+    ...     model = load_model(f"{folder}/model.decnp")
+    >>> bool((model.predict(X) == dec.labels_).all())
+    True
+    """
+    header, arrays = read_model(path)
+    return Model(layers_of(header, arrays, "encoder"), arrays["centers"], header["alpha"], arrays["shift"],
+                 arrays["scale"], header)

@@ -1,0 +1,87 @@
+"""The README's table of equations, made from a run. ``python tests/equation_table.py`` writes it into the README.
+
+Each number is the worst relative error of ``decnp.gradcheck.check_equations``, or of the trajectories.
+"""
+
+import inspect
+import re
+import sys
+from pathlib import Path
+
+from decnp import autoencoder, dec, equations, kernels, layers, metrics
+from decnp.gradcheck import check_equations, derivatives, judges, naive
+
+ROOT = Path(__file__).parents[1]
+BEGIN, END = "<!-- equations -->\n", "<!-- end of equations -->"
+
+JUDGED_BY = {  # a judge's name in the result, and who that is
+    "loops": None, "complex step": derivatives.complex_step, "autograd": judges._autograd,
+}
+ROWS = [  # Eq., what it says, the row of check_equations, reference, kernel, its plain loops
+    ("1", "soft assignment q", "Eq. 1", equations.soft_assignment, kernels.soft_assignment, naive.soft_assignment),
+    ("2", "loss KL(P ‖ Q)", "Eq. 2", equations.kl_divergence, kernels.kl_divergence, naive.kl_divergence),
+    ("3", "target p", "Eq. 3", equations.target_distribution, kernels.target_distribution, naive.target_distribution),
+    ("4", "∂L/∂z", "Eq. 4", equations.grad_z, kernels.grad_z, naive.grad_z),
+    ("5", "∂L/∂μ", "Eq. 5", equations.grad_mu, kernels.grad_mu, naive.grad_mu),
+    ("6, 8", "dropout mask", "dropout mask", layers.dropout_mask, None, naive.dense_vjp),
+    ("7, 9", "dense layer", "dense", layers.dense_vjp, None, naive.dense_vjp),
+    ("7, 9", "ReLU", "ReLU", layers.relu_vjp, None, naive.relu_vjp),
+    ("", "squared error", "squared error", layers.squared_error, None, naive.squared_error),
+    ("6-9", "whole autoencoder: ∂loss/∂W, ∂loss/∂b", "whole autoencoder", layers.reconstruction_loss_and_grads, None,
+     naive.dense_vjp),
+    ("1-5", "whole DEC step: ∂L/∂θ, ∂L/∂μ", "whole DEC step", dec.clustering_loss_and_grads, kernels.loss_and_grads,
+     naive.grad_z),
+]
+
+
+def link(function, text=None) -> str:
+    """[room.name](file#Lline) of a function of ours."""
+    function = getattr(function, "py_func", inspect.unwrap(function))
+    path = Path(inspect.getsourcefile(function)).relative_to(ROOT)
+    line = inspect.getsourcelines(function)[1]
+    return f"[{text or f'`{path.stem}.{function.__name__}`'}]({path.as_posix()}#L{line})"
+
+
+def table() -> str:
+    """The table in Markdown, from a run of now."""
+    errors = {row["row"]: row["errors"] for row in check_equations(autodiff=["autograd"])["rows"]}
+    lines = ["| Eq. | says | reference | kernel | judged by, worst relative error |", "|---|---|---|---|---|"]
+    for eq, says, row, reference, kernel, loops in ROWS:
+        [found] = [e for name, e in errors.items() if name.startswith(row)]
+        cells = [f"{link(who or loops, judge)} {found[judge]:.0e}" for judge, who in JUDGED_BY.items()]
+        lines.append(f"| {eq} | {says} | {link(reference)} | {link(kernel) if kernel else ''} | {', '.join(cells)} |")
+    lines += [trajectory(*words) for words in (
+        ("6-9", "400 steps of autoencoder training", autoencoder.StackedAutoencoder._train, "autoencoder"),
+        ("1-5", "200 steps of DEC", dec.DEC._cluster, "dec"))]
+    lines.append(f"| 10 | ACC | {link(metrics.cluster_accuracy)} | | [brute force over permutations]"
+                 "(tests/test_metrics.py) |")
+    return "\n".join(lines) + "\n"
+
+
+def trajectory(eq, says, reference, name) -> str:
+    """One row: the worst difference from a plain autograd program over every array, step and engine."""
+    import test_trajectories as way
+
+    peer = {"autoencoder": way.peer_autoencoder, "dec": way.peer_dec}[name]
+    worst = {dtype: max(way.worst_difference(getattr(way, name)(case, dtype, engine).seen, peer("autograd", case, dtype))
+                        for case in way.CASES for engine in ("numpy", "numba"))
+             for dtype in way.TOLERANCE}
+    cells = f"{link(peer, 'plain autograd program')} {worst['float64']:.0e} in float64, {worst['float32']:.0e} in float32"
+    return f"| {eq} | {says} | {link(reference)} | | {cells} |"
+
+
+def split(markdown: str) -> tuple[str, list[float]]:
+    """The table without its errors, and the errors."""
+    number = r"(?<= )\d(?:\.\d)?e[-+]\d+"
+    return re.sub(number, "#", markdown), [float(e) for e in re.findall(number, markdown)]
+
+
+def in_readme() -> str:
+    """The table that stands in the README."""
+    return (ROOT / "README.md").read_text().split(BEGIN)[1].split(END)[0]
+
+
+if __name__ == "__main__":
+    sys.path.insert(0, str(ROOT / "tests"))
+    readme = (ROOT / "README.md").read_text()
+    (ROOT / "README.md").write_text(readme.replace(in_readme(), table()))

@@ -1,0 +1,124 @@
+"""A model in use: the same answers as the estimator's, on NumPy alone, however the rows come."""
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from conftest import QUICK
+from numpy.testing import assert_allclose, assert_array_equal
+
+from decnp import DEC, ModelFileError
+from decnp.inference import Model, load_model
+from decnp.layers import BLOCK, Dense
+
+
+@pytest.fixture(scope="module", params=["float32", "float64"])
+def fitted(request, X, tmp_path_factory):
+    """A fitted DEC and its file."""
+    dec = DEC(3, hidden_layer_sizes=(8, 6, 2), profile=QUICK, alpha=2.5, dtype=request.param, random_state=0).fit(X)
+    path = tmp_path_factory.mktemp("model") / "model.decnp"
+    dec.save(path)
+    return dec, path
+
+
+# Another order of additions in float32 is 1e-7 a product of each layer; q is at most 1.
+CLOSE = {"float32": dict(rtol=0, atol=1e-6), "float64": dict(rtol=0, atol=1e-13)}
+
+
+def many(X):
+    """More rows than go through at once, and no multiple of that."""
+    return np.tile(X, (2 * BLOCK // len(X) + 1, 1))[: 2 * BLOCK + 17]
+
+
+def test_same_labels_and_q_as_the_estimator(fitted, X):
+    dec, path = fitted
+    model, x = load_model(path), many(X)
+    labels, q, z = model.predict(x), model.predict_proba(x), model.transform(x)
+    assert_array_equal(labels, dec.predict(x))
+    assert_allclose(q, dec.predict_proba(x), **CLOSE[dec.dtype])
+    assert_allclose(z, dec.transform(x), rtol=1e-4 if dec.dtype == "float32" else 1e-12, atol=1e-5)
+    assert labels.dtype == np.int32 and q.dtype == z.dtype == dec.dtype
+    assert labels.shape == (len(x),) and q.shape == (len(x), 3) and z.shape == (len(x), 2)
+
+
+def test_a_row_does_not_depend_on_its_batch_but_for_rounding(fitted, X):
+    dec, path = fitted
+    model, x = load_model(path), many(X)
+    q = model.predict_proba(x)
+    for size in (1, 2, 7, 64):
+        parts = np.vstack([model.predict_proba(x[start : start + size]) for start in range(0, 140, size)])
+        assert_allclose(parts, q[: len(parts)], **CLOSE[dec.dtype])
+
+
+def test_shift_and_scale_are_the_models_own(X):
+    theta = [Dense(np.array([[1.0], [0.0]]), np.zeros(1), "linear")]
+    model = Model(theta, np.array([[0.0], [4.0]]), shift=np.array([1.0, 0.0]), scale=2.0)
+    assert_array_equal(model.transform([[1.0, 9.0], [3.0, 9.0]]), [[0.0], [4.0]])
+    assert_array_equal(model.predict([[1.0, 9.0], [3.0, 9.0]]), [0, 1])
+
+
+def test_any_numbers_do_and_none_at_all(fitted, X):
+    dec, path = fitted
+    model = load_model(path)
+    x = np.round(X[:20] * 3)
+    for other in (x.astype(np.int16), np.asfortranarray(x), x[::-1][::-1], x.tolist(), x.astype(np.float32)):
+        assert_array_equal(model.predict(other), model.predict(x))
+    assert model.predict(x[:0]).shape == (0,) and model.predict_proba(x[:0]).shape == (0, 3)
+
+
+def test_a_memory_map_is_read_in_pieces(fitted, X, tmp_path):
+    dec, path = fitted
+    np.save(tmp_path / "x.npy", many(X))
+    mapped = np.load(tmp_path / "x.npy", mmap_mode="r")
+    assert [rows for rows, _ in load_model(path).blocks(mapped)] == [
+        slice(0, BLOCK), slice(BLOCK, 2 * BLOCK), slice(2 * BLOCK, 2 * BLOCK + 17)]
+    assert_array_equal(load_model(path).predict(mapped), dec.predict(many(X)))
+
+
+@pytest.mark.parametrize("wrong, sentence", [
+    (lambda x: x[:, :5], r"X must have the shape \(n, 6\); got \(4, 5\)"),
+    (lambda x: x[0], r"X must have the shape \(n, 6\); got \(6,\)"),
+    (lambda x: x + 1j, "X must hold real numbers; got the dtype complex128"),
+    (lambda x: x.astype(str), "X must hold real numbers; got the dtype <U"),
+    (lambda x: np.where(np.arange(4)[:, None] == 2, np.nan, x), r"X must hold finite numbers within float\d\d; row 2 does"),
+    (lambda x: np.where(np.arange(4)[:, None] == 3, -np.inf, x), r"X must hold finite numbers within float\d\d; row 3 does"),
+], ids=["columns", "one row", "complex", "words", "nan", "inf"])
+def test_bad_input_is_one_sentence(fitted, X, wrong, sentence):
+    model = load_model(fitted[1])
+    for method in (model.transform, model.predict, model.predict_proba):
+        with pytest.raises(ValueError, match=sentence):
+            method(wrong(X[:4]))
+
+
+def test_what_float32_cannot_hold_is_refused(X):
+    model = Model([Dense(np.ones((1, 1), np.float32), np.zeros(1, np.float32), "linear")], np.ones((1, 1), np.float32))
+    with pytest.raises(ValueError, match="finite numbers within float32; row 1 does not"):
+        model.predict([[1.0], [1e39]])
+
+
+def test_a_file_that_is_no_model_is_refused(tmp_path):
+    (tmp_path / "x").write_bytes(b"PK not at all")
+    with pytest.raises(ModelFileError, match="is no decnp model file"):
+        load_model(tmp_path / "x")
+
+
+def test_numpy_is_all_it_needs(fitted, X, tmp_path):
+    dec, path = fitted
+    np.save(tmp_path / "x.npy", X)
+    program = """if True:
+        import sys
+        for name in ("scipy", "sklearn", "numba", "llvmlite", "threadpoolctl", "joblib"):
+            sys.modules[name] = None  # importing it raises ImportError
+        import numpy as np
+        from decnp.inference import load_model
+        model = load_model(sys.argv[1])
+        x = np.load(sys.argv[2])
+        np.save(sys.argv[3], model.predict(x)), model.predict_proba(x), model.transform(x)
+        assert not {"ssl", "http.client", "urllib.request"} & set(sys.modules), "a cold start needs no network"
+    """
+    done = subprocess.run([sys.executable, "-W", "error", "-c", program, path, tmp_path / "x.npy", tmp_path / "y.npy"],
+                          capture_output=True, text=True, env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)})
+    assert done.returncode == 0, done.stderr
+    assert_array_equal(np.load(tmp_path / "y.npy"), dec.predict(X))
