@@ -193,18 +193,19 @@ class StackedAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         batches = minibatches(n, self.batch_size, profile.shuffle, batch_rng)
         report = max(1, min(n_iter // 20, 1000))
         overall = _half_mean_square(take(_some(range(n))))
-        total, nothing, since = 0.0, 0.0, 0  # the loss, and that of reconstructing nothing, since the last report
+        total, nothing, since, first = 0.0, 0.0, 0, 0.0  # loss, and that of reconstructing nothing, since the last report
         for t in range(1, n_iter + 1):
             x = take(next(batches))
             loss = self._step(theta, x, rates, noise_rng, optimizer)
+            first = loss if t == 1 else first
             total, nothing, since = total + loss, nothing + _half_mean_square(x), since + 1
             if t % report == 0 or t == n_iter or not np.isfinite(loss):
-                reference = max(overall, nothing / since)
+                reference = max(overall, nothing / since, first if np.isfinite(first) else 0.0)
                 if not total / since <= 2 * reference:
                     raise TrainingError(
                         f"the reconstruction loss became {total / since:.3g} in phase '{phase}' before iteration {t}, "
-                        f"where reconstructing nothing gives {reference:.3g}: the learning rate is too large for "
-                        "the scale of the data; try input_scale='unit' or a smaller lr in the profile"
+                        f"and is no more than {reference:.3g} at the start or for reconstructing nothing: the learning "
+                        "rate is too large for the scale of the data; try input_scale='unit' or a smaller lr in the profile"
                     )
                 self.history_.append(Step(phase, t, n_iter, total / since))
                 yield self.history_[-1]

@@ -10,7 +10,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
-from decnp import StackedAutoencoder, TrainingError
+from decnp import Profile, StackedAutoencoder, TrainingError
 from decnp import autoencoder as module
 from decnp.layers import arrays_of, dropout_mask, mlp, mlp_vjp, squared_error
 
@@ -274,6 +274,7 @@ def test_bad_data_are_named(X, autoencoder):
     with pytest.raises(ValueError, match=re.escape("Z must have the shape (n, 2); got (150, 6)")):
         autoencoder.decode(X)
 
+
 @pytest.mark.parametrize("lr, became", [(1e100, "(inf|nan)"), (100, "[0-9.e+]+")], ids=["overflow", "divergence"])
 @pytest.mark.parametrize("change, phase", [({}, "pretrain 1"), ({"pretrain_iter": 0}, "finetune")])
 def test_divergence_is_an_error_that_says_where_and_what_to_try(X, change, phase, lr, became):
@@ -295,6 +296,14 @@ def test_a_phase_that_diverges_starts_again_at_half_the_rate_where_the_profile_a
 
 def test_rows_in_order_of_their_size_are_no_divergence(X):
     fitted(np.where(np.arange(150)[:, None] < 75, 0, X), BY_THE_BOOK)
+
+
+def test_a_start_from_large_weights_that_is_learned_away_is_no_divergence():
+    profile = Profile(init_std=0.3, pretrain_iter=50, finetune_iter=20, burn_in=0)
+    ae = StackedAutoencoder((16, 12, 24, 4), profile=profile, engine="numpy", random_state=3)
+    ae.fit(blobs(n=300, n_features=20, k=5, spread=2.0))
+    losses = [step.loss for step in ae.history_ if step.phase == "pretrain 1"]
+    assert losses[0] > 1 > 2 * losses[-1]  # more than twice the 0.5 of reconstructing nothing, and then less than that
 
 
 def test_a_scale_beyond_the_dtype_is_named(X):
