@@ -193,7 +193,8 @@ class StackedAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         batches = minibatches(n, self.batch_size, profile.shuffle, batch_rng)
         report = max(1, min(n_iter // 20, 1000))
         overall = _half_mean_square(take(_some(range(n))))
-        total, nothing, since, first = 0.0, 0.0, 0, 0.0  # loss, and that of reconstructing nothing, since the last report
+        total, nothing, since = 0.0, 0.0, 0  # the loss, and that of reconstructing nothing, since the last report
+        first = 0.0  # the first minibatch's loss
         for t in range(1, n_iter + 1):
             x = take(next(batches))
             loss = self._step(theta, x, rates, noise_rng, optimizer)

@@ -40,3 +40,14 @@ def test_readmes_quote_them(readme):
     for run in [*FAST, PAPER_PROFILE]:
         assert f"{percent(run, 'k-means start')} | {percent(run)} " in text
     assert f"{100 * sum(run['scores']['end']['ACC'] for run in FAST) / 5:.2f}" in text
+
+
+def test_the_readmes_quote_the_longer_training():
+    runs = json.loads((RESULTS / "fast_search.json").read_text())["mnist_epochs"]["runs"]
+    longer = {run["seed"]: run for run in runs if run["epochs"] == 40}
+    shorter = {run["seed"]: run for run in runs if run["epochs"] == 20}
+    table = (RESULTS / "README.md").read_text()
+    for seed, run in longer.items():
+        end = "not run" if run["dec"] is None else f"{100 * run['dec']:.2f}"
+        assert f"| {seed} | {100 * shorter[seed]['start']:.2f} | {100 * run['start']:.2f} | {end} |" in table
+    assert all(run["start"] > shorter[seed]["start"] + 0.03 for seed, run in longer.items())
