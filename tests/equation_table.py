@@ -1,10 +1,12 @@
 """The README's table of equations, made from a run. ``python tests/equation_table.py`` writes it into the README.
 
-Each number is the worst relative error of ``decnp.gradcheck.check_equations``, or of the trajectories.
+Each number is the worst relative error of ``decnp.gradcheck.check_equations``, or of the trajectories. PyTorch's
+trajectories are run where PyTorch is installed; elsewhere what the README says of them stays as it is.
 """
 
 import inspect
 import re
+from importlib.util import find_spec
 from pathlib import Path
 
 from test_metrics import best_by_trying
@@ -59,15 +61,25 @@ def table() -> str:
 
 
 def trajectory(eq, says, reference, name) -> str:
-    """One row: the worst difference from a plain autograd program over every array, step and engine."""
+    """One row: the worst difference from a plain program over every array, step and engine, for each autodiff package."""
     import test_trajectories as way
 
     peer = {"autoencoder": way.peer_autoencoder, "dec": way.peer_dec}[name]
-    worst = {dtype: max(way.worst_difference(getattr(way, name)(case, dtype, engine).seen, peer("autograd", case, dtype))
-                        for case in way.CASES for engine in ("numpy", "numba"))
-             for dtype in way.TOLERANCE}
-    cells = f"{link(peer, 'plain autograd program')} {worst['float64']:.0e} in float64, {worst['float32']:.0e} in float32"
-    return f"| {eq} | {says} | {link(reference)} | | {cells} |"
+    cells = []
+    for package, title in (("autograd", "plain autograd program"), ("torch", "plain PyTorch program")):
+        if find_spec(package) is None:
+            kept = re.search(rf"\| {re.escape(says)} .*\[{title}\]\([^)]*\) (\S+ in float64, \S+ in float32)", in_readme())
+            worst = kept.group(1) if kept else "not run"
+        else:
+            worst = ", ".join(f"{_worst(way, getattr(way, name), peer, package, dtype):.0e} in {dtype}"
+                              for dtype in way.TOLERANCE)
+        cells.append(f"{link(peer, title)} {worst}")
+    return f"| {eq} | {says} | {link(reference)} | | {', '.join(cells)} |"
+
+
+def _worst(way, trained, peer, package, dtype) -> float:
+    return max(way.worst_difference(trained(case, dtype, engine).seen, peer(package, case, dtype))
+               for case in way.CASES for engine in ("numpy", "numba"))
 
 
 def split(markdown: str) -> tuple[str, list[float]]:
