@@ -18,8 +18,8 @@ from . import __version__
 from .checks import check_number
 from .datasets.files import write_aside
 from .layers import Dense
-from .model_file import (MAX_HEADER, PARAMETERS, PARTS, RUN, ModelFileError, layers_of, profile_of, read_model,
-                         write_file)
+from .model_file import MAX_HEADER, read_model, write_file
+from .model_header import PARAMETERS, PARTS, RUN, ModelFileError, layers_of, profile_of
 from .profiles import profile_for
 
 if TYPE_CHECKING:

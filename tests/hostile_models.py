@@ -147,7 +147,8 @@ def many_entries(n):
     """A directory of n empty entries in front of those of the model."""
     def make(good):
         start = good.index(b"PK\1\2")
-        lies = b"".join(b"PK\1\2" + bytes(24) + struct.pack("<HHH", 6, 0, 0) + bytes(12) + b"%06d" % i for i in range(n))
+        empty = b"PK\1\2" + bytes(24) + struct.pack("<HHH", 6, 0, 0) + bytes(12)
+        lies = b"".join(empty + b"%06d" % i for i in range(n))
         directory = lies + good[start:-22]
         end = struct.pack("<4sHHHHIIH", b"PK\5\6", 0, 0, 0xFFFF, 0xFFFF, len(directory), start, 0)
         return good[:start] + directory + end
@@ -267,7 +268,8 @@ CORRUPTIONS = {
     "k 10**13": (with_header(lambda h: h.update(n_clusters=10**13)), "widths"),
     "no layers": (with_header(lambda h: h.update(hidden_layer_sizes=[])), "widths"),
     "layers as a text": (with_header(lambda h: h.update(hidden_layer_sizes="542")), "hidden_layer_sizes in its header"),
-    "a width that is a text": (with_header(lambda h: h.update(hidden_layer_sizes=[5, "4", 2])), "widths [6, 3, 5, '4', 2]"),
+    "a width that is a text": (with_header(lambda h: h.update(hidden_layer_sizes=[5, "4", 2])),
+                              "widths [6, 3, 5, '4', 2]"),
     "a layer fewer": (with_header(lambda h: h.update(hidden_layer_sizes=[5, 2])), "relu or linear"),
     "one layer": (with_header(lambda h: h.update(
         hidden_layer_sizes=[2], activations={"encoder": ["relu"], "decoder": ["relu"]})), "must have 7 arrays; got 15"),
@@ -276,11 +278,13 @@ CORRUPTIONS = {
     "an activation to call": (with_header(lambda h: h["activations"].update(encoder=["relu", "relu", "os.system"])),
                               "relu or linear"),
     "activations as a text": (with_header(lambda h: h["activations"].update(encoder="relu")), "relu or linear"),
-    "an activation that is a list": (with_header(lambda h: h["activations"].update(encoder=[[], {}, 1])), "relu or linear"),
+    "an activation that is a list": (with_header(lambda h: h["activations"].update(encoder=[[], {}, 1])),
+                                     "relu or linear"),
     "no decoder in format 1": (with_header(lambda h: h["activations"].update(decoder=[])), "each layer of the decoder"),
     "no activations": (with_header(lambda h: h["activations"].pop("decoder") and None), "each layer of the decoder"),
     "a parameter missing": (with_header(lambda h: h["parameters"].pop("tol") and None), "the parameters of a DEC"),
-    "a parameter too many": (with_header(lambda h: h["parameters"].update(base_estimator=1)), "the parameters of a DEC"),
+    "a parameter too many": (with_header(lambda h: h["parameters"].update(base_estimator=1)),
+                             "the parameters of a DEC"),
     "another engine": (with_header(lambda h: h["parameters"].update(engine="torch")), "the parameters of a DEC"),
     "a parameter that is a list": (with_header(lambda h: h["parameters"].update(tol=[1])), "the parameters of a DEC"),
     "a list of parameters": (with_header(lambda h: h.update(parameters=[])), "parameters in its header must be"),
@@ -315,11 +319,14 @@ CORRUPTIONS = {
     "deep brackets in an .npy": (with_entries(encoder__1__W=announcing("(" * 60_000)), LIE),
     "an .npy of version 2": (with_entries(
         encoder__1__W=b"\x93NUMPY\2\0" + npy(np.zeros((5, 4)))[8:10] + npy(np.zeros((5, 4)))[10:]), LIE),
-    "a byte fewer": (with_entries(encoder__1__W=npy(np.zeros((5, 4)))[:-1]), "takes 160 bytes of data, and 159 are there"),
-    "a byte more": (with_entries(encoder__1__W=npy(np.zeros((5, 4))) + b"x"), "takes 160 bytes of data, and 161 are there"),
+    "a byte fewer": (with_entries(encoder__1__W=npy(np.zeros((5, 4)))[:-1]),
+                     "takes 160 bytes of data, and 159 are there"),
+    "a byte more": (with_entries(encoder__1__W=npy(np.zeros((5, 4))) + b"x"),
+                    "takes 160 bytes of data, and 161 are there"),
     "a pickle for an array": (with_entries(encoder__1__W=b"\x80\x04N."), LIE),
     "nothing for an array": (with_entries(encoder__1__W=b""), LIE),
-    "a weight that is NaN": (with_entries(encoder__1__W=npy(np.full((5, 4), np.nan))), "encoder.1.W has NaN or infinite"),
+    "a weight that is NaN": (with_entries(encoder__1__W=npy(np.full((5, 4), np.nan))),
+                            "encoder.1.W has NaN or infinite"),
     "a centroid that is infinite": (with_entries(centers=npy(np.full((3, 2), np.inf))), "centers has NaN or infinite"),
     "other weights": (lambda good: packed({**unpacked(good), W: npy(np.ones((5, 4)))}.items()),
                       "encoder.1.W does not have the sha256"),

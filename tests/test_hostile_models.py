@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 
 from decnp import DEC, ModelFileError, load
-from decnp.inference import load_model
-from decnp.persistence import read_model
+from decnp.inference import Model, load_model
+from decnp.layers import Dense
+from decnp.persistence import read_model, save
 
 
 @pytest.fixture(scope="module")
@@ -119,7 +120,8 @@ AT = st.integers(0, 1 << 20)
 
 
 @settings(max_examples=400, derandomize=True, deadline=None)
-@given(st.lists(st.tuples(AT, st.integers(0, 7)), min_size=1, max_size=6), st.none() | AT, st.none() | st.tuples(AT, AT))
+@given(flips=st.lists(st.tuples(AT, st.integers(0, 7)), min_size=1, max_size=6), end=st.none() | AT,
+       cut=st.none() | st.tuples(AT, AT))
 def test_flipped_bits_and_cuts_are_found_or_do_not_matter(good, scratch, X, flips, end, cut):
     bad = bytearray(good)
     for at, bit in flips:
@@ -147,7 +149,7 @@ def test_cuts_and_flips_all_along_the_file(good, scratch, X):
 
 
 ANYTHING = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=9) | st.sampled_from([10**12, 10**400, ""]),
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=9) | st.sampled_from([10**12, 10**400]),
     lambda some: st.lists(some, max_size=3) | st.dictionaries(st.text(max_size=3), some, max_size=3), max_leaves=6)
 
 
@@ -204,10 +206,6 @@ def test_what_does_not_matter(good, scratch, X, make):
 
 
 def test_arrays_are_read_into_their_own_memory(tmp_path):
-    from decnp.layers import Dense
-    from decnp.inference import Model
-    from decnp.persistence import save
-
     W = np.random.default_rng(0).normal(size=(2000, 1500)).astype(np.float32)  # 12 MB
     model = Model([Dense(W, np.zeros(1500, np.float32), "linear")], np.ones((2, 1500), np.float32))
     for storage in (None, "float16"):

@@ -13,6 +13,7 @@ from dataclasses import replace
 import joblib
 import numpy as np
 import pytest
+import skops.io as skops
 from conftest import QUICK, identical
 from make_models import HERE, NAMES, SAID
 from numpy.testing import assert_allclose, assert_array_equal
@@ -154,6 +155,14 @@ def test_what_could_not_be_read_again_is_not_saved(path, tmp_path, change, sente
     assert os.listdir(tmp_path) == []
 
 
+def test_thousands_of_layers_are_too_many_for_a_file(tmp_path):
+    one, zero = np.ones((1, 1)), np.zeros(1)
+    save(from_arrays([one] * 1000, [zero] * 1000, one), tmp_path / "m")
+    assert len(load_model(tmp_path / "m").encoder) == 1000
+    with pytest.raises(ValueError, match="its header takes .* bytes, of 524288 at most"):
+        save(from_arrays([one] * 3000, [zero] * 3000, one), tmp_path / "m")
+
+
 # ---------------------------------------------------------------- files of every format
 
 @pytest.mark.parametrize("name", NAMES)
@@ -274,8 +283,8 @@ EYE, ZERO = np.eye(2), np.zeros(2)
 
 @pytest.mark.parametrize("given, sentence", [
     (dict(weights=[np.ones((5, 6)), np.ones((2, 5))], biases=[np.ones(5), ZERO]),
-     r"biases\[0\] must have the shape \(6,\), for weights\[0\] of the shape \(5, 6\); got \(5,\); they fit as W.T, "
-     r"so these are \(n_out, n_in\), as PyTorch has them: give W.T of each"),
+     r"biases\[0\] must have the shape \(6,\), for weights\[0\] of the shape \(5, 6\); got \(5,\); "
+     r"they fit as W.T, so these are \(n_out, n_in\), as PyTorch has them: give W.T of each"),
     (dict(weights=[np.ones((6, 5)), np.ones((4, 2))], biases=[np.ones(5), ZERO]),
      r"weights\[1\] must have the shape \(5, n_out\); got \(4, 2\)$"),
     (dict(weights=[ZERO]), r"weights\[0\] must have the shape \(n_in, n_out\); got \(2,\)"),
@@ -344,8 +353,8 @@ def test_a_model_from_elsewhere_needs_numpy_alone(tmp_path):
         save(from_arrays([np.eye(2)], [np.zeros(2)], np.eye(2)), sys.argv[1], storage="float16")
         assert load_model(sys.argv[1]).predict([[1, 0], [0, 1]]).tolist() == [0, 1]
     """
-    done = subprocess.run([sys.executable, "-W", "error", "-c", program, tmp_path / "m"], capture_output=True, text=True,
-                          env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)})
+    done = subprocess.run([sys.executable, "-W", "error", "-c", program, tmp_path / "m"], capture_output=True,
+                          text=True, env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)})
     assert done.returncode == 0, done.stderr
 
 
@@ -367,7 +376,6 @@ OURS = ["decnp.autoencoder.StackedAutoencoder", "decnp.autoencoder.Step", "decnp
 
 
 def by_skops(estimator):
-    skops = pytest.importorskip("skops.io", reason="skops needs a newer Python or scikit-learn")
     content = skops.dumps(estimator)
     unknown = skops.get_untrusted_types(data=content)
     assert set(unknown) <= set(OURS) and type(estimator).__module__ + "." + type(estimator).__name__ in unknown
