@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, BinaryIO, Optional, Sequence, Union
 import numpy as np
 
 from . import __version__
+from .archive import MAX_HEADER, ModelFileError
 from .checks import check_number
 from .datasets.files import write_aside
 from .layers import Dense
-from .model_file import MAX_HEADER, read_model, write_file
-from .model_header import PARAMETERS, PARTS, RUN, ModelFileError, layers_of, profile_of
+from .model_file import PARAMETERS, PARTS, RUN, layers_of, profile_of, read_model, write_file
 from .profiles import profile_for
 
 if TYPE_CHECKING:

@@ -223,7 +223,6 @@ CORRUPTIONS = {
     "very deep nesting": (nested(100_000), "is no decnp model file, or is damaged"),
     "the most nested lists": (largest("[" * 900 + "]" * 900), "no JSON object"),
     "the most nested names": (largest('{"":' * 300 + "0" + "}" * 300), "no JSON object"),
-    "the most lists of a list": (largest("[[0]]"), "no JSON object"),
     "a name twice in the header": (with_text(lambda text: '{"format": 1,' + text[1:]), "has a name twice"),
     "a list for a header": (with_header(lambda h: [h]), "no JSON object"),
     "a number of 5000 digits": (with_text(lambda text: text[:-1] + ', "note": ' + "9" * 5000 + "}"), "damaged"),
@@ -274,7 +273,7 @@ CORRUPTIONS = {
     "one layer": (with_header(lambda h: h.update(
         hidden_layer_sizes=[2], activations={"encoder": ["relu"], "decoder": ["relu"]})), "must have 7 arrays; got 15"),
     "20,000 layers": (with_header(lambda h: h.update(hidden_layer_sizes=[2] * 20_000, activations={
-        "encoder": ["relu"] * 20_000, "decoder": ["relu"] * 20_000})), "it must have 80003 arrays; got 15"),
+        "encoder": ["relu"] * 20_000, "decoder": ["relu"] * 20_000})), "20000 layers, and 1000 are the most"),
     "an activation to call": (with_header(lambda h: h["activations"].update(encoder=["relu", "relu", "os.system"])),
                               "relu or linear"),
     "activations as a text": (with_header(lambda h: h["activations"].update(encoder="relu")), "relu or linear"),

@@ -141,9 +141,9 @@ def test_cuts_and_flips_all_along_the_file(good, scratch, X):
     """In every part of it, not only where chance picks."""
     scratch.write_bytes(good)
     q = load(scratch).predict_proba(X)
-    for n in range(0, len(good), 29):
+    for n in range(0, len(good), 41):
         assert read_or_refused(good[:n], scratch) is None
-    for at in range(0, len(good), 9):
+    for at in range(0, len(good), 14):
         again = read_or_refused(good[:at] + bytes([good[at] ^ 1 << at % 8]) + good[at + 1:], scratch)
         assert again is None or (again.predict_proba(X) == q).all()
 

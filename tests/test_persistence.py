@@ -145,7 +145,7 @@ def test_saving_over_a_model_keeps_it_until_the_new_one_is_complete(dec, path, t
     (lambda dec: dec.set_params(alpha=0), "this model cannot be saved, the file would not be readable: .* alpha"),
     (lambda dec: dec.set_params(engine="torch"), "the parameters of a DEC"),
     (lambda dec: dec.set_params(tol=np.inf), "the number inf"),
-    (lambda dec: setattr(dec.autoencoder_, "shift_", np.zeros(5)), r"arrays have the shapes \[\(3, 2\), \(5,\)"),
+    (lambda dec: setattr(dec.autoencoder_, "shift_", np.zeros(5)), r"shift must have the shape \(6,\); got \(5,\)"),
 ], ids=["nan", "inf", "alpha", "engine", "tol", "shift"])
 def test_what_could_not_be_read_again_is_not_saved(path, tmp_path, change, sentence):
     dec = load(path)
@@ -159,7 +159,7 @@ def test_thousands_of_layers_are_too_many_for_a_file(tmp_path):
     one, zero = np.ones((1, 1)), np.zeros(1)
     save(from_arrays([one] * 1000, [zero] * 1000, one), tmp_path / "m")
     assert len(load_model(tmp_path / "m").encoder) == 1000
-    with pytest.raises(ValueError, match="its header takes .* bytes, of 524288 at most"):
+    with pytest.raises(ValueError, match="3000 layers, and 1000 are the most"):
         save(from_arrays([one] * 3000, [zero] * 3000, one), tmp_path / "m")
 
 
