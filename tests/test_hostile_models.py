@@ -179,10 +179,13 @@ def test_a_header_with_anything_anywhere_is_refused_or_works(good, scratch, X, d
 # ---------------------------------------------------------------- what is no file, and what does not matter
 
 def test_pipes_devices_and_folders_are_refused_at_once(tmp_path):
-    os.mkfifo(tmp_path / "pipe")  # without somebody who writes, to open it would wait for ever
+    os.mkfifo(tmp_path / "pipe")  # with nobody at the other end, to open it would wait for ever
+    end = os.open(tmp_path / "pipe", os.O_RDWR | os.O_NONBLOCK)
+    os.write(end, bytes(99))
     for path in (tmp_path / "pipe", "/dev/zero", "/dev/null"):
         for read in (load, load_model):
             assert refused(path, read) == "is no decnp model file: it is a pipe or a device"
+    os.close(end)
     for path in (tmp_path, tmp_path / "nothing"):
         for read in (load, load_model):
             with pytest.raises(OSError, match=str(path)):
