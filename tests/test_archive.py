@@ -79,3 +79,10 @@ def test_other_names_than_the_sums(tmp_path):
     (tmp_path / "a").write_bytes(packed([(HEADER, entries[HEADER]), ("b.npy", entries["a.npy"])]))
     with pytest.raises(ModelFileError, match="a is missing"):
         read_archive(tmp_path / "a")
+
+
+def test_names_are_shown_on_one_line(tmp_path):
+    (tmp_path / "a").write_bytes(packed([(HEADER, b'{"sha256": {"a\\n\\u001b[31m": ""}}'), ("b.npy", npy(np.zeros(3)))]))
+    with pytest.raises(ModelFileError) as error:
+        read_archive(tmp_path / "a")
+    assert str(error.value).isprintable() and r"a\n\x1b[31m is missing" in str(error.value)
