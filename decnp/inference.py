@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 
 from .equations import soft_assignment
 from .layers import BLOCK, Dense, mlp
-from .persistence import layers_of, read_model
+from .model_file import layers_of, read_model
 
 __all__ = ["Model", "load_model"]
 

@@ -1,65 +1,57 @@
-"""Model files: one zip of .npy arrays and a JSON header. Nothing is ever unpickled or executed.
+"""A fitted DEC into a model file and back, and models that were trained elsewhere. Nothing is ever pickled.
 
-A model file is a zip archive without compression: ``header.json`` and an .npy file for each array, named
-
-    centers                       (k, d)      the centroids mu
-    encoder.0.W, encoder.0.b, ... (n_in, n_out), (n_out,)     and so for each layer, first to last
-    decoder.0.W, decoder.0.b, ... likewise, from the code to the reconstruction
-    shift, scale                  () or (D,), and ()    the network sees (x - shift) * scale
-
-The header gives the architecture, from which all shapes follow, the SHA-256 sum of each array's bytes
-(little-endian, row by row), the parameters and profile of the training run and how it ended. A file is
-read only if all of this fits together, and memory is taken only for bytes that are in the file.
+``decnp.model_file`` has the format. scikit-learn's own ways work too: ``pickle``, ``joblib`` and ``skops``.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
-import math
 import os
 import platform
-import struct
-import zipfile
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from numbers import Integral
-from typing import TYPE_CHECKING, BinaryIO, Union
+from typing import TYPE_CHECKING, BinaryIO, Optional, Sequence, Union
 
 import numpy as np
 
 from . import __version__
-from .datasets.files import read_npy, write_aside
+from .archive import MAX_HEADER, ModelFileError
+from .checks import check_number
+from .datasets.files import write_aside
 from .layers import Dense
-from .profiles import Profile, profile_for
+from .model_file import PARAMETERS, PARTS, RUN, layers_of, profile_of, read_model, write_file
+from .profiles import profile_for
 
 if TYPE_CHECKING:
     from .dec import DEC
+    from .inference import Model
 
-__all__ = ["ModelFileError", "save", "write_model", "load", "read_model", "layers_of"]
-
-FORMAT = 1
-HEADER = "header.json"
-PARTS = ("encoder", "decoder")
-MAX_HEADER = 1 << 21  # bytes
-DTYPES = {"float32": "<f4", "float64": "<f8"}
-PARAMETERS = ("tol", "batch_size", "n_init", "update_encoder", "update_interval", "max_iter", "engine", "dtype",
-              "random_state", "verbose")  # of DEC, beside those that the header has anyway
-NOT_A_MODEL = (zipfile.BadZipFile, ValueError, KeyError, TypeError, EOFError, OSError, OverflowError, RecursionError,
-               NotImplementedError, RuntimeError, struct.error)  # what a damaged zip, JSON or .npy can raise
+__all__ = ["ModelFileError", "save", "write_model", "load", "read_model", "layers_of", "from_arrays"]
 
 PathLike = Union[str, "os.PathLike[str]"]
 
 
-class ModelFileError(ValueError):
-    """The file is no decnp model, is damaged, or is from a newer decnp; the sentence says which."""
-
-
-def save(model: DEC, path: PathLike) -> None:
+def save(model: Union[DEC, Model], path: PathLike, storage: Optional[str] = None) -> None:
     """Write a fitted ``DEC`` to ``path``, aside and renamed: what was there stays until the new file is complete.
 
     The same model always gives the same bytes. Not kept: ``labels_``, ``history_``, what k-means started
-    from, and a ``random_state`` that is no whole number. Raises NotFittedError for a model that is not
-    fitted, OSError if the file cannot be written.
+    from, and a ``random_state`` that is no whole number.
+
+    Parameters
+    ----------
+    model : a fitted ``DEC``; or a ``decnp.inference.Model``, which is written without a decoder, for prediction
+    path : where to; there is no ending that it must have
+    storage : None, or "float16": the weight matrices take two bytes a number in the file, rounded to 11 bits,
+        and are float32 again once loaded. Biases, centroids, shift and scale are as they are.
+
+    Raises
+    ------
+    NotFittedError
+        For a model that is not fitted.
+    ValueError
+        For another ``storage``, weights that float16 cannot hold, and a model with NaN or infinite values.
+    OSError
+        If the file cannot be written.
 
     >>> import tempfile
     >>> from decnp import DEC, load_digits, persistence, Profile
@@ -71,22 +63,40 @@ def save(model: DEC, path: PathLike) -> None:
     >>> bool((again.predict(X) == dec.labels_).all())
     True
     """
-    write_aside(path, lambda file: write_model(model, file))
+    write_aside(path, lambda file: write_model(model, file, storage))
 
 
-def write_model(model: DEC, file: BinaryIO) -> None:
+def write_model(model: Union[DEC, Model], file: BinaryIO, storage: Optional[str] = None) -> None:
     """The bytes of a model file into ``file``, which is open, empty and seekable. See ``save``."""
-    from sklearn.utils.validation import check_is_fitted
+    from .inference import Model
 
-    check_is_fitted(model, "stop_reason_")
-    arrays = _arrays(model)
-    header = {"format": FORMAT, **_header(model)}
-    header["sha256"] = {name: _sha256(array) for name, array in arrays.items()}
-    with zipfile.ZipFile(file, "w") as archive:
-        archive.writestr(_member(HEADER), json.dumps(header, indent=1))
-        for name, array in arrays.items():
-            with archive.open(_member(f"{name}.npy"), "w", force_zip64=array.nbytes > 1 << 30) as out:
-                np.lib.format.write_array(out, array, allow_pickle=False)
+    if storage not in (None, "float16"):
+        raise ValueError(f"storage must be None or 'float16'; got {storage!r}")
+    if isinstance(model, Model):
+        network, run = _parts(model)
+    else:
+        from sklearn.utils.validation import check_is_fitted  # late: a Model is saved without scikit-learn
+
+        check_is_fitted(model, "stop_reason_")
+        network, run = _parts_of_dec(model)
+    dtype = "float32" if storage else network["centers"].dtype.name
+    layers = {part: network.pop(part) for part in PARTS}
+    header = {
+        "versions": {"decnp": __version__, "python": platform.python_version(), "numpy": np.__version__},
+        "dtype": dtype,
+        "storage": storage or dtype,
+        "n_features": layers["encoder"][0].W.shape[0],
+        "n_clusters": len(network["centers"]),
+        "alpha": model.alpha,
+        "hidden_layer_sizes": [layer.W.shape[1] for layer in layers["encoder"]],
+        "activations": {part: [layer.act for layer in layers[part]] for part in PARTS},
+        **run,
+    }
+    for part in PARTS:
+        for l, (W, b, _) in enumerate(layers[part]):
+            network[f"{part}.{l}.W"], network[f"{part}.{l}.b"] = W, b
+    header = json.loads(json.dumps(header, default=lambda value: value.item()))  # NumPy's numbers to Python's
+    write_file(file, header, network)
 
 
 def load(path: PathLike) -> DEC:
@@ -97,7 +107,7 @@ def load(path: PathLike) -> DEC:
     Raises
     ------
     ModelFileError
-        If the file is no model, is cut short or changed, or is from a newer decnp.
+        If the file is no model, is cut short or changed, is from a newer decnp, or has no decoder.
     OSError
         If it is not there or cannot be read.
     """
@@ -105,19 +115,16 @@ def load(path: PathLike) -> DEC:
     from .dec import DEC
 
     header, arrays = read_model(path)
-    try:
-        parameters = header["parameters"]
-        shared = {name: parameters[name] for name in ("batch_size", "engine", "dtype", "random_state", "verbose")}
-        profile = Profile(**{f.name: header["profile"][f.name] for f in fields(Profile) if f.name in header["profile"]})
-        shared.update(hidden_layer_sizes=tuple(header["hidden_layer_sizes"]), profile=profile)
-        model = DEC(len(arrays["centers"]), alpha=header["alpha"], **{**parameters, **shared})
-        training = header["training"]
-        model.n_iter_, model.converged_ = int(training["n_iter"]), bool(training["converged"])
-        model.stop_reason_ = str(training["stop_reason"])
-        if "feature_names" in header:
-            model.feature_names_in_ = np.array([str(name) for name in header["feature_names"]], object)
-    except (KeyError, TypeError, ValueError) as error:
-        raise ModelFileError(f"{path} is damaged: its header does not describe a training run ({error})") from error
+    if not header["activations"]["decoder"]:
+        raise ModelFileError(f"{path} has no decoder and so is no whole DEC; decnp.inference.load_model reads it")
+    parameters, training = header["parameters"], header["training"]
+    shared = {name: parameters[name] for name in ("batch_size", "engine", "dtype", "random_state", "verbose")}
+    shared.update(hidden_layer_sizes=tuple(header["hidden_layer_sizes"]), profile=profile_of(header))
+    model = DEC(len(arrays["centers"]), alpha=header["alpha"], **{**parameters, **shared})
+    model.n_iter_, model.converged_, model.stop_reason_ = (
+        training[name] for name in ("n_iter", "converged", "stop_reason"))
+    if "feature_names" in header:
+        model.feature_names_in_ = np.array(header["feature_names"], object)
     model.cluster_centers_ = arrays["centers"]
     model.autoencoder_ = ae = StackedAutoencoder(**{**shared, "dtype": header["dtype"]})
     ae.encoder_, ae.decoder_ = (layers_of(header, arrays, part) for part in PARTS)
@@ -126,139 +133,110 @@ def load(path: PathLike) -> DEC:
     return model
 
 
-def read_model(path: PathLike) -> tuple[dict, dict[str, np.ndarray]]:
-    """Header and arrays of a model file, checked against each other. Needs NumPy alone; errors as for ``load``."""
-    with open(path, "rb") as file:
-        try:
-            with zipfile.ZipFile(file) as archive:
-                members = _members(archive, os.fstat(file.fileno()).st_size)
-                header = _checked_header(archive.read(members.pop(HEADER)), len(members))
-                arrays = {}
-                for name, shapes in _shapes(header).items():
-                    arrays[name] = _checked_array(archive, members[f"{name}.npy"], name, shapes, header)
-                return header, arrays
-        except ModelFileError as error:
-            raise ModelFileError(f"{path} {error}") from None
-        except NOT_A_MODEL as error:
-            raise ModelFileError(f"{path} is no decnp model file, or is damaged or cut short ({error})") from error
+def from_arrays(
+    weights: Sequence, biases: Sequence, centers, alpha: float = 1.0, *, shift=0.0, scale=1.0,
+    activations: Optional[Sequence[str]] = None,
+) -> Model:
+    """A DEC that was trained elsewhere, for prediction here and, with ``save``, for a model file.
+
+    Parameters
+    ----------
+    weights : the encoder's matrices, first to last, each (n_in, n_out), as Keras has them; PyTorch's are W.T
+    biases : the encoder's, each (n_out,)
+    centers : (k, d) centroids mu
+    alpha : degrees of freedom of Eq. 1
+    shift, scale : the network sees (x - shift) * scale; shift is a number or (D,)
+    activations : "relu" or "linear" for each layer; None: "relu", and "linear" for the last
+
+    Returns
+    -------
+    A ``decnp.inference.Model`` with copies of the arrays: in float64 if one of them is, else in float32.
+
+    Raises ValueError, in one sentence, for arrays that do not fit together or are no finite numbers.
+
+    >>> model = from_arrays([np.eye(2)], [np.zeros(2)], [[0.0, 0.0], [1.0, 1.0]])
+    >>> model.predict([[0.1, 0.2], [0.9, 0.7]])
+    array([0, 1], dtype=int32)
+    """
+    from .inference import Model
+
+    Ws, bs = ([_numbers(f"{name}[{l}]", array) for l, array in enumerate(arrays)]
+              for name, arrays in (("weights", weights), ("biases", biases)))
+    mu, shift, scale = (_numbers(*named) for named in (("centers", centers), ("shift", shift), ("scale", scale)))
+    check_number("alpha", alpha, low=0, above=True)
+    _check_fit(Ws, bs, mu)
+    acts = ["relu"] * (len(Ws) - 1) + ["linear"] if activations is None else list(activations)
+    if len(acts) != len(Ws) or not all(act in ("relu", "linear") for act in acts):
+        raise ValueError(f"activations must be 'relu' or 'linear' for each of the {len(Ws)} weights; got {acts!r}")
+    if shift.shape not in ((), Ws[0].shape[:1]) or scale.shape or not scale > 0:
+        raise ValueError(f"shift must be a number or {Ws[0].shape[:1]}, and scale a number > 0; got shift of the shape "
+                         f"{shift.shape}, scale {scale}")
+    given = np.result_type(np.float32, *(array.dtype for array in (*Ws, *bs, mu)))
+    dtype = np.float32 if given == np.float32 else np.float64
+    encoder = [Dense(W.astype(dtype), b.astype(dtype), act) for W, b, act in zip(Ws, bs, acts)]
+    return Model(encoder, mu.astype(dtype), alpha, shift, scale)
+
+
+def _numbers(name, value):
+    """The value as an array of finite real numbers."""
+    try:
+        array = np.asarray(value)
+    except ValueError as error:  # rows of different lengths
+        raise ValueError(f"{name} must be an array of numbers ({error})") from error
+    if array.dtype.kind not in "biuf" or not np.isfinite(array).all():
+        raise ValueError(f"{name} must hold finite real numbers, which its values of the dtype {array.dtype} are not")
+    return array
+
+
+def _check_fit(Ws, bs, mu):
+    """ValueError unless the layers follow one another and end where the centroids are."""
+    if not Ws or len(Ws) != len(bs):
+        raise ValueError(f"weights and biases must be as many, and at least one; got {len(Ws)} and {len(bs)}")
+    if _misfit(Ws, bs, mu):
+        turned = all(W.ndim == 2 for W in Ws) and not _misfit([W.T for W in Ws], bs, mu)
+        hint = "; they fit as W.T, so these are (n_out, n_in), as PyTorch has them: give W.T of each" if turned else ""
+        raise ValueError(_misfit(Ws, bs, mu) + hint)
+
+
+def _misfit(Ws, bs, mu):
+    """What does not fit, or an empty string."""
+    n_in = "n_in"
+    for l, (W, b) in enumerate(zip(Ws, bs)):
+        if W.ndim != 2 or not W.size or n_in not in ("n_in", len(W)):
+            return f"weights[{l}] must have the shape ({n_in}, n_out); got {W.shape}"
+        n_in = W.shape[1]
+        if b.shape != (n_in,):
+            return f"biases[{l}] must have the shape ({n_in},), for weights[{l}] of the shape {W.shape}; got {b.shape}"
+    if mu.ndim != 2 or mu.shape[1] != n_in or not len(mu):
+        return f"centers must have the shape (k, {n_in}); got {mu.shape}"
+    return ""
 
 
 # ---------------------------------------------------------------- what is written
 
-def _arrays(model):
-    """All arrays of the model by name, little-endian and row by row."""
-    ae = model.autoencoder_
-    arrays = {"centers": model.cluster_centers_, "shift": ae.shift_, "scale": ae.scale_}
-    for part in PARTS:
-        for l, layer in enumerate(getattr(ae, f"{part}_")):
-            arrays[f"{part}.{l}.W"], arrays[f"{part}.{l}.b"] = layer.W, layer.b
-    dtype = DTYPES[model.cluster_centers_.dtype.name]
-    return {name: np.asarray(array, dtype, order="C") for name, array in arrays.items()}
-
-
-def _header(model):
-    """What the header says beside the sums."""
+def _parts_of_dec(model):
+    """The network's layers and arrays by name, and what the header says of the training run."""
     ae, parameters = model.autoencoder_, {name: getattr(model, name) for name in PARAMETERS}
     parameters["dtype"] = None if model.dtype is None else np.dtype(model.dtype).name
     parameters["random_state"] = model.random_state if isinstance(model.random_state, Integral) else None
-    header = {
-        "versions": {"decnp": __version__, "python": platform.python_version(), "numpy": np.__version__},
-        "dtype": model.cluster_centers_.dtype.name,
-        "n_features": model.n_features_in_,
-        "n_clusters": len(model.cluster_centers_),
-        "alpha": model.alpha,
-        "hidden_layer_sizes": [layer.W.shape[1] for layer in ae.encoder_],
-        "activations": {part: [layer.act for layer in getattr(ae, f"{part}_")] for part in PARTS},
+    run = {
         "parameters": parameters,
         "profile": asdict(profile_for(model.profile, len(getattr(model, "labels_", ())))),
         "training": {"n_iter": model.n_iter_, "converged": model.converged_, "stop_reason": model.stop_reason_},
     }
     if hasattr(model, "labels_"):  # a model that was loaded does not know
-        header["training"]["n_samples"] = len(model.labels_)
-        header["training"]["loss"] = model.history_[-1].loss
+        run["training"]["n_samples"] = len(model.labels_)
+        if np.isfinite(model.history_[-1].loss):
+            run["training"]["loss"] = model.history_[-1].loss
     names = list(getattr(model, "feature_names_in_", ()))
     if names and len(json.dumps(names)) < MAX_HEADER // 2:
-        header["feature_names"] = names
-    return json.loads(json.dumps(header, default=lambda value: value.item()))  # NumPy's numbers to Python's
+        run["feature_names"] = names
+    return {"encoder": ae.encoder_, "decoder": ae.decoder_, "centers": model.cluster_centers_, "shift": ae.shift_,
+            "scale": ae.scale_}, run
 
 
-def _member(name):
-    """An entry without the time of day, so that the same model gives the same file; readable once unzipped."""
-    member = zipfile.ZipInfo(name)
-    member.external_attr = 0o644 << 16
-    return member
-
-
-def _sha256(array):
-    return hashlib.sha256(np.ascontiguousarray(array).data).hexdigest()
-
-
-# ---------------------------------------------------------------- what is read
-
-def _members(archive, size):
-    """The archive's entries by name; none compressed or encrypted, none twice, together no larger than the file."""
-    entries = archive.infolist()
-    members = {entry.filename: entry for entry in entries}
-    if HEADER not in members:
-        raise ModelFileError("is no decnp model file: it has no header.json")
-    plain = all(e.compress_type == zipfile.ZIP_STORED and e.file_size == e.compress_size for e in entries)
-    if not plain or len(members) != len(entries):
-        raise ModelFileError("is no decnp model file: its entries must be plain, and each there once")
-    if sum(entry.file_size for entry in entries) > size or members[HEADER].file_size > MAX_HEADER:
-        raise ModelFileError(f"is damaged: its entries cannot be as large as they say in a file of {size} bytes")
-    return members
-
-
-def _checked_header(content, n_members):
-    """The header as a dictionary in which what describes the network is complete and in range."""
-    header = json.loads(content)
-    version = header["format"]
-    if isinstance(version, int) and version > FORMAT:
-        raise ModelFileError(f"has the model format {version} of a newer decnp, this one reads {FORMAT}: update decnp")
-    if version != FORMAT or header["dtype"] not in DTYPES:
-        raise ModelFileError(f"is no decnp model file of format {FORMAT}")
-    sizes, activations = header["hidden_layer_sizes"], header["activations"]
-    numbers = [header["n_features"], header["n_clusters"], *sizes]
-    if not sizes or not all(type(n) is int and 0 < n < 1 << 40 for n in numbers):
-        raise ModelFileError(f"is damaged: its header names the widths {numbers}")
-    for part in PARTS:
-        if len(activations[part]) != len(sizes) or not set(activations[part]) <= {"relu", "linear"}:
-            raise ModelFileError(f"is damaged: its header must have relu or linear for each layer of the {part}")
-    alpha = header["alpha"]
-    if type(alpha) not in (int, float) or not math.isfinite(alpha) or alpha <= 0:
-        raise ModelFileError("is damaged: alpha in its header is no finite number > 0")
-    parameters = header["parameters"]
-    if (parameters.keys() != set(PARAMETERS) or parameters["engine"] not in ("numba", "numpy")
-            or not all(value is None or isinstance(value, (bool, int, float, str)) for value in parameters.values())):
-        raise ModelFileError("is damaged: its header does not have the parameters of a DEC")
-    if n_members != 3 + 4 * len(sizes):
-        raise ModelFileError(f"is damaged: it must have {3 + 4 * len(sizes)} arrays; got {n_members}")
-    return header
-
-
-def _shapes(header):
-    """The shapes that each array may have, by name: they follow from the architecture."""
-    D, k, sizes = header["n_features"], header["n_clusters"], header["hidden_layer_sizes"]
-    widths = [D, *sizes]
-    shapes = {"centers": [(k, sizes[-1])], "shift": [(), (D,)], "scale": [()]}
-    for part, ends in (("encoder", zip(widths, widths[1:])), ("decoder", zip(widths[::-1], widths[-2::-1]))):
-        for l, (n_in, n_out) in enumerate(ends):
-            shapes[f"{part}.{l}.W"], shapes[f"{part}.{l}.b"] = [(n_in, n_out)], [(n_out,)]
-    return shapes
-
-
-def _checked_array(archive, member, name, shapes, header):
-    with archive.open(member) as file:
-        array = read_npy(file, member.file_size, name)
-    dtype = header["dtype"]
-    if array.shape not in shapes or array.dtype.str != DTYPES[dtype]:
-        raise ModelFileError(f"is damaged: {name} must be {dtype} {shapes[-1]}; got {array.dtype} {array.shape}")
-    if _sha256(array) != header["sha256"][name]:
-        raise ModelFileError(f"is damaged: {name} does not have the sha256 that the header gives")
-    return np.asarray(array, dtype, order="C")
-
-
-def layers_of(header: dict, arrays: dict[str, np.ndarray], part: str) -> list[Dense]:
-    """The layers of the "encoder" or "decoder", from what ``read_model`` gives."""
-    return [Dense(arrays[f"{part}.{l}.W"], arrays[f"{part}.{l}.b"], act)
-            for l, act in enumerate(header["activations"][part])]
+def _parts(model):
+    """Likewise of an ``inference.Model``; of the run, what the file says that it was loaded from."""
+    run = {name: model.header[name] for name in (*RUN, "feature_names") if name in model.header}
+    return {"encoder": model.encoder, "decoder": [], "centers": model.centers, "shift": model.shift,
+            "scale": model.scale}, run

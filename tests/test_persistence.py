@@ -1,22 +1,29 @@
-"""Model files: the same bits come back, and no other file is ever taken for a model."""
+"""Model files, pickles and imported arrays: the same bits come back. Bad files are in test_hostile_models.py."""
 
 import io
 import json
 import os
+import pickle
 import shutil
-import struct
-import warnings
+import subprocess
+import sys
 import zipfile
 from dataclasses import replace
 
+import joblib
 import numpy as np
 import pytest
-from conftest import QUICK
-from numpy.testing import assert_array_equal
+import skops.io as skops
+from conftest import QUICK, identical
+from make_models import HERE, NAMES, SAID
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
 from decnp import DEC
-from decnp.persistence import HEADER, ModelFileError, load, read_model, save
+from decnp.inference import Model, load_model
+from decnp.layers import Dense
+from decnp.persistence import ModelFileError, from_arrays, load, read_model, save
 
 QUICKER = replace(QUICK, pretrain_iter=5, finetune_iter=10, max_iter=20)
 
@@ -103,11 +110,11 @@ def test_the_file_is_small_and_plain(dec, path):
     assert path.stat().st_size < sum(array.nbytes for array in arrays.values()) + (64 << 10)
     with zipfile.ZipFile(path) as archive:
         assert archive.testzip() is None
-        assert archive.namelist()[0] == HEADER
+        assert archive.namelist()[0] == "header.json"
         for name in archive.namelist()[1:]:
             with archive.open(name) as file:
                 assert_array_equal(np.lib.format.read_array(file, allow_pickle=False), arrays[name[:-4]])
-        header = json.loads(archive.read(HEADER))
+        header = json.loads(archive.read("header.json"))
     assert header["format"] == 1 and header["hidden_layer_sizes"] == [5, 4, 2] and header["alpha"] == 2.5
     assert header["profile"]["optimizer"] == "adam" and header["versions"]["numpy"] == np.__version__
     assert header["training"]["n_samples"] == len(dec.labels_)
@@ -123,173 +130,6 @@ def test_only_fitted_models_are_saved_and_failure_leaves_the_old_file(dec, tmp_p
     assert os.listdir(tmp_path) == ["m"]
 
 
-# ---------------------------------------------------------------- files that are no models
-
-def refused(path):
-    """The sentence with which ``path`` is refused; it names the file."""
-    with pytest.raises(ModelFileError) as error:
-        load(path)
-    sentence = str(error.value)
-    assert sentence.startswith(str(path)) and "\n" not in sentence
-    return sentence[len(str(path)) + 1:]
-
-
-def rewritten(path, target, change=lambda header: None, arrays=None, compression=zipfile.ZIP_STORED, more=()):
-    """A copy of the model file with another header and other bytes for some arrays (None leaves one out)."""
-    with zipfile.ZipFile(path) as archive:
-        contents = {name: archive.read(name) for name in archive.namelist()}
-    header = json.loads(contents[HEADER])
-    changed = change(header)
-    contents[HEADER] = json.dumps(changed if isinstance(changed, list) else header)
-    contents.update(arrays or {})
-    with zipfile.ZipFile(target, "w", compression) as archive, warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # a name twice is what we are after
-        for name, content in [*contents.items(), *more]:
-            if content is not None:
-                archive.writestr(name, content)
-    return target
-
-
-def npy(array, **kwargs):
-    content = io.BytesIO()
-    np.save(content, array, **kwargs)
-    return content.getvalue()
-
-
-def test_a_copy_made_by_this_test_is_a_model(dec, path, tmp_path, X):
-    assert_same_bits(dec, load(rewritten(path, tmp_path / "m")), X)
-    assert_same_bits(dec, load(rewritten(path, tmp_path / "m", lambda header: header.update(note="new"))), X)
-
-
-def test_missing_and_foreign_files(path, tmp_path):
-    with pytest.raises(FileNotFoundError):
-        load(tmp_path / "m")
-    with pytest.raises(OSError):
-        load(tmp_path)
-    for content in (b"", b"PK", b"\x80\x04N.", b"PK\5\6" + bytes(18), npy(np.eye(3)), os.urandom(999)):
-        (tmp_path / "m").write_bytes(content)
-        assert "is no decnp model file" in refused(tmp_path / "m")
-    np.savez(tmp_path / "m.npz", np.eye(3))
-    assert refused(tmp_path / "m.npz") == "is no decnp model file: it has no header.json"
-
-
-def test_every_truncation_is_named(path, tmp_path):
-    content = path.read_bytes()
-    for n in range(0, len(content), 61):
-        (tmp_path / "m").write_bytes(content[:n])
-        assert "is no decnp model file, or is damaged or cut short" in refused(tmp_path / "m")
-
-
-def test_flipped_bits_are_found_or_do_not_matter(dec, path, tmp_path, X):
-    content, rng, found = path.read_bytes(), np.random.default_rng(0), 0
-    for _ in range(400):
-        changed = bytearray(content)
-        for at in rng.integers(len(content), size=rng.integers(1, 4)):
-            changed[at] ^= 1 << rng.integers(8)
-        (tmp_path / "m").write_bytes(changed)
-        try:
-            again = load(tmp_path / "m")
-        except ModelFileError:
-            found += 1
-        else:  # such as a date in the archive's directory
-            assert_same_bits(dec, again, X[:9])
-    assert found > 200
-
-
-@pytest.mark.parametrize("change, sentence", [
-    (lambda h: h.update(format=2), "has the model format 2 of a newer decnp, this one reads 1: update decnp"),
-    (lambda h: h.update(format=0), "is no decnp model file of format 1"),
-    (lambda h: h.update(format="1"), "is no decnp model file of format 1"),
-    (lambda h: h.update(dtype="object"), "is no decnp model file of format 1"),
-    (lambda h: h.pop("format"), "damaged"),
-    (lambda h: h.pop("sha256"), "damaged"),
-    (lambda h: h.pop("training"), "does not describe a training run"),
-    (lambda h: h.update(training=[]), "does not describe a training run"),
-    (lambda h: [h], "damaged"),
-    (lambda h: h.update(alpha=-1), "alpha"),
-    (lambda h: h.update(alpha=float("nan")), "alpha"),
-    (lambda h: h.update(alpha=True), "alpha"),
-    (lambda h: h.update(alpha="1"), "alpha"),
-    (lambda h: h.update(alpha=10**400), "alpha|damaged"),
-    (lambda h: h.update(n_features=7), "encoder.0.W must be float64 (7, 5); got float64 (6, 5)"),
-    (lambda h: h.update(n_features=10**9), "encoder.0.W must be"),
-    (lambda h: h.update(n_features=-6), "widths"),
-    (lambda h: h.update(n_features=6.0), "widths"),
-    (lambda h: h.update(n_clusters=True), "widths"),
-    (lambda h: h.update(n_clusters=4), "centers must be float64 (4, 2); got float64 (3, 2)"),
-    (lambda h: h.update(hidden_layer_sizes=[]), "widths"),
-    (lambda h: h.update(hidden_layer_sizes="542"), "widths"),
-    (lambda h: h.update(hidden_layer_sizes=[5, 2]), "activation|relu"),
-    (lambda h: h.update(hidden_layer_sizes=[2], activations={"encoder": ["relu"], "decoder": ["relu"]}),
-     "it must have 7 arrays; got 15"),
-    (lambda h: h["activations"].update(encoder=["relu", "relu", "os.system"]), "relu or linear"),
-    (lambda h: h["activations"].pop("decoder"), "damaged"),
-    (lambda h: h.update(dtype="float32"), "centers must be float32"),
-    (lambda h: h["sha256"].update(centers="0" * 64), "centers does not have the sha256 that the header gives"),
-    (lambda h: h["sha256"].pop("scale"), "damaged"),
-    (lambda h: h["parameters"].pop("tol"), "parameters"),
-    (lambda h: h["parameters"].update(base_estimator=1), "parameters"),
-    (lambda h: h["parameters"].update(engine="torch"), "parameters"),
-    (lambda h: h["parameters"].update(tol=[1]), "parameters"),
-    (lambda h: h["profile"].update(lr={}), "does not describe a training run (lr must be"),
-    (lambda h: h.update(profile=["lr"]), "does not describe a training run"),
-])
-def test_headers_that_do_not_fit(path, tmp_path, change, sentence):
-    found = refused(rewritten(path, tmp_path / "m", change))
-    assert any(part in found for part in sentence.split("|"))
-
-
-W = "encoder.1.W.npy"
-
-
-@pytest.mark.parametrize("arrays, sentence", [
-    ({W: None}, "it must have 15 arrays; got 14"),
-    ({"../../evil.npy": npy(np.eye(2))}, "it must have 15 arrays; got 16"),
-    ({W: None, "../evil.npy": npy(np.eye(2))}, W[:-4]),
-    ({W: npy(np.zeros((5, 4)))}, "encoder.1.W does not have the sha256"),
-    ({W: npy(np.zeros((4, 5)))}, "encoder.1.W must be float64 (5, 4); got float64 (4, 5)"),
-    ({W: npy(np.zeros((5, 4), "f4"))}, "encoder.1.W must be float64 (5, 4); got float32 (5, 4)"),
-    ({W: npy(np.zeros((5, 4), ">f8"))}, "encoder.1.W must be float64"),
-    ({W: npy(np.array([[print]], object))}, "holds Python objects, which are never loaded"),
-    ({W: npy(np.zeros((5, 4)))[:-1]}, "announces 160 bytes of data, and 159 are there"),
-    ({W: npy(np.zeros((5, 4))) + b"x"}, "announces 160 bytes of data, and 161 are there"),
-    ({W: npy(np.zeros((5, 4))).replace(b"(5, 4), }", b"(9**9,4)}")}, "damaged"),
-    ({W: npy(np.zeros((5, 4))).replace(b"(5, 4), }      ", b"(99999999, 99),}")}, "announces"),
-    ({W: b"\x80\x04N."}, "damaged"),
-    ({W: b""}, "damaged"),
-    ({HEADER: None}, "it has no header.json"),
-    ({HEADER: b""}, "damaged"),
-    ({HEADER: b"[" * 100_000}, "damaged"),
-    ({HEADER: b'{"format": 1'}, "damaged"),
-    ({HEADER: b"\xff\xfe{}"}, "damaged"),
-    ({HEADER: b" " * (1 << 22)}, "entries cannot be as large as they say"),
-])
-def test_entries_that_do_not_fit(path, tmp_path, arrays, sentence):
-    assert sentence in refused(rewritten(path, tmp_path / "m", arrays=arrays))
-
-
-def test_archives_of_another_kind(path, tmp_path):
-    for compression in (zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA):
-        assert "must be plain" in refused(rewritten(path, tmp_path / "m", compression=compression))
-    assert "each there once" in refused(rewritten(path, tmp_path / "m", more=[(W, npy(np.zeros((5, 4))))]))
-    content = path.read_bytes()
-    directory = content.index(b"PK\1\2")
-    encrypted = bytearray(content)
-    encrypted[directory + 8] |= 1
-    (tmp_path / "m").write_bytes(encrypted)
-    assert "damaged" in refused(tmp_path / "m")
-    for size in (1 << 20, 2**32 - 2):  # more than there is, in the archive's directory
-        large = content[: directory + 20] + struct.pack("<II", size, size) + content[directory + 28:]
-        (tmp_path / "m").write_bytes(large)
-        assert "its entries cannot be as large as they say" in refused(tmp_path / "m")
-
-
-def test_a_model_needs_nothing_but_numpy_to_be_read(path):
-    header, arrays = read_model(path)
-    assert sorted(arrays)[0] == "centers" and header["n_clusters"] == 3
-    assert all(array.flags.c_contiguous and array.flags.writeable for array in arrays.values())
-
-
 def test_saving_over_a_model_keeps_it_until_the_new_one_is_complete(dec, path, tmp_path, monkeypatch):
     shutil.copy(path, tmp_path / "m")
     monkeypatch.setattr(np.lib.format, "write_array", lambda *args, **kwargs: 1 / 0)
@@ -297,3 +137,269 @@ def test_saving_over_a_model_keeps_it_until_the_new_one_is_complete(dec, path, t
         save(dec, tmp_path / "m")
     assert (tmp_path / "m").read_bytes() == path.read_bytes()
     assert os.listdir(tmp_path) == ["m"]
+
+
+@pytest.mark.parametrize("change, sentence", [
+    (lambda dec: dec.cluster_centers_.fill(np.nan), "NaN or infinite values cannot be saved; centers has some"),
+    (lambda dec: dec.autoencoder_.decoder_[1].b.fill(np.inf), "cannot be saved; decoder.1.b has some"),
+    (lambda dec: dec.set_params(alpha=0), "this model cannot be saved, the file would not be readable: .* alpha"),
+    (lambda dec: dec.set_params(engine="torch"), "the parameters of a DEC"),
+    (lambda dec: dec.set_params(tol=np.inf), "the number inf"),
+    (lambda dec: setattr(dec.autoencoder_, "shift_", np.zeros(5)), r"shift must have the shape \(6,\); got \(5,\)"),
+], ids=["nan", "inf", "alpha", "engine", "tol", "shift"])
+def test_what_could_not_be_read_again_is_not_saved(path, tmp_path, change, sentence):
+    dec = load(path)
+    change(dec)
+    with pytest.raises(ValueError, match=sentence):
+        save(dec, tmp_path / "m")
+    assert os.listdir(tmp_path) == []
+
+
+def test_thousands_of_layers_are_too_many_for_a_file(tmp_path):
+    one, zero = np.ones((1, 1)), np.zeros(1)
+    save(from_arrays([one] * 1000, [zero] * 1000, one), tmp_path / "m")
+    assert len(load_model(tmp_path / "m").encoder) == 1000
+    with pytest.raises(ValueError, match="3000 layers, and 1000 are the most"):
+        save(from_arrays([one] * 3000, [zero] * 3000, one), tmp_path / "m")
+
+
+# ---------------------------------------------------------------- files of every format
+
+@pytest.mark.parametrize("name", NAMES)
+def test_files_of_every_format_say_what_they_said(name):
+    said, model = np.load(SAID), load_model(HERE / f"{name}.decnp")
+    close = dict(rtol=1e-4, atol=1e-5)  # float32 sums in another order; the layers and clusters differ by far more
+    assert_allclose(model.transform(said["X"]), said[f"{name}/z"], **close)
+    assert_allclose(model.predict_proba(said["X"]), said[f"{name}/q"], **close)
+    assert_array_equal(model.predict(said["X"]), said[f"{name}/labels"])
+    assert model.header["format"] == int(name[6]) and model.alpha == 2.5 and model.dtype == np.float32
+    if name.endswith("encoder"):
+        with pytest.raises(ModelFileError, match="has no decoder .* decnp.inference.load_model reads it"):
+            load(HERE / f"{name}.decnp")
+    else:
+        dec = load(HERE / f"{name}.decnp")
+        assert_array_equal(dec.predict(said["X"]), said[f"{name}/labels"])
+        assert dec.profile.finetune_iter == 2000 and dec.alpha == 2.5
+        assert dec.autoencoder_.decode(dec.transform(said["X"])).shape == (12, 6)
+
+
+def test_the_file_of_format_1_is_written_to_the_letter_but_for_versions(tmp_path):
+    """What an older decnp reads is still written."""
+    save(load(HERE / "format1.decnp"), tmp_path / "m")
+    (old, old_arrays), (new, new_arrays) = read_model(HERE / "format1.decnp"), read_model(tmp_path / "m")
+    assert {**new, "versions": 0, "training": 0} == {**old, "versions": 0, "training": 0}
+    assert all(np.array_equal(new_arrays[name], old_arrays[name]) for name in old_arrays)
+    with zipfile.ZipFile(tmp_path / "m") as archive:
+        assert "storage" not in json.loads(archive.read("header.json"))  # format 1 does not know it
+
+
+# ---------------------------------------------------------------- float16
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_float16_rounds_the_matrices_alone_and_computes_in_float32(X, tmp_path, dtype):
+    dec = DEC(3, hidden_layer_sizes=(8, 2), profile=QUICKER, dtype=dtype, random_state=0).fit(X)
+    save(dec, tmp_path / "m", storage="float16")
+    again, (header, arrays) = load(tmp_path / "m"), read_model(tmp_path / "m")
+    assert (header["format"], header["dtype"], header["storage"]) == (2, "float32", "float16")
+    ae = dec.autoencoder_
+    for part, layers in (("encoder", ae.encoder_), ("decoder", ae.decoder_)):
+        for l, layer in enumerate(layers):
+            assert_array_equal(arrays[f"{part}.{l}.W"], layer.W.astype(np.float16).astype(np.float32))
+            assert_array_equal(arrays[f"{part}.{l}.b"], layer.b.astype(np.float32))
+    assert_array_equal(arrays["centers"], dec.cluster_centers_.astype(np.float32))
+    assert all(array.dtype == np.float32 for array in arrays.values())
+    assert again.transform(X).dtype == np.float32
+    assert_allclose(again.transform(X), dec.transform(X), rtol=0, atol=3 * 2**-11 * np.abs(dec.transform(X)).max())
+    save(again, tmp_path / "n", storage="float16")
+    assert_array_equal(load(tmp_path / "n").transform(X), again.transform(X))  # rounded once and for all
+
+
+def test_float16_takes_half_the_bytes(tmp_path):
+    W = np.full((784, 500), 0.1, np.float32)
+    model = Model([Dense(W, np.zeros(500, np.float32), "linear")], np.ones((10, 500), np.float32))
+    save(model, tmp_path / "m", storage="float16")
+    assert W.nbytes / 2 < (tmp_path / "m").stat().st_size < W.nbytes / 2 + (64 << 10)
+
+
+def test_float16_overflow_is_refused(tmp_path):
+    for largest, fits in ((65504, True), (-65504, True), (65519, True), (65520, False), (-1e9, False)):
+        model = from_arrays([[[1.0, largest]]], [[1e9, 1e9]], [[0.0, 1e9]])  # biases and centroids may be large
+        if fits:
+            save(model, tmp_path / "m", storage="float16")
+            assert_array_equal(load_model(tmp_path / "m").encoder[0].W, [[1, np.clip(largest, -65504, 65504)]])
+        else:
+            with pytest.raises(ValueError, match="holds weights up to 65504; encoder.0.W has"):
+                save(model, tmp_path / "n", storage="float16")
+    with pytest.raises(ValueError, match="storage must be None or 'float16'; got 'int8'"):
+        save(model, tmp_path / "n", storage="int8")
+    assert os.listdir(tmp_path) == ["m"]
+
+
+# ---------------------------------------------------------------- models from elsewhere
+
+def parts_of(dec):
+    encoder = dec.autoencoder_.encoder_
+    return [layer.W for layer in encoder], [layer.b for layer in encoder], dec.cluster_centers_, dec.alpha
+
+
+def test_arrays_make_the_model_and_its_file(dec, X, tmp_path):
+    ae = dec.autoencoder_
+    model = from_arrays(*parts_of(dec), shift=ae.shift_, scale=ae.scale_)
+    save(model, tmp_path / "m")
+    again = load_model(tmp_path / "m")
+    assert again.header["activations"] == {"encoder": ["relu", "relu", "linear"], "decoder": []}
+    for one in (model, again):
+        assert_array_equal(one.predict(X), dec.labels_)
+        assert_allclose(one.predict_proba(X), dec.predict_proba(X), rtol=1e-12)
+        assert one.dtype == np.float64 and one.alpha == 2.5
+    save(again, tmp_path / "n")
+    assert (tmp_path / "n").read_bytes() == (tmp_path / "m").read_bytes()
+
+
+def test_the_arrays_are_copied_and_their_dtype_kept():
+    W, b, mu = np.eye(2, dtype=np.float32), np.zeros(2, np.float16), np.eye(2, dtype=np.float32)
+    model = from_arrays([W], [b], mu, scale=2)
+    W += 1
+    assert_array_equal(model.encoder[0].W, np.eye(2))
+    assert model.dtype == model.encoder[0].b.dtype == model.scale.dtype == np.float32
+    assert from_arrays([np.eye(2)], [b], mu).dtype == from_arrays([[[1, 0], [0, 1]]], [b], mu).dtype == np.float64
+
+
+def test_other_activations(X):
+    W, b = np.random.default_rng(0).normal(size=(6, 2)), np.ones(2)
+    model = from_arrays([W, np.eye(2)], [b, b], np.eye(2), activations=["linear", "relu"])
+    assert_allclose(model.transform(X), np.maximum(X @ W + 2, 0), rtol=1e-12)
+
+
+def test_a_deployed_model_says_how_it_was_trained(dec, path, tmp_path):
+    save(load_model(path), tmp_path / "m")
+    header = load_model(tmp_path / "m").header
+    assert header["training"]["stop_reason"] == dec.stop_reason_ and header["profile"]["optimizer"] == "adam"
+    assert (tmp_path / "m").stat().st_size < path.stat().st_size
+
+
+EYE, ZERO = np.eye(2), np.zeros(2)
+
+
+@pytest.mark.parametrize("given, sentence", [
+    (dict(weights=[np.ones((5, 6)), np.ones((2, 5))], biases=[np.ones(5), ZERO]),
+     r"biases\[0\] must have the shape \(6,\), for weights\[0\] of the shape \(5, 6\); got \(5,\); "
+     r"they fit as W.T, so these are \(n_out, n_in\), as PyTorch has them: give W.T of each"),
+    (dict(weights=[np.ones((6, 5)), np.ones((4, 2))], biases=[np.ones(5), ZERO]),
+     r"weights\[1\] must have the shape \(5, n_out\); got \(4, 2\)$"),
+    (dict(weights=[ZERO]), r"weights\[0\] must have the shape \(n_in, n_out\); got \(2,\)"),
+    (dict(weights=[np.ones((0, 2))]), r"weights\[0\] must have the shape"),
+    (dict(weights=[]), "weights and biases must be as many, and at least one; got 0 and 1"),
+    (dict(biases=[ZERO, ZERO]), "got 1 and 2"),
+    (dict(biases=[np.zeros((2, 1))]), r"biases\[0\] must have the shape \(2,\)"),
+    (dict(centers=np.eye(3)), r"centers must have the shape \(k, 2\); got \(3, 3\)"),
+    (dict(centers=np.ones((0, 2))), r"centers must have the shape \(k, 2\); got \(0, 2\)"),
+    (dict(centers=[[1.0, 2.0], [3.0]]), "centers must be an array of numbers"),
+    (dict(centers=[["a", "b"]]), "centers must hold finite real numbers, which its values of the dtype <U1 are not"),
+    (dict(weights=[EYE * np.nan]), r"weights\[0\] must hold finite real numbers"),
+    (dict(biases=[1j * ZERO]), r"biases\[0\] must hold finite real numbers, .* complex128"),
+    (dict(alpha=0), "alpha must be a finite number > 0; got 0"),
+    (dict(shift=np.zeros(3)), r"shift must be a number or \(2,\)"),
+    (dict(scale=0), "scale a number > 0"),
+    (dict(scale=np.ones(2)), "scale a number > 0"),
+    (dict(activations=["tanh"]), r"activations must be 'relu' or 'linear' for each of the 1 weights; got \['tanh'\]"),
+    (dict(activations=["relu", "linear"]), "for each of the 1 weights"),
+])
+def test_arrays_that_do_not_fit(given, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        from_arrays(**{**dict(weights=[EYE], biases=[ZERO], centers=EYE), **given})
+
+
+def test_the_recipe_for_pytorch(X, tmp_path):
+    torch = pytest.importorskip("torch")
+    net = torch.nn.Sequential(torch.nn.Linear(6, 5), torch.nn.ReLU(), torch.nn.Linear(5, 2))
+    mu = torch.nn.Parameter(torch.randn(3, 2))
+
+    state = {name: tensor.numpy(force=True) for name, tensor in net.state_dict().items()}
+    model = from_arrays(
+        weights=[array.T for name, array in state.items() if name.endswith("weight")],  # (n_out, n_in) there
+        biases=[array for name, array in state.items() if name.endswith("bias")],
+        centers=mu.numpy(force=True))
+    save(model, tmp_path / "model.decnp")
+
+    z = net(torch.tensor(X, dtype=torch.float32))
+    q = 1 / (1 + torch.cdist(z, mu) ** 2)
+    q = (q / q.sum(dim=1, keepdim=True)).numpy(force=True)
+    assert_allclose(load_model(tmp_path / "model.decnp").predict_proba(X.astype(np.float32)), q, atol=1e-5)
+
+
+def test_the_recipe_for_keras(X, tmp_path):
+    """encoder.get_weights() is [W, b, W, b, ...], each W (n_in, n_out); a DEC's clustering layer holds (k, d)."""
+    rng = np.random.default_rng(0)
+    given = [rng.normal(size=shape).astype(np.float32) for shape in ((6, 5), (5,), (5, 2), (2,))]
+    mu = rng.normal(size=(3, 2)).astype(np.float32)
+
+    save(from_arrays(given[0::2], given[1::2], mu), tmp_path / "model.decnp")
+
+    z = np.maximum(X @ given[0] + given[1], 0) @ given[2] + given[3]
+    q = 1 / (1 + ((z[:, None] - mu) ** 2).sum(axis=2))
+    q /= q.sum(axis=1, keepdims=True)
+    assert_allclose(load_model(tmp_path / "model.decnp").predict_proba(X), q, atol=1e-5)
+
+
+def test_a_model_from_elsewhere_needs_numpy_alone(tmp_path):
+    program = """if True:
+        import sys
+        for name in ("scipy", "sklearn", "numba", "threadpoolctl", "joblib"):
+            sys.modules[name] = None
+        import numpy as np
+        from decnp.inference import load_model
+        from decnp.persistence import from_arrays, save
+        save(from_arrays([np.eye(2)], [np.zeros(2)], np.eye(2)), sys.argv[1], storage="float16")
+        assert load_model(sys.argv[1]).predict([[1, 0], [0, 1]]).tolist() == [0, 1]
+    """
+    done = subprocess.run([sys.executable, "-W", "error", "-c", program, tmp_path / "m"], capture_output=True,
+                          text=True, env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)})
+    assert done.returncode == 0, done.stderr
+
+
+# ---------------------------------------------------------------- scikit-learn's own ways
+
+def by_pickle(estimator):
+    return pickle.loads(pickle.dumps(estimator))
+
+
+def by_joblib(estimator):
+    file = io.BytesIO()
+    joblib.dump(estimator, file)
+    file.seek(0)
+    return joblib.load(file)
+
+
+OURS = ["decnp.autoencoder.StackedAutoencoder", "decnp.autoencoder.Step", "decnp.dec.DEC", "decnp.layers.Dense",
+        "decnp.profiles.Profile"]
+
+
+def by_skops(estimator):
+    content = skops.dumps(estimator)
+    unknown = skops.get_untrusted_types(data=content)
+    assert set(unknown) <= set(OURS) and type(estimator).__module__ + "." + type(estimator).__name__ in unknown
+    return skops.loads(content, trusted=unknown)
+
+
+@pytest.mark.parametrize("way", [by_pickle, by_joblib, by_skops])
+def test_scikit_learns_own_ways(dec, autoencoder, X, way):
+    again = way(dec)
+    assert identical(again, dec)
+    assert_same_bits(again, dec, X)
+    assert repr(again.get_params()) == repr(dec.get_params())
+    assert again.history_ == dec.history_ and again.stop_reason_ == dec.stop_reason_
+    again = way(autoencoder)
+    assert identical(again, autoencoder)
+    assert_array_equal(again.encode(X), autoencoder.encode(X))
+    assert again.history_ == autoencoder.history_ and again.profile == autoencoder.profile
+
+
+@pytest.mark.parametrize("fitted", ["dec", "autoencoder"])
+def test_a_clone_is_not_fitted(fitted, request, X):
+    fitted = request.getfixturevalue(fitted)
+    again = clone(fitted)
+    assert again.get_params() == fitted.get_params()
+    with pytest.raises(NotFittedError):
+        again.transform(X)
+    assert identical(again.fit(X), fitted)

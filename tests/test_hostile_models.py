@@ -1,0 +1,223 @@
+"""No file but a model file is ever taken for one, and no file costs more than its own size and a little."""
+
+import io
+import os
+import subprocess
+import sys
+import tracemalloc
+
+import numpy as np
+import pytest
+from conftest import QUICK
+from hostile_models import CORRUPTIONS, HEADER, npy, packed, unpacked, with_entries, with_header
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.testing import assert_array_equal
+
+from decnp import DEC, ModelFileError, load
+from decnp.inference import Model, load_model
+from decnp.layers import Dense
+from decnp.persistence import read_model, save
+
+
+@pytest.fixture(scope="module")
+def good(X, tmp_path_factory):
+    """The bytes of a good file."""
+    path = tmp_path_factory.mktemp("model") / "model.decnp"
+    DEC(3, hidden_layer_sizes=(5, 4, 2), alpha=2.5, profile=QUICK, random_state=0).fit(X).save(path)
+    return path.read_bytes()
+
+
+@pytest.fixture(scope="module")
+def scratch(tmp_path_factory):
+    """A path for one bad file after another."""
+    return tmp_path_factory.mktemp("bad") / "m"
+
+
+def refused(path, read):
+    """The sentence with which ``path`` is refused; it names the file and is one short printable line."""
+    with pytest.raises(ModelFileError) as error:
+        read(path)
+    sentence = str(error.value)
+    assert sentence.startswith(f"{path} ") and sentence.isprintable() and len(sentence) < len(str(path)) + 450
+    return sentence[len(str(path)) + 1:]
+
+
+# ---------------------------------------------------------------- the corruptions, one by one
+
+@pytest.mark.parametrize("name", CORRUPTIONS)
+def test_each_corruption_has_its_sentence(good, scratch, name, monkeypatch):
+    make, part = CORRUPTIONS[name]
+    bad = make(good)
+    assert bad != good
+    scratch.write_bytes(bad)
+    monkeypatch.chdir(scratch.parent)
+    tracemalloc.start()
+    try:
+        sentence = refused("m", load_model)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert part in sentence
+    assert refused("m", load) == sentence
+    assert peak < (32 << 20)
+    assert os.listdir() == ["m"]  # nothing was extracted, and nothing executed
+
+
+def test_the_traps_in_the_corruptions_do_work(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    trap = unpacked(CORRUPTIONS["Python objects"][0](packed([(HEADER, b'{"sha256": {}}')])))["encoder.1.W.npy"]
+    with pytest.raises(ValueError, match="allow_pickle=False"):
+        np.load(io.BytesIO(trap))
+    assert not os.path.exists("executed")
+    np.load(io.BytesIO(trap), allow_pickle=True)
+    assert os.path.exists("executed")
+
+
+def test_64_mb_are_enough_to_refuse_any_of_them(good, tmp_path):
+    for i, (make, _) in enumerate(CORRUPTIONS.values()):
+        (tmp_path / f"m{i}").write_bytes(make(good))
+    program = """if True:
+        import os, resource, sys
+        from decnp.inference import load_model
+        from decnp.persistence import ModelFileError
+        with open("/proc/self/statm") as file:
+            now = int(file.read().split()[0]) * resource.getpagesize()
+        for name in os.listdir(sys.argv[1]):
+            path = os.path.join(sys.argv[1], name)
+            limit = now + os.path.getsize(path) + (64 << 20)
+            resource.setrlimit(resource.RLIMIT_AS, (limit, resource.RLIM_INFINITY))
+            try:
+                load_model(path)
+            except ModelFileError:
+                print(name)
+        try:
+            bytes(100 << 20)
+        except MemoryError:
+            print("and there is a limit")
+    """
+    done = subprocess.run([sys.executable, "-W", "error", "-c", program, tmp_path], capture_output=True, text=True,
+                          env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)})
+    assert done.returncode == 0, done.stderr
+    assert len(done.stdout.splitlines()) == len(CORRUPTIONS) + 1
+
+
+# ---------------------------------------------------------------- at random
+
+def read_or_refused(bad, scratch):
+    """The model that load and load_model agree on, or None where both refuse."""
+    scratch.write_bytes(bad)
+    try:
+        model = load(scratch)
+    except ModelFileError:
+        refused(scratch, load_model)
+        return None
+    load_model(scratch)
+    return model
+
+
+AT = st.integers(0, 1 << 20)
+
+
+@settings(max_examples=400, derandomize=True, deadline=None)
+@given(flips=st.lists(st.tuples(AT, st.integers(0, 7)), min_size=1, max_size=6), end=st.none() | AT,
+       cut=st.none() | st.tuples(AT, AT))
+def test_flipped_bits_and_cuts_are_found_or_do_not_matter(good, scratch, X, flips, end, cut):
+    bad = bytearray(good)
+    for at, bit in flips:
+        bad[at % len(bad)] ^= 1 << bit
+    if cut is not None:
+        start, stop = sorted(at % len(bad) for at in cut)
+        del bad[start:stop]
+    if end is not None:
+        del bad[end % (len(bad) + 1):]
+    again = read_or_refused(bytes(bad), scratch)
+    if again is not None:  # such as a date in the archive's directory
+        scratch.write_bytes(good)
+        assert_array_equal(again.predict_proba(X), load(scratch).predict_proba(X))
+
+
+def test_cuts_and_flips_all_along_the_file(good, scratch, X):
+    """In every part of it, not only where chance picks."""
+    scratch.write_bytes(good)
+    q = load(scratch).predict_proba(X)
+    for n in range(0, len(good), 41):
+        assert read_or_refused(good[:n], scratch) is None
+    for at in range(0, len(good), 14):
+        again = read_or_refused(good[:at] + bytes([good[at] ^ 1 << at % 8]) + good[at + 1:], scratch)
+        assert again is None or (again.predict_proba(X) == q).all()
+
+
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=9) | st.sampled_from([10**12, 10**400]),
+    lambda some: st.lists(some, max_size=3) | st.dictionaries(st.text(max_size=3), some, max_size=3), max_leaves=6)
+
+
+@pytest.mark.filterwarnings("ignore:X does not have valid feature names")
+@settings(max_examples=200, derandomize=True, deadline=None)
+@given(st.data())
+def test_a_header_with_anything_anywhere_is_refused_or_works(good, scratch, X, data):
+    def change(header):
+        place = header
+        while True:
+            key = data.draw(st.sampled_from(sorted(place) if isinstance(place, dict) else range(len(place))))
+            if not isinstance(place[key], (dict, list)) or not place[key] or data.draw(st.booleans()):
+                break
+            place = place[key]
+        if data.draw(st.booleans()):
+            del place[key]
+        else:
+            place[key] = data.draw(ANYTHING)
+
+    again = read_or_refused(with_header(change)(good), scratch)
+    if again is not None:
+        assert again.predict(X).shape == (len(X),)
+        again.save(scratch)
+        assert_array_equal(load(scratch).predict(X), again.predict(X))
+
+
+# ---------------------------------------------------------------- what is no file, and what does not matter
+
+def test_pipes_devices_and_folders_are_refused_at_once(tmp_path):
+    os.mkfifo(tmp_path / "pipe")  # with nobody at the other end, to open it would wait for ever
+    end = os.open(tmp_path / "pipe", os.O_RDWR | os.O_NONBLOCK)
+    os.write(end, bytes(99))
+    for path in (tmp_path / "pipe", "/dev/zero", "/dev/null"):
+        for read in (load, load_model):
+            assert refused(path, read) == "is no decnp model file: it is a pipe or a device"
+    os.close(end)
+    for path in (tmp_path, tmp_path / "nothing"):
+        for read in (load, load_model):
+            with pytest.raises(OSError, match=str(path)):
+                read(path)
+
+
+@pytest.mark.filterwarnings("ignore:X does not have valid feature names")
+@pytest.mark.parametrize("make", [
+    lambda good: packed(unpacked(good).items()),
+    lambda good: packed(reversed(unpacked(good).items())),
+    with_header(lambda header: header.update(note="new")),
+    with_header(lambda header: header.update(feature_names=["price\n(EUR)", "", "a", "b", "c", "\x1b[31m"])),
+    with_entries(shift=npy(np.zeros(6))),
+], ids=["packed again", "in another order", "a note", "names of any kind", "a shift for each column"])
+def test_what_does_not_matter(good, scratch, X, make):
+    bad = make(good)
+    assert bad != good
+    scratch.write_bytes(good)
+    q = load(scratch).predict_proba(X)
+    assert_array_equal(read_or_refused(bad, scratch).predict_proba(X), q)
+
+
+def test_arrays_are_read_into_their_own_memory(tmp_path):
+    W = np.random.default_rng(0).normal(size=(2000, 1500)).astype(np.float32)  # 12 MB
+    model = Model([Dense(W, np.zeros(1500, np.float32), "linear")], np.ones((2, 1500), np.float32))
+    for storage in (None, "float16"):
+        save(model, tmp_path / "m", storage)
+        tracemalloc.start()
+        try:
+            _, arrays = read_model(tmp_path / "m")
+            peak = tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+        assert peak < sum(array.nbytes for array in arrays.values()) + (3 << 20)
+        assert all(array.flags.c_contiguous and array.flags.writeable for array in arrays.values())
