@@ -139,14 +139,13 @@ EQUATION_1 = [
     ("Add", ["nearest", "alpha"], "unit", {}),
     ("Div", ["beyond", "unit"], "ratio", {}),
     ("Min", ["ratio", "largest"], "r", {}),                                         # never inf
-    # log(1 + r) as log(y) + (r - (y - 1)) / y, where y is 1 + r rounded: also right for the small r of a large alpha
+    # log(1 + r) as log(y) + (r - (y - 1)), where y is 1 + r rounded: also right for the small r of a large alpha
     ("Add", ["r", "one"], "y", {}),
     ("Sub", ["y", "one"], "r_in_y", {}),
-    ("Sub", ["r", "r_in_y"], "lost", {}),
-    ("Div", ["lost", "y"], "correction", {}),
+    ("Sub", ["r", "r_in_y"], "lost", {}),                                           # 0 from r = 1 on
     ("Log", ["y"], "log_y", {}),
-    ("Add", ["log_y", "correction"], "log1p_r", {}),
-    ("Mul", ["log1p_r", "exponent"], "log_s", {}),                                  # (n, k), its largest is 0
+    ("Add", ["log_y", "lost"], "log1p_r", {}),
+    ("Mul", ["log1p_r", "exponent"], "log_s", {}),                                  # its largest is 0
     ("Softmax", ["log_s"], "q", {"axis": 1}),
     ("ArgMax", ["q"], "label", {"axis": 1, "keepdims": 0}),
 ]
