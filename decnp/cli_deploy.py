@@ -14,7 +14,7 @@ from .errors import UserError
 
 __all__ = ["add_commands"]
 
-SPEAK_EVERY = 2  # seconds between two lines of progress
+SPEAK_EVERY = 5  # seconds between two lines of progress
 
 
 def add_commands(commands) -> None:

@@ -49,7 +49,8 @@ def export_onnx(model: Union[Model, DEC, PathLike], path: PathLike) -> None:
 
         q_ij ~ (1 + (d_ij - d_i*) / (alpha + d_i*))^(-(alpha+1)/2),    d_ij = ||z_i - mu_j||^2,  d_i* = min_j d_ij
 
-    so that far points do not become 0/0. The work needs n k d numbers: give long x in parts.
+    so that far points do not become 0/0. A label can differ from the model's where two clusters are equal but for
+    rounding. The work needs n k d numbers: give long x in parts.
     """
     if isinstance(model, (str, os.PathLike)):
         model = load_model(model)
