@@ -29,7 +29,8 @@ def add_commands(commands) -> None:
          "The encoder and Eq. 1 as an ONNX graph in float32: x (n, D) -> z (n, d), q (n, k), label (n,).\n"
          'Needs the package onnx: pip install "decnp[onnx]".', _export_options, _export),
     ):
-        parser = commands.add_parser(name, help=summary, description=description, formatter_class=RawDescriptionHelpFormatter)
+        parser = commands.add_parser(
+            name, help=summary, description=description, formatter_class=RawDescriptionHelpFormatter)
         parser.add_argument("model", metavar="MODEL", help="a file from decnp fit --out (model.decnp) or DEC.save")
         add(parser)
         parser.set_defaults(run=run)

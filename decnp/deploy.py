@@ -33,7 +33,7 @@ def predict_command(
     model: PathLike, source: PathLike, out: Optional[PathLike] = None, answer: str = "labels",
     watch: Callable[[int, int], object] = lambda done, n: None,
 ) -> int:
-    """``decnp predict``: the answer for each row of ``source``, into ``out`` or to standard output; returns their number.
+    """``decnp predict``: the answer for each row of ``source``, into ``out`` or printed; returns their number.
 
     Parameters
     ----------
@@ -122,7 +122,7 @@ def _print_at_the_end(write: Callable[[BinaryIO], object]):
 
 
 def check_target(out: PathLike, endings: tuple[str, ...], read: set) -> None:
-    """UserError if ``out`` has none of the endings, is one of the files that are ``read``, or its folder takes no file."""
+    """UserError if ``out`` has none of the endings, is one of the files that are ``read``, or its folder takes none."""
     path = Path(out)
     if path.suffix.lower() not in endings:
         raise UserError(f"the file to write must end in {' or '.join(endings)}; got {out}")

@@ -26,7 +26,7 @@ class Rows:
 
     def __init__(self, name: str, shape: tuple[int, ...], dtype: np.dtype, read: Callable[[int, int], np.ndarray],
                  close: Callable[[], object] = lambda: None):
-        """``read(start, stop)`` gives rows; ``name`` is for messages. Raises DataError if the shape or dtype is wrong."""
+        """``read(start, stop)`` gives rows; ``name`` is for messages. DataError if the shape or dtype is wrong."""
         self.name, self.shape, self.close, self._read = name, shape, close, read
         check_table(shape, dtype, name)
 
@@ -41,7 +41,7 @@ class Rows:
 
 
 def open_rows(source: PathLike) -> Rows:
-    """The rows of a file as ``decnp.datasets.files.read_table`` takes it, or of standard input, "-"; labels are ignored.
+    """The rows of a file as ``decnp.datasets.files.read_table`` takes it, or of standard input, "-". No labels.
 
     An ``.npy`` is read when its rows are asked for, ``.npz`` and ``.csv`` at once. Standard input is an
     ``.npy``, known by its first bytes, or else CSV; it is first put aside in a temporary file.
