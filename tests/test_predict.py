@@ -351,7 +351,8 @@ def test_a_disk_that_is_full_and_a_file_that_shrinks(work, refused, monkeypatch)
 def test_output_that_takes_nothing(work):
     with open("/dev/full", "w") as full:
         done = subprocess.run([sys.executable, "-W", "error", "-m", "decnp", "predict", "m.decnp", "x.npy"],
-                              stdout=full, stderr=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": str(ROOT)})
+                              stdout=full, stderr=subprocess.PIPE, text=True,
+                              env={**os.environ, "PYTHONPATH": str(ROOT)})
     assert done.returncode == 2
     assert done.stderr == "decnp: error: the result could not be written: No space left on device\n"
 
