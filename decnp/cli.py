@@ -19,6 +19,8 @@ from contextlib import closing
 from typing import Any, Callable
 
 from . import __version__
+from .cli_deploy import add_commands
+from .errors import UserError
 
 __all__ = ["build_parser", "main"]
 
@@ -37,11 +39,13 @@ def build_parser() -> argparse.ArgumentParser:
     parser = Parser(
         prog="decnp", formatter_class=argparse.RawDescriptionHelpFormatter,
         description="Deep Embedded Clustering (Xie, Girshick, Farhadi 2016) in NumPy.",
-        epilog="examples:\n  decnp fit digits --n-clusters 10 --out run\n  decnp gradcheck\n\ndecnp COMMAND --help tells more.",
+        epilog="examples:\n  decnp fit digits --n-clusters 10 --out run\n"
+               "  decnp predict run/model.decnp new.csv\n  decnp gradcheck\n\ndecnp COMMAND --help tells more.",
     )
     parser.add_argument("--version", action="version", version=f"decnp {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _add_fit(commands)
+    add_commands(commands)
     _add_gradcheck(commands)
     return parser
 
@@ -172,6 +176,9 @@ def main(argv: list[str] | None = None) -> int:
         with warnings.catch_warnings():
             warnings.showwarning = lambda message, *_, **__: _say(f"warning: {message}")
             return args.run(args, argv)
+    except UserError as error:
+        _say(f"error: {error}")
+        return 2
     except KeyboardInterrupt:
         _say("interrupted; nothing was written")
         return 130

@@ -29,6 +29,7 @@ from .datasets import load_digits, load_mnist
 from .datasets.files import read_labels, read_table, write_all_aside
 from .dec import DEC
 from .engine import engine_for
+from .errors import UserError
 from .metrics import adjusted_rand_index, cluster_accuracy, normalized_mutual_info
 from .persistence import write_model
 from .profiles import Profile, profile_for
@@ -43,10 +44,6 @@ FILES = ("labels.npy", "embedding.npy", "centroids.npy", "model.decnp", "run.jso
 
 PAPER_MNIST: dict[str, Any] = dict(input_scale=None, autoencoder_rows=60_000)
 """What the authors' code does on MNIST: pixels x 0.02 as they are, and an autoencoder of the training images."""
-
-
-class UserError(ValueError):
-    """Something in the user's hands is wrong; the message is the one sentence to print."""
 
 
 def fit_command(args, argv: list[str], note: Callable[[str], None], watch: Callable[[Step], None]) -> dict:

@@ -15,7 +15,7 @@ from numpy.lib import format as npy
 
 from ._files import DataError
 
-__all__ = ["read_npy", "read_npz", "read_npz_labels"]
+__all__ = ["npy_layout", "read_npy", "read_npz", "read_npz_labels"]
 
 CHUNK = 1 << 20  # bytes read at a time
 BROKEN_ZIP = (zipfile.BadZipFile, zlib.error, EOFError, KeyError, ValueError, NotImplementedError, RuntimeError)
@@ -26,12 +26,8 @@ def read_npy(file: io.BufferedIOBase, size: int, name: str) -> np.ndarray:
 
     Objects are refused, and memory is taken only for as many bytes as are there.
     """
-    shape, fortran, dtype = _npy_header(file, name)
-    if dtype.hasobject:
-        raise DataError(f"{name} holds Python objects, which are never loaded; save it with a dtype of numbers")
-    n_bytes, there = math.prod(shape) * dtype.itemsize, size - file.tell()
-    if n_bytes != there or not dtype.itemsize:
-        raise DataError(f"{name} is damaged: its header announces {n_bytes} bytes of data, and {there} are there")
+    shape, fortran, dtype = npy_layout(file, size, name)
+    n_bytes = math.prod(shape) * dtype.itemsize
     content = np.empty(n_bytes, np.uint8)
     view, done = memoryview(content), 0
     while done < n_bytes:
@@ -40,6 +36,20 @@ def read_npy(file: io.BufferedIOBase, size: int, name: str) -> np.ndarray:
             raise DataError(f"{name} is damaged: it ends after {done} of {n_bytes} bytes of data")
         done += count
     return content.view(dtype).reshape(shape, order="F" if fortran else "C")
+
+
+def npy_layout(file, size, name):
+    """shape, Fortran order and dtype of the .npy in ``file``, whose ``size`` bytes hold all of its values.
+
+    Leaves ``file`` at the first value. DataError for objects, or for another number of bytes than the header announces.
+    """
+    shape, fortran, dtype = _npy_header(file, name)
+    if dtype.hasobject:
+        raise DataError(f"{name} holds Python objects, which are never loaded; save it with a dtype of numbers")
+    n_bytes, there = math.prod(shape) * dtype.itemsize, size - file.tell()
+    if n_bytes != there or not dtype.itemsize:
+        raise DataError(f"{name} is damaged: its header announces {n_bytes} bytes of data, and {there} are there")
+    return shape, fortran, dtype
 
 
 def _npy_header(file, name):

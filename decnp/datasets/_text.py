@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 from array import array
 from contextlib import contextmanager
 
@@ -10,15 +11,24 @@ import numpy as np
 
 from ._files import DataError
 
-__all__ = ["read_csv", "read_text_labels"]
+__all__ = ["read_csv", "read_csv_words", "read_text_labels"]
 
 LABEL_COLUMNS = ("label", "labels")
 
 
 def read_csv(path):
     """X (n, D) float64, the labels (n,) or None, and whether there was a line of names."""
+    X, labels, names = read_csv_words(path)
+    return X, None if labels is None else _from_text(labels, path), names
+
+
+def read_csv_words(path, file=None):
+    """As ``read_csv``, but the labels are a list of what stands there, if anything.
+
+    ``file``, if given, is read (as bytes) instead of the one at ``path``, which is then a name for messages.
+    """
     values, labels, width, label_at, names = array("d"), [], None, None, False
-    with _text(path) as file:
+    with _text(path, file) as file:
         for line, cells in _cells(file):
             if width is None:
                 width, names = len(cells), _are_names(cells, path)
@@ -41,7 +51,7 @@ def read_csv(path):
     X = np.frombuffer(values).reshape(-1, width)  # (n, D), or (n, D + 1) with the labels' place
     if label_at is None:
         return X, None, names
-    return np.delete(X, label_at, axis=1), _from_text(labels, path), names
+    return np.delete(X, label_at, axis=1), labels, names
 
 
 def read_text_labels(path, n_samples, one_cell):
@@ -62,9 +72,10 @@ def read_text_labels(path, n_samples, one_cell):
 
 
 @contextmanager
-def _text(path):
+def _text(path, file=None):
     """The file opened as text; what text should not have becomes a DataError."""
-    with open(path, newline="", encoding="utf-8-sig") as file:
+    how = dict(newline="", encoding="utf-8-sig")
+    with open(path, **how) if file is None else io.TextIOWrapper(file, **how) as file:
         try:
             yield file
         except UnicodeDecodeError as error:

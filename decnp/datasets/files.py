@@ -20,6 +20,8 @@ from ._text import read_csv, read_text_labels
 
 __all__ = ["Table", "read_table", "read_labels", "read_npy", "write_aside", "write_all_aside"]
 
+TABLES = (".npy", ".npz", ".csv")
+
 PathLike = Union[str, "os.PathLike[str]"]
 
 
@@ -52,7 +54,7 @@ def read_table(path: PathLike) -> Table:
         If the file cannot be read.
     """
     path = Path(path)
-    ending = _ending(path, ".npy", ".npz", ".csv")
+    ending = ending_of(path, *TABLES)
     y, names = None, False
     if ending == ".csv":
         X, y, names = read_csv(path)
@@ -83,7 +85,7 @@ def read_labels(path: PathLike, n_samples: int) -> np.ndarray:
         If the file cannot be read.
     """
     path = Path(path)
-    ending = _ending(path, ".npy", ".npz", ".csv", ".txt")
+    ending = ending_of(path, *TABLES, ".txt")
     if ending == ".npy":
         with open(path, "rb") as file:
             y = read_npy(file, path.stat().st_size, str(path))
@@ -97,7 +99,7 @@ def read_labels(path: PathLike, n_samples: int) -> np.ndarray:
     return y
 
 
-def _ending(path, *endings):
+def ending_of(path, *endings):
     """The ending of a file that is there and holds something; DataError for any other."""
     wanted = f"{', '.join(endings[:-1])} or {endings[-1]} file"
     if path.is_dir():
@@ -116,21 +118,35 @@ def _ending(path, *endings):
 
 def _as_float32(X, path):
     """X (n, D) as finite float32, or one sentence that says what is wrong with it."""
-    if X.dtype.kind not in "biuf":
-        raise DataError(f"{path} must hold real numbers; got the dtype {X.dtype}")
-    if X.ndim != 2:
-        hint = "X.reshape(len(X), -1) makes a row of each sample" if X.ndim > 2 else "X.reshape(-1, 1) makes a column"
-        raise DataError(f"{path} must have the shape (n, D), one row for each sample; got {X.shape}; {hint}")
-    if not X.size:
-        raise DataError(f"{path} must have at least one row and one column; got the shape {X.shape}")
+    check_table(X.shape, X.dtype, path)
+    return as_finite(X, np.dtype(np.float32), path)
+
+
+def check_table(shape, dtype, path):
+    """DataError if an array of this shape and dtype is no table (n, D) of real numbers with n and D at least 1."""
+    if dtype.kind not in "biuf":
+        raise DataError(f"{path} must hold real numbers; got the dtype {dtype}")
+    if len(shape) != 2:
+        hint = "X.reshape(len(X), -1) makes a row of each sample" if shape[2:] else "X.reshape(-1, 1) makes a column"
+        raise DataError(f"{path} must have the shape (n, D), one row for each sample; got {shape}; {hint}")
+    if 0 in shape:
+        raise DataError(f"{path} must have at least one row and one column; got the shape {shape}")
+
+
+def as_finite(X, dtype, path, start=None):
+    """X (n, D) in ``dtype``, C-contiguous; DataError if it is not finite there.
+
+    Where X is only a part of what ``path`` holds, it begins with the row ``start`` (counted from 0).
+    """
     with np.errstate(over="ignore"):
-        out = np.ascontiguousarray(X, np.float32)
+        out = np.ascontiguousarray(X, dtype)
     if not np.isfinite(out).all():
-        for what, bad in (("NaN or infinite values", ~np.isfinite(X)), ("values beyond float32", ~np.isfinite(out))):
+        for what, bad in (("NaN or infinite values", ~np.isfinite(X)), (f"values beyond {dtype}", ~np.isfinite(out))):
             if bad.any():
                 row, column = np.unravel_index(bad.argmax(), bad.shape)
-                raise DataError(f"{path} has {what}: {bad.sum()} of them, the first ({X[row, column]}) in "
-                                f"row {row + 1}, column {column + 1} (counted from 1)")
+                count = f": {bad.sum()} of them" if start is None else ""
+                raise DataError(f"{path} has {what}{count}, the first ({X[row, column]}) in "
+                                f"row {(start or 0) + row + 1}, column {column + 1} (counted from 1)")
     return out
 
 

@@ -1,0 +1,152 @@
+"""A trained model as an ONNX graph: the encoder and Eq. 1, for any runtime, in float32."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Union
+
+import numpy as np
+
+from . import __version__
+from .datasets.files import PathLike, write_aside
+from .inference import Model, load_model
+
+if TYPE_CHECKING:
+    from .dec import DEC
+
+__all__ = ["OPSET", "export_onnx"]
+
+OPSET = 13
+"""The ONNX operators' version: the first in which all of ours have today's form. onnxruntime runs it since 1.7."""
+IR_VERSION = 7  # of the file format, the one that came with opset 13
+MAX_BYTES = 2**31 - 2**20  # protobuf's limit, less some room for the graph
+LARGEST = 3e38  # within float32
+
+
+def export_onnx(model: Union[Model, DEC, PathLike], path: PathLike) -> None:
+    """Write ``model`` to ``path`` as ONNX, opset 13, aside and renamed.
+
+    The graph takes ``x`` (n, D) float32, any n, and gives ``z`` (n, d), the embedding, ``q`` (n, k), Eq. 1, both
+    float32, and ``label`` (n,) int64, argmax_j q_ij. The model's shift and scale are in it. A float64 model is
+    rounded to float32. The graph's metadata have alpha, n_clusters and the dtype that the model computes in.
+
+    Parameters
+    ----------
+    model : what ``load_model`` gives, a fitted ``DEC``, or the path of a model file
+    path : the file to write
+
+    Raises
+    ------
+    ImportError
+        If the package ``onnx`` is missing.
+    ValueError
+        If the model does not fit into float32, or into the 2 GB of an ONNX file; ModelFileError for no model file.
+    OSError
+        If a file cannot be read or written.
+
+    Differs from Eq. 1 as printed: not in value. All is measured from the mean centroid c, so that an embedding far
+    from the origin loses nothing to rounding, and each row's powers are relative to its nearest centroid,
+
+        q_ij ~ (1 + (d_ij - d_i*) / (alpha + d_i*))^(-(alpha+1)/2),    d_ij = ||z_i - mu_j||^2,  d_i* = min_j d_ij
+
+    so that far points do not become 0/0. A label can differ from the model's where two clusters are equal but for
+    rounding. The work needs n k d numbers: give long x in parts.
+    """
+    if isinstance(model, (str, os.PathLike)):
+        model = load_model(model)
+    elif not isinstance(model, Model):
+        model = _of_estimator(model)
+    content = _graph(model).SerializeToString()
+    write_aside(path, lambda file: file.write(content))
+
+
+def _of_estimator(dec: DEC) -> Model:
+    from sklearn.utils.validation import check_is_fitted
+
+    check_is_fitted(dec, "cluster_centers_")
+    ae = dec.autoencoder_
+    return Model(ae.encoder_, dec.cluster_centers_, dec.alpha, ae.shift_, ae.scale_)
+
+
+def _graph(model: Model):
+    """The whole ONNX model."""
+    try:
+        from onnx import TensorProto, helper, numpy_helper
+    except ImportError as error:
+        raise ImportError(f'ONNX files need the package onnx: pip install "decnp[onnx]" ({error})') from error
+    constants = _constants(model)
+    nodes = [helper.make_node(op, inputs, [output], output, **attributes)
+             for op, inputs, output, attributes in [*_encoder(model), *EQUATION_1]]
+    k, d = model.centers.shape
+    graph = helper.make_graph(
+        nodes, "DEC",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", model.n_features])],
+        [helper.make_tensor_value_info("z", TensorProto.FLOAT, ["n", d]),
+         helper.make_tensor_value_info("q", TensorProto.FLOAT, ["n", k]),
+         helper.make_tensor_value_info("label", TensorProto.INT64, ["n"])],
+        [numpy_helper.from_array(value, name) for name, value in constants.items()],
+        "Deep Embedded Clustering: the encoder z = f_theta(x), and Eq. 1, q.",
+    )
+    onnx = helper.make_model(
+        graph, ir_version=IR_VERSION, opset_imports=[helper.make_opsetid("", OPSET)], producer_name="decnp",
+        producer_version=__version__)
+    helper.set_model_props(
+        onnx, {"alpha": repr(float(model.alpha)), "n_clusters": str(k), "trained_dtype": model.dtype.name})
+    return onnx
+
+
+def _constants(model: Model) -> dict[str, np.ndarray]:
+    """All numbers of the graph by name. Differences are taken in float64 and then rounded to float32, once."""
+    *_, last = model.encoder
+    wide = {"shift": model.shift, "scale": model.scale, "c": np.zeros(len(last.b))}
+    for l, (W, b, _) in enumerate(model.encoder, 1):
+        wide[f"W{l}"], wide[f"b{l}"] = W, b.astype(np.float64)
+    rounded = np.asarray(model.shift, np.float32).astype(np.float64)
+    wide["b1"] -= np.broadcast_to((model.shift - rounded) * model.scale, model.n_features) @ model.encoder[0].W
+    if last.act == "linear":  # the last layer gives z - c at once
+        wide["c"] = model.centers.mean(axis=0, dtype=np.float64).astype(np.float32).astype(np.float64)
+        wide[f"b{len(model.encoder)}"] -= wide["c"]
+    wide["mu"] = model.centers - wide["c"]
+    wide["alpha"], wide["exponent"] = model.alpha, -(model.alpha + 1) / 2
+    wide["one"], wide["largest"] = 1.0, LARGEST
+    if sum(np.size(value) for value in wide.values()) * 4 > MAX_BYTES:
+        raise ValueError("the encoder does not fit into an ONNX file, which holds at most 2 GB")
+    with np.errstate(over="ignore"):
+        constants = {name: np.asarray(value, np.float32) for name, value in wide.items()}
+    for name, value in constants.items():
+        if not np.isfinite(value).all() or (name == "alpha" and value < np.finfo(np.float32).tiny):
+            raise ValueError(f"the model's {name} does not fit into float32, so it cannot be exported")
+    return {**constants, "axis": np.array([1], np.int64)}
+
+
+def _encoder(model):
+    """x -> h0, the scaled input, ..., zc = z - c, and z: (operator, inputs, output, attributes) of each node."""
+    yield "Sub", ["x", "shift"], "x_centred", {}
+    yield "Mul", ["x_centred", "scale"], "h0", {}
+    for l, (_, _, act) in enumerate(model.encoder, 1):
+        out = "zc" if l == len(model.encoder) else f"h{l}"
+        yield "Gemm", [f"h{l - 1}", f"W{l}", f"b{l}"], out if act == "linear" else f"a{l}", {}
+        if act == "relu":
+            yield "Relu", [f"a{l}"], out, {}
+    yield "Add", ["zc", "c"], "z", {}
+
+
+EQUATION_1 = [
+    ("Unsqueeze", ["zc", "axis"], "z_row", {}),                                    # (n, 1, d)
+    ("Sub", ["z_row", "mu"], "diff", {}),                                           # (n, k, d)
+    ("ReduceSumSquare", ["diff"], "dist", {"axes": [2], "keepdims": 0}),            # (n, k) d_ij
+    ("ReduceMin", ["dist"], "nearest", {"axes": [1], "keepdims": 1}),               # (n, 1) d_i*
+    ("Sub", ["dist", "nearest"], "beyond", {}),
+    ("Add", ["nearest", "alpha"], "unit", {}),
+    ("Div", ["beyond", "unit"], "ratio", {}),
+    ("Min", ["ratio", "largest"], "r", {}),                                         # never inf
+    # log(1 + r) as log(y) + (r - (y - 1)), where y is 1 + r rounded: also right for the small r of a large alpha
+    ("Add", ["r", "one"], "y", {}),
+    ("Sub", ["y", "one"], "r_in_y", {}),
+    ("Sub", ["r", "r_in_y"], "lost", {}),                                           # 0 from r = 1 on
+    ("Log", ["y"], "log_y", {}),
+    ("Add", ["log_y", "lost"], "log1p_r", {}),
+    ("Mul", ["log1p_r", "exponent"], "log_s", {}),                                  # its largest is 0
+    ("Softmax", ["log_s"], "q", {"axis": 1}),
+    ("ArgMax", ["q"], "label", {"axis": 1, "keepdims": 0}),
+]
