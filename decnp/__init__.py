@@ -7,8 +7,8 @@ __version__ = "0.1.0"
 _HOME = {  # imported on first use, so that importing decnp pulls in neither numba nor scikit-learn
     "DEC": "dec",
     "StackedAutoencoder": "autoencoder",
-    "Step": "autoencoder",
-    "TrainingError": "autoencoder",
+    "Step": "training",
+    "TrainingError": "training",
     "Profile": "profiles",
     "cluster_accuracy": "metrics",
     "normalized_mutual_info": "metrics",
@@ -17,6 +17,8 @@ _HOME = {  # imported on first use, so that importing decnp pulls in neither num
     "load_mnist": "datasets",
     "load_digits": "datasets",
     "DataError": "datasets",
+    "Checkpoint": "checkpoint",
+    "CheckpointError": "checkpoint",
     "load": "persistence",
     "ModelFileError": "persistence",
 }

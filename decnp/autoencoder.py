@@ -3,39 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Callable, Iterator, NamedTuple, Optional, Sequence
+from typing import Callable, Iterator, Optional, Sequence
 
 import numpy as np
-from scipy.sparse.linalg import svds
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from .checks import as_generator, check_data, check_number, check_sizes
 from .engine import engine_for
 from .layers import BLOCK, Dense, arrays_of, dropout_mask, init_mlp, mlp, reconstruction_loss_and_grads, squared_error
-from .optim import SGD, Adam, burn_in, cosine_decay, cyclic_minibatches, shuffled_minibatches, step_decay
 from .profiles import Profile, profile_for
+from .scaling import scaling, some_rows, top_share
+from .training import Kept, Place, Run, Step, TrainingError, fill, make_optimizer, minibatches, pack, unpack
 
-__all__ = ["StackedAutoencoder", "Step", "TrainingError"]
-
-
-class Step(NamedTuple):
-    """A report from a training loop: one for every so many iterations, or for each refresh of P."""
-
-    phase: str
-    """"pretrain 1", ..., "finetune", "k-means", "cluster"."""
-    iteration: int
-    """Iterations done in this phase."""
-    n_iter: int
-    """Iterations that the phase has (in "cluster": at most)."""
-    loss: float
-    """Mean loss of the minibatches since the last report: reconstruction, or KL in nats per sample."""
-    changed: Optional[float] = None
-    """In "cluster": the fraction of labels that changed since the last refresh of P."""
-
-
-class TrainingError(ArithmeticError):
-    """Training left the finite numbers; the message says where and what to try."""
+__all__ = ["StackedAutoencoder"]
 
 
 class StackedAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
@@ -90,32 +71,39 @@ class StackedAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
                 print(f"{step.phase:>12}  {step.iteration:>7}/{step.n_iter}  loss {step.loss:.5f}", flush=True)
         return self
 
-    def steps(self, X) -> Iterator[Step]:
-        """The training run as a generator of ``Step``; ``fit`` drains it."""
+    def steps(self, X, kept: Optional[Kept] = None) -> Iterator[Step]:
+        """The training run as a generator of ``Step``; ``fit`` drains it. ``kept`` is for ``DEC``'s checkpoints."""
         X = check_data(self, X, reset=True)
         profile = profile_for(self.profile, len(X))
         check_number("batch_size", self.batch_size, low=1, whole=True)
         sizes = [X.shape[1], *check_sizes(self.hidden_layer_sizes)]
         weights_rng, noise_rng, batch_rng = as_generator(self.random_state).spawn(3)
         rows = X[: profile.autoencoder_rows]
-        self.shift_, self.scale_ = _scaling(rows, profile)
+        self.shift_, self.scale_ = scaling(rows, profile)
         self.history_ = []
 
         if profile.lr_by_spectrum:
-            profile = replace(profile, lr=profile.lr / np.sqrt(_top_share(self._scaled(_some(rows)))))
+            profile = replace(profile, lr=profile.lr / np.sqrt(top_share(self._scaled(some_rows(rows)))))
         pairs = _init_pairs(weights_rng, sizes, profile.init_std, X.dtype)
-        if profile.pretrain_iter:
-            for l, pair in enumerate(pairs):
-                take = None  # the last pair's features go before this pair's come
-                take = self._features(rows, [enc for enc, _ in pairs[:l]])
-                rates = _dropout_rates(profile, l, len(pairs))
-                yield from self._phase(f"pretrain {l + 1}", pair, take, len(rows), profile.pretrain_iter, rates,
-                                       profile, noise_rng, batch_rng)
         self.encoder_ = [enc for enc, _ in pairs]
         self.decoder_ = [dec for _, dec in reversed(pairs)]
-        take = self._features(rows, [])
-        yield from self._phase("finetune", self.encoder_ + self.decoder_, take, len(rows), profile.finetune_iter,
-                               [profile.finetune_dropout], profile, noise_rng, batch_rng)
+        run = Run(profile, noise_rng, batch_rng, kept or Kept())
+        phases = [f"pretrain {l + 1}" for l in range(len(pairs)) if profile.pretrain_iter] + ["finetune"]
+        if run.state:
+            self._take_up(run.state)
+            phases = [] if run.state["phase"] == "end" else phases[phases.index(run.state["phase"]) :]
+        for phase in phases:
+            take = None  # the last pair's features go before this pair's come
+            if phase == "finetune":
+                take = self._features(rows, [])
+                yield from self._phase(phase, self.encoder_ + self.decoder_, take, len(rows), profile.finetune_iter,
+                                       [profile.finetune_dropout], run)
+            else:
+                l = int(phase.split()[1]) - 1
+                take = self._features(rows, self.encoder_[:l])
+                yield from self._phase(phase, pairs[l], take, len(rows), profile.pretrain_iter,
+                                       _dropout_rates(profile, l, len(pairs)), run)
+        run.kept.parts["autoencoder"] = self._at_the_end
 
     def encode(self, X) -> np.ndarray:
         """X (n, D) -> the code z (n, d). Raises NotFittedError before ``fit``, ValueError for bad input."""
@@ -173,44 +161,59 @@ class StackedAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         features = in_blocks(lambda x: mlp(below[:stored], self._scaled(x))[-1], rows)
         return lambda i: mlp(below[stored:], features[i])[-1]
 
-    def _phase(self, phase, theta, take, n, n_iter, rates, profile, noise_rng, batch_rng) -> Iterator[Step]:
+    def _phase(self, phase, theta, take, n, n_iter, rates, run) -> Iterator[Step]:
         """``_train``; where that diverges, again from the same weights at half the rate, as often as allowed."""
-        start = [a.copy() for a in arrays_of(theta)]
-        for halvings in range(profile.lr_halvings + 1):
+        place = run.place(phase, arrays_of(theta))
+        while True:
             try:
-                yield from self._train(phase, theta, take, n, n_iter, rates, profile, noise_rng, batch_rng)
+                yield from self._train(phase, theta, take, n, n_iter, rates, run, place)
                 return
             except TrainingError:
-                if halvings == profile.lr_halvings:
+                if place.halvings == run.profile.lr_halvings:
                     raise
-            profile = replace(profile, lr=profile.lr / 2)
-            for a, a_start in zip(arrays_of(theta), start):
-                a[...] = a_start
+            fill(arrays_of(theta), place.start)
+            place = Place(phase, place.start, place.halvings + 1)
 
-    def _train(self, phase, theta, take, n, n_iter, rates, profile, noise_rng, batch_rng) -> Iterator[Step]:
+    def _train(self, phase, theta, take, n, n_iter, rates, run, place) -> Iterator[Step]:
         """SGD on the reconstruction of ``take(rows)``; ``rates[l]`` is the dropout on the input of layer l."""
+        profile = replace(run.profile, lr=run.profile.lr / 2**place.halvings)
         optimizer = make_optimizer(arrays_of(theta), profile, n_iter, engine_for(self.engine))
-        batches = minibatches(n, self.batch_size, profile.shuffle, batch_rng)
+        batches = run.go_on(place, optimizer, minibatches(n, self.batch_size, profile.shuffle, run.batch_rng))
+        run.kept.parts["autoencoder"] = lambda: {
+            **self._at_the_end(), **vars(place), "memory": optimizer.memory, "noise": run.noise_rng.bit_generator.state}
         report = max(1, min(n_iter // 20, 1000))
-        overall = _half_mean_square(take(_some(range(n))))
-        total, nothing, since = 0.0, 0.0, 0  # the loss, and that of reconstructing nothing, since the last report
-        first = 0.0  # the first minibatch's loss
-        for t in range(1, n_iter + 1):
+        overall = _half_mean_square(take(some_rows(range(n))))
+        for t in range(place.t + 1, n_iter + 1):
             x = take(next(batches))
-            loss = self._step(theta, x, rates, noise_rng, optimizer)
-            first = loss if t == 1 else first
-            total, nothing, since = total + loss, nothing + _half_mean_square(x), since + 1
+            loss = self._step(theta, x, rates, run.noise_rng, optimizer)
+            place.add(t, loss, _half_mean_square(x))
             if t % report == 0 or t == n_iter or not np.isfinite(loss):
-                reference = max(overall, nothing / since, first if np.isfinite(first) else 0.0)
-                if not total / since <= 2 * reference:
-                    raise TrainingError(
-                        f"the reconstruction loss became {total / since:.3g} in phase '{phase}' before iteration {t}, "
-                        f"and is no more than {reference:.3g} at the start or for reconstructing nothing: the learning "
-                        "rate is too large for the scale of the data; try input_scale='unit' or a smaller lr in the profile"
-                    )
-                self.history_.append(Step(phase, t, n_iter, total / since))
+                self._check_progress(place, overall)
+                self.history_.append(Step(phase, t, n_iter, place.total / place.since))
                 yield self.history_[-1]
-                total, nothing, since = 0.0, 0.0, 0
+                place.total, place.nothing, place.since = 0.0, 0.0, 0
+            run.kept()
+
+    @staticmethod
+    def _check_progress(place, overall):
+        """TrainingError where the loss is more than twice that of the start and of reconstructing nothing."""
+        mean = place.total / place.since
+        reference = max(overall, place.nothing / place.since, place.first if np.isfinite(place.first) else 0.0)
+        if not mean <= 2 * reference:
+            raise TrainingError(
+                f"the reconstruction loss became {mean:.3g} in phase '{place.phase}' before iteration {place.t}, "
+                f"and is no more than {reference:.3g} at the start or for reconstructing nothing: the learning "
+                "rate is too large for the scale of the data; try input_scale='unit' or a smaller lr in the profile"
+            )
+
+    def _at_the_end(self) -> dict:
+        """What is to be kept of a training that is over; while it lasts, "phase" and more are put over it."""
+        return {"phase": "end", "weights": arrays_of(self.encoder_ + self.decoder_), "history": pack(self.history_)}
+
+    def _take_up(self, state: dict) -> None:
+        """The weights and the history of a run that is to go on."""
+        fill(arrays_of(self.encoder_ + self.decoder_), state["weights"])
+        self.history_ = unpack(state["history"])
 
     def _step(self, theta, x, rates, noise_rng, optimizer) -> float:
         """One step on the clean minibatch x (b, D): corrupt, forward, backward, update; returns the loss."""
@@ -237,55 +240,9 @@ def _dropout_rates(profile: Profile, l: int, n_pairs: int) -> list[float]:
     return [profile.dropout * on_input, profile.dropout * on_hidden]
 
 
-def _scaling(X, profile: Profile):
-    """shift (D,) or 0 and scale, for (x - shift) * scale."""
-    shift = X.mean(axis=0, dtype=np.float64).astype(X.dtype) if profile.center else X.dtype.type(0)
-    scale = profile.input_scale
-    if scale == "unit":
-        blocks = (X[s : s + BLOCK] - shift for s in range(0, len(X), BLOCK))
-        with np.errstate(over="ignore"):
-            mean_square = sum(float(np.sum(np.square(x, dtype=np.float64))) for x in blocks) / X.size
-        scale = 1 / np.sqrt(mean_square) if mean_square > 0 else np.inf if np.any(X != shift) else 1.0
-    scale = 1.0 if scale is None else float(scale)
-    if not float(np.finfo(X.dtype).tiny) < scale < float(np.finfo(X.dtype).max):
-        raise TrainingError(f"the data's scale does not fit into {X.dtype}: the factor would be {scale:.3g}; rescale X")
-    return shift, X.dtype.type(scale)
-
-
-def _some(X):
-    """At most ``BLOCK`` of X's rows, evenly spaced."""
-    return np.asarray(X[:: -(-len(X) // BLOCK)])
-
-
-def _top_share(x) -> float:
-    """The share, in (0, 1], of sum ||x_i||^2 along the top right-singular direction of x (n, D); 1 if n or D < 3."""
-    total = float(np.vdot(x, x))
-    if total == 0 or min(x.shape) < 3:
-        return 1.0
-    top = svds(x.astype(np.float64), k=1, return_singular_vectors=False, v0=np.ones(min(x.shape)))[0] ** 2
-    return min(1.0, top / total)
-
-
 def _half_mean_square(x):
     """The loss of reconstructing x (n, D) as 0."""
     return float(np.vdot(x, x)) / (2 * x.size)
-
-
-def make_optimizer(arrays, profile: Profile, n_iter: int, engine):
-    """The profile's optimiser for one autoencoder phase of ``n_iter`` steps; every second array is a bias."""
-    if profile.lr_decay == "step":
-        lr = step_decay(profile.lr, profile.lr_every, profile.lr_factor)
-    else:
-        lr = cosine_decay(profile.lr, n_iter)
-    lr_scale = [1.0, profile.bias_lr] * (len(arrays) // 2)
-    if profile.optimizer == "adam":
-        return Adam(arrays, lr, lr_scale=lr_scale, update=engine.adam_update)
-    return SGD(arrays, lr, burn_in(profile.momentum, profile.burn_in), lr_scale, engine.sgd_update)
-
-
-def minibatches(n: int, batch_size: int, shuffle: bool, rng: np.random.Generator) -> Iterator[np.ndarray]:
-    """Endless row numbers, in random or in file order."""
-    return shuffled_minibatches(n, batch_size, rng) if shuffle else cyclic_minibatches(n, batch_size)
 
 
 def in_blocks(f: Callable[[np.ndarray], np.ndarray], X: np.ndarray) -> np.ndarray:

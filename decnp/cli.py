@@ -188,7 +188,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _fit(args, argv) -> int:
-    from .autoencoder import TrainingError  # late: --help stays quick
+    from .training import TrainingError  # late: --help stays quick
     from .datasets import DataError
     from .run import UserError, fit_command
 

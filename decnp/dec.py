@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from copy import deepcopy
-from dataclasses import replace
+from dataclasses import asdict, replace
+from numbers import Integral
 from typing import Callable, Iterator, Sequence
 
 import numpy as np
@@ -13,12 +14,14 @@ from sklearn.utils.validation import check_is_fitted
 from threadpoolctl import threadpool_limits
 
 from . import equations
-from .autoencoder import StackedAutoencoder, Step, TrainingError, in_blocks, minibatches
-from .checks import as_generator, check_data, check_distinct, check_number
+from .autoencoder import StackedAutoencoder, in_blocks
+from .checkpoint import Checkpoint, fingerprint
+from .checks import as_generator, check_data, check_distinct, check_number, check_sizes
 from .engine import engine_for
 from .layers import Dense, arrays_of, mlp, mlp_vjp
 from .optim import SGD
 from .profiles import Profile, profile_for
+from .training import Kept, Step, TrainingError, fill, minibatches, pack, unpack
 
 __all__ = ["DEC", "clustering_loss_and_grads"]
 
@@ -84,6 +87,8 @@ class DEC(ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin, BaseE
     n_init : restarts of k-means
     update_encoder : False keeps the encoder fixed and trains the centroids only ("DEC w/o backprop")
     autoencoder : a fitted ``StackedAutoencoder`` to start from (it is copied), or None to train one
+    checkpoint : None, or the path of a file (or a ``decnp.Checkpoint``) that takes the run's state every ten minutes,
+        for ``resume``; when the run is complete, ``fit`` deletes it
     engine : "numba" or "numpy"; the same functions, compiled or plain
     dtype : "float32", "float64", or None for float32 where it holds X exactly, else float64
     random_state : None, int, ``numpy.random.Generator`` or ``RandomState``
@@ -114,7 +119,7 @@ class DEC(ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin, BaseE
     def __init__(
         self, n_clusters=8, *, hidden_layer_sizes=(500, 500, 2000, 10), alpha=1.0, profile="fast",
         update_interval=None, tol=1e-3, batch_size=256, max_iter=None, n_init=20, update_encoder=True,
-        autoencoder=None, engine="numba", dtype=None, random_state=None, verbose=0,
+        autoencoder=None, checkpoint=None, engine="numba", dtype=None, random_state=None, verbose=0,
     ):
         self.n_clusters = n_clusters
         self.hidden_layer_sizes = hidden_layer_sizes
@@ -127,6 +132,7 @@ class DEC(ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin, BaseE
         self.n_init = n_init
         self.update_encoder = update_encoder
         self.autoencoder = autoencoder
+        self.checkpoint = checkpoint
         self.engine = engine
         self.dtype = dtype
         self.random_state = random_state
@@ -142,82 +148,155 @@ class DEC(ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin, BaseE
         TrainingError
             If the numbers overflow in training.
         """
-        for step in self.steps(X):
+        return self._drain(self.steps(X))
+
+    def resume(self, X, y=None) -> "DEC":
+        """Go on from ``checkpoint``, with the parameters and X of the run that left it: the end is the same to the bit.
+
+        (On the same machine with the same number of threads, as for any two runs.) Raises as ``fit`` does, and
+
+        CheckpointError
+            If the file is damaged, or is of a run with other parameters or other data: the sentence names the difference.
+        OSError
+            If it is not there or cannot be read.
+        """
+        return self._drain(self.steps(X, resume=True))
+
+    def _drain(self, steps) -> "DEC":
+        for step in steps:
             if self.verbose:
                 changed = "" if step.changed is None else f"  labels changed {step.changed:.2%}"
                 print(f"{step.phase:>12}  {step.iteration:>7}/{step.n_iter}  loss {step.loss:.5f}{changed}", flush=True)
+        if self.checkpoint is not None:
+            self._checkpoint().remove()
         return self
 
-    def steps(self, X) -> Iterator[Step]:
-        """The training run as a generator of ``Step``; ``fit`` drains it, a notebook can watch it."""
+    def steps(self, X, resume: bool = False) -> Iterator[Step]:
+        """The training run as a generator of ``Step``; ``fit`` drains it, a notebook can watch it.
+
+        ``resume=True`` goes on from ``checkpoint``; steps that were reported before are then in ``history_`` only.
+        """
         X = check_data(self, X, reset=True)
         self._check_parameters(X)
         profile = self._profile(len(X))
         autoencoder_rng, kmeans_rng, batch_rng = as_generator(self.random_state).spawn(3)
-        self.history_ = []
+        kept = self._kept(X, profile, resume)
+        if kept.state:
+            kmeans_rng.bit_generator.state, batch_rng.bit_generator.state = kept.state["generators"]
+        generators = [rng.bit_generator.state for rng in (kmeans_rng, batch_rng)]
+        kept.parts.update(generators=lambda: generators, history=lambda: pack(self.history_))
+        self.history_ = unpack(kept.state["history"]) if kept.state else []
 
         if self.autoencoder is None:
             self.autoencoder_ = StackedAutoencoder(
                 self.hidden_layer_sizes, profile=profile, batch_size=self.batch_size, engine=self.engine,
                 dtype=X.dtype.name, random_state=autoencoder_rng,
             )
-            for step in self.autoencoder_.steps(X):
+            for step in self.autoencoder_.steps(X, kept):
                 self.history_.append(step)
                 yield step
         else:
             self.autoencoder_ = deepcopy(self.autoencoder)
+            kept.parts["autoencoder"] = self.autoencoder_._at_the_end
+            if kept.state:
+                self.autoencoder_._take_up(kept.state["autoencoder"])
+        if "clustering" not in kept.state:
+            self._start(X, kmeans_rng)
+            yield self.history_[-1]
+        for step in self._cluster(X, profile, batch_rng, kept):
+            self.history_.append(step)
+            yield step
 
+    def _kept(self, X, profile: Profile, resume: bool) -> Kept:
+        """This run and its checkpoint, from whose state it goes on with ``resume``."""
+        if self.checkpoint is None:
+            if resume:
+                raise ValueError("to resume, checkpoint must be the path of a checkpoint; got None")
+            return Kept()
+        checkpoint, recipe = self._checkpoint(), self._recipe(X, profile)
+        kept = Kept(checkpoint, checkpoint.read(recipe) if resume else None)
+        kept.parts["recipe"] = lambda: recipe
+        return kept
+
+    def _checkpoint(self) -> Checkpoint:
+        return self.checkpoint if isinstance(self.checkpoint, Checkpoint) else Checkpoint(self.checkpoint)
+
+    def _recipe(self, X, profile: Profile) -> dict:
+        """What must be the same for a run to go on, by name."""
+        parameters = {name: getattr(self, name) for name in (
+            "n_clusters", "alpha", "tol", "batch_size", "n_init", "update_encoder", "engine")}
+        seed = self.random_state
+        start = self.autoencoder and fingerprint(*arrays_of(self.autoencoder.encoder_ + self.autoencoder.decoder_))
+        return {
+            **parameters, "hidden_layer_sizes": check_sizes(self.hidden_layer_sizes), **asdict(profile),
+            "random_state": int(seed) if isinstance(seed, Integral) else type(seed).__name__, "autoencoder": start,
+            "dtype": X.dtype.name, "the shape of X": X.shape, "the sha256 of X": fingerprint(X),
+        }
+
+    def _start(self, X, rng):
+        """k-means in the embedded space: the centroids to start from."""
         z = self._embed(X)
         with threadpool_limits(1, "openmp"):  # with more threads, k-means adds up in any order
-            kmeans = KMeans(self.n_clusters, n_init=self.n_init, random_state=int(kmeans_rng.integers(2**31))).fit(z)
+            kmeans = KMeans(self.n_clusters, n_init=self.n_init, random_state=int(rng.integers(2**31))).fit(z)
         self.initial_labels_ = kmeans.labels_.astype(np.int32)
         self.initial_centers_ = kmeans.cluster_centers_.astype(X.dtype)
         self.cluster_centers_ = self.initial_centers_.copy()
         self.history_.append(Step("k-means", kmeans.n_iter_, kmeans.n_iter_, kmeans.inertia_ / len(X)))
-        yield self.history_[-1]
 
-        for step in self._cluster(X, profile, batch_rng):
-            self.history_.append(step)
-            yield step
-
-    def _cluster(self, X, profile: Profile, rng) -> Iterator[Step]:
+    def _cluster(self, X, profile: Profile, rng, kept: Kept) -> Iterator[Step]:
         """The clustering phase, DEC section 3.1: refresh P, take ``update_interval`` steps, repeat."""
-        engine = engine_for(self.engine)
+        engine, state = engine_for(self.engine), kept.state.get("clustering")
+        if state:
+            self.initial_labels_, self.initial_centers_, self.cluster_centers_ = state["start"] + [state["mu"]]
         theta, mu = self.autoencoder_.encoder_, self.cluster_centers_
         trained = [mu] + (arrays_of(theta) if self.update_encoder else [])
         lr_scale = [1.0] + [1.0, profile.kl_bias_lr] * (len(trained) // 2)
         optimizer = SGD(trained, profile.kl_lr, profile.kl_momentum, lr_scale, engine.sgd_update)
         batches = minibatches(len(X), self.batch_size, profile.shuffle, rng)
-        labels, changed, loss, t = None, 1.0, np.nan, 0
+        labels, p, loss, t, done = None, None, np.nan, 0, 0  # t steps until the last refresh of P, then ``done`` more
+        if state:
+            labels, p, loss, t, done = (state[name] for name in ("labels", "p", "loss", "t", "done"))
+            fill(optimizer.memory, state["memory"])
+            for _ in range(t + done):  # drawn before
+                next(batches)
+        kept.parts["clustering"] = lambda: {
+            "start": [self.initial_labels_, self.initial_centers_], "mu": mu, "memory": optimizer.memory,
+            "labels": labels, "p": p, "loss": loss, "t": t, "done": done}
         while True:
-            z = self._embed(X)
-            if not (np.isfinite(z).all() and np.isfinite(mu).all()):
-                raise TrainingError(
-                    f"the embedding or the centroids overflowed in the clustering phase before iteration {t}; try a smaller kl_lr"
-                )
-            q = engine.soft_assignment(z, mu, self.alpha)  # Eq. 1, all points
-            last, labels = labels, q.argmax(axis=1).astype(np.int32)
-            if last is not None:
-                changed = float(np.mean(labels != last))
-            self.labels_, self.n_iter_ = labels, t
-            self.converged_ = changed < self.tol
-            p = engine.target_distribution(q)  # Eq. 3, all points; constant until the next refresh
-            if t == 0:
-                loss = float(engine.kl_divergence(p, q)) / len(X)
-            yield Step("cluster", t, profile.max_iter, loss, changed)
-            if self.converged_ or t >= profile.max_iter:
-                break
-            if profile.momentum_restart:
-                optimizer.restart()
-            loss, steps = 0.0, min(profile.update_interval, profile.max_iter - t)
-            for _ in range(steps):
+            if p is None:
+                q = engine.soft_assignment(self._finite_embedding(X, mu, t), mu, self.alpha)  # Eq. 1, all points
+                last, labels = labels, q.argmax(axis=1).astype(np.int32)
+                changed = 1.0 if last is None else float(np.mean(labels != last))
+                self.labels_, self.n_iter_, self.converged_ = labels, t, changed < self.tol
+                p = engine.target_distribution(q)  # Eq. 3, all points; constant until the next refresh
+                if t == 0:
+                    loss = float(engine.kl_divergence(p, q)) / len(X)
+                yield Step("cluster", t, profile.max_iter, loss, changed)
+                if self.converged_ or t >= profile.max_iter:
+                    break
+                if profile.momentum_restart:
+                    optimizer.restart()
+                loss, done = 0.0, 0
+            steps = min(profile.update_interval, profile.max_iter - t)
+            while done < steps:
                 loss += self._step(X, p, next(batches), theta, mu, optimizer, engine) / steps
-            t += steps
+                done += 1
+                kept()
+            p, t = None, t + steps
         self.stop_reason_ = (
             f"{changed:.3%} of the labels changed between two refreshes of P, fewer than tol = {self.tol:.3%}"
             if self.converged_
             else f"max_iter = {profile.max_iter} steps were taken; {changed:.3%} of the labels still changed"
         )
+
+    def _finite_embedding(self, X, mu, t):
+        """z (n, d) of X; TrainingError if it or mu has overflowed."""
+        z = self._embed(X)
+        if not (np.isfinite(z).all() and np.isfinite(mu).all()):
+            raise TrainingError(
+                f"the embedding or the centroids overflowed in the clustering phase before iteration {t}; try a smaller kl_lr"
+            )
+        return z
 
     def _step(self, X, p, i, theta, mu, optimizer, engine) -> float:
         """One SGD step on rows i; returns the minibatch's mean KL."""

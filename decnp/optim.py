@@ -71,6 +71,11 @@ class SGD:
         self.t = 0
         self.velocity = [np.zeros_like(a) for a in self.arrays]
 
+    @property
+    def memory(self) -> list[np.ndarray]:
+        """All that it remembers beside ``t``."""
+        return self.velocity
+
     def step(self, grads: Sequence[np.ndarray]) -> None:
         """One update; ``grads`` in the order and shapes of ``arrays``. Raises ValueError if one is missing."""
         lr, momentum = self.lr(self.t), self.momentum(self.t)
@@ -101,6 +106,11 @@ class Adam:
         self.t = 0
         self.m = [np.zeros_like(a) for a in self.arrays]
         self.v = [np.zeros_like(a) for a in self.arrays]
+
+    @property
+    def memory(self) -> list[np.ndarray]:
+        """All that it remembers beside ``t``."""
+        return self.m + self.v
 
     def step(self, grads: Sequence[np.ndarray]) -> None:
         """One update; ``grads`` in the order and shapes of ``arrays``. Raises ValueError if one is missing."""

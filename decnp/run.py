@@ -24,7 +24,6 @@ import numpy as np
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from . import __version__
-from .autoencoder import Step
 from .datasets import load_digits, load_mnist
 from .datasets.files import read_labels, read_table, write_all_aside
 from .dec import DEC
@@ -33,6 +32,7 @@ from .errors import UserError
 from .metrics import adjusted_rand_index, cluster_accuracy, normalized_mutual_info
 from .persistence import write_model
 from .profiles import Profile, profile_for
+from .training import Step
 
 if os.name == "posix":
     import resource

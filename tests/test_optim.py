@@ -9,7 +9,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from decnp import Profile, kernels, optim
-from decnp.autoencoder import make_optimizer
+from decnp.training import make_optimizer
 from decnp.engine import engine_for
 from decnp.optim import (
     SGD, Adam, burn_in, constant, cosine_decay, cyclic_minibatches, shuffled_minibatches, step_decay,

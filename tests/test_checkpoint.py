@@ -1,0 +1,307 @@
+"""Checkpoints: a run that was stopped goes on to the same bits, and no other file is taken for its checkpoint."""
+
+import errno
+import json
+import os
+import warnings
+import zipfile
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from conftest import BY_THE_BOOK, blobs, identical
+from numpy.testing import assert_array_equal
+from sklearn.base import clone
+
+from decnp import DEC, Checkpoint, CheckpointError, StackedAutoencoder
+from decnp import checkpoint as module
+
+SCHEDULES = {
+    "paper": BY_THE_BOOK,
+    "shuffled": replace(BY_THE_BOOK, shuffle=True, init_std=None, lr_decay="cosine", finetune_dropout=0.2,
+                        momentum_restart=False),
+    "adam": replace(BY_THE_BOOK, optimizer="adam", lr=1e-3, shuffle=True, pretrain_iter=0, init_std=None),
+}
+
+
+class Killed(BaseException):
+    """A process that ends."""
+
+
+class KilledAt(Checkpoint):
+    """Writes after each step, until the run is killed after so many."""
+
+    def __init__(self, path, steps):
+        super().__init__(path, every=0)
+        self.steps = steps
+
+    def keep(self, state):
+        super().keep(state)
+        self.steps -= 1
+        if self.steps == 0:
+            raise Killed
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "run.checkpoint"
+
+
+def dec(profile=BY_THE_BOOK, checkpoint=None, **settings):
+    small = {"hidden_layer_sizes": (5, 4, 2), "n_init": 3, "batch_size": 64, "engine": "numpy", "tol": 0}
+    return DEC(3, profile=profile, checkpoint=checkpoint, **{**small, "random_state": 0, **settings})
+
+
+def n_steps(X, **settings):
+    """How often a whole run asks its checkpoint."""
+    asked = []
+
+    class Counting(Checkpoint):
+        def keep(self, state):
+            asked.append(1)
+
+    dec(checkpoint=Counting("never written"), **settings).fit(X)
+    return len(asked)
+
+
+def all_that_a_run_leaves(dec):
+    return [dec.initial_labels_, dec.initial_centers_, np.array(dec.n_iter_), np.array(dec.autoencoder_.scale_)]
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES)
+def test_killed_after_any_step_it_ends_in_the_same_bits(X, path, schedule):
+    profile = SCHEDULES[schedule]
+    whole = dec(profile).fit(X)
+    steps = n_steps(X, profile=profile)
+    assert steps == 3 * profile.pretrain_iter + profile.finetune_iter + profile.max_iter
+    ends = np.cumsum([profile.pretrain_iter] * 3 + [profile.finetune_iter, *[profile.update_interval] * 5])
+    for killed_at in sorted({1, 2, 3, *ends, *ends + 1, steps - 1, steps} - {0} & set(range(steps + 1))):
+        with pytest.raises(Killed):
+            dec(profile, KilledAt(path, killed_at)).fit(X)
+        again = dec(profile, path).resume(X)
+        assert identical(whole, again), killed_at
+        for one, other in zip(all_that_a_run_leaves(whole), all_that_a_run_leaves(again), strict=True):
+            assert_array_equal(one, other)
+        assert again.history_ == whole.history_ and again.autoencoder_.history_ == whole.autoencoder_.history_
+        assert (again.stop_reason_, again.converged_) == (whole.stop_reason_, whole.converged_)
+        assert not path.exists()
+
+
+def test_killed_again_and_again(X, path):
+    whole, killed = dec().fit(X), 0
+    with pytest.raises(Killed):
+        dec(checkpoint=KilledAt(path, 3)).fit(X)
+    while True:
+        try:
+            again = dec(checkpoint=KilledAt(path, 7)).resume(X)
+            break
+        except Killed:
+            killed += 1
+    assert killed > 5 and identical(whole, again) and again.history_ == whole.history_
+
+
+def test_a_phase_that_diverged_goes_on_at_its_own_rate(X, path):
+    profile = replace(BY_THE_BOOK, lr=60.0, lr_halvings=9, pretrain_iter=0)
+    whole = dec(profile).fit(X)
+    reported = [step.iteration for step in whole.history_ if step.phase == "finetune"]
+    assert reported != sorted(reported)  # it started again
+    for killed_at in range(1, 30, 3):
+        with pytest.raises(Killed):
+            dec(profile, KilledAt(path, killed_at)).fit(X)
+        again = dec(profile, path).resume(X)
+        assert identical(whole, again) and again.history_ == whole.history_
+
+
+def test_from_an_autoencoder_that_is_given(X, autoencoder, path):
+    whole = dec(autoencoder=autoencoder).fit(X)
+    with pytest.raises(Killed):
+        dec(autoencoder=autoencoder, checkpoint=KilledAt(path, 9)).fit(X)
+    assert identical(whole, dec(autoencoder=autoencoder, checkpoint=path).resume(X))
+    with pytest.raises(Killed):
+        dec(autoencoder=autoencoder, checkpoint=KilledAt(path, 9)).fit(X)
+    other = StackedAutoencoder((5, 4, 2), profile=replace(BY_THE_BOOK, finetune_iter=1), random_state=1).fit(X)
+    with pytest.raises(CheckpointError, match="another run: autoencoder was '"):
+        dec(autoencoder=other, checkpoint=path).resume(X)
+
+
+@pytest.mark.parametrize("seed", [None, "PCG64", "MT19937", "Philox", "SFC64"])
+def test_the_generators_are_kept_and_not_only_their_seed(X, path, seed):
+    def random_state():
+        return seed and np.random.Generator(getattr(np.random, seed)(5))
+
+    seen = []
+    with pytest.raises(Killed):
+        for step in dec(checkpoint=KilledAt(path, 20), random_state=random_state()).steps(X):
+            seen.append(step)
+    one, two = (dec(checkpoint=path, random_state=random_state()) for _ in range(2))
+    kept = path.read_bytes()
+    one.resume(X)
+    path.write_bytes(kept)
+    two.resume(X)
+    assert identical(one, two) and one.history_[: len(seen)] == seen
+    if seed:
+        assert identical(one, dec(random_state=random_state()).fit(X))
+
+
+# ---------------------------------------------------------------- another run, another file
+
+@pytest.fixture
+def kept(X, path):
+    with pytest.raises(Killed):
+        dec(checkpoint=KilledAt(path, 20)).fit(X)
+    return path
+
+
+@pytest.mark.parametrize("settings, sentence", [
+    ({"n_init": 4}, "n_init was 3, and is 4 now"),
+    ({"alpha": 2.0}, "alpha was 1.0, and is 2.0 now"),
+    ({"random_state": 1}, "random_state was 0, and is 1 now"),
+    ({"random_state": None}, "random_state was 0, and is 'NoneType' now"),
+    ({"hidden_layer_sizes": (5, 2)}, r"hidden_layer_sizes was \[5, 4, 2\], and is \[5, 2\] now"),
+    ({"profile": replace(BY_THE_BOOK, lr_every=5)}, "lr_every was 4, and is 5 now"),
+    ({"max_iter": 31}, "max_iter was 32, and is 31 now"),
+    ({"dtype": "float32"}, "dtype was 'float64', and is 'float32' now"),
+    ({"engine": "numba"}, "engine was 'numpy', and is 'numba' now"),
+], ids=lambda value: next(iter(value)) if isinstance(value, dict) else "")
+def test_another_recipe_is_refused_with_the_difference(X, kept, settings, sentence):
+    with pytest.raises(CheckpointError, match=f"run.checkpoint is of another run: {sentence}"):
+        dec(checkpoint=kept, **settings).resume(X)
+    assert kept.exists()
+
+
+def test_other_data_are_refused(X, kept):
+    other = X.copy()
+    other[3, 2] = np.nextafter(other[3, 2], 9)
+    with pytest.raises(CheckpointError, match="another run: the sha256 of X was '"):
+        dec(checkpoint=kept).resume(other)
+    with pytest.raises(CheckpointError, match=r"another run: the shape of X was \[150, 6\], and is \[149, 6\] now"):
+        dec(checkpoint=kept).resume(X[:-1])
+
+
+def test_another_number_of_threads_is_warned_of(X, kept, monkeypatch):
+    monkeypatch.setattr(module, "_machine", lambda: ["NumPy 0", "another BLAS (threads: 99)"])
+    with pytest.warns(RuntimeWarning, match=r"the run began with NumPy .* and goes on with NumPy 0, another BLAS \(threads: 99\)"):
+        dec(checkpoint=kept).resume(X)
+
+
+def test_nothing_to_resume(X, path):
+    with pytest.raises(FileNotFoundError):
+        dec(checkpoint=path).resume(X)
+    with pytest.raises(ValueError, match="to resume, checkpoint must be the path of a checkpoint; got None"):
+        dec().resume(X)
+
+
+def test_files_that_are_no_checkpoints_are_refused(X, kept, tmp_path):
+    content = kept.read_bytes()
+    fitted = dec().fit(X)
+    fitted.save(tmp_path / "model.decnp")
+    with zipfile.ZipFile(kept) as archive:
+        header = json.loads(archive.read("header.json"))
+    header["format"] = 99
+    wrong = {"empty": b"", "a model": (tmp_path / "model.decnp").read_bytes(), "cut": content[:-99], "words": b"hello",
+             "flipped": content[: len(content) // 2] + bytes([content[len(content) // 2] ^ 1]) + content[len(content) // 2 + 1:]}
+    for bad in wrong.values():
+        kept.write_bytes(bad)
+        with pytest.raises(CheckpointError, match="is no checkpoint"):
+            dec(checkpoint=kept).resume(X)
+        assert kept.read_bytes() == bad
+    kept.write_bytes(content)
+    with zipfile.ZipFile(kept) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    members["header.json"] = json.dumps(header).encode()
+    with zipfile.ZipFile(kept, "w") as archive:
+        for name, member in members.items():
+            archive.writestr(name, member)
+    with pytest.raises(CheckpointError, match="is a checkpoint of another decnp: its format is 99, this one reads 1"):
+        dec(checkpoint=kept).resume(X)
+
+
+# ---------------------------------------------------------------- when it is written
+
+def test_it_is_written_when_it_is_time(X, path, monkeypatch):
+    now, written = [0.0], []
+    monkeypatch.setattr(module.time, "monotonic", lambda: now[0])
+
+    class Noted(Checkpoint):
+        def keep(self, state):
+            now[0] += 60
+            super().keep(state)
+
+        def write(self, state):
+            written.append(now[0] / 60)
+            super().write(state)
+
+    dec(checkpoint=Noted(path, every=12.5)).fit(X)
+    assert written == [float(minute) for minute in range(13, 71, 13)]
+    assert not path.exists()  # the run is complete
+
+
+def test_stop_writes_and_ends_the_run(X, path):
+    checkpoint = Checkpoint(path, every=np.inf)
+    seen = []
+    with pytest.raises(KeyboardInterrupt):
+        for step in dec(checkpoint=checkpoint).steps(X):
+            seen.append(step)
+            if step.phase == "finetune":
+                checkpoint.stop()
+    assert seen[-1].iteration == 1
+    assert identical(dec().fit(X), dec(checkpoint=path).resume(X))
+
+
+@pytest.mark.parametrize("error", [errno.ENOSPC, errno.EROFS])
+def test_what_cannot_be_written_is_warned_of_and_the_last_good_one_stays(X, path, monkeypatch, error):
+    class Full(Checkpoint):
+        left = 30
+
+        def keep(self, state):
+            Full.left -= 1
+            if Full.left == 0:
+                monkeypatch.setattr(os, "fsync", self.fail)
+            super().keep(state)
+
+        def fail(self, *_):
+            raise OSError(error, os.strerror(error))
+
+    with pytest.warns(RuntimeWarning, match=f"could not be written .{os.strerror(error)}.; the one before it stays"):
+        for step in dec(checkpoint=Full(path, every=0)).steps(X):
+            pass
+    monkeypatch.undo()
+    assert os.listdir(path.parent) == [path.name]  # nothing half written
+    assert identical(dec().fit(X), dec(checkpoint=path).resume(X))
+
+
+def test_a_folder_that_is_not_there_is_warned_of(X, tmp_path):
+    with pytest.warns(RuntimeWarning, match="No such file or directory.; there is none yet"):
+        dec(checkpoint=Checkpoint(tmp_path / "none" / "c", every=0)).fit(X)
+
+
+def test_what_a_killed_run_left_half_written_goes(X, kept):
+    part = kept.with_name(f".{kept.name}.0123abcd.part")
+    part.write_bytes(b"half")
+    dec(checkpoint=kept).resume(X)
+    assert os.listdir(kept.parent) == []
+
+
+def test_it_is_no_part_of_the_result(X, path):
+    model = dec(checkpoint=path)
+    assert clone(model).checkpoint == path
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert identical(model.fit(X), dec().fit(X))
+
+
+def test_large_histories_fit(path):
+    """The header of a file is bounded; 5000 refreshes must not fill it."""
+    X = blobs(n=20, n_features=2)
+    profile = replace(BY_THE_BOOK, pretrain_iter=0, finetune_iter=2, update_interval=1, max_iter=5000, kl_lr=1e-3)
+    steps = n_steps(X, profile=profile, hidden_layer_sizes=(2,))
+    with pytest.raises(Killed):
+        dec(profile, LastOnly(path, steps), hidden_layer_sizes=(2,)).fit(X)
+    again = dec(profile, path, hidden_layer_sizes=(2,)).resume(X)
+    assert len(again.history_) == 5004
+
+
+class LastOnly(KilledAt):
+    def keep(self, state):
+        self.every = 0 if self.steps == 1 else np.inf
+        super().keep(state)
