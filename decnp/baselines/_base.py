@@ -57,7 +57,7 @@ def nontrivial_eigenvectors(L, trivial: np.ndarray, c: int, rng) -> np.ndarray:
     p = null.shape[1]
     if p > c + 1:
         warnings.warn(f"the graph has {p} parts, more than n_clusters + 1 = {c + 1}: only the largest are told "
-                      "apart; a larger n_neighbors joins parts", UserWarning, stacklevel=4)
+                      "apart; a larger n_neighbors joins parts", UserWarning, stacklevel=3)
     parts = null[:, : c + 1]
     first = parts.T @ trivial  # (min(p, c + 1),): the trivial vector among them
     across = np.linalg.qr(np.column_stack([first, np.eye(len(first))]))[0][:, 1:]
