@@ -40,6 +40,11 @@ def test_cliques_are_the_loops(n, k, dtype, monkeypatch):
             found.squared_distances()[i], ((X[i].astype(float) - X[found.neighbors[i]]) ** 2).sum(axis=1), atol=1e-10)
 
 
+def test_of_equally_near_points_the_earlier_come_first():
+    X = np.arange(40.0)[:, None]  # i - 1 and i + 1 are as far from i
+    np.testing.assert_array_equal(find_cliques(X).neighbors, naive.cliques(X, 5))
+
+
 def test_a_far_offset_changes_no_neighbor():
     X = np.round(blobs(n=200, n_features=4, dtype=np.float32) * 64)  # whole numbers, exact also at the offset
     np.testing.assert_array_equal(find_cliques(X + np.float32(2**20)).neighbors, find_cliques(X).neighbors)
@@ -111,7 +116,8 @@ def test_sec_eliminates_W_and_b(n, D, gamma):
     np.testing.assert_allclose(np.trace(F.T @ M @ F), least, rtol=1e-10)
     np.testing.assert_allclose(Y.T @ Y, np.diag(t), atol=1e-11)
     for _ in range(5):  # and nothing near by is less
-        there = naive.sec_objective(X, L, F, W + 1e-3 * rng.normal(size=W.shape), b + 1e-3 * rng.normal(size=3), mu, gamma)
+        near_W, near_b = W + 1e-3 * rng.normal(size=W.shape), b + 1e-3 * rng.normal(size=3)
+        there = naive.sec_objective(X, L, F, near_W, near_b, mu, gamma)
         assert there > least
 
 

@@ -34,7 +34,7 @@ ACCURACY = 1e-2
 """The largest ||M v - theta v|| that ``lanczos`` lets pass, as a share of the next eigenvalue after those wanted."""
 
 SEEDED = "rng" in inspect.signature(eigsh).parameters
-"""Whether ARPACK's restarts can be seeded. Older SciPy cannot: there, eigenvectors repeat to ``tol``, not to the bit."""
+"""Whether ARPACK's restarts can be seeded. Older SciPy cannot: its eigenvectors repeat to ``tol`` only."""
 
 
 class Regression(NamedTuple):
@@ -73,7 +73,9 @@ def regression(X: np.ndarray, gamma: float) -> Regression:
     return Regression(Y, np.r_[1.0, t[keep]])
 
 
-def smallest_eigenvectors(L, count: int, rng, *, mu: float = 0.0, fit: Regression | None = None, null=None) -> np.ndarray:
+def smallest_eigenvectors(
+    L, count: int, rng, *, mu: float = 0.0, fit: Regression | None = None, null=None
+) -> np.ndarray:
     """The ``count`` smallest eigenvectors of M = L + mu (I - Y Y^T), (n, count), in ascending order.
 
     Parameters
@@ -108,8 +110,8 @@ def smallest_eigenvectors(L, count: int, rng, *, mu: float = 0.0, fit: Regressio
                 F = direct(L, count, mu, fit, null, start, bound)
     except ArpackNoConvergence:
         raise RuntimeError(
-            f"the {count} smallest eigenvectors did not converge: eigenvalues lie too close together; take a larger lam, "
-            "gamma or n_neighbors"
+            f"the {count} smallest eigenvectors did not converge: eigenvalues lie too close together; "
+            "take a larger lam, gamma or n_neighbors"
         ) from None
     return F * np.where(F.max(axis=0) >= -F.min(axis=0), 1, -1)
 
@@ -154,7 +156,7 @@ def direct(L, count, mu, fit, null, start, bound):
     (B - mu Y Y^T)^-1 = B^-1 + B^-1 Y (I / mu - Y^T B^-1 Y)^-1 Y^T B^-1.
     """
     sigma = -1e-9 * (bound + mu)
-    B = (L + (mu - sigma) * sparse.eye_array(len(start))).tocsc()
+    B = (L + (mu - sigma) * sparse.csr_array(sparse.eye(len(start)))).tocsc()
     lu = splu(B, permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0, options={"SymmetricMode": True})
     if fit is not None:
         Z = lu.solve(fit.Y)  # B^-1 Y

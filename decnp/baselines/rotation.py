@@ -31,7 +31,8 @@ def spectral_rotation(F: np.ndarray, n_init: int, rng: np.random.Generator) -> t
 
     Source: Yu & Shi 2003; LDMGI (Yang et al. 2010) with 20 starts, as in the DEC paper. Differs from them: no.
 
-    >>> labels, R, objective = spectral_rotation(np.array([[2.0, 0.0], [0.0, 3.0], [1.0, 0.0]]), 3, np.random.default_rng(0))
+    >>> F = np.array([[2.0, 0.0], [0.0, 3.0], [1.0, 0.0]])
+    >>> labels, R, objective = spectral_rotation(F, 3, np.random.default_rng(0))
     >>> bool(labels[0] == labels[2] != labels[1]), round(objective, 12) + 0.0
     (True, 0.0)
     """

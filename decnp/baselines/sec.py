@@ -43,7 +43,7 @@ class SEC(SpectralBaseline):
     embedding_ : (n, c) F, eigenvectors of length 1
     n_features_in_ : D
 
-    Source: Nie et al. 2011, in whose MATLAB code mu and gamma are called otherwise: mu = mu' gamma', gamma = 1 / gamma'.
+    Source: Nie et al. 2011; their MATLAB code has mu' and gamma' with mu = mu' gamma' and gamma = 1 / gamma'.
     Differs from the DEC paper: it does not say which Laplacian, gamma and range of mu it used.
 
     >>> from decnp.baselines import SEC
@@ -77,7 +77,8 @@ class SEC(SpectralBaseline):
         check_number("mu", self.mu, low=0)
         for name in ("gamma", "gamma_l"):
             check_number(name, getattr(self, name), low=0, above=True)
-        for name, known in (("laplacian", ("local_regression", "normalized_cut")), ("assign_labels", ("kmeans", "rotation"))):
+        choices = {"laplacian": ("local_regression", "normalized_cut"), "assign_labels": ("kmeans", "rotation")}
+        for name, known in choices.items():
             if getattr(self, name) not in known:
                 raise ValueError(f"{name} must be {known[0]!r} or {known[1]!r}; got {getattr(self, name)!r}")
         eigen_rng, label_rng = as_generator(self.random_state).spawn(2)
