@@ -1,0 +1,10 @@
+"""The DEC paper's spectral baselines, LDMGI and SEC, and the neighbour graph that they share.
+
+k-means, Gaussian mixtures and plain spectral clustering are scikit-learn's.
+"""
+
+from decnp.baselines.cliques import Cliques, find_cliques
+from decnp.baselines.ldmgi import LDMGI
+from decnp.baselines.sec import SEC
+
+__all__ = ["LDMGI", "SEC", "Cliques", "find_cliques"]
