@@ -1,7 +1,7 @@
 """The ``decnp`` command: a thin door to the package. What is printed is said here, what is done elsewhere.
 
 Results go to standard output; progress, warnings and errors to standard error. Exit status: 0 when done,
-1 when ``gradcheck`` finds something wrong, 2 with one sentence for bad input, 130 when interrupted.
+1 when ``gradcheck`` finds something wrong, 2 with one sentence for bad input, 130 when interrupted (Ctrl-C, SIGTERM).
 """
 
 from __future__ import annotations
@@ -57,11 +57,12 @@ def _add_fit(commands):
                     "Labels, where they are known, are used for the scores at the end and for nothing else.",
         epilog="examples:\n"
                "  decnp fit digits --n-clusters 10 --seed 0 --out run\n"
-               "  decnp fit mydata.csv --n-clusters 5 --labels mylabels.txt --out run\n\n"
+               "  decnp fit mydata.csv --n-clusters 5 --labels mylabels.txt --out run\n"
+               "  decnp fit --resume run\n\n"
                "DIR takes labels.npy, embedding.npy, centroids.npy, model.decnp and run.json (the whole recipe).\n"
                "An earlier run in it is replaced only when the new one is complete.",
     )
-    fit.add_argument("source", metavar="SOURCE",
+    fit.add_argument("source", metavar="SOURCE", nargs="?",
                      help="mnist, digits, or a file with one row for each sample: .npy, .npz (array X), or .csv")
 
     data = fit.add_argument_group("what to find")
@@ -70,6 +71,10 @@ def _add_fit(commands):
     data.add_argument("--labels", metavar="FILE",
                       help="true labels, one for each row: .npy, .npz (array y), .csv or .txt; only for the scores")
     data.add_argument("--out", metavar="DIR", help="write the results into this folder (default: only print them)")
+    data.add_argument("--checkpoint-every", type=_number(0), default=10.0, metavar="MINUTES",
+                      help="keep the run's state in DIR so often, for --resume (default: 10); Ctrl-C keeps it too")
+    data.add_argument("--resume", metavar="DIR",
+                      help="go on with the run that was begun with --out DIR, to the same end; without SOURCE")
 
     how = fit.add_argument_group("how to train")
     how.add_argument("--profile", choices=["fast", "paper"], default="fast",
@@ -95,7 +100,7 @@ def _add_fit(commands):
     words = fit.add_argument_group("what to print")
     words.add_argument("-q", "--quiet", action="store_true", help="no progress; the results only")
     words.add_argument("--json", action="store_true", help="the results as JSON instead of words")
-    fit.set_defaults(run=_fit)
+    fit.set_defaults(run=_fit, begun=False)
 
 
 def _add_gradcheck(commands):
@@ -179,8 +184,8 @@ def main(argv: list[str] | None = None) -> int:
     except UserError as error:
         _say(f"error: {error}")
         return 2
-    except KeyboardInterrupt:
-        _say("interrupted; nothing was written")
+    except KeyboardInterrupt as stop:
+        _say(str(stop) or "interrupted; nothing was written")
         return 130
     except BrokenPipeError:  # whoever read our output has gone, as in "| head"; what was to be written is written
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -188,14 +193,19 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _fit(args, argv) -> int:
-    from .training import TrainingError  # late: --help stays quick
+    from .checkpoint import CheckpointError  # late: --help stays quick
     from .datasets import DataError
-    from .run import UserError, fit_command
+    from .run import fit_command
+    from .training import TrainingError
 
+    if args.resume:
+        args, argv = _begun(args, argv)
+    elif args.source is None:
+        raise UserError("fit needs a SOURCE, or --resume DIR (see decnp fit --help)")
     try:
         with closing(_Progress(args.quiet)) as progress:
             run = fit_command(args, argv, progress.note, progress.watch)
-    except (UserError, DataError, TrainingError) as error:
+    except (UserError, DataError, TrainingError, CheckpointError) as error:
         _say(f"error: {error}")
         return 2
     except MemoryError as error:
@@ -210,6 +220,24 @@ def _fit(args, argv) -> int:
         print(_in_words(run, args.out))
     sys.stdout.flush()
     return 0
+
+
+def _begun(args, argv):
+    """The arguments that the run in --resume DIR was begun with; its files are where they were."""
+    from .unfinished import asked_for
+
+    others = [word for word in argv if word not in ("fit", "-q", "--quiet", "--json", "--resume", args.resume,
+                                                    f"--resume={args.resume}")]
+    if others:
+        raise UserError(f"--resume takes everything from DIR, and only --quiet and --json beside it; got {others[0]}")
+    first_argv, folder, kept = asked_for(args.resume)
+    first = build_parser().parse_args(first_argv)
+    for name in ("source", "labels"):
+        path = getattr(first, name)
+        if path and os.path.splitext(path)[1] and (folder / path).exists():  # mnist and digits are no files
+            setattr(first, name, str(folder / path))
+    first.out, first.quiet, first.json, first.resume, first.begun = args.resume, args.quiet, args.json, kept, True
+    return first, first_argv
 
 
 def _gradcheck(args, argv) -> int:

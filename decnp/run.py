@@ -13,7 +13,7 @@ import shlex
 import sys
 import tempfile
 import time
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, fields, replace
 from datetime import datetime, timezone
 from importlib import metadata
@@ -24,6 +24,7 @@ import numpy as np
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from . import __version__
+from .checkpoint import Checkpoint
 from .datasets import load_digits, load_mnist
 from .datasets.files import read_labels, read_table, write_all_aside
 from .dec import DEC
@@ -33,6 +34,7 @@ from .metrics import adjusted_rand_index, cluster_accuracy, normalized_mutual_in
 from .persistence import write_model
 from .profiles import Profile, profile_for
 from .training import Step
+from .unfinished import CHECKPOINT, begin, end, give_up, stopped_by_signals
 
 if os.name == "posix":
     import resource
@@ -61,13 +63,15 @@ def fit_command(args, argv: list[str], note: Callable[[str], None], watch: Calla
     start = time.perf_counter()
     with _output_folder(args) as out:
         X, y, model = _prepare(args, note)
+        if out and not args.begun:
+            begin(out, argv)
         with threadpool_limits(args.threads, "blas") if args.threads else nullcontext():
-            timings = {"load": round(time.perf_counter() - start, 2), **_train(model, X, watch)}
+            timings = {"load": round(time.perf_counter() - start, 2), **_train(model, X, watch, args.resume)}
             run = {
                 "command": shlex.join(["decnp", *argv]),
                 "source": {"name": args.source, "n_samples": len(X), "n_features": X.shape[1]},
                 **_result(model, X, y),
-                "seconds": {**timings, "total": round(time.perf_counter() - start, 2)},
+                "seconds": {**timings, "total": round(sum(timings.values()), 2)},
                 "peak_memory_mb": _peak_memory(),
                 "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
                 "versions": {"decnp": __version__, "python": platform.python_version(),
@@ -79,6 +83,7 @@ def fit_command(args, argv: list[str], note: Callable[[str], None], watch: Calla
             }
             if out:
                 _write(out, model, X, run)
+                end(out)
     return run
 
 
@@ -95,6 +100,7 @@ def _prepare(args, note):
         args.n_clusters or (10 if known else 8), hidden_layer_sizes=args.hidden, alpha=args.alpha,
         profile=_profile(args, len(X)), update_interval=args.update_interval, max_iter=args.max_iter, tol=args.tol,
         random_state=args.seed, dtype="float32",
+        checkpoint=Checkpoint(Path(args.out) / CHECKPOINT, args.checkpoint_every) if args.out else None,
     )
     engine_for(model.engine)  # the kernels are loaded now, so that the first phase's time is its own
     try:
@@ -132,6 +138,9 @@ def _output_folder(args) -> Iterator[Optional[Path]]:
     try:
         if not made and not out.is_dir():
             raise UserError(f"--out {out} is a file, not a folder")
+        if (out / CHECKPOINT).exists() and not args.resume:
+            raise UserError(f"--out {out} holds a run that is not complete: decnp fit --resume {shlex.quote(str(out))} "
+                            f"goes on with it; delete {out / CHECKPOINT} to begin anew")
         held = [name for name in FILES if os.path.lexists(out / name)]
         if held and not (out / "run.json").is_file():
             raise UserError(f"--out {out} has {held[0]} but no run.json, so it holds no earlier run: choose another")
@@ -149,21 +158,23 @@ def _output_folder(args) -> Iterator[Optional[Path]]:
         yield out
     except BaseException:
         if made:
-            with suppress(OSError):
-                out.rmdir()
+            give_up(out)
         raise
 
 
-def _train(model: DEC, X, watch) -> dict[str, float]:
-    """Drain the run; returns the seconds that each phase took."""
+def _train(model: DEC, X, watch, resume) -> dict[str, float]:
+    """Drain the run; returns the seconds that each phase took, in earlier processes too up to their last report."""
     timings: dict[str, float] = {}
     last = time.perf_counter()
-    for step in model.steps(X):
-        now = time.perf_counter()
-        timings[step.phase] = timings.get(step.phase, 0.0) + now - last
-        last = now
-        watch(step)
-    return {phase: round(seconds, 2) for phase, seconds in timings.items()}
+    with stopped_by_signals(model.checkpoint):
+        for step in model.steps(X, resume):
+            if model.checkpoint:
+                timings = model.checkpoint.notes.setdefault("seconds", timings)
+            now = time.perf_counter()
+            timings[step.phase] = round(timings.get(step.phase, 0.0) + now - last, 2)
+            last = now
+            watch(step)
+    return timings
 
 
 def _result(model: DEC, X, y) -> dict:
@@ -180,7 +191,7 @@ def _result(model: DEC, X, y) -> dict:
         "n_clusters": k,
         "seed": model.random_state,
         "profile": asdict(model._profile(len(X))),
-        "parameters": {n: v for n, v in model.get_params(deep=False).items() if n != "profile"},
+        "parameters": {n: v for n, v in model.get_params(deep=False).items() if n not in ("profile", "checkpoint")},
         "n_iter": model.n_iter_,
         "converged": model.converged_,
         "stop_reason": model.stop_reason_,

@@ -1,0 +1,93 @@
+"""A run of ``decnp fit --out DIR`` that is not complete: what DIR then holds, and how the run is taken up again.
+
+``resume.json`` is written when the run begins and says what was asked for; ``checkpoint.decnp`` comes after some
+minutes, or when the run is interrupted. Both go when the results are there.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import signal
+import threading
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Iterator, Optional
+
+from .checkpoint import Checkpoint
+from .datasets.files import write_aside
+from .errors import UserError
+
+__all__ = ["CHECKPOINT", "begin", "end", "give_up", "asked_for", "stopped_by_signals"]
+
+CHECKPOINT = "checkpoint.decnp"
+ASKED_FOR = "resume.json"
+
+
+def begin(out: Path, argv: list[str]) -> None:
+    """Note in the folder what was asked for, and from where. Raises UserError if it cannot be written."""
+    content = json.dumps({"argv": argv, "folder": os.getcwd()}, indent=1).encode()
+    try:
+        write_aside(out / ASKED_FOR, lambda file: file.write(content))
+    except OSError as error:
+        raise UserError(f"--out {out} cannot be written to: {error.strerror or error}") from error
+
+
+def end(out: Path) -> None:
+    """The results are there: nothing is left to be resumed."""
+    Checkpoint(out / CHECKPOINT).remove()
+    (out / ASKED_FOR).unlink(missing_ok=True)
+
+
+def give_up(out: Path) -> None:
+    """A run has failed in a folder that was made for it: the folder goes too, unless there is a checkpoint in it."""
+    if not (out / CHECKPOINT).exists():
+        with suppress(OSError):
+            (out / ASKED_FOR).unlink(missing_ok=True)
+            out.rmdir()
+
+
+def asked_for(out: str) -> tuple[list[str], Path, bool]:
+    """The arguments that the run in ``out`` was begun with, the folder that its paths start from, and whether there
+    is a checkpoint. Raises UserError if no run was begun in ``out``, or its note is damaged."""
+    path = Path(out) / ASKED_FOR
+    try:
+        note = json.loads(path.read_bytes())
+        argv, folder = [str(word) for word in note["argv"]], Path(note["folder"])
+    except FileNotFoundError as error:
+        raise UserError(f"--resume {out}: there is no run to go on with, for lack of {path}") from error
+    except OSError as error:
+        raise UserError(f"--resume {out}: cannot read {path}: {error.strerror or error}") from error
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        raise UserError(f"--resume {out}: {path} is damaged ({error})") from error
+    return argv, folder, (Path(out) / CHECKPOINT).exists()
+
+
+@contextmanager
+def stopped_by_signals(checkpoint: Optional[Checkpoint]) -> Iterator[None]:
+    """Ctrl-C and SIGTERM, once, let the step that is under way end, and the checkpoint be written; a second one does not."""
+    if checkpoint is None or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {}
+
+    def stop(number, frame):
+        checkpoint.stop()
+        restore()
+
+    def restore():
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        before[number] = signal.signal(number, stop)
+    try:
+        yield
+    except KeyboardInterrupt:
+        if checkpoint.path.exists():
+            raise KeyboardInterrupt(
+                f"interrupted; to go on: decnp fit --resume {shlex.quote(str(checkpoint.path.parent))}") from None
+        raise
+    finally:
+        restore()
