@@ -22,8 +22,8 @@ from typing import NamedTuple, Optional, TypeVar
 if os.name == "posix":
     import fcntl
 
-__all__ = ["DataError", "DataFile", "UnofficialData", "check_disk", "download", "download_folder", "find", "progress",
-           "sha256"]
+__all__ = ["DataError", "DataFile", "UnofficialData", "check_disk", "download", "download_folder", "file_sha256", "find",
+           "progress", "sha256"]
 
 CHECKOUT = Path(__file__).resolve().parents[2] / "data"  # absent when decnp is installed without its checkout
 TIMEOUT = 30  # seconds a mirror may stay silent
@@ -89,6 +89,15 @@ def sha256(*parts: bytes | memoryview) -> str:
     total = hashlib.sha256()
     for part in parts:
         total.update(part)
+    return total.hexdigest()
+
+
+def file_sha256(path: PathLike) -> str:
+    """The SHA-256 sum, in hexadecimal, of a file's bytes, read a chunk at a time."""
+    total = hashlib.sha256()
+    with open(path, "rb") as file:
+        while chunk := file.read(CHUNK):
+            total.update(chunk)
     return total.hexdigest()
 
 
