@@ -92,17 +92,17 @@ def _first_pass(paths, classes, verify):
     """How often each term occurs, and {document: class} in the order of the files."""
     totals: Counter[str] = Counter()
     y: dict[int, int] = {}
-    for name, path in paths.items():
-        digest = hashlib.sha256()
-        with progress(f"counting the terms of {path}", name, 0) as tell:
+    with progress("counting the terms of RCV1-v2", "terms", 0) as tell:
+        for name, path in paths.items():
+            digest = hashlib.sha256()
             for document, text in documents(path, str(path), digest, tell):
                 if document in classes:
                     if document in y:
                         raise DataError(f"{path} has document {document}, which came before")
                     totals.update(TERM.findall(text.lower()))
                     y[document] = classes[document]
-        if verify and digest.hexdigest() != TOKENS[name]:
-            raise _wrong_sum(path, name, digest)
+            if verify and digest.hexdigest() != TOKENS[name]:
+                raise _wrong_sum(path, name, digest)
     if not totals:
         raise DataError(f"{path} and the other token files have no term in a document of {', '.join(CLASSES)}")
     return totals, y
@@ -113,8 +113,8 @@ def _second_pass(paths, classes, vocabulary):
     from scipy.sparse import csr_matrix
 
     indices, data, indptr = array("i"), array("i"), array("q", [0])
-    for name, path in paths.items():
-        with progress(f"reading the counts of {path}", name, 0) as tell:
+    with progress("taking the counts of RCV1-v2", "counts", 0) as tell:
+        for path in paths.values():
             for document, text in documents(path, str(path), hashlib.sha256(), tell):
                 if document in classes:
                     counts = Counter(vocabulary[term] for term in TERM.findall(text.lower()) if term in vocabulary)
