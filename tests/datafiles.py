@@ -87,7 +87,8 @@ def put(folder, files, zipped=False):
 # ---------------------------------------------------------------- a mirror
 
 class Mirror(BaseHTTPRequestHandler):
-    """Serves server.files {path: bytes}; /cut/ hangs up after server.cut bytes, /deaf/ knows no Range, /both/ is both."""
+    """Serves server.files {path: bytes}; /cut/ hangs up after server.cut bytes, /deaf/ knows no Range, /both/ is both,
+    and /other/ calls the whole file a part of it."""
 
     def do_GET(self):
         kind, name = self.path.strip("/").split("/", 1)
@@ -97,12 +98,12 @@ class Mirror(BaseHTTPRequestHandler):
         if body is None:
             self.send_error(404)
             return
-        start = int(asked[len("bytes="):-1]) if asked and kind not in ("deaf", "both") else 0
+        start = int(asked[len("bytes="):-1]) if asked and kind not in ("deaf", "both", "other") else 0
         if asked and start >= len(body):
             self.send_error(416)
             return
-        self.send_response(206 if start else 200)
-        if start:
+        self.send_response(206 if start or kind == "other" else 200)
+        if start or kind == "other":
             self.send_header("Content-Range", f"bytes {start}-{len(body) - 1}/{len(body)}")
         self.send_header("Content-Length", str(len(body) - start))
         self.end_headers()

@@ -107,6 +107,12 @@ def test_a_mirror_that_knows_no_ranges_sends_everything(body):
     assert ranges(body) == ["bytes=4000-"]
 
 
+def test_a_mirror_that_sends_another_range_is_not_taken_at_its_word(body):
+    body.part.write_bytes(BODY[:4000])
+    assert body.get("other") == BODY
+    assert len(body.asked) == 1
+
+
 def test_a_mirror_that_knows_no_ranges_and_hangs_up_is_given_up(body):
     with pytest.raises(DataError, match=r"both/f failed \(.*IncompleteRead|both/f failed \(the connection ended"):
         body.get("both")
@@ -162,6 +168,18 @@ def test_two_at_a_time_do_not_write_into_one_file(body):
         assert first == body.part and second != first and second.stat().st_size == 0
         assert body.get("a") == BODY  # a third one
     assert names_in(body.target.parent) == ["f", "f.part"] and body.part.read_bytes() == BODY[:10]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a second process is only noticed where files can be locked")
+def test_a_part_that_another_process_has_just_finished_is_left_alone(body, monkeypatch):
+    def flock(file, how):
+        body.part.write_bytes(BODY)
+        os.replace(body.part, body.target)
+
+    monkeypatch.setattr(_files.fcntl, "flock", flock)
+    with _files._part_of(body.target) as part:
+        assert part not in (body.part, body.target) and part.stat().st_size == 0
+    assert names_in(body.target.parent) == ["f"] and body.target.read_bytes() == BODY
 
 
 def test_progress_counts_what_was_there(body, monkeypatch, capsys):

@@ -176,6 +176,14 @@ def test_unofficial_files_are_refused_unless_asked_for(folders):
     assert names_in(folders["cache"]) == []
 
 
+def test_unofficial_files_are_read_even_where_counts_of_the_official_ones_are_kept(official):
+    kept, _ = load_reuters10k()
+    put(official["env"], rcv1_files(corpus(30, seed=1)))
+    with pytest.warns(UnofficialData):
+        assert len(load_reuters10k(verify=False)[0]) == len(kept_of(corpus(30, seed=1))[0]) != len(kept)
+    assert_array_equal(load_reuters10k()[0], kept)
+
+
 def test_tokens_are_never_all_in_memory(folders, monkeypatch):
     """Ten times as long texts of the same terms take as much memory."""
     monkeypatch.setattr(_rcv1, "CHUNK", 1 << 14)

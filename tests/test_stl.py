@@ -59,9 +59,19 @@ def smooth(shape, seed=0):
     return (images_of(shape, seed) // 100 * 40).astype(np.uint8)
 
 
-@pytest.mark.parametrize("images", [images_of((2, 24, 24, 3)), images_of((1, 40, 32, 3), 1), smooth((2, 32, 24, 3)),
-                                    images_of((1, 96, 96, 3), 2), np.zeros((1, 24, 24, 3), np.uint8)],
-                         ids=["square", "tall", "ties", "full size", "black"])
+def dots(*points):
+    """A black image with some dots, {(row, column): grey value}."""
+    image = np.zeros((1, 24, 24, 3), np.uint8)
+    for row, column, value in points:
+        image[0, row, column] = value
+    return image
+
+
+@pytest.mark.parametrize("images", [
+    images_of((2, 24, 24, 3)), images_of((1, 40, 32, 3), 1), smooth((2, 32, 24, 3)), images_of((1, 96, 96, 3), 2), dots(),
+    dots((4, 4, 1)),  # so faint that the 1e-4 in the energy counts
+    dots((11, 12, 168), (12, 11, 97)),  # a gradient of (168, 97): 20 or 40 degrees by the fifth digit of the directions
+], ids=["square", "tall", "ties", "full size", "black", "faint", "between"])
 def test_hog_is_the_plain_loop(images):
     # votes are added in another order: 1e-12 is a thousand times what that makes
     assert_allclose(hog(images), [naive_hog(image) for image in images], rtol=0, atol=1e-12)
@@ -287,6 +297,18 @@ def test_unofficial_files_are_refused_unless_asked_for(folders):
         with pytest.warns(UnofficialData, match=r"train_X\.bin and the other files of STL-10 are taken unchecked"):
             assert load().shape == (rows, 1428)
     assert names_in(folders["cache"]) == ["unofficial-stl-hog-autoencoder-v1.npy"]  # its name says so, and no more is kept
+
+
+def test_unofficial_files_are_read_even_where_features_of_the_official_ones_are_kept(official):
+    place(official["env"], "unpacked")
+    kept, _ = load_stl()
+    stl_autoencoder_rows()
+    put(official["env"], unpacked({"train_X.bin": FILES["train_X.bin"][::-1]}))
+    with pytest.warns(UnofficialData):
+        assert abs(load_stl(verify=False)[0] - kept).max() > 0.1
+    with pytest.warns(UnofficialData):
+        assert abs(stl_autoencoder_rows(verify=False) - stl_autoencoder_rows()).max() > 0.1
+    assert_array_equal(load_stl()[0], kept)
 
 
 def test_unofficial_rows_are_written_anew(folders):
