@@ -38,15 +38,16 @@ def stl_contents(n_train=4, n_test=3, n_unlabeled=8, seed=0):
     images = {split: rng.integers(0, 256, (n, 96, 96, 3), np.uint8)
               for split, n in (("train", n_train), ("test", n_test), ("unlabeled", n_unlabeled))}
     labels = {split: rng.integers(1, 11, len(images[split])).astype(np.uint8) for split in ("train", "test")}
-    return {**{f"{split}_X.bin": x for split, x in images.items()}, **{f"{split}_y.bin": y for split, y in labels.items()}}
+    return {**{f"{split}_X.bin": x for split, x in images.items()},
+            **{f"{split}_y.bin": y for split, y in labels.items()}}
 
 
 def stl_bytes(array):
     """As the official files have it: of each image the three channels, each by columns; or the labels."""
     if array.ndim == 1:
         return bytes(array.tolist())
-    return b"".join(bytes(image[row, column, channel] for channel in range(3) for column in range(96) for row in range(96))
-                    for image in array)
+    places = [(row, column, channel) for channel in range(3) for column in range(96) for row in range(96)]
+    return b"".join(bytes(image[place] for place in places) for image in array)
 
 
 def stl_archive(files):
@@ -67,11 +68,12 @@ TOPICS = "rcv1-v2.topics.qrels"
 
 
 def rcv1_files(documents):
-    """{name: bytes} of a small RCV1-v2: ``documents`` are (number, text, topics), shared out over the files in order."""
+    """{name: bytes} of a small RCV1-v2: ``documents`` are (number, text, topics), and go into the files in order."""
     share = -(-len(documents) // len(TOKEN_FILES))
     files = {}
     for i, name in enumerate(TOKEN_FILES):
-        files[name] = "".join(f".I {number}\n.W\n{text}\n\n" for number, text, _ in documents[i * share:][:share]).encode()
+        own = documents[i * share:][:share]
+        files[name] = "".join(f".I {number}\n.W\n{text}\n\n" for number, text, _ in own).encode()
     files[TOPICS] = "".join(f"{topic} {number} 1\n" for number, _, topics in documents for topic in topics).encode()
     return files
 

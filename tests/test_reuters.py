@@ -22,7 +22,8 @@ from decnp.datasets.reuters import tfidf
 
 SAMPLE = Path(os.environ.get("DECNP_DATA", "")) / "reuters10k_counts.npz"  # before the tests change it
 ROOTS = ["CCAT", "GCAT", "MCAT", "ECAT"]
-WORDS = [f"{stem}{ending}" for stem in ("oil", "bank", "Vot", "gold-pric", "x", "é", "u.s", "a_1") for ending in ("", "s", "ed", "7")]
+STEMS = ["oil", "bank", "Vot", "gold-pric", "x", "é", "u.s", "a_1"]
+WORDS = [f"{stem}{ending}" for stem in STEMS for ending in ("", "s", "ed", "7")]
 
 
 def corpus(n=60, seed=0, words=WORDS):
@@ -82,8 +83,10 @@ def test_counts_are_scikit_learns(folders, seed, max_features, zipped):
     assert counts.terms == vectorizer.get_feature_names_out().tolist()
 
 
-@given(st.lists(st.lists(st.sampled_from([f"t{i}" for i in range(40)]), min_size=1, max_size=12), min_size=1, max_size=12),
-       st.integers(1, 30))
+TEXTS = st.lists(st.sampled_from([f"t{i}" for i in range(40)]), min_size=1, max_size=12)
+
+
+@given(st.lists(TEXTS, min_size=1, max_size=12), st.integers(1, 30))
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_equally_frequent_terms_are_chosen_as_scikit_learn_does(folders, documents, max_features):
     """Few occurrences of many terms: nearly every choice is among equals."""
@@ -169,7 +172,7 @@ def test_the_order_of_the_official_documents():
 
 def test_unofficial_files_are_refused_unless_asked_for(folders):
     put(folders["env"], rcv1_files(corpus()))
-    with pytest.raises(DataError, match=rf"{TOPICS} is not the official {TOPICS}: it gives \d+ documents .*, not 685071$"):
+    with pytest.raises(DataError, match=rf"{TOPICS} is not the official {TOPICS}: it gives \d+ doc.*, not 685071$"):
         load_reuters10k()
     with pytest.warns(UnofficialData, match="taken unchecked, so what comes out is no result on REUTERS"):
         load_reuters10k(verify=False)
@@ -206,7 +209,7 @@ DOCUMENTS = [(i, f"word{i} more", [ROOTS[i % 4]]) for i in range(10)]
 GOOD = rcv1_files(DOCUMENTS)
 FIRST, LAST = TOKEN_FILES[0], TOKEN_FILES[-1]
 BROKEN = {
-    "no number": ({FIRST: b".I x\n.W\na b\n"}, rf"{FIRST}, line 1: must be \.I and the number of a document; got '\.I x'"),
+    "no number": ({FIRST: b".I x\n.W\na b\n"}, rf"{FIRST}, line 1: must be \.I and the number .*; got '\.I x'"),
     "no .I": ({FIRST: b"word\n"}, rf"{FIRST} must begin with \.I and the number of a document; got 'word'"),
     "empty": ({FIRST: b""}, rf"{FIRST} has no documents"),
     "no text": ({FIRST: b".I 0\n.W\n\n.I 1\n.W\nword\n"}, rf"{FIRST} is damaged: document 0 has no text"),
@@ -214,7 +217,7 @@ BROKEN = {
     "binary": ({FIRST: b".I 0\n.W\n\xff\xfe\n"}, rf"{FIRST} is damaged: it is no text in UTF-8"),
     "one line": ({FIRST: b".I 0\n.W\n" + b"word " * 500_000}, rf"{FIRST} is damaged: it has a line of more than"),
     "html": ({FIRST: HTML}, rf"{FIRST} is a web page, not the official file: it begins with b'<!DOCTYPE'"),
-    "missing document": ({LAST: b".I 99\n.W\nword\n"}, rf"{TOPICS} has a topic for document 8, which is in none .*\(2 such"),
+    "missing document": ({LAST: b".I 99\n.W\nword\n"}, rf"{TOPICS} has a topic for document 8, .*\(2 such"),
     "topic": ({TOPICS: b"CCAT 1 1\nCCAT x 1\n"}, rf"{TOPICS}, line 2: must be a topic, the number of a document and 1"),
     "columns": ({TOPICS: b"CCAT 1\n"}, rf"{TOPICS}, line 1: must be a topic, .*; got 'CCAT 1'"),
     "value": ({TOPICS: b"CCAT 1 0\n"}, rf"{TOPICS}, line 1: must be a topic, .*; got 'CCAT 1 0'"),
@@ -268,7 +271,8 @@ def sample_arrays(**changes):
     """A small file in the layout of reuters10k_counts.npz."""
     counts = csr_matrix(np.random.default_rng(0).poisson(0.3, (20, 12)))
     return {"counts": counts.data.astype(np.uint16), "indices": counts.indices.astype(np.uint16),
-            "indptr": counts.indptr.astype(np.int32), "shape": np.array(counts.shape), "y": np.arange(20, dtype=np.uint8) % 4,
+            "indptr": counts.indptr.astype(np.int32), "shape": np.array(counts.shape),
+            "y": np.arange(20, dtype=np.uint8) % 4,
             "class_names": np.array(ROOTS), "term_ids": np.arange(12, dtype=np.int32), **changes}
 
 
@@ -325,7 +329,7 @@ def test_a_sample_that_is_none(folders):
     arrays = sample_arrays()
     del arrays["indptr"]
     np.savez(folders["env"] / "reuters10k_counts.npz", **arrays)
-    with pytest.raises(DataError, match=r"reuters10k_counts\.npz must have an array called indptr; got counts, indices"):
+    with pytest.raises(DataError, match=r"reuters10k_counts\.npz must have an array called indptr; got counts, ind"):
         load_reuters10k_sample(verify=False)
     (folders["env"] / "reuters10k_counts.npz").write_bytes(HTML)
     with pytest.raises(DataError, match=r"reuters10k_counts\.npz is damaged, or is no \.npz file"):

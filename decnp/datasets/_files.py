@@ -17,13 +17,15 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple, Optional, TypeVar
+from typing import NamedTuple, TypeVar
 
 if os.name == "posix":
     import fcntl
 
-__all__ = ["DataError", "DataFile", "UnofficialData", "check_disk", "download", "download_folder", "file_sha256", "find",
-           "progress", "sha256"]
+__all__ = [
+    "DataError", "DataFile", "UnofficialData", "check_disk", "download", "download_folder", "file_sha256", "find",
+    "progress", "sha256",
+]
 
 CHECKOUT = Path(__file__).resolve().parents[2] / "data"  # absent when decnp is installed without its checkout
 TIMEOUT = 30  # seconds a mirror may stay silent
@@ -55,8 +57,6 @@ class DataFile(NamedTuple):
     """``check(path, name)`` raises DataError, calling the file by ``name``, unless it is the official one."""
     urls: tuple[str, ...] = ()
     """The same file on several mirrors, or none if it is not to be had by downloading."""
-    size: Optional[int] = None
-    """Bytes to download, where they are known."""
 
 
 def download_folder(data_home: PathLike | None = None) -> Path:

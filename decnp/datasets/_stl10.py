@@ -16,7 +16,7 @@ import numpy as np
 from decnp.datasets._files import DataError, DataFile, PathLike, find, progress
 from decnp.datasets.hog import SIDE
 
-__all__ = ["IMAGE", "PARTS", "Source", "files", "image_blocks", "opened", "read_labels"]
+__all__ = ["IMAGE", "PARTS", "files", "image_blocks", "opened", "read_labels"]
 
 URLS = ("http://ai.stanford.edu/~acoates/stl10/stl10_binary.tar.gz",)
 IMAGE = 3 * SIDE * SIDE  # bytes
@@ -131,7 +131,7 @@ def files(data_home: PathLike | None = None) -> tuple[DataFile, ...]:
     """The files to look for: the archive, or what was unpacked from it if that is all there is."""
     if find([ARCHIVE], data_home) is None and find([f"stl10_binary/{name}" for name in PARTS], data_home):
         return tuple(DataFile((f"stl10_binary/{name}",), _checker(part)) for name, part in PARTS.items())
-    return (DataFile((ARCHIVE,), _checker(WHOLE), URLS, WHOLE.size),)
+    return (DataFile((ARCHIVE,), _checker(WHOLE), URLS),)
 
 
 def _checker(part):

@@ -146,8 +146,10 @@ def _labelled(data_home, verify):
         if not verify:
             warnings.warn(f"{sources['train_X.bin'].name} and the other files of STL-10 are taken unchecked: "
                           "what comes out is no result on STL-10", UnofficialData, stacklevel=3)
-        got = {name: read_labels(source) if name.endswith("_y.bin") else np.concatenate([*map(stl_hog, image_blocks(source))])
-               for name, source in sources.items()}
+        got = {}
+        for name, source in sources.items():
+            got[name] = (read_labels(source) if name.endswith("_y.bin")
+                         else np.concatenate([*map(stl_hog, image_blocks(source))]))
         for split in ("train", "test"):
             nimage_blocks, n_labels = len(got[f"{split}_X.bin"]), len(got[f"{split}_y.bin"])
             if nimage_blocks != n_labels:

@@ -2,7 +2,7 @@
 
     python tests/benchmarks/stl.py [UNLABELLED]
 
-Besides so many unlabelled images there are 500 for training and 800 for testing; nothing about an image makes it slower.
+Besides so many unlabelled images there are 500 for training and 800 for testing; no image is slower than another.
 """
 
 from __future__ import annotations
