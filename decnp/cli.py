@@ -47,6 +47,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_fit(commands)
     add_commands(commands)
     _add_gradcheck(commands)
+    _add_data(commands)
     return parser
 
 
@@ -124,6 +125,23 @@ def _add_gradcheck(commands):
     check.add_argument("--seed", type=_whole(0), default=0, metavar="S", help="seed of the problems (default: 0)")
     check.add_argument("--json", metavar="FILE", help="write the result into this file too")
     check.set_defaults(run=_gradcheck)
+
+
+def _add_data(commands):
+    data = commands.add_parser(
+        "data", help="list, download and check the paper's data sets",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        description="Files are looked for in the checkout's data/, in $DECNP_DATA, and in the per-user cache.",
+        epilog="examples:\n  decnp data list\n  decnp data fetch stl --to /big/disk\n  decnp data verify",
+    )
+    doing = data.add_subparsers(dest="doing", required=True, metavar="list|fetch|verify")
+    doing.add_parser("list", help="what there is, where it is found, and whose it is")
+    fetch = doing.add_parser("fetch", help="download what is missing; a broken download goes on where it broke off")
+    fetch.add_argument("name", metavar="NAME", help="a data set of `decnp data list`")
+    fetch.add_argument("--to", metavar="DIR", help="the folder to put it in (default: the per-user cache)")
+    verify = doing.add_parser("verify", help="check the sums of the files that are there")
+    verify.add_argument("name", metavar="NAME", nargs="?", help="a data set of `decnp data list` (default: all)")
+    data.set_defaults(run=_data)
 
 
 def _whole(low: int, high: float = math.inf) -> Callable[[str], int]:
@@ -256,6 +274,32 @@ def _gradcheck(args, argv) -> int:
             _say(f"error: --json {args.json} could not be written: {error.strerror or error}")
             return 2
     return 0 if result["ok"] else 1
+
+
+def _data(args, argv) -> int:
+    from .datasets.registry import describe, fetch, verify  # late: --help stays quick
+
+    status = 0
+    try:
+        if args.doing == "list":
+            print(describe(), flush=True)
+        elif args.doing == "fetch":
+            for line in fetch(args.name, args.to):
+                print(line, flush=True)
+        else:
+            for sentence, right in verify(args.name):
+                if right:
+                    print(sentence, flush=True)
+                else:
+                    _say(f"error: {sentence}")
+                    status = 2
+    except ValueError as error:  # DataError, or --to is a file
+        _say(f"error: {error}")
+        return 2
+    except OSError as error:
+        _say(f"error: cannot use {error.filename or args.name}: {error.strerror or error}")
+        return 2
+    return status
 
 
 def _strict(value):

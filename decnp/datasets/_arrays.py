@@ -15,7 +15,7 @@ from numpy.lib import format as npy
 
 from ._files import DataError
 
-__all__ = ["npy_layout", "read_npy", "read_npz", "read_npz_labels"]
+__all__ = ["npy_layout", "read_arrays", "read_npy", "read_npz", "read_npz_labels"]
 
 CHUNK = 1 << 20  # bytes read at a time
 BROKEN_ZIP = (zipfile.BadZipFile, zlib.error, EOFError, KeyError, ValueError, NotImplementedError, RuntimeError)
@@ -116,3 +116,12 @@ def read_npz_labels(path):
     """The labels in the .npz at ``path``; DataError if it does not hold them."""
     with _zipped_arrays(path) as (shapes, read):
         return read(_chosen(path, shapes, ("y", "labels"), 1))
+
+
+def read_arrays(path, names):
+    """{name: array} for all ``names``, from the .npz at ``path``; DataError if one is not there."""
+    with _zipped_arrays(path) as (shapes, read):
+        missing = [name for name in names if name not in shapes]
+        if missing:
+            raise DataError(f"{path} must have an array called {missing[0]}; got {', '.join(shapes) or 'no arrays'}")
+        return {name: read(name) for name in names}

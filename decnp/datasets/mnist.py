@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from decnp.datasets._files import DataError, PathLike, download, download_folder, find, sha256
+from decnp.datasets._files import DataError, DataFile, PathLike, download, download_folder, find, sha256
 
 __all__ = ["load_mnist"]
 
@@ -163,3 +163,23 @@ def _check(part, found, name):
 def _header(shape):
     """How an idx file of this shape begins: 0, 0, 8 (uint8), number of axes, their lengths; big-endian."""
     return struct.pack(f">HBB{len(shape)}I", 0, 8, len(shape), *shape)
+
+
+def _data_file(key):
+    """Array ``key`` as ``decnp data`` handles it: in mnist.npz, or an idx file, zipped or not."""
+    part = PARTS[key]
+
+    def check(path, name):
+        if path.suffix == ".npz":
+            _from_npz(path, key)
+        else:
+            _from_idx(path, part, name)
+        return f"{key}: sha256 {part.sum} as an idx file"
+
+    zipped = f"{part.name}.gz"
+    return DataFile(("mnist.npz", part.name, zipped), check, tuple(mirror + zipped for mirror in MIRRORS))
+
+
+def files() -> tuple[DataFile, ...]:
+    """The four official files, for ``decnp data``."""
+    return tuple(map(_data_file, PARTS))

@@ -1,0 +1,235 @@
+"""The official files of RCV1-v2: news stories as stemmed tokens, their topics, and the counts of terms.
+
+A token file has, for each document, a line ``.I <number>``, a line ``.W``, and lines of tokens. A line of the
+topics' file ("qrels") is ``<topic> <number> 1``. The files are read twice and a document at a time: once for how
+often each term occurs, once for the counts of the terms that are kept. Zipped or not, they are read as they are.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import re
+import zlib
+from array import array
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from decnp.datasets._files import DataError, DataFile, PathLike, find, progress
+
+if TYPE_CHECKING:  # SciPy is imported where it is used: who only loads a model needs none
+    from scipy.sparse import csr_matrix
+
+__all__ = ["CLASSES", "Counts", "FILES", "count_terms"]
+
+CLASSES = ("CCAT", "GCAT", "MCAT", "ECAT")  # 0..3: corporate, government and social, markets, economics
+N_DOCUMENTS = 685_071  # of the official files: those with exactly one of these topics
+HOME = "https://jmlr.csail.mit.edu/papers/volume5/lewis04a/"
+TOKENS = {  # in the authors' order; SHA-256 of the unzipped file
+    "lyrl2004_tokens_test_pt0.dat": "b8c319839c75def02becf5afea42d9007cd3b9dd0b9f7ec191d627cb64e165a9",
+    "lyrl2004_tokens_test_pt1.dat": "a6a9244e93449985aec0371c1f0d9e73a9f5a2cb651859474efd213550e733b4",
+    "lyrl2004_tokens_test_pt2.dat": "d1a07c68a636bb5638552d3facb13a6ff58115653b55d8318bca1252a9c43193",
+    "lyrl2004_tokens_test_pt3.dat": "9a70be1a2ec0ecd554fa97eacc87cf99d086843495683289d12f99911b00a14e",
+    "lyrl2004_tokens_train.dat": "7671361f75776fd1e6503ea73e78bcd4179bb332c1a8297ebed102f4eb1b31c0",
+}
+TOPICS = "rcv1-v2.topics.qrels"
+TERM = re.compile(r"\b\w\w+\b")  # scikit-learn's CountVectorizer
+CHUNK = 1 << 20  # bytes read at a time
+
+
+class Counts(NamedTuple):
+    """How often which term occurs in which document."""
+
+    matrix: csr_matrix
+    """(n, D), whole numbers."""
+    y: np.ndarray
+    """(n,) int64, the documents' classes, 0..3."""
+    terms: list[str]
+    """The D terms, sorted."""
+
+
+def count_terms(data_home: PathLike | None = None, verify: bool = True, max_features: int = 2000) -> Counts:
+    """Counts of the ``max_features`` most frequent terms in the documents that have exactly one of CLASSES.
+
+    Terms and their order, also among equally frequent ones, are those of scikit-learn's
+    ``CountVectorizer(max_features=...)``: lower case, at least two characters, most occurrences in total.
+    Documents come in the order of the files. With ``verify`` the files must be the official ones.
+
+    Raises DataError if a file is not there, is damaged, is not official where it must be, or if the files do
+    not fit together. Memory: the counts themselves, the number of each document, and every different term once.
+    """
+    paths = {name: _find(name, data_home) for name in (*TOKENS, TOPICS)}
+    topics = paths.pop(TOPICS)
+    classes = read_topics(topics, str(topics))
+    if verify and len(classes) != N_DOCUMENTS:
+        raise _not_official(topics, len(classes))
+    totals, y = _first_pass(paths, classes, verify)
+    left = set(classes).difference(y)
+    if left:
+        raise DataError(f"{topics} has a topic for document {min(left)}, which is in none of the token files "
+                        f"({len(left)} such documents)")
+    terms = sorted(totals)
+    total = np.array([totals[term] for term in terms])
+    kept = np.sort((-total).argsort()[:max_features])  # as scikit-learn does it, whatever NumPy makes of equals
+    terms = [terms[i] for i in kept]
+    matrix = _second_pass(paths, classes, {term: i for i, term in enumerate(terms)})
+    return Counts(matrix, np.fromiter(y.values(), np.int64, len(y)), terms)
+
+
+def _find(name, data_home):
+    path = find([name, f"{name}.gz"], data_home)
+    if path is None:
+        raise DataError(f"{name}, or {name}.gz, of RCV1-v2 is in none of the data folders; `decnp data fetch reuters` "
+                        "downloads it, or name a folder that has it in $DECNP_DATA")
+    return path
+
+
+def _first_pass(paths, classes, verify):
+    """How often each term occurs, and {document: class} in the order of the files."""
+    totals: Counter[str] = Counter()
+    y: dict[int, int] = {}
+    with progress("counting the terms of RCV1-v2", "terms", 0) as tell:
+        for name, path in paths.items():
+            digest = hashlib.sha256()
+            for document, text in documents(path, str(path), digest, tell):
+                if document in classes:
+                    if document in y:
+                        raise DataError(f"{path} has document {document}, which came before")
+                    totals.update(TERM.findall(text.lower()))
+                    y[document] = classes[document]
+            if verify and digest.hexdigest() != TOKENS[name]:
+                raise _wrong_sum(path, name, digest)
+    if not totals:
+        raise DataError(f"{path} and the other token files have no term in a document of {', '.join(CLASSES)}")
+    return totals, y
+
+
+def _second_pass(paths, classes, vocabulary):
+    """The counts of the terms in ``vocabulary``, (n, D)."""
+    from scipy.sparse import csr_matrix
+
+    indices, data, indptr = array("i"), array("i"), array("q", [0])
+    with progress("taking the counts of RCV1-v2", "counts", 0) as tell:
+        for path in paths.values():
+            for document, text in documents(path, str(path), hashlib.sha256(), tell):
+                if document in classes:
+                    counts = Counter(vocabulary[term] for term in TERM.findall(text.lower()) if term in vocabulary)
+                    for index in sorted(counts):
+                        indices.append(index)
+                        data.append(counts[index])
+                    indptr.append(len(indices))
+    parts = (np.frombuffer(values, dtype) for values, dtype in ((data, np.int32), (indices, np.int32)))
+    return csr_matrix((*parts, np.array(indptr, np.int32)), (len(indptr) - 1, len(vocabulary)))
+
+
+# ---------------------------------------------------------------- the files
+
+def documents(path: Path, name: str, digest, tell=lambda length: None) -> Iterator[tuple[int, str]]:
+    """(number, text) of each document in a token file, called ``name`` in errors; ``digest`` sees every byte."""
+    number, text = None, []
+    for at, line in enumerate(_lines(path, name, digest, tell), 1):
+        if line.startswith(".I"):
+            if number is not None:
+                yield _document(number, text, name)
+            words = line.split()
+            if len(words) != 2 or words[0] != ".I" or not words[1].isdecimal():
+                raise DataError(f"{name}, line {at}: must be .I and the number of a document; got {line[:40]!r}")
+            number, text = int(words[1]), []
+        elif number is None:
+            if line:
+                raise DataError(f"{name} must begin with .I and the number of a document; got {line[:40]!r}")
+        elif not line.startswith(".W"):
+            text.append(line)
+    if number is None:
+        raise DataError(f"{name} has no documents")
+    yield _document(number, text, name)
+
+
+def _document(number, text, name):
+    text = " ".join(text)
+    if not text.strip():
+        raise DataError(f"{name} is damaged: document {number} has no text")
+    return number, text
+
+
+def read_topics(path: Path, name: str) -> dict[int, int]:
+    """{document: class} of the documents that have exactly one of CLASSES among their topics."""
+    classes: dict[int, int] = {}
+    several = set()
+    for at, line in enumerate(_lines(path, name, hashlib.sha256()), 1):
+        words = line.split()
+        if not words:
+            continue
+        if len(words) != 3 or not words[1].isdecimal() or words[2] != "1":
+            raise DataError(f"{name}, line {at}: must be a topic, the number of a document and 1; got {line[:40]!r}")
+        if words[0] in CLASSES:
+            document = int(words[1])
+            if document in classes:
+                several.add(document)
+            classes[document] = CLASSES.index(words[0])
+    for document in several:
+        del classes[document]
+    if not classes:
+        raise DataError(f"{name} has no document with exactly one of the topics {', '.join(CLASSES)}")
+    return classes
+
+
+def _lines(path, name, digest, tell=lambda length: None) -> Iterator[str]:
+    """The lines of a file, zipped or not, a chunk at a time. DataError if it cannot be unzipped or is no text."""
+    with open(path, "rb") as file:
+        beginning = file.read(9)
+        file.seek(0)
+        if beginning[:1] == b"<":
+            raise DataError(f"{name} is a web page, not the official file: it begins with {beginning!r}")
+        zipped = beginning[:2] == b"\x1f\x8b"
+        if path.suffix == ".gz" and not zipped:
+            raise DataError(f"{name} is no gz file: it begins with {beginning!r}")
+        source, rest = gzip.GzipFile(fileobj=file) if zipped else file, b""
+        try:
+            while chunk := source.read(CHUNK):
+                digest.update(chunk)
+                *lines, rest = (rest + chunk).split(b"\n")
+                if len(rest) > CHUNK:
+                    raise DataError(f"{name} is damaged: it has a line of more than {CHUNK} bytes")
+                yield from (line.decode().rstrip("\r") for line in lines)
+                tell(len(chunk))
+            yield rest.decode()
+        except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+            raise DataError(f"{name} is damaged: it cannot be unzipped ({error})") from error
+        except UnicodeDecodeError as error:
+            raise DataError(f"{name} is damaged: it is no text in UTF-8 ({error.reason})") from error
+
+
+def _wrong_sum(path, name, digest):
+    return DataError(f"{path} is not the official {name}: its sha256 is {digest.hexdigest()}, not {TOKENS[name]}")
+
+
+def _not_official(name, n_documents):
+    return DataError(f"{name} is not the official {TOPICS}: it gives {n_documents} documents with one of the topics "
+                     f"{', '.join(CLASSES)}, not {N_DOCUMENTS}")
+
+
+def _token_file(name):
+    def check(path, shown):
+        digest = hashlib.sha256()
+        for _ in documents(path, str(shown), digest):
+            pass
+        if digest.hexdigest() != TOKENS[name]:
+            raise _wrong_sum(shown, name, digest)
+        return f"sha256 {TOKENS[name]}, unzipped"
+    return DataFile((name, f"{name}.gz"), check, (f"{HOME}a12-token-files/{name}.gz",))
+
+
+def _check_topics(path, shown):
+    n = len(read_topics(path, str(shown)))
+    if n != N_DOCUMENTS:
+        raise _not_official(shown, n)
+    return f"{n} documents with exactly one of the topics {', '.join(CLASSES)}; there is no sum to hold it against"
+
+
+FILES = (*map(_token_file, TOKENS), DataFile((TOPICS, f"{TOPICS}.gz"), _check_topics,
+                                             (f"{HOME}a08-topic-qrels/{TOPICS}.gz",)))

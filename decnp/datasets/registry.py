@@ -1,0 +1,140 @@
+"""Every data set by name: how to load it, which files it is made of, whose it is. The work of ``decnp data``.
+
+``SOURCES`` has the loaders by the names that ``decnp fit`` takes. A name that ends in ``-unofficial`` takes files
+in the official layout without checking their sums: for small files of one's own. It warns, and its name says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+from . import _rcv1, _stl10, mnist, reuters
+from ._files import DataError, DataFile, PathLike, download, download_folder, find
+from .digits import load_digits
+from .mnist import load_mnist
+from .reuters import load_reuters10k, load_reuters10k_sample
+from .stl import load_stl
+
+__all__ = ["DATA_SETS", "SOURCES", "DataSet", "describe", "fetch", "verify"]
+
+SOURCES: dict[str, Callable] = {  # each gives X (n, D), dense, and y
+    "mnist": load_mnist,
+    "digits": load_digits,
+    "stl": load_stl,
+    "reuters10k": load_reuters10k,
+    "reuters10k-sample": load_reuters10k_sample,
+    "stl-unofficial": partial(load_stl, verify=False),
+    "reuters10k-unofficial": partial(load_reuters10k, verify=False),
+    "reuters10k-sample-unofficial": partial(load_reuters10k_sample, verify=False),
+}
+
+
+class DataSet(NamedTuple):
+    """What there is to know about a data set before its files are there."""
+
+    title: str
+    files: Callable[[PathLike | None], tuple[DataFile, ...]]
+    """Called with ``data_home``: the files of which it is made."""
+    size: str
+    source: str
+
+
+RCV1 = "Lewis, Yang, Rose & Li 2004; the files' own page has their terms"
+DATA_SETS = {
+    "mnist": DataSet("MNIST: 70,000 handwritten digits, 784 grey values each", lambda home: mnist.files(),
+                     "12 MB", "LeCun & Cortes; CC BY-SA 3.0"),
+    "digits": DataSet("small digits: 1,797 of 64 grey values each", lambda home: (),
+                      "comes with scikit-learn", "Alpaydin & Kaynak 1998; CC BY 4.0"),
+    "stl": DataSet("STL-HOG: 13,000 photographs, 1,428 features each, and 100,000 more for the autoencoder",
+                   _stl10.files, "2.6 GB", "Coates, Lee & Ng 2011; the files' own page has their terms"),
+    "reuters10k": DataSet("REUTERS-10k: 10,000 news stories, tf-idf of 2,000 terms each", lambda home: _rcv1.FILES,
+                          "626 MB of tokens when unzipped, and their topics", RCV1),
+    "reuters": DataSet("REUTERS: all 685,071 (a CSR matrix, for Python)", lambda home: _rcv1.FILES,
+                       "the files of reuters10k", RCV1),
+    "reuters10k-sample": DataSet("10,000 other stories of RCV1, not the paper's REUTERS-10k",
+                                 lambda home: reuters.SAMPLE_FILES, "1 MB", f"{RCV1}; not to be downloaded"),
+}
+
+
+def _data_set(name):
+    if name not in DATA_SETS:
+        raise DataError(f"the data sets are {', '.join(DATA_SETS)}; got {name!r}")
+    return DATA_SETS[name]
+
+
+def describe() -> str:
+    """All data sets in words: files, size, where they are found, source and licence."""
+    lines = []
+    for name, data_set in DATA_SETS.items():
+        lines.append(f"{name:18}{data_set.title}")
+        lines.append(f"{'':18}source  {data_set.source}")
+        lines.append(f"{'':18}size    {data_set.size}")
+        found = {}
+        for file in data_set.files(None):
+            path = find(file.names)
+            found[str(path) if path else file.names[-1]] = path
+        lines += [f"{'':18}{'here    ' if path else 'missing '}{shown}" for shown, path in found.items()]
+    return "\n".join(lines)
+
+
+def fetch(name: str, data_home: PathLike | None = None) -> Iterator[str]:
+    """Download what is missing of a data set, into ``data_home`` or else the per-user cache; yields a line a file.
+
+    A file that is there already is checked as if it had been downloaded.
+
+    Raises
+    ------
+    DataError
+        If the name is unknown, a file that is there is not the right one, or one could not be had.
+    OSError
+        If a file cannot be read, or the folder cannot be made.
+    """
+    files = _data_set(name).files(data_home)
+    if not files:
+        yield f"{name} comes with scikit-learn: there is nothing to download"
+    for file in files:
+        path = find(file.names, data_home)
+        if path:
+            yield f"{path} is here: {_check(name, file, path)}"
+        elif file.urls:
+            path = download_folder(data_home) / file.names[-1]
+            yield f"{path} is downloaded: {download(file.urls, path, file.check)}"
+        else:
+            raise DataError(f"{file.names[-1]} is in none of the data folders, and cannot be downloaded; "
+                            "name a folder that has it in $DECNP_DATA")
+
+
+def verify(name: str | None = None) -> Iterator[tuple[str, bool]]:
+    """Check every file that is there, of one data set or of all: yields a sentence, and whether the file is right.
+
+    Raises DataError if the name is unknown, or is given and a file of it is nowhere.
+    """
+    seen: set[tuple] = set()
+    for known in DATA_SETS if name is None else [name]:
+        for file in _data_set(known).files(None):
+            path = find(file.names)
+            if path is None and name is not None:
+                raise DataError(f"{' or '.join(file.names)} of {name} is in none of the data folders; "
+                                f"`decnp data list` tells more")
+            if path is None or file in seen:
+                continue
+            seen.add(file)
+            try:
+                yield f"{path} is right: {_check(known, file, path)}", True
+            except DataError as error:
+                yield str(error), False
+            except OSError as error:
+                yield f"cannot read {path}: {error.strerror or error}", False
+
+
+def _check(name: str, file: DataFile, path: Path) -> object:
+    """What ``file.check`` says; its DataError with what to do about it."""
+    try:
+        return file.check(path, str(path))
+    except DataError as error:
+        other = f"{name}-unofficial"
+        hint = f", or take it unchecked as {other}" if other in SOURCES else ""
+        raise DataError(f"{error}; delete or replace it{hint}") from None
