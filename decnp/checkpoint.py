@@ -132,9 +132,9 @@ def fingerprint(*arrays: np.ndarray) -> str:
 
 def _machine() -> list[str]:
     """What rounds the matrix products."""
-    return [f"NumPy {np.__version__}"] + [
+    return [f"NumPy {np.__version__}"] + sorted(
         f"{pool['internal_api']} {pool['version']} ({pool.get('architecture')}, threads: {pool['num_threads']})"
-        for pool in threadpool_info() if pool["user_api"] == "blas"]
+        for pool in threadpool_info() if pool["user_api"] == "blas")
 
 
 # ---------------------------------------------------------------- a tree as JSON and arrays

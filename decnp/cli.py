@@ -64,11 +64,12 @@ def _add_fit(commands):
                "An earlier run in it is replaced only when the new one is complete.",
     )
     fit.add_argument("source", metavar="SOURCE", nargs="?",
-                     help="mnist, digits, or a file with one row for each sample: .npy, .npz (array X), or .csv")
+                     help="mnist, digits, stl, reuters10k (see decnp data list), or a file with one row for each sample: "
+                          ".npy, .npz (array X), or .csv")
 
     data = fit.add_argument_group("what to find")
     data.add_argument("--n-clusters", type=_whole(1), metavar="K",
-                      help="number of clusters (default: 10 for mnist and digits, else 8)")
+                      help="number of clusters (default: the classes of a named data set, else 8)")
     data.add_argument("--labels", metavar="FILE",
                       help="true labels, one for each row: .npy, .npz (array y), .csv or .txt; only for the scores")
     data.add_argument("--out", metavar="DIR", help="write the results into this folder (default: only print them)")

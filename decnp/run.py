@@ -25,8 +25,8 @@ from threadpoolctl import threadpool_info, threadpool_limits
 
 from . import __version__
 from .checkpoint import Checkpoint
-from .datasets import load_digits, load_mnist
 from .datasets.files import read_labels, read_table, write_all_aside
+from .datasets.registry import SOURCES, n_clusters
 from .dec import DEC
 from .engine import engine_for
 from .errors import UserError
@@ -89,7 +89,7 @@ def fit_command(args, argv: list[str], note: Callable[[str], None], watch: Calla
 
 def _prepare(args, note):
     """X (n, D), the labels (n,) or None, and the unfitted model, all checked."""
-    known = {"mnist": load_mnist, "digits": load_digits}.get(args.source)
+    known = SOURCES.get(args.source)
     try:
         X, y, names = (*known(), False) if known else read_table(args.source)
         if args.labels:
@@ -97,7 +97,7 @@ def _prepare(args, note):
     except OSError as error:
         raise UserError(f"cannot read {error.filename or args.source}: {error.strerror or error}") from error
     model = DEC(
-        args.n_clusters or (10 if known else 8), hidden_layer_sizes=args.hidden, alpha=args.alpha,
+        args.n_clusters or (n_clusters(args.source) if known else 8), hidden_layer_sizes=args.hidden, alpha=args.alpha,
         profile=_profile(args, len(X)), update_interval=args.update_interval, max_iter=args.max_iter, tol=args.tol,
         random_state=args.seed, dtype="float32",
         checkpoint=Checkpoint(Path(args.out) / CHECKPOINT, args.checkpoint_every) if args.out else None,
@@ -157,8 +157,7 @@ def _output_folder(args) -> Iterator[Optional[Path]]:
     try:
         yield out
     except BaseException:
-        if made:
-            give_up(out)
+        give_up(out, made)
         raise
 
 

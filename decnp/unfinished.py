@@ -40,12 +40,13 @@ def end(out: Path) -> None:
     (out / ASKED_FOR).unlink(missing_ok=True)
 
 
-def give_up(out: Path) -> None:
-    """A run has failed in a folder that was made for it: the folder goes too, unless there is a checkpoint in it."""
+def give_up(out: Path, made: bool) -> None:
+    """A run has failed: without a checkpoint nothing of it stays, nor does the folder if it was made for it."""
     if not (out / CHECKPOINT).exists():
         with suppress(OSError):
             (out / ASKED_FOR).unlink(missing_ok=True)
-            out.rmdir()
+            if made:
+                out.rmdir()
 
 
 def asked_for(out: str) -> tuple[list[str], Path, bool]:

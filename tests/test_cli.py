@@ -192,7 +192,7 @@ def test_what_help_and_version_say(says):
     assert status == 0 and "decnp fit digits --n-clusters 10 --out run" in out
     status, out, _ = says("fit", "--help")
     assert status == 0
-    for option in "--n-clusters --profile --update-interval --seed --labels --out --quiet --json".split():
+    for option in "--n-clusters --profile --update-interval --seed --labels --out --resume --quiet --json".split():
         assert option in out
     assert says("--version")[:2] == (0, f"decnp {decnp.__version__}\n")
 
@@ -343,7 +343,7 @@ def test_bad_options(data, refused, option, value, sentence):
 
 
 def test_options_that_argparse_refuses(refused, says):
-    assert refused() == "the following arguments are required: SOURCE (see decnp fit --help)"
+    assert refused() == "fit needs a SOURCE, or --resume DIR (see decnp fit --help)"
     assert "invalid choice: 'slow'" in refused("digits", "--profile", "slow")
     assert refused("digits", "--no-such") == "unrecognized arguments: --no-such (see decnp --help)"
     status, _, err = says()
@@ -421,15 +421,16 @@ def test_a_run_that_fails_leaves_the_earlier_one(earlier, refused):
     assert contents("run") == earlier
 
 
-@pytest.mark.parametrize("n_complete", [0, 2, 4])
-def test_a_full_disk_leaves_the_earlier_run(earlier, refused, monkeypatch, n_complete):
+@pytest.mark.parametrize("n_complete, sentence", [
+    (0, "cannot be written to"), *((n, "could not be written") for n in (1, 3, 5))])  # the first is resume.json
+def test_a_full_disk_leaves_the_earlier_run(earlier, refused, monkeypatch, n_complete, sentence):
     calls = iter(range(9))
 
     def full(handle):
         if next(calls) == n_complete:
             raise OSError(28, "No space left on device")
     monkeypatch.setattr(os, "fsync", full)
-    assert refused("x.npy", "-q", "--out", "run") == "--out run could not be written: No space left on device"
+    assert refused("x.npy", "-q", "--out", "run") == f"--out run {sentence}: No space left on device"
     assert contents("run") == earlier
 
 
@@ -469,22 +470,25 @@ def test_source_that_cannot_be_read(data, refused, monkeypatch):
     assert refused("x.npy") == "cannot read x.npy: Permission denied"
 
 
+def interrupted(out, at, number=signal.SIGINT):
+    """A run into ``out`` that gets a signal when it says ``at``; returns its status and the lines on stderr."""
+    process = start("fit", "x.npy", *QUICK, "--set", "finetune_iter=100000000", "--set", "pretrain_iter=50", *out)
+    line = ""
+    while at not in line:
+        line = process.stderr.readline()
+        assert line, "it ended before it could be interrupted"
+    process.send_signal(number)
+    printed, err = process.communicate(timeout=300)
+    assert printed == "" and "Traceback" not in err
+    return process.returncode, err.splitlines()
+
+
 @pytest.mark.skipif(os.name != "posix", reason="Ctrl-C as in POSIX")
-def test_control_c_in_training(data):
-    assert whole("fit", "x.npy", *QUICK, "--out", "run", "-q")[0] == 0
-    earlier = contents("run")
-    for out in ("run", "new"):
-        process = start("fit", "x.npy", *QUICK, "--set", "finetune_iter=100000000", "--set", "pretrain_iter=50",
-                        "--out", out)
-        line = ""
-        while "pretrain 2     50/50" not in line:
-            line = process.stderr.readline()
-            assert line, "it ended before it could be interrupted"
-        process.send_signal(signal.SIGINT)
-        printed, err = process.communicate(timeout=300)
-        assert (process.returncode, printed) == (130, "")
-        assert err.splitlines()[-1] == "decnp: interrupted; nothing was written" and "Traceback" not in err
-    assert contents("run") == earlier and not Path("new").exists()
+def test_control_c_in_training_without_a_folder_writes_nothing(data):
+    before = os.listdir()
+    status, lines = interrupted([], "pretrain 2     50/50")
+    assert (status, lines[-1]) == (130, "decnp: interrupted; nothing was written")
+    assert os.listdir() == before
 
 
 @pytest.mark.skipif(os.name != "posix", reason="pipes as in POSIX")

@@ -18,7 +18,7 @@ from .mnist import load_mnist
 from .reuters import load_reuters10k, load_reuters10k_sample
 from .stl import load_stl
 
-__all__ = ["DATA_SETS", "SOURCES", "DataSet", "describe", "fetch", "verify"]
+__all__ = ["DATA_SETS", "SOURCES", "DataSet", "describe", "fetch", "n_clusters", "verify"]
 
 SOURCES: dict[str, Callable] = {  # each gives X (n, D), dense, and y
     "mnist": load_mnist,
@@ -40,6 +40,8 @@ class DataSet(NamedTuple):
     """Called with ``data_home``: the files of which it is made."""
     size: str
     source: str
+    n_clusters: int = 10
+    """The number of its classes, which ``decnp fit`` looks for."""
 
 
 RCV1 = "Lewis, Yang, Rose & Li 2004; the files' own page has their terms"
@@ -51,11 +53,11 @@ DATA_SETS = {
     "stl": DataSet("STL-HOG: 13,000 photographs, 1,428 features each, and 100,000 more for the autoencoder",
                    _stl10.files, "2.6 GB", "Coates, Lee & Ng 2011; the files' own page has their terms"),
     "reuters10k": DataSet("REUTERS-10k: 10,000 news stories, tf-idf of 2,000 terms each", lambda home: _rcv1.FILES,
-                          "626 MB of tokens when unzipped, and their topics", RCV1),
+                          "626 MB of tokens when unzipped, and their topics", RCV1, n_clusters=4),
     "reuters": DataSet("REUTERS: all 685,071 (a CSR matrix, for Python)", lambda home: _rcv1.FILES,
-                       "the files of reuters10k", RCV1),
+                       "the files of reuters10k", RCV1, n_clusters=4),
     "reuters10k-sample": DataSet("10,000 other stories of RCV1, not the paper's REUTERS-10k",
-                                 lambda home: reuters.SAMPLE_FILES, "1 MB", f"{RCV1}; not to be downloaded"),
+                                 lambda home: reuters.SAMPLE_FILES, "1 MB", f"{RCV1}; not to be downloaded", n_clusters=4),
 }
 
 
@@ -63,6 +65,11 @@ def _data_set(name):
     if name not in DATA_SETS:
         raise DataError(f"the data sets are {', '.join(DATA_SETS)}; got {name!r}")
     return DATA_SETS[name]
+
+
+def n_clusters(source: str) -> int:
+    """How many classes the data set of a name in ``SOURCES`` has."""
+    return DATA_SETS[source.removesuffix("-unofficial")].n_clusters
 
 
 def describe() -> str:

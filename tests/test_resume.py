@@ -1,0 +1,148 @@
+"""``decnp fit --resume``: real processes, killed at any moment, end in the files of one that was left alone."""
+
+import json
+import os
+import random
+import re
+import shutil
+import signal
+from pathlib import Path
+
+import numpy as np
+import pytest
+from test_cli import QUICK, data, interrupted, says, start, whole  # noqa: F401  (fixtures)
+
+RESULTS = ["centroids.npy", "embedding.npy", "labels.npy", "model.decnp", "run.json"]
+UNFINISHED = ["checkpoint.decnp", "resume.json"]
+LONGER = [*QUICK, "--max-iter", "300", "--set", "pretrain_iter=300", "--set", "finetune_iter=600"]
+
+posix = pytest.mark.skipif(os.name != "posix", reason="signals as in POSIX")
+
+
+@pytest.fixture
+def alone(data):  # noqa: F811
+    """What a run that is left alone writes, beside the time that it took."""
+    assert whole("fit", "x.npy", *LONGER, "--out", "alone", "-q")[0] == 0
+    return outcome("alone")
+
+
+def outcome(folder):
+    assert sorted(os.listdir(folder)) == RESULTS
+    run = json.loads(Path(folder, "run.json").read_text())
+    return [Path(folder, name).read_bytes() for name in RESULTS[:-1]] + [run["history"], run["n_iter"], run["stop_reason"]]
+
+
+@posix
+@pytest.mark.parametrize("phase", ["pretrain 1", "pretrain 2", "finetune", "cluster"])
+def test_killed_in_each_phase(alone, phase):
+    process = start("fit", "x.npy", *LONGER, "--checkpoint-every", "0", "--out", "run")
+    while phase not in process.stderr.readline():
+        assert process.poll() is None, "it ended before it could be killed"
+    process.kill()
+    process.communicate(timeout=300)
+    assert "run.json" not in os.listdir("run")
+    status, out, err = whole("fit", "--resume", "run")
+    assert status == 0, err
+    assert re.search(rf"^ *{phase}|^ *(finetune|k-means|cluster)", err, re.M) and "x.npy: 60 rows" in err
+    assert outcome("run") == alone
+
+
+@posix
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(20))
+def test_killed_at_random_moments_again_and_again(alone, seed):
+    """By hand: pytest -m slow tests/test_resume.py. The moments lie anywhere from the start of Python to the last file."""
+    draw = random.Random(seed)
+    command, kills = ("fit", "x.npy", *LONGER, "--checkpoint-every", "0", "--out", "run"), 0
+    while True:
+        process = start(*command)
+        try:
+            process.communicate(timeout=draw.uniform(0.5, 6))
+        except Exception:
+            process.kill()
+            process.communicate(timeout=300)
+            kills += 1
+            command = ("fit", "--resume", "run") if Path("run/resume.json").exists() else command
+            continue
+        if process.returncode == 0:
+            break
+        raise AssertionError(process.stderr)
+    assert kills and outcome("run") == alone
+
+
+@posix
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_keeps_the_run_and_says_how_to_go_on(data, number):  # noqa: F811
+    status, lines = interrupted(["--out", "my run"], "pretrain 2     50/50", number)
+    assert (status, lines[-1]) == (130, "decnp: interrupted; to go on: decnp fit --resume 'my run'")
+    assert sorted(os.listdir("my run")) == UNFINISHED
+
+
+@posix
+def test_an_earlier_run_stays_until_the_new_one_is_complete(data):  # noqa: F811
+    assert whole("fit", "x.npy", *QUICK, "--out", "run", "-q")[0] == 0
+    earlier = outcome("run")
+    interrupted(["--out", "run"], "pretrain 2     50/50")
+    assert sorted(os.listdir("run")) == sorted(RESULTS + UNFINISHED)
+    for name in UNFINISHED:
+        os.unlink(f"run/{name}")
+    assert outcome("run") == earlier
+
+
+@posix
+def test_it_goes_on_from_another_folder_and_only_with_the_same_data(alone, data, says):  # noqa: F811
+    process = start("fit", "x.npy", *LONGER, "--labels", "y.txt", "--checkpoint-every", "0", "--out", "run")
+    while "finetune" not in process.stderr.readline():
+        pass
+    process.kill()
+    process.communicate(timeout=300)
+    shutil.copytree("run", "copy")
+    os.mkdir("elsewhere")
+    os.chdir("elsewhere")
+    assert says("fit", "--resume", "../run", "-q")[0] == 0
+    assert outcome("../run") == alone
+    assert json.loads(Path("../run/run.json").read_text())["scores"]["end"]["ACC"] > 0
+    x = np.load("../x.npy")
+    x[0] += 1
+    np.save("../x.npy", x)
+    status, out, err = says("fit", "--resume", "../copy", "-q")
+    assert (status, out) == (2, "")
+    assert re.fullmatch(r"decnp: error: ../copy/checkpoint.decnp is of another run: the sha256 of X was '.*\n", err)
+    assert sorted(os.listdir("../copy")) == UNFINISHED
+
+
+def test_killed_before_the_first_checkpoint_it_begins_again(alone, data, says):  # noqa: F811
+    os.mkdir("run")
+    Path("run/resume.json").write_text(json.dumps({"argv": ["fit", "x.npy", *LONGER, "--out", "run"], "folder": os.getcwd()}))
+    assert says("fit", "--resume", "run", "-q")[0] == 0
+    assert outcome("run") == alone
+
+
+def test_what_resume_refuses(data, says):  # noqa: F811
+    def refused(*argv):
+        status, out, err = says("fit", *argv)
+        assert (status, out) == (2, "") and err.count("\n") == 1, err
+        return err[len("decnp: error: "):-1]
+
+    assert refused() == "fit needs a SOURCE, or --resume DIR (see decnp fit --help)"
+    assert refused("--resume", "none") == "--resume none: there is no run to go on with, for lack of none/resume.json"
+    for words in (["x.npy"], ["--seed", "3"]):
+        assert refused(*words, "--resume", "none") == (
+            f"--resume takes everything from DIR, and only --quiet and --json beside it; got {words[0]}")
+    os.mkdir("bad")
+    for content in (b"", b"[]", b'{"argv": 3}', b"\xff"):
+        Path("bad/resume.json").write_bytes(content)
+        assert refused("--resume", "bad").startswith("--resume bad: bad/resume.json is damaged (")
+    Path("bad/checkpoint.decnp").write_bytes(b"PK")
+    Path("bad/resume.json").write_text(json.dumps({"argv": ["fit", "x.npy", *QUICK], "folder": os.getcwd()}))
+    assert "bad/checkpoint.decnp is no checkpoint, or is damaged" in refused("--resume", "bad", "-q")
+    assert refused("x.npy", *QUICK, "--out", "bad", "-q") == (
+        "--out bad holds a run that is not complete: decnp fit --resume bad goes on with it; "
+        f"delete {os.path.join('bad', 'checkpoint.decnp')} to begin anew")
+    assert refused("x.npy", "--checkpoint-every", "-1") .startswith("argument --checkpoint-every: must be a finite number >= 0")
+
+
+def test_a_run_that_fails_leaves_no_folder(data, says):  # noqa: F811
+    status, out, err = says("fit", "x.npy", *QUICK, "--set", "lr=1e30", "--set", "optimizer=sgd", "--out", "run", "-q")
+    assert status == 2 and "the learning rate is too large" in err
+    assert not os.path.exists("run")
