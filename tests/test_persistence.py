@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 import skops.io as skops
 from conftest import QUICK, identical
+from hostile_models import with_header
 from make_models import HERE, NAMES, SAID
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
@@ -276,6 +277,14 @@ def test_a_deployed_model_says_how_it_was_trained(dec, path, tmp_path):
     header = load_model(tmp_path / "m").header
     assert header["training"]["stop_reason"] == dec.stop_reason_ and header["profile"]["optimizer"] == "adam"
     assert (tmp_path / "m").stat().st_size < path.stat().st_size
+
+
+def test_what_a_deployed_model_says_of_its_training_is_checked_too(path, tmp_path):
+    save(load_model(path), tmp_path / "m")
+    bad = with_header(lambda header: header["training"].update(n_iter="9"))((tmp_path / "m").read_bytes())
+    (tmp_path / "m").write_bytes(bad)
+    with pytest.raises(ModelFileError, match="n_iter in its header must be of the kind int"):
+        load_model(tmp_path / "m")
 
 
 EYE, ZERO = np.eye(2), np.zeros(2)
