@@ -121,19 +121,17 @@ def _export(args, argv) -> int:
 
 def _in_words(info) -> str:
     """The facts of ``describe``, a line for each group. What the file itself says is quoted, whatever is in it."""
-    weights, profile, training = info["n_weights"], info["profile"], info["training"]
+    weights = info["n_weights"]
+    stored = "" if info["storage"] == info["dtype"] else f", stored in {info['storage']}"
     shift = info["shift"] if isinstance(info["shift"], str) else f"{info['shift']:g}"
     lines = {
         "file": f"{info['file']}, {info['bytes'] / 1e6:.2f} MB, model format {info['format']}",
         "network": f"{'-'.join(map(str, info['architecture']))} ({', '.join(info['activations']['encoder'])}), "
-                   f"{info['dtype']}",
+                   f"{info['dtype']}{stored}",
         "weights": ", ".join(f"{name} {count}" for name, count in weights.items()),
         "input": f"(x - shift) * scale, shift {shift}, scale {info['scale']:g}",
         "clusters": f"k = {info['n_clusters']}, alpha = {info['alpha']:g}",
-        "training": _pairs(training),
-        "parameters": _pairs(info["parameters"]),
-        "profile": _pairs(profile),
-        "versions": _pairs(info["versions"]),
+        **{name: _pairs(info[name]) for name in ("training", "parameters", "profile", "versions") if name in info},
     }
     return "\n".join(textwrap.fill(line, 118, initial_indent=f"{name:<11}", subsequent_indent=" " * 11)
                      for name, line in lines.items())

@@ -327,12 +327,12 @@ class DEC(ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin, BaseE
         """``fit(X)``, then ``transform(X)``: the embedding (n, d)."""
         return self.fit(X).transform(X)
 
-    def save(self, path) -> None:
-        """Write the fitted model to ``path`` (see ``decnp.persistence``)."""
+    def save(self, path, storage=None) -> None:
+        """Write the fitted model to ``path``; ``storage="float16"`` halves the file. See ``decnp.persistence.save``."""
         from .persistence import save
 
         check_is_fitted(self, "stop_reason_")
-        save(self, path)
+        save(self, path, storage)
 
     @property
     def _n_features_out(self):

@@ -152,9 +152,6 @@ def describe(path: PathLike) -> dict:
         raise UserError(f"cannot read {path}: {error.strerror or error}") from error
     weights = {part: sum(a.size for name, a in arrays.items() if name.startswith(f"{part}.")) for part in
                ("encoder", "decoder")}
-    told = {name: header.get(name) for name in ("versions", "parameters", "profile", "training")}
-    if not all(isinstance(value, dict) for value in told.values()):
-        raise ModelFileError(f"{path} is damaged: its header does not describe a training run")
     shift = arrays["shift"]
     return {
         "file": os.fspath(path),
@@ -165,8 +162,9 @@ def describe(path: PathLike) -> dict:
         "n_clusters": header["n_clusters"],
         "alpha": header["alpha"],
         "dtype": header["dtype"],
+        "storage": header["storage"],
         "n_weights": {**weights, "centroids": arrays["centers"].size},
         "shift": float(shift) if shift.ndim == 0 else "one for each column",
         "scale": float(arrays["scale"]),
-        **told,
+        **{name: header[name] for name in ("versions", "parameters", "profile", "training") if name in header},
     }

@@ -380,7 +380,7 @@ def by_joblib(estimator):
     return joblib.load(file)
 
 
-OURS = ["decnp.autoencoder.StackedAutoencoder", "decnp.autoencoder.Step", "decnp.dec.DEC", "decnp.layers.Dense",
+OURS = ["decnp.autoencoder.StackedAutoencoder", "decnp.training.Step", "decnp.dec.DEC", "decnp.layers.Dense",
         "decnp.profiles.Profile"]
 
 

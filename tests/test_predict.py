@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import QUICK, blobs
+from hostile_models import CORRUPTIONS
 from numpy.testing import assert_array_equal
 from test_cli import says, whole  # noqa: F401, says is a fixture
 
@@ -21,6 +22,7 @@ from decnp.datasets import rows as rows_room
 from decnp.deploy import predict_command
 from decnp.inference import load_model
 from decnp.layers import BLOCK
+from decnp.persistence import from_arrays, save
 
 ROOT = Path(__file__).parents[1]
 N = 2 * BLOCK + 17  # more than goes through at once, and no multiple of that
@@ -174,9 +176,7 @@ def test_numpy_is_all_that_is_imported(work):
     assert done.returncode == 0, done.stderr
 
 
-NEEDED = {"__init__", "checks", "datasets/__init__", "datasets/_arrays", "datasets/_files", "datasets/_text",
-          "datasets/digits", "datasets/files", "datasets/mnist", "equations", "inference", "layers", "persistence",
-          "profiles"}
+NEEDED = {"__init__", "archive", "checks", "equations", "inference", "layers", "model_file", "profiles"}
 
 
 def test_these_files_alone_predict(work, tmp_path):
@@ -415,11 +415,31 @@ def test_info_in_words(work, says):  # noqa: F811
     assert max(map(len, out.splitlines())) <= 118
 
 
-def test_info_of_what_is_no_model(work, refused, monkeypatch):
+def test_info_of_what_is_no_model(work, refused):
     assert "x.npy is no decnp model file" in refused("info", "x.npy")
     assert refused("info", "none.decnp") == "cannot read none.decnp: No such file or directory"
-    monkeypatch.setattr("decnp.deploy.read_model", lambda path: ({"training": "\x1b[2J"}, {}))
-    assert refused("info", "m.decnp") == "m.decnp is damaged: its header does not describe a training run"
+
+
+def test_info_of_a_model_that_was_made_elsewhere_and_is_stored_small(work, says):  # noqa: F811
+    model = from_arrays([np.eye(6, 2)], [np.zeros(2)], np.eye(3, 2, dtype=np.float32))
+    save(model, "one.decnp", "float16")
+    status, out, err = says("info", "one.decnp", "--json")
+    told = json.loads(out)
+    assert (status, err) == (0, "") and told["architecture"] == [6, 2] and told["storage"] == "float16"
+    assert told["n_weights"]["decoder"] == 0 and "training" not in told and "profile" not in told
+    status, out, err = says("info", "one.decnp")
+    assert (status, err) == (0, "") and "6-2 (linear), float32, stored in float16" in out and "training" not in out
+
+
+@pytest.mark.parametrize("words", ["info", "predict", "export"])
+def test_hostile_files_end_in_one_sentence(work, refused, words):
+    """133 of them; what each sentence says is judged in test_hostile_models.py."""
+    DEC(3, hidden_layer_sizes=(5, 4, 2), alpha=2.5, profile=QUICK, random_state=0).fit(work[1][:150]).save("good.decnp")
+    good = Path("good.decnp").read_bytes()
+    more = {"info": [], "predict": ["x.npy", "-q"], "export": ["m.onnx"]}[words]
+    for name, (make, _) in CORRUPTIONS.items():
+        Path("bad").write_bytes(make(good))
+        assert refused(words, "bad", *more).startswith("bad "), name
 
 
 def test_what_a_header_says_cannot_drive_the_terminal(work, says, monkeypatch):  # noqa: F811
