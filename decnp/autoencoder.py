@@ -11,7 +11,9 @@ from sklearn.utils.validation import check_is_fitted
 
 from .checks import as_generator, check_data, check_number, check_sizes
 from .engine import engine_for
-from .layers import BLOCK, Dense, arrays_of, dropout_mask, init_mlp, mlp, reconstruction_loss_and_grads, squared_error
+from .layers import (
+    BLOCK, Dense, arrays_of, dropout_mask, encode, init_mlp, mlp, reconstruction_loss_and_grads, squared_error,
+)
 from .profiles import Profile, profile_for
 from .scaling import scaling, some_rows, top_share
 from .training import Kept, Place, Run, Step, TrainingError, fill, make_optimizer, minibatches, pack, unpack
@@ -147,7 +149,7 @@ class StackedAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         return (x - self.shift_) * self.scale_
 
     def _encode_block(self, x):
-        return mlp(self.encoder_, self._scaled(x))[-1]
+        return encode(self.encoder_, self._scaled(x))
 
     def _features(self, rows, below: Sequence[Dense]) -> Callable[[np.ndarray], np.ndarray]:
         """What a pair trains on, as a function of row numbers: the fixed output of the layers below it.

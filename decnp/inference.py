@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .equations import soft_assignment
-from .layers import BLOCK, Dense, mlp
+from .layers import BLOCK, Dense, encode
 from .model_file import layers_of, read_model
 
 __all__ = ["Model", "load_model"]
@@ -80,7 +80,7 @@ class Model:
             if not finite.all():
                 row = start + int(finite.argmin())
                 raise ValueError(f"X must hold finite numbers within {self.dtype}; row {row} does not")
-            yield rows, mlp(self.encoder, (x - self.shift) * self.scale)[-1]
+            yield rows, encode(self.encoder, (x - self.shift) * self.scale)
 
     def _q(self, z):
         return soft_assignment(z, self.centers, self.alpha)

@@ -13,7 +13,7 @@ from typing import NamedTuple, Optional, Sequence
 import numpy as np
 
 __all__ = [
-    "Dense", "dense", "dense_vjp", "relu", "relu_vjp", "squared_error", "mlp", "mlp_vjp",
+    "Dense", "dense", "dense_vjp", "relu", "relu_vjp", "squared_error", "mlp", "encode", "mlp_vjp",
     "reconstruction_loss_and_grads", "gaussian", "fan_in_uniform", "init_mlp", "dropout_mask", "arrays_of",
 ]
 
@@ -117,6 +117,22 @@ def mlp(theta: Sequence[Dense], x: np.ndarray, masks: Masks = None) -> list[np.n
         h = forward(dense(hs[-1], W, b))
         hs.append(_masked(h, masks, l + 1) if l + 1 < len(theta) else h)  # no mask on the output
     return hs
+
+
+def encode(theta: Sequence[Dense], x: np.ndarray) -> np.ndarray:
+    """``mlp(theta, x)[-1]`` to the bit, where no gradient is needed: x (n, D) -> (n, d), in place and without a tape.
+
+    Raises KeyError for an unknown activation, ValueError where the shapes do not fit. x stays as it is.
+
+    >>> encode([Dense(np.eye(2), np.array([0.0, -5.0]), "relu")], np.array([[3.0, 4.0]]))
+    array([[3., 0.]])
+    """
+    for W, b, act in theta:
+        x = x @ W
+        x += b
+        if _ACTIVATIONS[act][0] is relu:
+            np.maximum(x, 0, out=x)
+    return x
 
 
 def mlp_vjp(

@@ -7,8 +7,8 @@ from conftest import gradient
 from numpy.testing import assert_allclose, assert_array_equal
 
 from decnp.layers import (
-    Dense, arrays_of, dense, dense_vjp, dropout_mask, fan_in_uniform, gaussian, init_mlp, mlp, mlp_vjp, relu,
-    relu_vjp, squared_error,
+    Dense, arrays_of, dense, dense_vjp, dropout_mask, encode, fan_in_uniform, gaussian, init_mlp, mlp,
+    mlp_vjp, relu, relu_vjp, squared_error,
 )
 
 # Sums of at most ten products of size 1: a few roundings of 2e-16 or 6e-8, beside terms of size 1.
@@ -160,6 +160,19 @@ def test_no_masks_none_masks_and_masks_of_ones_agree():
         other_x, other_theta = mlp_vjp(g, theta, other, masks)
         for a, b in zip([*hs, g_x, *arrays_of(g_theta)], [*other, other_x, *arrays_of(other_theta)], strict=True):
             assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("dtype", CLOSE)
+@pytest.mark.parametrize("sizes, acts", [([5, 4, 3], ["relu", "linear"]), ([3, 3], ["relu"]), ([2, 6, 1, 4], ["linear"] * 3)])
+def test_encode_is_the_output_of_mlp_to_the_bit(sizes, acts, dtype):
+    theta, x, *_ = network(sizes, acts, dtype=dtype)
+    before = x.copy()
+    z = encode(theta, x)
+    assert_array_equal(z, mlp(theta, x)[-1])
+    assert z.dtype == dtype and (z < 0).any() == (acts[-1] == "linear")
+    assert_array_equal(x, before)
+    with pytest.raises(KeyError):
+        encode([theta[0]._replace(act="tanh")], x)
 
 
 def test_leaving_out_g_x_changes_no_other_gradient():
