@@ -59,7 +59,7 @@ class Checkpoint:
         self._stop = True
 
     def keep(self, state: Callable[[], dict]) -> None:
-        """Called by the run after each step: writes what ``state()`` gives if it is time to, or if ``stop`` was called."""
+        """Called by the run after each step: writes what ``state()`` gives, if it is time or ``stop`` was called."""
         if not self._stop and time.monotonic() - self._last < 60 * self.every:
             return
         try:
@@ -110,8 +110,8 @@ class Checkpoint:
             if here != there:
                 raise CheckpointError(f"{self.path} is of another run: {name} was {there!r}, and is {here!r} now")
         if machine != _machine():
-            warnings.warn(f"the run began with {', '.join(machine)} and goes on with {', '.join(_machine())}: it can end "
-                          "otherwise than in one go", RuntimeWarning, stacklevel=2)
+            warnings.warn(f"the run began with {', '.join(machine)} and goes on with {', '.join(_machine())}: it can "
+                          "end otherwise than in one go", RuntimeWarning, stacklevel=2)
         return state
 
     def remove(self) -> None:

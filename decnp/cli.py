@@ -64,8 +64,8 @@ def _add_fit(commands):
                "An earlier run in it is replaced only when the new one is complete.",
     )
     fit.add_argument("source", metavar="SOURCE", nargs="?",
-                     help="mnist, digits, stl, reuters10k (see decnp data list), or a file with one row for each sample: "
-                          ".npy, .npz (array X), or .csv")
+                     help="mnist, digits, stl, reuters10k (see decnp data list), or a file with one row for each "
+                          "sample: .npy, .npz (array X), or .csv")
 
     data = fit.add_argument_group("what to find")
     data.add_argument("--n-clusters", type=_whole(1), metavar="K",

@@ -156,7 +156,7 @@ class DEC(ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin, BaseE
         (On the same machine with the same number of threads, as for any two runs.) Raises as ``fit`` does, and
 
         CheckpointError
-            If the file is damaged, or is of a run with other parameters or other data: the sentence names the difference.
+            If the file is damaged, or of a run with other parameters or data: the sentence names the difference.
         OSError
             If it is not there or cannot be read.
         """

@@ -55,13 +55,15 @@ class Kept:
 def pack(history: Sequence[Step]) -> dict:
     """Reports as a tree of words and one array, for a checkpoint."""
     phases = list(dict.fromkeys(step.phase for step in history))
-    numbers = [[phases.index(step.phase), *step[1:4], np.nan if step.changed is None else step.changed] for step in history]
+    numbers = [[phases.index(step.phase), *step[1:4], np.nan if step.changed is None else step.changed]
+               for step in history]
     return {"phases": phases, "numbers": np.array(numbers, np.float64).reshape(-1, 5)}
 
 
 def unpack(packed: dict) -> list[Step]:
     """The reports again."""
-    return [Step(packed["phases"][int(phase)], int(t), int(n), float(loss), None if np.isnan(changed) else float(changed))
+    phases = packed["phases"]
+    return [Step(phases[int(phase)], int(t), int(n), float(loss), None if np.isnan(changed) else float(changed))
             for phase, t, n, loss, changed in packed["numbers"]]
 
 
@@ -139,7 +141,7 @@ def make_optimizer(arrays, profile: Profile, n_iter: int, engine):
 
 
 def fill(arrays: Sequence[np.ndarray], values: Sequence[np.ndarray]) -> None:
-    """Put ``values`` into ``arrays``, one by one, of the same shapes and dtypes. Raises ValueError where they are not."""
+    """Put ``values`` into ``arrays``, one by one. Raises ValueError where a shape or dtype differs."""
     for array, value in zip(arrays, values, strict=True):
         if array.shape != value.shape or array.dtype != value.dtype:
             raise ValueError(f"an array must be {array.dtype} {array.shape}; got {value.dtype} {value.shape}")

@@ -67,7 +67,7 @@ def asked_for(out: str) -> tuple[list[str], Path, bool]:
 
 @contextmanager
 def stopped_by_signals(checkpoint: Optional[Checkpoint]) -> Iterator[None]:
-    """Ctrl-C and SIGTERM, once, let the step that is under way end, and the checkpoint be written; a second one does not."""
+    """The first Ctrl-C or SIGTERM lets the step under way end, and the checkpoint be written; the second does not."""
     if checkpoint is None or threading.current_thread() is not threading.main_thread():
         yield
         return

@@ -57,7 +57,8 @@ DATA_SETS = {
     "reuters": DataSet("REUTERS: all 685,071 (a CSR matrix, for Python)", lambda home: _rcv1.FILES,
                        "the files of reuters10k", RCV1, n_clusters=4),
     "reuters10k-sample": DataSet("10,000 other stories of RCV1, not the paper's REUTERS-10k",
-                                 lambda home: reuters.SAMPLE_FILES, "1 MB", f"{RCV1}; not to be downloaded", n_clusters=4),
+                                 lambda home: reuters.SAMPLE_FILES, "1 MB", f"{RCV1}; not to be downloaded",
+                                 n_clusters=4),
 }
 
 
