@@ -298,5 +298,5 @@ def test_seeds_reproduce_the_order():
 
 
 def test_a_missing_gradient_is_refused():
-    with pytest.raises(ValueError, match="zip"):
+    with pytest.raises(ValueError, match="grads must have one array for each of the 2 trained; got 1"):
         SGD([np.zeros(1), np.zeros(1)], 0.1).step([np.ones(1)])
