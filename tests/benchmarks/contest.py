@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import platform
 import subprocess
 import sys
-from importlib import metadata
+from importlib import metadata, util
 from pathlib import Path
 from statistics import median
+
+HAS_TORCH = util.find_spec("torch") is not None
 
 LOOP = """
 import json, sys, time
@@ -80,3 +83,25 @@ def machine(threads: int) -> str:
     cpu = next((line.split(":")[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")), "")
     return (f"{cpu}, {platform.platform()}, threads: {threads}, Python {platform.python_version()}, "
             f"{', '.join(versions)}, {', '.join(sorted(blas))}")
+
+
+def arguments(doc: str) -> argparse.Namespace:
+    """``--threads`` and ``--rounds``."""
+    parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
+    parser.add_argument("--rounds", type=int, default=6)
+    return parser.parse_args()
+
+
+def filled(program: str, words: dict) -> str:
+    """A program with {word} replaced; its other braces stay."""
+    for name, value in words.items():
+        program = program.replace("{" + name + "}", str(value))
+    return program
+
+
+def row(title: str, seconds: dict[str, float], ours: str) -> str:
+    """Milliseconds of each, and ours as a multiple of the others'."""
+    cells = ", ".join(f"{name} {1000 * s:.2f}" for name, s in seconds.items())
+    ratios = ", ".join(f"{seconds[ours] / s:.2f} x {name}" for name, s in seconds.items() if name != ours)
+    return f"{title:34} ms: {cells}; {ratios}"

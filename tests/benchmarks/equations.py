@@ -4,10 +4,9 @@ By hand, alone on the machine: python tests/benchmarks/equations.py [--threads 2
 float32, d = 10, alpha = 1. "pass" is the time of reading the inputs and writing the outputs once, by one core.
 """
 
-import argparse
-import os
+from itertools import product
 
-from contest import contest, machine
+from contest import HAS_TORCH, arguments, contest, filled, machine, row
 
 ARRAYS = """
 import numpy as np
@@ -93,48 +92,32 @@ def call():
 """
 
 
-def filled(text, **words):
-    for name, value in words.items():
-        text = text.replace("{" + name + "}", str(value)).replace("{" + name + "!r}", repr(value))
-    return text
+def measure(threads: int, rounds: int = 5, ns=(70_000, 1_000_000), ks=(10,)) -> dict[str, dict[str, float]]:
+    """For each kernel, and for the refresh of P, the median seconds of decnp and of what it is compared with."""
+    results = {}
+    for n, k, name in product(ns, ks, CALLS):
+        if n * k > 20_000_000:
+            continue
+        words = {"n": n, "k": k, "threads": threads, "moved!r": repr(MOVED[name]), "call": CALLS[name]}
+        programs = {"decnp": OURS.replace("{module}", "kernels"), "pass": PASS}
+        if n * k < 1_000_000:  # the reference holds n k d differences
+            programs["reference"] = OURS.replace("{module}", "equations")
+        if HAS_TORCH and name == "loss_and_grads" and n * k < 10_000_000:
+            programs["PyTorch"] = TORCH
+        title = f"{name}, n = {n}, k = {k}"
+        results[title] = contest({of: filled(text, words) for of, text in programs.items()}, threads, rounds,
+                                 calls=max(3, min(50, 2_000_000 // (n * k))))
+        print(row(title, results[title], "decnp"), flush=True)
+    programs = {"decnp": REFRESH, **({"PyTorch": filled(REFRESH_TORCH, {"threads": threads})} if HAS_TORCH else {})}
+    results["refresh of P, n = 70000"] = contest(programs, threads, rounds, calls=1)
+    print(row("refresh of P, n = 70000", results["refresh of P, n = 70000"], "decnp"), flush=True)
+    return results
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
-    parser.add_argument("--all", action="store_true", help="n 256, 70,000 and 1,000,000, k 4, 10 and 100")
-    args = parser.parse_args()
+    args = arguments(__doc__)
     print(machine(args.threads))
-    try:
-        import torch  # noqa: F401
-    except ImportError:
-        torch = None
-    print(f"{'ms, median':>22} {'n':>9} {'k':>4} {'kernel':>9} {'reference':>9} {'pass':>8} {'PyTorch':>8}   kernel / each")
-    ns, ks = ((256, 70_000, 1_000_000), (4, 10, 100)) if args.all else ((70_000, 1_000_000), (10,))
-    for n in ns:
-        for k in ks:
-            for name, call in CALLS.items():
-                if n * k > 20_000_000:
-                    continue
-                programs = {"kernel": filled(OURS, n=n, k=k, module="kernels", call=call)}
-                if n * k < 1_000_000:  # the reference holds n k d differences
-                    programs["reference"] = filled(OURS, n=n, k=k, module="equations", call=call)
-                programs["pass"] = filled(PASS, n=n, k=k, moved=MOVED[name])
-                if torch and name == "loss_and_grads" and n * k < 10_000_000:
-                    programs["PyTorch"] = filled(TORCH, n=n, k=k, threads=args.threads)
-                _row(name, n, k, programs, args, calls=max(3, min(50, 2_000_000 // (n * k))))
-    programs = {"kernel": REFRESH, **({"PyTorch": filled(REFRESH_TORCH, threads=args.threads)} if torch else {})}
-    _row("refresh of P", 70_000, 10, programs, args, calls=1)
-
-
-def _row(name, n, k, programs, args, calls):
-    seconds = contest(programs, args.threads, args.rounds, calls)
-    kernel = seconds["kernel"]
-    cells = "".join(f"{1000 * seconds[of]:9.2f}" if of in seconds else f"{'-':>9}" for of in
-                    ("kernel", "reference", "pass", "PyTorch"))
-    ratios = ", ".join(f"{of} {kernel / s:.2f}" for of, s in seconds.items() if of != "kernel")
-    print(f"{name:>22} {n:9} {k:4} {cells}   {ratios}", flush=True)
+    measure(args.threads, args.rounds, (256, 70_000, 1_000_000), (4, 10, 100))
 
 
 if __name__ == "__main__":

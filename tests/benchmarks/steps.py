@@ -5,10 +5,7 @@ Four steps at batch 256 in float32: the whole autoencoder of 784 and of 2000 fea
 784 one, and the third layer-wise pair. Network, batch, precision and update rule are the same for all.
 """
 
-import argparse
-import os
-
-from contest import contest, machine
+from contest import HAS_TORCH, arguments, contest, filled, machine, row
 
 SIZES = [500, 500, 2000, 10]
 
@@ -90,26 +87,26 @@ def call():
 """
 
 
+STEPS = {"autoencoder step, D = 784": ("autoencoder", 784), "autoencoder step, D = 2000": ("autoencoder", 2000),
+         "DEC step, D = 784": ("dec", 784), "layer-wise step, 500-2000": ("pair", 784)}
+
+
+def measure(threads: int, rounds: int = 8, calls: int = 10) -> dict[str, dict[str, float]]:
+    """For each step the median seconds of decnp, of its readable path, of the bare products and of PyTorch."""
+    results = {}
+    for title, (kind, D) in STEPS.items():
+        programs = {"decnp": OURS, "readable": READABLE, "products": PRODUCTS}
+        programs.update({"PyTorch": TORCH} if HAS_TORCH else {})
+        words = {"kind!r": repr(kind), "D": D, "sizes": SIZES, "threads": threads}
+        results[title] = contest({name: filled(text, words) for name, text in programs.items()}, threads, rounds, calls)
+        print(row(title, results[title], "decnp"), flush=True)
+    return results
+
+
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=8)
-    parser.add_argument("--calls", type=int, default=10)
-    parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
-    args = parser.parse_args()
+    args = arguments(__doc__)
     print(machine(args.threads))
-    try:
-        import torch  # noqa: F401
-    except ImportError:
-        torch = None
-    print(f"{'ms, median':>22} {'decnp':>8} {'readable':>9} {'products':>9} {'PyTorch':>8}   decnp / products, / PyTorch")
-    for kind, D in (("autoencoder", 784), ("autoencoder", 2000), ("dec", 784), ("pair", 784)):
-        programs = {"decnp": OURS, "readable": READABLE, "products": PRODUCTS, **({"PyTorch": TORCH} if torch else {})}
-        filled = {name: text.replace("{kind!r}", repr(kind)).replace("{D}", str(D)).replace("{sizes}", str(SIZES))
-                  .replace("{threads}", str(args.threads)) for name, text in programs.items()}
-        ms = {name: 1000 * s for name, s in contest(filled, args.threads, args.rounds, args.calls).items()}
-        ratio = f"{ms['decnp'] / ms['PyTorch']:.2f}" if torch else "-"
-        print(f"{kind:>15} D {D:<5}" + "".join(f"{ms.get(name, float('nan')):9.1f}" for name in
-              ("decnp", "readable", "products", "PyTorch")) + f"   {ms['decnp'] / ms['products']:.2f}, {ratio}", flush=True)
+    measure(args.threads, args.rounds)
 
 
 if __name__ == "__main__":
