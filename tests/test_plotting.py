@@ -55,6 +55,19 @@ def test_learning_curves_of_one_phase_and_of_records_with_more_fields():
     assert "recon" in learning_curves(HISTORY[:4]).get_ylabel()
 
 
+@pytest.mark.parametrize("losses, said", [
+    ([0.9, 0.04], {"0.05", "0.1", "0.2", "0.5", "1"}),
+    ([0.38, 0.31], {"0.32", "0.34", "0.36"}),  # no 1, 2 or 5 between them
+])
+def test_a_logarithmic_axis_has_numbers_at_any_length(losses, said):
+    ax = learning_curves([Step("finetune", t, 2, loss) for t, loss in enumerate(losses, 1)])
+    ax.figure.canvas.draw()
+    low, high = ax.get_ylim()
+    seen = {label.get_text() for which in ("major", "minor") for tick, label in
+            zip(ax.get_yticks(minor=which == "minor"), ax.get_yticklabels(which=which)) if low <= tick <= high}
+    assert said <= seen and len(seen) < 10  # what is left blank is one of them
+
+
 def test_label_changes_are_in_per_cent_from_the_second_refresh_on():
     ax = label_changes(HISTORY, tol=0.002)
     assert lines(ax) == [[[20, 5], [40, 0]]]
