@@ -33,6 +33,7 @@ from .errors import UserError
 from .metrics import adjusted_rand_index, cluster_accuracy, normalized_mutual_info
 from .persistence import write_model
 from .profiles import Profile, profile_for
+from .report import REPORT, check_pictures, write_report
 from .training import Step
 from .unfinished import CHECKPOINT, begin, end, give_up, stopped_by_signals
 
@@ -61,6 +62,10 @@ def fit_command(args, argv: list[str], note: Callable[[str], None], watch: Calla
         If the numbers overflow in training.
     """
     start = time.perf_counter()
+    if args.report:
+        if not args.out:
+            raise UserError("--report needs --out DIR, the folder that takes report.html")
+        check_pictures()
     with _output_folder(args) as out:
         X, y, model = _prepare(args, note)
         if out and not args.begun:
@@ -69,7 +74,8 @@ def fit_command(args, argv: list[str], note: Callable[[str], None], watch: Calla
             timings = {"load": round(time.perf_counter() - start, 2), **_train(model, X, watch, args.resume)}
             run = {
                 "command": shlex.join(["decnp", *argv]),
-                "source": {"name": args.source, "n_samples": len(X), "n_features": X.shape[1]},
+                "source": {"name": args.source, "n_samples": len(X), "n_features": X.shape[1], "labels": args.labels,
+                           "folder": os.getcwd()},
                 **_result(model, X, y),
                 "seconds": {**timings, "total": round(sum(timings.values()), 2)},
                 "peak_memory_mb": _peak_memory(),
@@ -84,6 +90,8 @@ def fit_command(args, argv: list[str], note: Callable[[str], None], watch: Calla
             if out:
                 _write(out, model, X, run)
                 end(out)
+            if args.report:
+                write_report(out, data=(X, y))
     return run
 
 
@@ -141,7 +149,7 @@ def _output_folder(args) -> Iterator[Optional[Path]]:
         if (out / CHECKPOINT).exists() and not args.resume:
             raise UserError(f"--out {out} holds a run that is not complete: decnp fit --resume {shlex.quote(str(out))} "
                             f"goes on with it; delete {out / CHECKPOINT} to begin anew")
-        held = [name for name in FILES if os.path.lexists(out / name)]
+        held = [name for name in (*FILES, REPORT) if os.path.lexists(out / name)]
         if held and not (out / "run.json").is_file():
             raise UserError(f"--out {out} has {held[0]} but no run.json, so it holds no earlier run: choose another")
         for name in held:
@@ -213,6 +221,7 @@ def _write(out: Path, model: DEC, X, run):
     )
     try:
         write_all_aside({out / name: write for name, write in zip(FILES, contents)})
+        (out / REPORT).unlink(missing_ok=True)  # an earlier run's
     except OSError as error:
         raise UserError(f"--out {out} could not be written: {error.strerror or error}") from error
 
