@@ -60,7 +60,7 @@ def _add_fit(commands):
                     "Labels, where they are known, are used for the scores at the end and for nothing else.",
         epilog="examples:\n"
                "  decnp fit digits --n-clusters 10 --seed 0 --out run\n"
-               "  decnp fit mydata.csv --n-clusters 5 --labels mylabels.txt --out run\n"
+               "  decnp fit mydata.csv --n-clusters 5 --label-column species --out run --report\n"
                "  decnp fit --resume run\n\n"
                "DIR takes labels.npy, embedding.npy, centroids.npy, model.decnp and run.json (the whole recipe).\n"
                "An earlier run in it is replaced only when the new one is complete.",
@@ -74,6 +74,8 @@ def _add_fit(commands):
                       help="number of clusters (default: the classes of a named data set, else 8)")
     data.add_argument("--labels", metavar="FILE",
                       help="true labels, one for each row: .npy, .npz (array y), .csv or .txt; only for the scores")
+    data.add_argument("--label-column", metavar="NAME",
+                      help="the column of a .csv that holds the true labels, by its name (default: one called label)")
     data.add_argument("--out", metavar="DIR", help="write the results into this folder (default: only print them)")
     data.add_argument("--report", action="store_true", help="write DIR/report.html too, a page with pictures")
     data.add_argument("--checkpoint-every", type=_number(0), default=10.0, metavar="MINUTES",
@@ -233,7 +235,7 @@ def _fit(args, argv) -> int:
     except MemoryError as error:
         _say(f"error: there is not enough memory ({error})")
         return 2
-    for warning in run["warnings"]:
+    for warning in run["source"]["doubts"] * args.quiet + run["warnings"]:  # the doubts were told, if not quiet
         _say(f"warning: {warning}")
     if args.json:
         summary = {name: value for name, value in run.items() if name not in NOT_IN_SUMMARY}

@@ -28,6 +28,7 @@ from .checkpoint import Checkpoint
 from .datasets.files import read_labels, read_table, write_all_aside
 from .datasets.registry import SOURCES, n_clusters
 from .dec import DEC
+from .doubts import doubts
 from .engine import engine_for
 from .errors import UserError
 from .metrics import adjusted_rand_index, cluster_accuracy, normalized_mutual_info
@@ -67,7 +68,7 @@ def fit_command(args, argv: list[str], note: Callable[[str], None], watch: Calla
             raise UserError("--report needs --out DIR, the folder that takes report.html")
         check_pictures()
     with _output_folder(args) as out:
-        X, y, model = _prepare(args, note)
+        X, y, model, found = _prepare(args, note)
         if out and not args.begun:
             begin(out, argv)
         with threadpool_limits(args.threads, "blas") if args.threads else nullcontext():
@@ -75,7 +76,7 @@ def fit_command(args, argv: list[str], note: Callable[[str], None], watch: Calla
             run = {
                 "command": shlex.join(["decnp", *argv]),
                 "source": {"name": args.source, "n_samples": len(X), "n_features": X.shape[1], "labels": args.labels,
-                           "folder": os.getcwd()},
+                           "label_column": args.label_column, "folder": os.getcwd(), "doubts": found},
                 **_result(model, X, y),
                 "seconds": {**timings, "total": round(sum(timings.values()), 2)},
                 "peak_memory_mb": _peak_memory(),
@@ -96,10 +97,14 @@ def fit_command(args, argv: list[str], note: Callable[[str], None], watch: Calla
 
 
 def _prepare(args, note):
-    """X (n, D), the labels (n,) or None, and the unfitted model, all checked."""
+    """X (n, D), the labels (n,) or None, and the unfitted model, all checked; and the doubts about X."""
     known = SOURCES.get(args.source)
     try:
-        X, y, names = (*known(), False) if known else read_table(args.source)
+        if known and args.label_column is not None:
+            raise UserError(f"--label-column names a column of a .csv file; {args.source} has its own labels")
+        if args.labels:
+            _check_labels(args)
+        X, y, names = (*known(), ()) if known else read_table(args.source, args.label_column)
         if args.labels:
             y = read_labels(args.labels, len(X))
     except OSError as error:
@@ -115,9 +120,22 @@ def _prepare(args, note):
         model._check_parameters(X)
     except ValueError as error:
         raise UserError(f"{args.source}: {error}") from error
-    note(f"{args.source}: {len(X)} rows of {X.shape[1]} columns" + ", with a first line of names" * names
-         + ("" if y is None else "; the labels are for the scores only"))
-    return X, y, model
+    whose = f" in {args.label_column!r}" if args.label_column else ""
+    note(f"{args.source}: {len(X)} rows of {X.shape[1]} columns" + ", with a first line of names" * bool(names)
+         + ("" if y is None else f"; the labels{whose} are for the scores only"))
+    found = doubts(X, names)
+    for doubt in found:
+        note(f"warning: {doubt}")
+    return X, y, model, found
+
+
+def _check_labels(args):
+    """--labels beside --label-column, or with the name of a column."""
+    if args.label_column is not None:
+        raise UserError("--labels FILE and --label-column NAME both say where the labels are: take one")
+    if args.source.lower().endswith(".csv") and not os.path.splitext(args.labels)[1] and not os.path.exists(args.labels):
+        raise UserError(f"--labels takes a file, and none is called {args.labels}; for a column of {args.source}, "
+                        f"say --label-column {shlex.quote(args.labels)}")
 
 
 def _profile(args, n_samples) -> Profile:

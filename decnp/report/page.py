@@ -130,7 +130,8 @@ def _notes(run):
     if not run.record["converged"]:
         notes.append("That the limit was reached is no error: the labels are those of the last refresh. "
                      "A larger --max-iter lets the clustering go on.")
-    notes += run.missing
+    doubts = run.record["source"].get("doubts") or []
+    notes += [f"Of the data: {doubt}." for doubt in doubts if isinstance(doubt, str)] + run.missing
     if not notes:
         return ""
     items = "".join(f"<li>{escape(note)}</li>" for note in notes)
