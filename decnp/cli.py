@@ -20,6 +20,7 @@ from typing import Any, Callable
 
 from . import __version__
 from .cli_deploy import add_commands
+from .cli_report import add_report
 from .errors import UserError
 
 __all__ = ["build_parser", "main"]
@@ -45,6 +46,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"decnp {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _add_fit(commands)
+    add_report(commands)
     add_commands(commands)
     _add_gradcheck(commands)
     _add_data(commands)
@@ -58,7 +60,7 @@ def _add_fit(commands):
                     "Labels, where they are known, are used for the scores at the end and for nothing else.",
         epilog="examples:\n"
                "  decnp fit digits --n-clusters 10 --seed 0 --out run\n"
-               "  decnp fit mydata.csv --n-clusters 5 --labels mylabels.txt --out run\n"
+               "  decnp fit mydata.csv --n-clusters 5 --label-column species --out run --report\n"
                "  decnp fit --resume run\n\n"
                "DIR takes labels.npy, embedding.npy, centroids.npy, model.decnp and run.json (the whole recipe).\n"
                "An earlier run in it is replaced only when the new one is complete.",
@@ -72,7 +74,10 @@ def _add_fit(commands):
                       help="number of clusters (default: the classes of a named data set, else 8)")
     data.add_argument("--labels", metavar="FILE",
                       help="true labels, one for each row: .npy, .npz (array y), .csv or .txt; only for the scores")
+    data.add_argument("--label-column", metavar="NAME",
+                      help="the column of a .csv that holds the true labels, by its name (default: one called label)")
     data.add_argument("--out", metavar="DIR", help="write the results into this folder (default: only print them)")
+    data.add_argument("--report", action="store_true", help="write DIR/report.html too, a page with pictures")
     data.add_argument("--checkpoint-every", type=_number(0), default=10.0, metavar="MINUTES",
                       help="keep the run's state in DIR so often, for --resume (default: 10); Ctrl-C keeps it too")
     data.add_argument("--resume", metavar="DIR",
@@ -230,13 +235,13 @@ def _fit(args, argv) -> int:
     except MemoryError as error:
         _say(f"error: there is not enough memory ({error})")
         return 2
-    for warning in run["warnings"]:
+    for warning in run["source"]["doubts"] * args.quiet + run["warnings"]:  # the doubts were told, if not quiet
         _say(f"warning: {warning}")
     if args.json:
         summary = {name: value for name, value in run.items() if name not in NOT_IN_SUMMARY}
         print(json.dumps({**summary, "out": args.out}, indent=1))
     else:
-        print(_in_words(run, args.out))
+        print(_in_words(run, args.out, args.report))
     sys.stdout.flush()
     return 0
 
@@ -316,7 +321,7 @@ def _say(sentence):
     print(f"decnp: {sentence}", file=sys.stderr, flush=True)
 
 
-def _in_words(run, out) -> str:
+def _in_words(run, out, report) -> str:
     lines = textwrap.wrap(f"cluster sizes: {' '.join(map(str, run['cluster_sizes']))}", 100, subsequent_indent=" " * 15)
     lines.append(f"{run['n_iter']} steps: {run['stop_reason']}")
     if run["scores"]:
@@ -327,6 +332,8 @@ def _in_words(run, out) -> str:
     lines.append(f"{run['seconds']['total']:.1f} s{memory}")
     if out:
         lines.append(f"written to {os.path.join(out, '')}")
+    if report:
+        lines.append(f"report: {os.path.join(out, 'report.html')}")
     return "\n".join(lines)
 
 
