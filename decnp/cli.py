@@ -50,7 +50,7 @@ def _add_fit(commands):
         description="Train an autoencoder on SOURCE, then cluster its rows with DEC.\n"
                     "Labels, where they are known, are used for the scores at the end and for nothing else.",
         epilog="examples:\n"
-               "  decnp fit digits --n-clusters 10 --seed 0 --out run\n"
+               "  decnp fit digits --n-clusters 10 --out run\n"
                "  decnp fit mydata.csv --n-clusters 5 --labels mylabels.txt --out run\n"
                "  decnp fit --resume run\n\n"
                "DIR takes labels.npy, embedding.npy, centroids.npy, model.decnp and run.json (the whole recipe).\n"

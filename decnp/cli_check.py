@@ -46,14 +46,23 @@ def _add_data(commands):
         "data", help="list, download and check the paper's data sets",
         formatter_class=RawDescriptionHelpFormatter,
         description="Files are looked for in the checkout's data/, in $DECNP_DATA, and in the per-user cache.",
-        epilog="examples:\n  decnp data list\n  decnp data fetch stl --to /big/disk\n  decnp data verify",
+        epilog="examples:\n  decnp data list\n  decnp data fetch mnist\n  decnp data verify",
     )
     doing = data.add_subparsers(dest="doing", required=True, metavar="list|fetch|verify")
-    doing.add_parser("list", help="what there is, where it is found, and whose it is")
-    fetch = doing.add_parser("fetch", help="download what is missing; a broken download goes on where it broke off")
+
+    def command(name, help, examples):
+        return doing.add_parser(name, help=help, description=f"{help[0].upper()}{help[1:]}.",
+                                formatter_class=RawDescriptionHelpFormatter, epilog=f"examples:\n{examples}")
+
+    show = command("list", "what there is, where it is found, and whose it is",
+                   "  decnp data list\n  decnp data list --json")
+    show.add_argument("--json", action="store_true", help="as JSON instead of words")
+    fetch = command("fetch", "download what is missing; a broken download goes on where it broke off",
+                    "  decnp data fetch mnist\n  decnp data fetch mnist --to big-disk")
     fetch.add_argument("name", metavar="NAME", help="a data set of `decnp data list`")
     fetch.add_argument("--to", metavar="DIR", help="the folder to put it in (default: the per-user cache)")
-    verify = doing.add_parser("verify", help="check the sums of the files that are there")
+    verify = command("verify", "check the sums of the files that are there",
+                     "  decnp data verify\n  decnp data verify mnist")
     verify.add_argument("name", metavar="NAME", nargs="?", help="a data set of `decnp data list` (default: all)")
     data.set_defaults(run=_data)
 
@@ -77,12 +86,12 @@ def _gradcheck(args, argv) -> int:
 
 
 def _data(args, argv) -> int:
-    from .datasets.registry import describe, fetch, verify  # late: --help stays quick
+    from .datasets.registry import describe, facts, fetch, verify  # late: --help stays quick
 
     status = 0
     try:
         if args.doing == "list":
-            print(describe(), flush=True)
+            print(json.dumps(facts(), indent=1) if args.json else describe(), flush=True)
         elif args.doing == "fetch":
             for line in fetch(args.name, args.to):
                 print(line, flush=True)
