@@ -20,6 +20,7 @@ from typing import Any, Callable
 
 from . import __version__
 from .cli_deploy import add_commands
+from .cli_reproduce import add_reproduce
 from .errors import UserError
 
 __all__ = ["build_parser", "main"]
@@ -48,6 +49,7 @@ def build_parser() -> argparse.ArgumentParser:
     add_commands(commands)
     _add_gradcheck(commands)
     _add_data(commands)
+    add_reproduce(commands)
     return parser
 
 
