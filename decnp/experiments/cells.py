@@ -58,6 +58,8 @@ class Done:
 
     results: dict[str, dict]
     failures: list[str]
+    stopped: bool
+    """Whether Ctrl-C came before the last one."""
 
 
 def sum_of(recipe: dict) -> str:
@@ -77,21 +79,22 @@ def finished(cell: Cell, folder: Path) -> dict | None:
 def run_cells(cells: Sequence[Cell], folder: Path, jobs: int, note: Note, threads: int | None = None) -> Done:
     """Do the cells that are not done, ``jobs`` at a time; what they need comes first.
 
-    A cell that cannot be done is reported and leaves the others alone. Ctrl-C loses only what was under way.
+    A cell that cannot be done is reported and leaves the others alone. Ctrl-C loses only what is under way, and
+    the others' results are still given.
     """
     cells = list({cell.name: cell for cell in cells}.values())
-    kept = {cell.name: finished(cell, folder) for cell in cells}
-    waiting = [cell for cell in cells if kept[cell.name] is None]
+    waiting = [cell for cell in cells if finished(cell, folder) is None]
     if len(waiting) < len(cells):
         note(f"{len(cells) - len(waiting)} of {len(cells)} cells are done already")
     failures: list[str] = []
-    for group in [*_before(waiting, folder), waiting]:
-        for cell, done in zip(group, _in_parallel(group, folder, jobs, threads, note)):
-            if isinstance(done, str):
-                failures.append(f"{cell.name}: {done}")
-            else:
-                kept[cell.name] = done
-    return Done({cell.name: kept[cell.name] for cell in cells if kept[cell.name]}, failures)
+    try:
+        for group in [*_before(waiting, folder), waiting]:
+            failures += filter(None, _in_parallel(group, folder, jobs, threads, note))
+        stopped = False
+    except KeyboardInterrupt:
+        stopped = True
+    kept = {cell.name: finished(cell, folder) for cell in cells}
+    return Done({name: done for name, done in kept.items() if done}, failures, stopped)
 
 
 def _before(cells, folder) -> list[list[Cell]]:
@@ -108,8 +111,8 @@ def _in_parallel(cells, folder, jobs, threads, note):
     return Parallel(n_jobs=jobs)(delayed(_do)(cell, folder, threads, note) for cell in cells)
 
 
-def _do(cell: Cell, folder: Path, threads, note) -> dict | str:
-    """Do one cell and keep it; the sentence if it cannot be done."""
+def _do(cell: Cell, folder: Path, threads, note) -> str | None:
+    """Do one cell and keep it; a sentence if it cannot be done."""
     start, cpu = time.perf_counter(), time.process_time()
     recipe = {name: value for name, value in cell.recipe.items() if name != "data_sum"}
     try:
@@ -117,7 +120,7 @@ def _do(cell: Cell, folder: Path, threads, note) -> dict | str:
             result = cell.work(folder, **recipe)
     except (ValueError, ArithmeticError, RuntimeError, MemoryError) as error:  # bad data, lost numbers, no convergence
         note(f"{cell.name}: failed: {error}")
-        return f"{type(error).__name__}: {error}"
+        return f"{cell.name}: {error}"
     done = {
         "name": cell.name,
         "recipe": cell.recipe,
@@ -136,4 +139,4 @@ def _do(cell: Cell, folder: Path, threads, note) -> dict | str:
     write_aside(path, lambda file: file.write(json.dumps(done, indent=1).encode()))
     score = f"ACC {100 * result['ACC']:.2f}, " if "ACC" in result else ""
     note(f"{cell.name}: {score}{done['minutes']:.1f} min")
-    return done
+    return None

@@ -12,10 +12,10 @@ from ..datasets import make_imbalanced
 from ..datasets.files import write_aside
 from ..datasets.registry import SOURCES, n_clusters
 from ..datasets.reuters import load_reuters
-from ..datasets.stl import stl_autoencoder_rows
+from ..datasets.stl import stl_autoencoder_rows, stl_images
 from ..datasets._files import check_disk, download_folder
 
-__all__ = ["Data", "NAMES", "QUICK_ROWS", "autoencoder_rows", "load"]
+__all__ = ["Data", "NAMES", "QUICK_ROWS", "autoencoder_rows", "images", "load"]
 
 QUICK_ROWS = 300
 
@@ -50,8 +50,8 @@ def load(name: str, quick: bool = False, r_min: float | None = None, seed: int =
         If its files are not here or not right; the sentence says how to get them.
     """
     X, y = LOADERS[name]()
-    if quick and len(X) > QUICK_ROWS:
-        rows = np.sort(np.random.default_rng(0).choice(len(X), QUICK_ROWS, replace=False))
+    if quick:
+        rows = _quick_rows(len(X))
         X, y = X[rows], y[rows]
     if r_min is not None:
         X, y = make_imbalanced(X, y, r_min, random_state=seed)
@@ -59,6 +59,11 @@ def load(name: str, quick: bool = False, r_min: float | None = None, seed: int =
     rows = {"all": slice(None), "train": slice(cut), "validation": slice(cut, None)}[part]
     X, y = X[rows], y[rows]
     return Data(X, y, n_clusters(name), fingerprint(X))
+
+
+def _quick_rows(n: int) -> np.ndarray:
+    """The rows of n that ``quick`` takes."""
+    return np.sort(np.random.default_rng(0).choice(n, min(n, QUICK_ROWS), replace=False))
 
 
 def autoencoder_rows(spec: Mapping) -> np.ndarray:
@@ -70,6 +75,22 @@ def autoencoder_rows(spec: Mapping) -> np.ndarray:
     if spec["name"].startswith("stl") and not spec.get("quick"):
         return stl_autoencoder_rows(verify=spec["name"] == "stl")
     return load(**spec).X
+
+
+def images(spec: Mapping, rows: np.ndarray) -> np.ndarray:
+    """The pictures behind some rows of ``load(**spec)``: (b, h, w), or (b, 96, 96, 3) of STL-10.
+
+    Raises ValueError where the rows are no pictures.
+    """
+    name = spec["name"]
+    if name.startswith("stl"):
+        rows = _quick_rows(len(LOADERS[name]()[0]))[rows] if spec.get("quick") else rows
+        return stl_images(rows, verify=name == "stl")
+    X = load(**spec).X[rows]
+    side = round(X.shape[1] ** 0.5)
+    if side**2 != X.shape[1]:
+        raise ValueError(f"the rows of {name} are no square pictures: they have {X.shape[1]} columns")
+    return X.reshape(len(rows), side, side)
 
 
 def _reuters(verify: bool = True):

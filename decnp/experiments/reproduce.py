@@ -22,6 +22,8 @@ def reproduce(name: str, options: Options, argv: list[str], note: Callable[[str]
 
     Raises
     ------
+    KeyboardInterrupt
+        If it was stopped; what is done so far is in the files.
     UserError
         If none of the data sets is here, or the folder cannot be written to.
     """
@@ -45,6 +47,8 @@ def reproduce(name: str, options: Options, argv: list[str], note: Callable[[str]
             written += _picture(module, result, options, name, note)
     except OSError as error:
         raise UserError(f"--out {options.out} cannot be used: {error.strerror or error}") from error
+    if done.stopped:
+        raise KeyboardInterrupt(f"interrupted; the same command goes on with what is not in {options.out} yet")
     words = [f"{QUICK_WARNING}\n"] * options.quick + [module.TITLE, "", module.in_words(result), "",
                                                       f"written to {options.out}: {', '.join(written)}"]
     return result, "\n".join(words)
@@ -53,17 +57,21 @@ def reproduce(name: str, options: Options, argv: list[str], note: Callable[[str]
 QUICK_WARNING = "QUICK: a few hundred rows, a small network and seconds of training; no result of any method."
 
 
+DPI = 70
+
+
 def _picture(module, result, options, name, note) -> list[str]:
     """Write the picture; without matplotlib, say how to get it."""
-    try:
-        from ..plotting import save_figure
-    except ImportError:
-        note('the picture needs matplotlib: pip install "decnp[plot]"')
+    if not result["rows"]:
         return []
-    figure = module.draw(result)
+    try:
+        figure = module.draw(result)
+    except ImportError as error:
+        note(str(error))
+        return []
     if options.quick:
         figure.text(0.5, 0.5, "QUICK", color="red", alpha=0.25, size=60, ha="center", va="center", rotation=30)
-    write_aside(options.out / f"{name}.png", lambda file: save_figure(figure, file))
+    write_aside(options.out / f"{name}.png", lambda file: figure.savefig(file, format="png", dpi=DPI))
     return [f"{name}.png"]
 
 
