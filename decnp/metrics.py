@@ -48,7 +48,7 @@ def cluster_accuracy(y_true: ArrayLike, labels: ArrayLike) -> float:
     """
     from scipy.optimize import linear_sum_assignment
 
-    table = _contingency(y_true, labels)
+    table = contingency(y_true, labels)
     size = max(table.shape)  # D
     w = np.zeros((size, size), table.dtype)  # (D, D)
     w[: table.shape[0], : table.shape[1]] = table
@@ -157,7 +157,7 @@ def generalizability(train_loss: float, validation_loss: float) -> float:
     return float(train_loss) / float(validation_loss)
 
 
-def _contingency(y_true, labels):
+def contingency(y_true, labels):
     """w, (clusters, classes): the number of samples in each cluster and class, as whole numbers."""
     classes, clusters = _groups(y_true, labels)
     shape = clusters.max() + 1, classes.max() + 1

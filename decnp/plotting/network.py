@@ -1,0 +1,73 @@
+"""The paper's Figure 1: the network."""
+
+from __future__ import annotations
+
+from typing import Optional, Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.patches import FancyArrowPatch, Polygon, Rectangle
+
+from ..checks import check_sizes
+from ._canvas import BLUE, GREY, LINE_COLOURS, RED, TEXT, axes
+
+__all__ = ["network_diagram"]
+
+GREEN = LINE_COLOURS[2]
+WIDTH = 0.34  # of a layer's bar; the next one stands at a distance of 1
+
+
+def network_diagram(sizes: Sequence[int], ax: Optional[Axes] = None) -> Axes:
+    """The paper's Figure 1: encoder and decoder as bars, the clustering head on the code z.
+
+    A bar is as high as the logarithm of its width says. The arrows carry the activations; the decoder, to the right
+    of z, is for pretraining only.
+
+    Parameters
+    ----------
+    sizes : D and the widths of the encoder's layers, as (784, 500, 500, 2000, 10); the last one is d
+
+    >>> ax = network_diagram([784, 500, 500, 2000, 10])
+    >>> len(ax.patches) > 9
+    True
+    """
+    if np.ndim(sizes) != 1 or len(sizes) < 2:
+        raise ValueError(f"sizes must be D and the widths of the encoder's layers, at least two; got {sizes!r}")
+    encoder = check_sizes(sizes)
+    widths = encoder + encoder[-2::-1]
+    code = len(encoder) - 1  # where z stands
+    heights = 0.25 + np.log(widths) / np.log(max(max(widths), 2))
+    ax = axes(ax, max(6.0, 0.95 * len(widths)), 4.6)
+    for i, (width, height) in enumerate(zip(widths, heights)):
+        colour = RED if i == code else BLUE if i < code else GREY
+        ax.add_patch(Rectangle((i - WIDTH / 2, -height / 2), WIDTH, height, facecolor=colour, edgecolor="none",
+                               alpha=1.0 if i <= code else 0.6, gid=f"layer {i}"))
+        ax.text(i, -height / 2 - 0.06, str(width), ha="center", va="top", fontsize=TEXT, gid="width")
+        if i:
+            before = heights[i - 1]
+            ax.add_patch(Polygon([(i - 1 + WIDTH / 2, before / 2), (i - WIDTH / 2, height / 2),
+                                  (i - WIDTH / 2, -height / 2), (i - 1 + WIDTH / 2, -before / 2)],
+                                 facecolor=BLUE if i <= code else GREY, edgecolor="none", alpha=0.15))
+            ax.text(i - 0.5, 0, "linear" if i in (code, len(widths) - 1) else "ReLU", ha="center", va="center",
+                    fontsize=TEXT - 3, rotation=90, color="#333333", gid="activation")
+    _head(ax, code, heights[code])
+    lowest = -max(heights) / 2 - 0.25
+    for text, x, colour in (("x", 0, BLUE), ("reconstruction", len(widths) - 1, GREY)):
+        ax.text(x, heights[0] / 2 + 0.05, text, ha="center", fontsize=TEXT, color=colour)
+    for text, x, colour in (("encoder $f_\\theta$", code / 2, BLUE),
+                            ("decoder, for pretraining only", 1.5 * code, GREY)):
+        ax.text(x, lowest, text, ha="center", va="top", fontsize=TEXT, color=colour)
+    ax.set_xlim(-0.6, len(widths) - 0.4)
+    ax.set_ylim(lowest - 0.2, 1.35)
+    ax.set_axis_off()
+    return ax
+
+
+def _head(ax, x, height):
+    """From z to q (Eq. 1), to the loss and back."""
+    ax.text(x + WIDTH / 2 + 0.05, height / 2, "z", ha="left", va="bottom", fontsize=TEXT, color=RED)
+    box = dict(boxstyle="round,pad=0.35", facecolor="white", edgecolor=RED, linewidth=1.5)
+    ax.text(x, 1.1, "q: which centroid $\\mu_j$ is near (Eq. 1)\nL = KL(P ‖ Q) (Eqs. 2, 3)", ha="center", va="center",
+            fontsize=TEXT - 1, color="black", bbox=box, gid="head")
+    ax.add_patch(FancyArrowPatch((x, height / 2 + 0.02), (x, 0.93), arrowstyle="-|>", mutation_scale=16,
+                                 color=GREEN, linewidth=2))
