@@ -49,7 +49,7 @@ def load(name: str, quick: bool = False, r_min: float | None = None, seed: int =
     DataError
         If its files are not here or not right; the sentence says how to get them.
     """
-    X, y = LOADERS[name]()
+    X, y = _source(name)
     if quick:
         rows = _quick_rows(len(X))
         X, y = X[rows], y[rows]
@@ -59,6 +59,11 @@ def load(name: str, quick: bool = False, r_min: float | None = None, seed: int =
     rows = {"all": slice(None), "train": slice(cut), "validation": slice(cut, None)}[part]
     X, y = X[rows], y[rows]
     return Data(X, y, n_clusters(name), fingerprint(X))
+
+
+@lru_cache(maxsize=1)
+def _source(name):
+    return LOADERS[name]()
 
 
 def _quick_rows(n: int) -> np.ndarray:
@@ -73,8 +78,13 @@ def autoencoder_rows(spec: Mapping) -> np.ndarray:
     autoencoders", DEC section 4.1).
     """
     if spec["name"].startswith("stl") and not spec.get("quick"):
-        return stl_autoencoder_rows(verify=spec["name"] == "stl")
+        return _stl_rows(spec["name"] == "stl")
     return load(**spec).X
+
+
+@lru_cache(maxsize=1)
+def _stl_rows(verify):
+    return stl_autoencoder_rows(verify=verify)
 
 
 def images(spec: Mapping, rows: np.ndarray) -> np.ndarray:
@@ -84,7 +94,7 @@ def images(spec: Mapping, rows: np.ndarray) -> np.ndarray:
     """
     name = spec["name"]
     if name.startswith("stl"):
-        rows = _quick_rows(len(LOADERS[name]()[0]))[rows] if spec.get("quick") else rows
+        rows = _quick_rows(len(_source(name)[0]))[rows] if spec.get("quick") else rows
         return stl_images(rows, verify=name == "stl")
     X = load(**spec).X[rows]
     side = round(X.shape[1] ** 0.5)

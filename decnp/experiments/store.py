@@ -21,11 +21,18 @@ from ..datasets.files import write_aside
 from ..errors import UserError
 from ..model_file import PARTS, layers_of
 from ..profiles import Profile
-from ..training import Step
+from ..scaling import some_rows
+from ..training import Step, TrainingError
 from .cells import sum_of
 from .data import autoencoder_rows, load
 
 __all__ = ["autoencoder", "cliques", "features", "keep_autoencoder", "prepare_autoencoder", "prepare_cliques"]
+
+LEARNED = 0.98
+"""An autoencoder must reconstruct better than so many times the loss of the mean ..."""
+
+LEARNED_BY = 1000
+"""... after so many steps of its fine-tuning."""
 
 
 def autoencoder(folder: Path, data: dict, network: dict) -> StackedAutoencoder:
@@ -37,13 +44,19 @@ def autoencoder(folder: Path, data: dict, network: dict) -> StackedAutoencoder:
     data : keyword arguments of ``data.load``
     network : {"hidden": widths, "profile": the fields of a ``Profile``, "seed": the one of ``DEC``}
 
-    Raises UserError if the file is damaged, TrainingError if the numbers overflow.
+    Raises
+    ------
+    TrainingError
+        If the numbers overflow, or the network has learned nothing: then every method on its code would only seem to
+        have been tried.
+    UserError
+        If the file is damaged.
     """
     path = _path(folder, "autoencoder", data, network)
     if not path.exists():
         ae = new_autoencoder(network)
         start = time.perf_counter()
-        ae.fit(autoencoder_rows(data))
+        _train(ae, autoencoder_rows(data))
         keep_autoencoder(folder, data, network, ae, time.perf_counter() - start)
     header, arrays = _read(path)
     ae = new_autoencoder(network)
@@ -52,6 +65,18 @@ def autoencoder(folder: Path, data: dict, network: dict) -> StackedAutoencoder:
     ae.n_features_in_ = len(ae.encoder_[0].W)
     ae.history_ = [Step(*step) for step in header["history"]]
     return ae
+
+
+def _train(ae, X) -> None:
+    """Fit ``ae``; TrainingError where it does no better than the mean of X after a quarter of the fine-tuning."""
+    for step in ae.steps(X):
+        x = ae._scaled(some_rows(X))
+        constant = float(np.mean(np.square(x - x.mean(axis=0)))) / 2  # the loss of the mean
+        enough = step.iteration >= max(LEARNED_BY, step.n_iter / 4) or step.iteration == step.n_iter
+        if step.phase == "finetune" and enough and step.loss > LEARNED * constant:
+            raise TrainingError(
+                f"the autoencoder has learned nothing: its loss is {step.loss:.4f} after {step.iteration} of "
+                f"{step.n_iter} steps, and that of the mean is {constant:.4f}; another seed may do better")
 
 
 def new_autoencoder(network: dict) -> StackedAutoencoder:
