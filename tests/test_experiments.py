@@ -135,6 +135,18 @@ def test_dec_from_the_store_is_dec_by_itself(tmp_path):
     assert result["start"]["ACC"] == cluster_accuracy(data_room.load(**DIGITS).y, own.initial_labels_)
 
 
+def test_dec_without_backprop_is_that_of_the_estimator(tmp_path):
+    X, y, k, _ = data_room.load(**DIGITS)
+    ae = store.autoencoder(tmp_path, DIGITS, NETWORK)
+    own = DEC(k, hidden_layer_sizes=(16, 4), profile=QUICK, update_interval=10, dtype="float32", random_state=3,
+              autoencoder=ae, update_encoder=False).fit(X)
+    result = methods.dec(tmp_path, DIGITS, NETWORK, 10, update_encoder=False)
+    assert result["ACC"] == cluster_accuracy(y, own.labels_) and result["n_iter"] == own.n_iter_
+    assert result["sizes"] == np.bincount(own.labels_, minlength=k).tolist()
+    assert [loss for _, _, loss, _ in result["refreshes"]] == [
+        round(step.loss, 6) for step in own.history_ if step.phase == "cluster"]
+
+
 def test_a_kept_autoencoder_is_the_one_that_was_trained(tmp_path):
     trained = store.new_autoencoder(NETWORK).fit(data_room.load(**DIGITS).X)
     store.keep_autoencoder(tmp_path, DIGITS, NETWORK, trained, 1.0)
@@ -146,9 +158,10 @@ def test_a_kept_autoencoder_is_the_one_that_was_trained(tmp_path):
     np.testing.assert_array_equal(kept.encode(data_room.load(**DIGITS).X), trained.encode(data_room.load(**DIGITS).X))
 
 
-def test_an_autoencoder_that_has_learned_nothing_is_refused(tmp_path):
+def test_an_autoencoder_that_has_learned_nothing_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(store, "LEARNED_BY", 20)
     stuck = {**NETWORK, "profile": asdict(replace(QUICK, lr=0.0))}
-    with pytest.raises(TrainingError, match=r"has learned nothing: its loss is .* after 150 of 150 steps"):
+    with pytest.raises(TrainingError, match=r"has learned nothing: its loss is .* after 42 of 150 steps, and that of the mean is"):
         store.autoencoder(tmp_path, DIGITS, stuck)
     assert not (tmp_path / "shared").exists()
 
@@ -278,3 +291,142 @@ def test_each_table_and_figure_runs_quick(says, tmp_path_factory, name):
     again, _, errors = says(*argv)
     if result["cells"]:
         assert again == 0 and f"{len(result['cells'])} of {len(result['cells'])} cells are done already" in errors
+
+
+def test_without_matplotlib_the_numbers_are_written_all_the_same(says, tmp_path, monkeypatch):
+    for name in [name for name in sys.modules if name.startswith("decnp.plotting")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    status, _, errors = says("figure1", "--quick", "--data", "digits", "--out", tmp_path)
+    assert status == 0 and 'pip install "decnp[plot]"' in errors and "Traceback" not in errors
+    assert [path.name for path in tmp_path.iterdir()] == ["figure1.json"]
+    assert json.loads((tmp_path / "figure1.json").read_text())["rows"][0]["sizes"] == [64, 32, 10]
+
+
+def test_data_that_is_not_here_is_named_and_the_rest_goes_on(says, tmp_path, monkeypatch):
+    empty_folders(tmp_path, monkeypatch)
+    fresh_data()
+    status, words_, _ = says("table1", "--quick", "--data", "reuters,digits,stl", "--out", tmp_path / "out")
+    assert status == 0 and "digits" in words_
+    for name in ("reuters", "stl"):
+        assert f"\n{name} is not here: " in words_ and f"`decnp data fetch {name}" in words_
+    status, _, errors = says("table1", "--data", "stl", "--out", tmp_path / "out")
+    assert status == 2 and errors.startswith("decnp: error: stl is not here: ") and errors.count("\n") == 1
+
+
+@pytest.mark.parametrize("argv, sentence", [
+    (["table5"], "invalid choice: 'table5'"),
+    (["table1", "--data", "mnist,x"], "--data must name data sets, of mnist, "),
+    (["table1", "--seeds", "0,0"], "--seeds: must be whole numbers >= 0, each once, with commas between them; got '0,0'"),
+    (["table1", "--seeds", "-1"], "--seeds: must be whole numbers"),
+    (["table1", "--jobs", "0"], "--jobs: must be a whole number from 1 to 4096; got '0'"),
+    (["table1", "--data", "digits", "--out", __file__], "cannot be used: "),
+])
+def test_bad_options_are_one_sentence(says, argv, sentence):
+    status, out, errors = says(*argv)
+    assert (status, out) == (2, "") and sentence in errors and errors.count("\n") == 1
+
+
+def test_ctrl_c_keeps_what_is_done_and_the_same_command_goes_on(tmp_path):
+    argv = [sys.executable, "-m", "decnp", "reproduce", "table2", "--quick", "--data", "digits", "--out", str(tmp_path)]
+    run = subprocess.Popen(argv, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+                           env={**os.environ, "OMP_NUM_THREADS": "1"})
+    for line in run.stderr:
+        if "k-means, seed 1" in line:
+            run.send_signal(signal.SIGINT)
+            break
+    errors = run.stderr.read()
+    assert run.wait() == 130 and "interrupted; the same command goes on" in errors and "Traceback" not in errors
+    run.stdout.close(), run.stderr.close()
+    rows = json.loads((tmp_path / "table2.json").read_text())["rows"]
+    assert rows[0]["best_of_nine"] is None and rows[0]["fixed"]["values"]
+    done = {path: path.stat().st_mtime_ns for path in (tmp_path / "cells").iterdir()}
+    again = subprocess.run([*argv, "-q"], capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
+    assert again.returncode == 0 and again.stderr == ""
+    assert all(path.stat().st_mtime_ns == when for path, when in done.items())
+    assert json.loads((tmp_path / "table2.json").read_text())["rows"][0]["best_of_nine"]
+
+
+# ---------------------------------------------------------------- archives in the official layout
+
+def fresh_data():
+    """Forget what was loaded, as the folders are others now."""
+    for kept in (data_room.load, data_room._source, data_room._stl_rows):
+        kept.cache_clear()
+
+
+@pytest.fixture
+def folders(tmp_path, monkeypatch):
+    folders = empty_folders(tmp_path, monkeypatch)
+    fresh_data()
+    yield folders
+    fresh_data()
+
+
+@pytest.fixture
+def stl(folders):
+    contents = stl_contents(14, 11, 5)
+    put(folders["env"], {f"stl10_binary/{name}": stl_bytes(array) for name, array in contents.items()})
+    return contents
+
+
+@pytest.fixture
+def rcv1(folders):
+    rng = np.random.default_rng(0)
+    documents = [(i, " ".join(f"{'cgme'[i % 4]}word{rng.integers(6)}" for _ in range(8)),
+                  [["CCAT", "GCAT", "MCAT", "ECAT"][i % 4]]) for i in range(60)]
+    put(folders["env"], rcv1_files(documents))
+
+
+@pytest.mark.filterwarnings("ignore::decnp.datasets._files.UnofficialData")
+def test_an_stl_archive_goes_from_verify_to_table_2_and_figure_3(says, stl, tmp_path, capsys):
+    assert main(["data", "verify", "stl"]) == 2
+    assert "take it unchecked as stl-unofficial" in capsys.readouterr().err
+    options = ("--quick", "--data", "stl-unofficial", "--seeds", "0", "--out", tmp_path / "out")
+    status, words_, errors = says("table2", *options)
+    assert status == 0, errors
+    assert [line.split()[:2] for line in words_.splitlines() if line.startswith("stl-unofficial")][0] == [
+        "stl-unofficial", "k-means"]
+    row = json.loads((tmp_path / "out" / "table2.json").read_text())["rows"][-3]
+    assert row["method"] == "DEC" and row["paper"] == 35.90 and 0 < row["best_of_nine"]["ACC"] <= 1
+    status, _, errors = says("figure3", *options)
+    assert status == 0 and (tmp_path / "out" / "figure3.png").exists(), errors
+
+
+@pytest.mark.filterwarnings("ignore::decnp.datasets._files.UnofficialData")
+def test_stls_autoencoder_learns_from_the_unlabelled_images_too(stl, tmp_path):
+    spec = {"name": "stl-unofficial"}
+    rows = data_room.autoencoder_rows(spec)
+    assert rows.shape == (30 * 4 // 5, 1428) and data_room.load(**spec).X.shape == (25, 1428)
+    ae = store.autoencoder(tmp_path, spec, NETWORK)
+    assert ae.scale_ == pytest.approx(1 / np.sqrt(np.mean(np.square(rows, dtype=np.float64))), rel=1e-6)
+    assert Plan(Options(tmp_path)).network(spec, 0)["profile"]["finetune_iter"] == 2000
+
+
+@pytest.mark.filterwarnings("ignore::decnp.datasets._files.UnofficialData")
+def test_the_photographs_behind_the_rows(stl, folders):
+    from decnp.datasets.hog import stl_hog
+    from decnp.datasets.stl import load_stl, stl_images
+
+    X, _ = load_stl(verify=False)
+    rows = np.array([20, 0, 20, 3])
+    images = stl_images(rows, verify=False)
+    assert images.shape == (4, 96, 96, 3) and images.dtype == np.uint8
+    np.testing.assert_allclose(stl_hog(images), X[rows], atol=1e-5)
+
+
+@pytest.mark.filterwarnings("ignore::decnp.datasets._files.UnofficialData")
+def test_rcv1_files_go_from_verify_to_tables_1_and_2(says, rcv1, tmp_path, capsys):
+    assert main(["data", "verify", "reuters10k"]) == 2
+    assert "reuters10k-unofficial" in capsys.readouterr().err
+    out = tmp_path / "out"
+    status, words_, errors = says("table1", "--data", "reuters10k-unofficial,reuters-unofficial", "--out", out)
+    assert status == 0, errors
+    assert "reuters-unofficial" in words_ and "685071 / 60" in words_ and "4 / 4" in words_ and "2000 / 24" in words_
+    X = data_room.load("reuters-unofficial").X
+    assert isinstance(X, np.memmap) and X.dtype == np.float32
+    np.testing.assert_allclose((X**2).sum(axis=1), 24, rtol=1e-5)  # |x|^2 / D = 1
+    status, words_, errors = says("table2", "--quick", "--data", "reuters-unofficial", "--seeds", "0", "--out", out)
+    assert status == 0, errors
+    methods_ = [row["method"] for row in json.loads((out / "table2.json").read_text())["rows"]]
+    assert methods_ == ["k-means", "DEC w/o backprop", "DEC", "GMM"]  # the others are N/A in the paper, too

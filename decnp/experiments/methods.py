@@ -13,15 +13,17 @@ from sklearn.cluster import KMeans, SpectralClustering
 from sklearn.mixture import GaussianMixture
 from threadpoolctl import threadpool_limits
 
+from ..autoencoder import StackedAutoencoder
 from ..baselines import LDMGI, SEC
 from ..baselines.cliques import normalized_cut_laplacian
 from ..dec import DEC
+from ..layers import Dense
 from ..metrics import adjusted_rand_index, cluster_accuracy, normalized_mutual_info
 from ..profiles import Profile
 from . import store
 from .data import load
 
-__all__ = ["dec", "gmm", "kmeans", "ldmgi", "scores", "sec", "spectral"]
+__all__ = ["dec", "gmm", "identity", "kmeans", "ldmgi", "scores", "sec", "spectral"]
 
 N_INIT = 20  # "all baselines 20 random restarts, best objective" (section 4.3)
 
@@ -81,7 +83,11 @@ def dec(folder: Path, data: dict, network: dict, update_interval: int, update_en
     the mean loss before it, and ACC.
     """
     X, y, k, _ = load(**data)
-    model = new_dec(k, store.autoencoder(folder, data, network), network, update_interval, update_encoder)
+    ae = store.autoencoder(folder, data, network)
+    if not update_encoder:  # the code stays as it is: it is worked out once, for the rows
+        X = ae.encode(X)
+        ae = identity(ae)
+    model = new_dec(k, ae, network, update_interval, update_encoder)
     refreshes = []
     for step in model.steps(X):
         if step.phase == "cluster":
@@ -89,6 +95,16 @@ def dec(folder: Path, data: dict, network: dict, update_interval: int, update_en
     return {**scores(y, model.labels_), "start": scores(y, model.initial_labels_), "n_iter": model.n_iter_,
             "converged": model.converged_, "stop_reason": model.stop_reason_, "refreshes": refreshes,
             "sizes": np.bincount(model.labels_, minlength=k).tolist()}
+
+
+def identity(ae: StackedAutoencoder) -> StackedAutoencoder:
+    """An autoencoder of the codes of ``ae`` that leaves them as they are, to the bit."""
+    d = ae.encoder_[-1].W.shape[1]
+    layer = Dense(np.eye(d, dtype=np.float32), np.zeros(d, np.float32), "linear")
+    same = StackedAutoencoder((d,), dtype="float32")
+    same.encoder_, same.decoder_, same.n_features_in_ = [layer], [layer], d
+    same.shift_, same.scale_, same.history_ = np.float32(0), np.float32(1), []
+    return same
 
 
 def new_dec(k: int, autoencoder, network: dict, update_interval: int, update_encoder: bool = True) -> DEC:

@@ -72,7 +72,7 @@ def _train(ae, X) -> None:
     for step in ae.steps(X):
         x = ae._scaled(some_rows(X))
         constant = float(np.mean(np.square(x - x.mean(axis=0)))) / 2  # the loss of the mean
-        enough = step.iteration >= max(LEARNED_BY, step.n_iter / 4) or step.iteration == step.n_iter
+        enough = step.iteration >= max(LEARNED_BY, step.n_iter / 4)
         if step.phase == "finetune" and enough and step.loss > LEARNED * constant:
             raise TrainingError(
                 f"the autoencoder has learned nothing: its loss is {step.loss:.4f} after {step.iteration} of "
