@@ -16,8 +16,8 @@ from .store import prepare_autoencoder, prepare_cliques
 __all__ = ["Options", "Plan"]
 
 QUICK = Profile(
-    init_std=None, pretrain_iter=0, finetune_iter=150, lr=0.65, lr_by_spectrum=True, lr_decay="cosine", lr_halvings=5,
-    burn_in=50, bias_lr=1.0, shuffle=True, update_interval=10, max_iter=40,
+    init_std=None, optimizer="adam", lr=2e-3, lr_decay="cosine", pretrain_iter=0, finetune_iter=150, shuffle=True,
+    update_interval=10, max_iter=40,
 )
 """A schedule of a second, on a small network and a few hundred rows; what comes out says nothing of the methods."""
 
