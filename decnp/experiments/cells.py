@@ -12,6 +12,7 @@ import os
 import platform
 import re
 import time
+import warnings
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
@@ -111,12 +112,17 @@ def _in_parallel(cells, folder, jobs, threads, note):
     return Parallel(n_jobs=jobs)(delayed(_do)(cell, folder, threads, note) for cell in cells)
 
 
+def _threads(n):
+    return threadpool_limits(n, "blas") if n else nullcontext()
+
+
 def _do(cell: Cell, folder: Path, threads, note) -> str | None:
-    """Do one cell and keep it; a sentence if it cannot be done."""
+    """Do one cell and keep it with its warnings; a sentence if it cannot be done."""
     start, cpu = time.perf_counter(), time.process_time()
     recipe = {name: value for name, value in cell.recipe.items() if name != "data_sum"}
     try:
-        with threadpool_limits(threads, "blas") if threads else nullcontext():
+        with warnings.catch_warnings(record=True) as warned, _threads(threads):
+            warnings.simplefilter("always")
             result = cell.work(folder, **recipe)
     except (ValueError, ArithmeticError, RuntimeError, MemoryError) as error:  # bad data, lost numbers, no convergence
         note(f"{cell.name}: failed: {error}")
@@ -125,6 +131,7 @@ def _do(cell: Cell, folder: Path, threads, note) -> str | None:
         "name": cell.name,
         "recipe": cell.recipe,
         "result": result,
+        "warnings": sorted({str(warning.message) for warning in warned}),
         "minutes": round((time.perf_counter() - start) / 60, 2),
         "cpu_minutes": round((time.process_time() - cpu) / 60, 2),
         "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),

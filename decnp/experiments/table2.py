@@ -57,6 +57,7 @@ def numbers(planned: list[dict], results: dict, paper: dict) -> list[dict]:
     return [{
         "method": row["method"], "data": row["data"], "paper": paper_value(paper, row["method"], row["data"]),
         "best_of_nine": sweeps.best_of_nine(row["method"].removeprefix("AE+"), row["nine"], results),
+        "nine_done": sum(name in results for name in row["nine"]),
         "fixed": sweeps.fixed_over_seeds(row["fixed"], results),
     } for row in planned]
 
@@ -73,7 +74,7 @@ def in_words(gathered: dict) -> str:
         best, fixed = row["best_of_nine"], row["fixed"]
         lines.append([
             row["data"], row["method"], "-" if row["paper"] is None else f"{row['paper']:.2f}",
-            per_cent(best and best["ACC"]), best["setting"] if best else "",
+            per_cent(best and best["ACC"]), best["setting"] if best else f"{row['nine_done']} of 9 done" * bool(row["nine_done"]),
             per_cent(fixed and fixed["mean"], fixed and fixed["std"]), str(len(fixed["values"])) if fixed else "0"])
     return table(lines) + ("\n* as in the paper: labels choose the best of nine settings (of nine runs, for k-means)."
                            "\nThe fixed setting is chosen by no label: lam 0.01, mu 1e-8, lambda of the profile; "
