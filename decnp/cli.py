@@ -13,7 +13,7 @@ import textwrap
 import warnings
 from contextlib import closing
 
-from . import __version__, cli_check, cli_deploy, cli_report
+from . import __version__, cli_check, cli_deploy, cli_report, cli_reproduce
 from .cli_words import Parser, Progress, number, say, setting, whole, widths
 from .errors import UserError
 
@@ -42,6 +42,7 @@ def build_parser() -> argparse.ArgumentParser:
     cli_report.add_report(commands)
     cli_deploy.add_commands(commands)
     cli_check.add_commands(commands)
+    cli_reproduce.add_reproduce(commands)
     return parser
 
 

@@ -44,7 +44,8 @@ def shell(tmp_path_factory):
     folder = tmp_path_factory.mktemp("examples")
     (folder / "decnp").write_text(
         f"#!{SHELL}\n"
-        f'case "$*" in *--resume*) ;; fit*) shift; set -- fit {BRIEF} "$@" ;; gradcheck*) set -- "$@" --trials 1 ;; esac\n'
+        f'case "$*" in *--resume*) ;; fit*) shift; set -- fit {BRIEF} "$@" ;; gradcheck*) set -- "$@" --trials 1 ;;'
+        ' reproduce*) set -- "$@" --quick ;; esac\n'
         f'exec {sys.executable} -W error -m decnp "$@"\n')
     (folder / "decnp").chmod(0o755)
     table = "\n".join(",".join(map(str, row)) for row in blobs(60, 64).tolist())
