@@ -16,7 +16,8 @@ from decnp import DEC, StackedAutoencoder, profiles
 from decnp.checks import as_generator
 from decnp.other_rows import other_rows, pretrain, profile_of_both
 
-ARGV = ["fit", "stl-unofficial", "--hidden", "8,3", "--update-interval", "10", "--max-iter", "60", "--checkpoint-every", "0"]
+ARGV = ["fit", "stl-unofficial", "--hidden", "8,3", "--update-interval", "10", "--max-iter", "60", "--tol", "0",
+        "--checkpoint-every", "0"]
 for setting in ("init_std=none", "optimizer=adam", "lr=0.001", "finetune_iter=60", "shuffle=true"):
     ARGV += ["--set", setting]
 FILES = ["centroids.npy", "embedding.npy", "labels.npy", "model.decnp"]
