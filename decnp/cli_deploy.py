@@ -48,15 +48,18 @@ def _predict_options(predict):
     for answer, text in (("proba", "q of Eq. 1, k numbers for each row, instead of labels"),
                          ("embed", "the embedding z, d numbers for each row, instead of labels")):
         what.add_argument(f"--{answer}", dest="answer", action="store_const", const=answer, help=text)
+    predict.add_argument("--label-column", metavar="NAME", help="a column of a .csv that is left out, by its name")
     predict.add_argument("-q", "--quiet", action="store_true", help="no progress; the results only")
     predict.set_defaults(answer="labels")
 
 
 def _info_options(info):
+    info.epilog = "examples:\n  decnp info run/model.decnp\n  decnp info run/model.decnp --json"
     info.add_argument("--json", action="store_true", help="as JSON instead of words")
 
 
 def _export_options(export):
+    export.epilog = "examples:\n  decnp export run/model.decnp model.onnx"
     export.add_argument("out", metavar="FILE", help="the .onnx file to write")
 
 
@@ -79,7 +82,7 @@ def _predict(args, argv) -> int:
         from .deploy import predict_command
 
         with _progress(args.quiet) as watch:
-            n = predict_command(args.model, args.data, args.out, args.answer, watch)
+            n = predict_command(args.model, args.data, args.out, args.answer, watch, args.label_column)
     if args.out and not args.quiet:
         print(f"decnp: {args.answer} of {n} rows written to {args.out}", file=sys.stderr, flush=True)
     sys.stdout.flush()

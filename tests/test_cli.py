@@ -18,6 +18,7 @@ from numpy.testing import assert_array_equal
 import decnp
 from decnp import DEC, Profile, cli, run
 from decnp.cli import main
+from decnp.cli_words import Progress
 from decnp.persistence import load
 
 ROOT = Path(__file__).parents[1]
@@ -103,7 +104,8 @@ def test_a_run_from_end_to_end(data):
               "cluster_sizes", "scores", "seconds", "peak_memory_mb", "versions", "machine", "threads", "history"]
     assert set(wanted) <= set(record)
     assert record["command"] == "decnp fit x.npy " + " ".join(QUICK) + " --labels y.txt --out run"
-    assert record["source"] == {"name": "x.npy", "n_samples": 60, "n_features": 6}
+    assert record["source"] == {"name": "x.npy", "n_samples": 60, "n_features": 6, "labels": "y.txt",
+                                "label_column": None, "folder": str(data), "doubts": []}
     assert record["profile"]["max_iter"] == 40 and record["profile"]["init_std"] is None
     assert record["history"][0]["phase"] == "pretrain 1" and record["seconds"]["total"] > 0
     assert record["cluster_sizes"] == np.bincount(labels, minlength=3).tolist()
@@ -234,7 +236,7 @@ def test_a_terminal_without_tqdm_gets_lines(data, says, monkeypatch):
 def test_the_time_left_is_of_the_phase_and_starts_again_with_it(capsys, monkeypatch):
     clock = iter([0, 100, 110, 140, 150, 151, 155])
     monkeypatch.setattr(time, "time", lambda: next(clock))
-    progress = cli._Progress(quiet=False)
+    progress = Progress(quiet=False)
     progress.note("read")
     for step in [("finetune", 10, 40), ("finetune", 40, 40), *[("cluster", t, 90) for t in (0, 10, 10)]]:
         progress.watch(decnp.Step(*step, 0.5, 0.25 if step[0] == "cluster" else None))
