@@ -13,7 +13,7 @@ import textwrap
 import warnings
 from contextlib import closing
 
-from . import __version__, cli_check, cli_deploy
+from . import __version__, cli_check, cli_deploy, cli_report, cli_reproduce
 from .cli_words import Parser, Progress, number, say, setting, whole, widths
 from .errors import UserError
 
@@ -39,8 +39,10 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"decnp {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _add_fit(commands)
+    cli_report.add_report(commands)
     cli_deploy.add_commands(commands)
     cli_check.add_commands(commands)
+    cli_reproduce.add_reproduce(commands)
     return parser
 
 
@@ -51,7 +53,7 @@ def _add_fit(commands):
                     "Labels, where they are known, are used for the scores at the end and for nothing else.",
         epilog="examples:\n"
                "  decnp fit digits --n-clusters 10 --out run\n"
-               "  decnp fit mydata.csv --n-clusters 5 --labels mylabels.txt --out run\n"
+               "  decnp fit mydata.csv --n-clusters 5 --label-column species --out run --report\n"
                "  decnp fit --resume run\n\n"
                "DIR takes labels.npy, embedding.npy, centroids.npy, model.decnp and run.json (the whole recipe).\n"
                "An earlier run in it is replaced only when the new one is complete.",
@@ -65,7 +67,10 @@ def _add_fit(commands):
                       help="number of clusters (default: the classes of a named data set, else 8)")
     data.add_argument("--labels", metavar="FILE",
                       help="true labels, one for each row: .npy, .npz (array y), .csv or .txt; only for the scores")
+    data.add_argument("--label-column", metavar="NAME",
+                      help="the column of a .csv that holds the true labels, by its name (default: one called label)")
     data.add_argument("--out", metavar="DIR", help="write the results into this folder (default: only print them)")
+    data.add_argument("--report", action="store_true", help="write DIR/report.html too, a page with pictures")
     data.add_argument("--checkpoint-every", type=number(0), default=10.0, metavar="MINUTES",
                       help="keep the run's state in DIR so often, for --resume (default: 10); Ctrl-C keeps it too")
     data.add_argument("--resume", metavar="DIR",
@@ -136,13 +141,13 @@ def _fit(args, argv) -> int:
     except MemoryError as error:
         say(f"error: there is not enough memory ({error})")
         return 2
-    for warning in run["warnings"]:
+    for warning in run["source"]["doubts"] * args.quiet + run["warnings"]:  # the doubts were told, if not quiet
         say(f"warning: {warning}")
     if args.json:
         summary = {name: value for name, value in run.items() if name not in NOT_IN_SUMMARY}
         print(json.dumps({**summary, "out": args.out}, indent=1))
     else:
-        print(_in_words(run, args.out))
+        print(_in_words(run, args.out, args.report))
     sys.stdout.flush()
     return 0
 
@@ -165,7 +170,7 @@ def _begun(args, argv):
     return first, first_argv
 
 
-def _in_words(run, out) -> str:
+def _in_words(run, out, report) -> str:
     lines = textwrap.wrap(f"cluster sizes: {' '.join(map(str, run['cluster_sizes']))}", 100, subsequent_indent=" " * 15)
     lines.append(f"{run['n_iter']} steps: {run['stop_reason']}")
     if run["scores"]:
@@ -176,4 +181,6 @@ def _in_words(run, out) -> str:
     lines.append(f"{run['seconds']['total']:.1f} s{memory}")
     if out:
         lines.append(f"written to {os.path.join(out, '')}")
+    if report:
+        lines.append(f"report: {os.path.join(out, 'report.html')}")
     return "\n".join(lines)

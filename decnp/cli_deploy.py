@@ -48,6 +48,7 @@ def _predict_options(predict):
     for answer, text in (("proba", "q of Eq. 1, k numbers for each row, instead of labels"),
                          ("embed", "the embedding z, d numbers for each row, instead of labels")):
         what.add_argument(f"--{answer}", dest="answer", action="store_const", const=answer, help=text)
+    predict.add_argument("--label-column", metavar="NAME", help="a column of a .csv that is left out, by its name")
     predict.add_argument("-q", "--quiet", action="store_true", help="no progress; the results only")
     predict.set_defaults(answer="labels")
 
@@ -81,7 +82,7 @@ def _predict(args, argv) -> int:
         from .deploy import predict_command
 
         with _progress(args.quiet) as watch:
-            n = predict_command(args.model, args.data, args.out, args.answer, watch)
+            n = predict_command(args.model, args.data, args.out, args.answer, watch, args.label_column)
     if args.out and not args.quiet:
         print(f"decnp: {args.answer} of {n} rows written to {args.out}", file=sys.stderr, flush=True)
     sys.stdout.flush()

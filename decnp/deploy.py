@@ -31,7 +31,7 @@ IN_MEMORY = 1 << 24  # bytes of text that wait in memory for the last row; more 
 
 def predict_command(
     model: PathLike, source: PathLike, out: Optional[PathLike] = None, answer: str = "labels",
-    watch: Callable[[int, int], object] = lambda done, n: None,
+    watch: Callable[[int, int], object] = lambda done, n: None, label_column: Optional[str] = None,
 ) -> int:
     """``decnp predict``: the answer for each row of ``source``, into ``out`` or printed; returns their number.
 
@@ -43,6 +43,7 @@ def predict_command(
     out : .npy or .csv file to write, aside and renamed; None: text, which is printed when the last row is done
     answer : "labels" (n,) int32, "proba" q of Eq. 1 (n, k), or "embed" z (n, d)
     watch : called with the rows done and n, after each block
+    label_column : a named column of a .csv that is left out
 
     Raises
     ------
@@ -53,7 +54,7 @@ def predict_command(
         check_target(out, (".npy", ".csv"), {model, source} - {"-"})
     try:
         network = load_model(model)
-        rows = open_rows(source)
+        rows = open_rows(source, label_column)
     except OSError as error:
         raise UserError(f"cannot read {error.filename or source}: {error.strerror or error}") from error
     with closing(rows):

@@ -28,11 +28,13 @@ from .checkpoint import Checkpoint
 from .datasets.files import read_labels, read_table, write_all_aside
 from .datasets.registry import SOURCES, n_clusters
 from .dec import DEC
+from .doubts import doubts
 from .engine import engine_for
 from .errors import UserError
 from .metrics import adjusted_rand_index, cluster_accuracy, normalized_mutual_info
 from .persistence import write_model
 from .profiles import Profile, profile_for
+from .report import REPORT, check_pictures, write_report
 from .training import Step
 from .unfinished import CHECKPOINT, begin, end, give_up, stopped_by_signals
 
@@ -61,15 +63,20 @@ def fit_command(args, argv: list[str], note: Callable[[str], None], watch: Calla
         If the numbers overflow in training.
     """
     start = time.perf_counter()
+    if args.report:
+        if not args.out:
+            raise UserError("--report needs --out DIR, the folder that takes report.html")
+        check_pictures()
     with _output_folder(args) as out:
-        X, y, model = _prepare(args, note)
+        X, y, model, found = _prepare(args, note)
         if out and not args.begun:
             begin(out, argv)
         with threadpool_limits(args.threads, "blas") if args.threads else nullcontext():
             timings = {"load": round(time.perf_counter() - start, 2), **_train(model, X, watch, args.resume)}
             run = {
                 "command": shlex.join(["decnp", *argv]),
-                "source": {"name": args.source, "n_samples": len(X), "n_features": X.shape[1]},
+                "source": {"name": args.source, "n_samples": len(X), "n_features": X.shape[1], "labels": args.labels,
+                           "label_column": args.label_column, "folder": os.getcwd(), "doubts": found},
                 **_result(model, X, y),
                 "seconds": {**timings, "total": round(sum(timings.values()), 2)},
                 "peak_memory_mb": _peak_memory(),
@@ -84,14 +91,20 @@ def fit_command(args, argv: list[str], note: Callable[[str], None], watch: Calla
             if out:
                 _write(out, model, X, run)
                 end(out)
+            if args.report:
+                write_report(out, data=(X, y))
     return run
 
 
 def _prepare(args, note):
-    """X (n, D), the labels (n,) or None, and the unfitted model, all checked."""
+    """X (n, D), the labels (n,) or None, and the unfitted model, all checked; and the doubts about X."""
     known = SOURCES.get(args.source)
     try:
-        X, y, names = (*known(), False) if known else read_table(args.source)
+        if known and args.label_column is not None:
+            raise UserError(f"--label-column names a column of a .csv file; {args.source} has its own labels")
+        if args.labels:
+            _check_labels(args)
+        X, y, names = (*known(), ()) if known else read_table(args.source, args.label_column)
         if args.labels:
             y = read_labels(args.labels, len(X))
     except OSError as error:
@@ -107,9 +120,22 @@ def _prepare(args, note):
         model._check_parameters(X)
     except ValueError as error:
         raise UserError(f"{args.source}: {error}") from error
-    note(f"{args.source}: {len(X)} rows of {X.shape[1]} columns" + ", with a first line of names" * names
-         + ("" if y is None else "; the labels are for the scores only"))
-    return X, y, model
+    whose = f" in {args.label_column!r}" if args.label_column else ""
+    note(f"{args.source}: {len(X)} rows of {X.shape[1]} columns" + ", with a first line of names" * bool(names)
+         + ("" if y is None else f"; the labels{whose} are for the scores only"))
+    found = doubts(X, names)
+    for doubt in found:
+        note(f"warning: {doubt}")
+    return X, y, model, found
+
+
+def _check_labels(args):
+    """--labels beside --label-column, or with the name of a column."""
+    if args.label_column is not None:
+        raise UserError("--labels FILE and --label-column NAME both say where the labels are: take one")
+    if args.source.lower().endswith(".csv") and not os.path.splitext(args.labels)[1] and not os.path.exists(args.labels):
+        raise UserError(f"--labels takes a file, and none is called {args.labels}; for a column of {args.source}, "
+                        f"say --label-column {shlex.quote(args.labels)}")
 
 
 def _profile(args, n_samples) -> Profile:
@@ -141,7 +167,7 @@ def _output_folder(args) -> Iterator[Optional[Path]]:
         if (out / CHECKPOINT).exists() and not args.resume:
             raise UserError(f"--out {out} holds a run that is not complete: decnp fit --resume {shlex.quote(str(out))} "
                             f"goes on with it; delete {out / CHECKPOINT} to begin anew")
-        held = [name for name in FILES if os.path.lexists(out / name)]
+        held = [name for name in (*FILES, REPORT) if os.path.lexists(out / name)]
         if held and not (out / "run.json").is_file():
             raise UserError(f"--out {out} has {held[0]} but no run.json, so it holds no earlier run: choose another")
         for name in held:
@@ -213,6 +239,7 @@ def _write(out: Path, model: DEC, X, run):
     )
     try:
         write_all_aside({out / name: write for name, write in zip(FILES, contents)})
+        (out / REPORT).unlink(missing_ok=True)  # an earlier run's
     except OSError as error:
         raise UserError(f"--out {out} could not be written: {error.strerror or error}") from error
 

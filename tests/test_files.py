@@ -94,7 +94,7 @@ def test_csv(tmp_path, text, names, bom):
     (tmp_path / "x.csv").write_bytes((bom + text).encode())
     table = read_table(tmp_path / "x.csv")
     assert_array_equal(table.X, X)
-    assert table.names == names and table.y is None and table.X.dtype == np.float32
+    assert bool(table.names) == names and table.y is None and table.X.dtype == np.float32
 
 
 def test_csv_as_numpy_writes_it(tmp_path):

@@ -44,12 +44,14 @@ def shell(tmp_path_factory):
     folder = tmp_path_factory.mktemp("examples")
     (folder / "decnp").write_text(
         f"#!{SHELL}\n"
-        f'case "$*" in *--resume*) ;; fit*) shift; set -- fit {BRIEF} "$@" ;; gradcheck*) set -- "$@" --trials 1 ;; esac\n'
+        f'case "$*" in *--resume*) ;; fit*) shift; set -- fit {BRIEF} "$@" ;; gradcheck*) set -- "$@" --trials 1 ;;'
+        ' reproduce*) set -- "$@" --quick ;; esac\n'
         f'exec {sys.executable} -W error -m decnp "$@"\n')
     (folder / "decnp").chmod(0o755)
     table = "\n".join(",".join(map(str, row)) for row in blobs(60, 64).tolist())
-    (folder / "mydata.csv").write_text(table)
-    (folder / "mylabels.txt").write_text("\n".join("01" * 30))
+    header, species = [f"x{j}" for j in range(64)] + ["species"], ["setosa", "virginica"] * 30
+    (folder / "mydata.csv").write_text("\n".join(
+        [",".join(header), *(f"{row},{name}" for row, name in zip(table.splitlines(), species))]))
     (folder / "new.csv").write_text(table)
     (folder / "new.csv.gz").write_bytes(gzip.compress(table.encode()))
     np.save(folder / "new.npy", blobs(60, 64))

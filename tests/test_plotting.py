@@ -55,6 +55,19 @@ def test_learning_curves_of_one_phase_and_of_records_with_more_fields():
     assert "recon" in learning_curves(HISTORY[:4]).get_ylabel()
 
 
+@pytest.mark.parametrize("losses, said", [
+    ([0.9, 0.04], {"0.05", "0.1", "0.2", "0.5", "1"}),
+    ([0.38, 0.31], {"0.32", "0.34", "0.36"}),  # no 1, 2 or 5 between them
+])
+def test_a_logarithmic_axis_has_numbers_at_any_length(losses, said):
+    ax = learning_curves([Step("finetune", t, 2, loss) for t, loss in enumerate(losses, 1)])
+    ax.figure.canvas.draw()
+    low, high = ax.get_ylim()
+    seen = {label.get_text() for which in ("major", "minor") for tick, label in
+            zip(ax.get_yticks(minor=which == "minor"), ax.get_yticklabels(which=which)) if low <= tick <= high}
+    assert said <= seen and len(seen) < 10  # what is left blank is one of them
+
+
 def test_label_changes_are_in_per_cent_from_the_second_refresh_on():
     ax = label_changes(HISTORY, tol=0.002)
     assert lines(ax) == [[[20, 5], [40, 0]]]
@@ -122,7 +135,7 @@ def test_a_montage_takes_from_q_the_column_of_each_rows_own_cluster():
 
 def test_a_montage_of_colour_images_is_scaled_as_a_whole_and_transparent_between_them():
     X = np.zeros((2, 2, 2, 3))
-    X[0, 0, 0] = [255, 0, 0]
+    X[0, 0, 0] = [51, 0, 0]
     sheet = cluster_montage(X.reshape(2, -1), [0, 0], [2, 1], n=3, image_shape=(2, 2, 3)).images[0].get_array()
     assert sheet.shape == (2, 10, 4)
     assert sheet[0, 0].tolist() == [1, 0, 0, 1] and sheet[0, 4].tolist() == [0, 0, 0, 1]
@@ -168,8 +181,13 @@ def test_the_scatter_is_the_first_two_principal_components():
 def test_the_scatter_draws_a_sample_but_turns_by_all_points():
     rng = np.random.default_rng(2)
     z, labels = rng.normal(size=(500, 3)), rng.integers(3, size=500)
-    points = lambda **kwargs: np.concatenate(
-        [group.get_offsets() for group in embedding_scatter(z, labels, **kwargs).collections])
+
+    def points(**kwargs):
+        """Each point with the cluster that it is drawn in."""
+        groups = embedding_scatter(z, labels, **kwargs).collections
+        return np.concatenate([np.c_[group.get_offsets(), np.full(len(group.get_offsets()), int(group.get_label()))]
+                               for group in groups])
+
     some, others, everything = points(n=40), points(n=40, random_state=1), points(n=None)
     assert len(some) == len(others) == 40 and not np.array_equal(some, others)
     assert_array_equal(some, points(n=40))
@@ -234,8 +252,8 @@ def test_the_diagonal_is_the_accuracy_and_what_has_no_partner_comes_last():
         table = np.array(counts(confusion_matrix(y, labels)))
         assert table.shape == (4, k) and table.sum() == 90
         assert np.trace(table) / 90 == pytest.approx(cluster_accuracy(y, labels))
-    ax = confusion_matrix([0, 0, 0, 1], [5, 5, 4, 3])
-    assert counts(ax) == [[2, 0, 1], [0, 1, 0]] and ticks(ax)[1] == ["5", "3", "4"]
+    ax = confusion_matrix([0] * 7 + [1], [5, 5, 5, 2, 4, 4, 5, 3])
+    assert counts(ax) == [[4, 0, 2, 1], [0, 1, 0, 0]] and ticks(ax)[1] == ["5", "3", "4", "2"]  # the larger ones first
     ax = confusion_matrix([0, 1, 1, 2], [0, 0, 0, 1])
     assert counts(ax) == [[2, 0], [0, 1], [1, 0]] and ticks(ax)[0] == ["1", "2", "0"]
 

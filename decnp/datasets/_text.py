@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import difflib
 import io
+import shlex
 from array import array
 from contextlib import contextmanager
 
@@ -16,25 +18,28 @@ __all__ = ["read_csv", "read_csv_words", "read_text_labels"]
 LABEL_COLUMNS = ("label", "labels")
 
 
-def read_csv(path):
-    """X (n, D) float64, the labels (n,) or None, and whether there was a line of names."""
-    X, labels, names = read_csv_words(path)
+def read_csv(path, label_column=None):
+    """X (n, D) float64, the labels (n,) or None, and the names of X's columns, () without a line of names."""
+    X, labels, names = read_csv_words(path, label_column=label_column)
     return X, None if labels is None else _from_text(labels, path), names
 
 
-def read_csv_words(path, file=None):
+def read_csv_words(path, file=None, label_column=None):
     """As ``read_csv``, but the labels are a list of what stands there, if anything.
 
     ``file``, if given, is read (as bytes) instead of the one at ``path``, which is then a name for messages.
     """
-    values, labels, width, label_at, names = array("d"), [], None, None, False
+    values, labels, width, label_at, names = array("d"), [], None, None, ()
     with _text(path, file) as file:
         for line, cells in _cells(file):
             if width is None:
-                width, names = len(cells), _are_names(cells, path)
-                if names:
-                    label_at = next((j for j, c in enumerate(cells) if c.strip().lower() in LABEL_COLUMNS), None)
+                width = len(cells)
+                if _are_names(cells, path):
+                    names = tuple(cell.strip() for cell in cells)
+                    label_at = _label_place(names, label_column, path)
                     continue
+                if label_column is not None:
+                    raise DataError(f"{path} has no first line of names, so it has no column {label_column!r}")
             if len(cells) != width:
                 raise DataError(f"{path}, line {line} has {len(cells)} columns, the lines before it have {width}")
             if label_at is not None:
@@ -45,13 +50,14 @@ def read_csv_words(path, file=None):
                     raise ValueError
                 values.extend(map(float, cells))
             except ValueError:
-                raise _bad_cell(path, line, cells) from None
+                text = names and len(values) < width and label_at is None  # in the first row: a column of words, it seems
+                raise _bad_cell(path, line, cells, names if text else ()) from None
     if not values:
         raise DataError(f"{path} has {'a line of names and ' if names else ''}no rows")
     X = np.frombuffer(values).reshape(-1, width)  # (n, D), or (n, D + 1) with the labels' place
     if label_at is None:
         return X, None, names
-    return np.delete(X, label_at, axis=1), labels, names
+    return np.delete(X, label_at, axis=1), labels, names[:label_at] + names[label_at + 1 :]
 
 
 def read_text_labels(path, n_samples, one_cell):
@@ -108,11 +114,25 @@ def _are_names(cells, path):
     return not any(map(_is_number, cells)) or (len(cells) > 1 and cells == counted)
 
 
-def _bad_cell(path, line, cells):
+def _label_place(names, label_column, path):
+    """Where the labels are: in the column of that name; without one, in one called label or labels, or nowhere."""
+    if label_column is None:
+        return next((j for j, name in enumerate(names) if name.lower() in LABEL_COLUMNS), None)
+    count = names.count(label_column)
+    if count != 1:
+        near = difflib.get_close_matches(label_column, names, 1, 0.7)
+        listed = ", ".join(map(repr, names[:20])) + (", ..." if names[20:] else "")
+        raise DataError(f"{path} has {f'{count} columns' if count else 'no column'} called {label_column!r}; "
+                        + (f"did you mean {near[0]!r}?" if near and not count else f"its columns are {listed}"))
+    return names.index(label_column)
+
+
+def _bad_cell(path, line, cells, names):
     j = next(j for j, cell in enumerate(cells) if not _is_number(cell))
     cell = cells[j].strip()
     what = f"{cell[:30]!r}{'...' if cell[30:] else ''} is not a number" if cell else "the cell is empty"
-    return DataError(f"{path}, line {line}, column {j + 1}: {what}")
+    hint = f"; if {names[j]!r} holds the labels, say --label-column {shlex.quote(names[j])}" if names and cell else ""
+    return DataError(f"{path}, line {line}, column {j + 1}: {what}{hint}")
 
 
 def _is_number(cell):

@@ -32,32 +32,34 @@ class Table(NamedTuple):
     """(n, D) float32, finite, C-contiguous; n and D are at least 1."""
     y: Optional[np.ndarray]
     """(n,) integers or strings, the labels that the same file holds, or None."""
-    names: bool
-    """Whether the file's first line was taken as the names of the columns."""
+    names: tuple[str, ...]
+    """The names of X's columns, from a .csv with a first line of names; else ()."""
 
 
-def read_table(path: PathLike) -> Table:
+def read_table(path: PathLike, label_column: Optional[str] = None) -> Table:
     """The table in a file of n rows and D columns.
 
     - ``.npy``: an array (n, D) of numbers.
     - ``.npz``: its array called X or x, else the only one with two axes; y or labels, (n,), are the labels.
     - ``.csv``: numbers between commas (or semicolons, tabs, spaces), in UTF-8. The first line is taken as
       the columns' names if none of its cells is a number, or if they are 0, 1, 2, ..., as pandas writes
-      them. A column called label or labels holds the labels.
+      them. The column called ``label_column`` holds the labels; without that, one called label or labels.
 
     Raises
     ------
     DataError
         If there is no such file or it holds anything else: cells that are not numbers, rows of different
-        lengths, NaN or infinite values, values beyond float32, objects, no rows, labels of another length.
+        lengths, NaN or infinite values, values beyond float32, objects, no rows, labels of another length, no
+        column of the name ``label_column``.
     OSError
         If the file cannot be read.
     """
     path = Path(path)
     ending = ending_of(path, *TABLES)
-    y, names = None, False
+    y, names = None, ()
+    check_label_column(path, ending, label_column)
     if ending == ".csv":
-        X, y, names = read_csv(path)
+        X, y, names = read_csv(path, label_column)
     elif ending == ".npz":
         X, y = read_npz(path)
     else:
@@ -112,6 +114,12 @@ def ending_of(path, *endings):
     if path.is_file() and path.stat().st_size == 0:
         raise DataError(f"{path} is empty")
     return ending
+
+
+def check_label_column(path, ending, label_column):
+    """DataError if a column is named for a file that has no names."""
+    if label_column is not None and ending != ".csv":
+        raise DataError(f"a label column (here {label_column!r}) needs a .csv file with a first line of names; got {path}")
 
 
 # ---------------------------------------------------------------- what the arrays must be

@@ -7,14 +7,14 @@ import shutil
 import sys
 import tempfile
 from pathlib import Path
-from typing import BinaryIO, Callable, Iterator
+from typing import BinaryIO, Callable, Iterator, Optional
 
 import numpy as np
 
 from ._arrays import npy_layout, read_npz
 from ._files import DataError, PathLike
 from ._text import read_csv_words
-from .files import TABLES, as_finite, check_table, ending_of
+from .files import TABLES, as_finite, check_label_column, check_table, ending_of
 
 __all__ = ["Rows", "open_rows"]
 
@@ -40,11 +40,12 @@ class Rows:
             yield rows, as_finite(self._read(rows.start, rows.stop), dtype, self.name, start)
 
 
-def open_rows(source: PathLike) -> Rows:
+def open_rows(source: PathLike, label_column: Optional[str] = None) -> Rows:
     """The rows of a file as ``decnp.datasets.files.read_table`` takes it, or of standard input, "-". No labels.
 
     An ``.npy`` is read when its rows are asked for, ``.npz`` and ``.csv`` at once. Standard input is an
-    ``.npy``, known by its first bytes, or else CSV; it is first put aside in a temporary file.
+    ``.npy``, known by its first bytes, or else CSV; it is first put aside in a temporary file. A ``.csv`` is read
+    without its ``label_column``.
 
     Raises
     ------
@@ -54,15 +55,17 @@ def open_rows(source: PathLike) -> Rows:
         If it cannot be read.
     """
     if str(source) == "-":
-        return _standard_input()
+        return _standard_input(label_column)
     path = Path(source)
     ending = ending_of(path, *TABLES)
+    check_label_column(path, ending, label_column)
     if ending == ".npy":
         return _npy(open(path, "rb"), str(path))
-    return _in_memory(str(path), read_npz(path)[0] if ending == ".npz" else read_csv_words(path)[0])
+    return _in_memory(str(path), read_npz(path)[0] if ending == ".npz" else
+                      read_csv_words(path, label_column=label_column)[0])
 
 
-def _standard_input():
+def _standard_input(label_column):
     name = "standard input"
     if sys.stdin is None:
         raise DataError(f"{name} is closed")
@@ -75,8 +78,9 @@ def _standard_input():
         if not head:
             raise DataError(f"{name} is empty")
         if head == MAGIC:
+            check_label_column(name, ".npy", label_column)
             return _npy(file, name)
-        return _in_memory(name, read_csv_words(name, file)[0])
+        return _in_memory(name, read_csv_words(name, file, label_column)[0])
     except BaseException:
         file.close()
         raise

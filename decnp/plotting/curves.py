@@ -8,7 +8,7 @@ from typing import Any, Iterable, Mapping, Optional, Sequence
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FuncFormatter, MaxNLocator
+from matplotlib.ticker import Formatter, FuncFormatter, MaxNLocator
 
 from ._canvas import BLUE, GREY, LINE_COLOURS, RED, TEXT, axes, numbers, style
 
@@ -59,7 +59,7 @@ def learning_curves(history: Iterable[Any], ax: Optional[Axes] = None) -> Axes:
     for axis in {ax, other}:
         axis.set_yscale("log")
         for which in (axis.yaxis.set_major_formatter, axis.yaxis.set_minor_formatter):
-            which(_plain)
+            which(Plain())
         axis.tick_params(labelsize=TEXT - 2, which="both")
         axis.set_xlim(-0.02, len(phases) + 0.02)
     if phases[-1] == "cluster":
@@ -99,7 +99,7 @@ def label_changes(history: Iterable[Any], ax: Optional[Axes] = None, tol: Option
     ax.set_ylim(0, 200 * max(tol or 0.0, *(step.changed for step in steps)))
     ax.set_xlim(left=0)
     style(ax, "clustering steps", "labels changed, %")
-    ax.yaxis.set_major_formatter(_plain)
+    ax.yaxis.set_major_formatter(Plain())
     return ax
 
 
@@ -187,10 +187,12 @@ def choosing_k(
     return ax
 
 
-@FuncFormatter
-def _plain(y, _):
-    """A tick as it is said: 0.05, not 5e-2; between the powers of ten only 2 and 5 are said."""
-    return f"{y:g}" if f"{y:e}"[:3] in ("1.0", "2.0", "5.0", "0.0") else ""
+class Plain(Formatter):
+    """A tick as it is said, 0.05 and not 5e-2; on a long axis only those that begin with 1, 2 or 5."""
+
+    def __call__(self, y, pos=None):
+        low, high = self.axis.get_view_interval()
+        return f"{y:.4g}" if high < 3 * low or f"{y:e}"[:3] in ("0.0", "1.0", "2.0", "5.0") else ""
 
 
 def _legend(ax, paper):

@@ -1,0 +1,87 @@
+"""The pictures of a report, each with its words: title, caption, and what a screen reader says."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Callable, NamedTuple
+
+from .. import plotting
+from ..plotting.embed import data_uri
+from .folder import Finished
+
+__all__ = ["Picture", "pictures"]
+
+SHAPES = {"mnist": (28, 28), "digits": (8, 8)}
+SMALLEST = 8  # the side of a square that is taken for an image
+
+
+class Picture(NamedTuple):
+    """What stands in the page."""
+
+    title: str
+    caption: str
+    wide: bool
+    uri: str
+    """The picture; empty where it cannot be drawn, and the caption then says why."""
+
+
+def pictures(run: Finished, tsne: bool, image_shape) -> tuple[list[Picture], list[Picture]]:
+    """All that this run has data for: of its clusters, and of its training. In the order of the page."""
+    return list(_clusters(run, tsne, image_shape)), list(_training(run))
+
+
+def _clusters(run, tsne, image_shape):
+    shape = _shape(run, image_shape)
+    if run.X is not None and shape is not None:
+        yield _montage(run, shape, "What the clusters are", "the rows with the largest q (Eq. 1) first. Figure 3 of the "
+                       "paper.")
+    n = min(len(run.z), 3000)
+    which = "all rows" if n == len(run.z) else f"{n:,} of {len(run.z):,} rows, drawn by lot"
+    how = ("t-SNE; it keeps neighbours together, while distances between groups mean nothing" if tsne else
+           "turned so that its two directions of largest variance are seen; what looks near can be apart in the others")
+    yield _picture("The embedding z", f"{which}, coloured and numbered by cluster: {how}.", lambda:
+                   plotting.embedding_scatter(run.z, run.labels, method="tsne" if tsne else "pca", n=n))
+    if run.y is not None:
+        yield _picture("Clusters and classes", "Rows of each class in each cluster, after the best one-to-one map "
+                       "(Eq. 10). The diagonal is what ACC counts as right.",
+                       lambda: plotting.confusion_matrix(run.y, run.labels))
+    if run.X is not None and shape is not None:
+        yield _montage(run, shape, "Where it is least sure", "the rows with the smallest q of their own cluster first.",
+                       least=True)
+
+
+def _montage(run, shape, title, caption, least=False):
+    drawn = f"Each row of images is a cluster, {' × '.join(map(str, shape))} pixels an image;"
+    return _picture(title, f"{drawn} {caption}", lambda: plotting.cluster_montage(
+        run.X, run.labels, run.q, image_shape=shape, least=least))
+
+
+def _training(run):
+    record, tol = run.record, run.record["parameters"]["tol"]
+    yield _picture("How it was learned", "Left the autoencoder's reconstruction, 1/(2nD) Σ‖x − y‖²; right the clustering "
+                   "loss, which rises where the targets P are refreshed and become sharper. An attempt that diverged is "
+                   "dotted.", lambda: plotting.learning_curves(record["history"]))
+    yield _picture("How it came to rest", "Labels that changed between two refreshes of P. The run stops when fewer "
+                   f"change than tol = {100 * tol:g} %.", lambda: plotting.label_changes(record["history"], tol=tol))
+    sizes = [record["source"]["n_features"], *record["parameters"]["hidden_layer_sizes"]]
+    yield _picture("The network", "Figure 1 of the paper, with this run's widths.",
+                   lambda: plotting.network_diagram(sizes), wide=True)
+
+
+def _picture(title: str, caption: str, draw: Callable[[], Axes], wide: bool = False) -> Picture:
+    """Drawn, or with the reason why it is not."""
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Glyph")  # a name of a class in a script that the font lacks
+            return Picture(title, caption, wide, data_uri(draw()))
+    except ValueError as error:
+        return Picture(title, f"Not drawn: {error}.", wide, "")
+
+
+def _shape(run, image_shape):
+    """The shape of the rows as images, or None: as asked for, known, or a square that is no smaller than 8 x 8."""
+    if image_shape != "auto":
+        return image_shape
+    side = int(round(run.record["source"]["n_features"] ** 0.5))
+    square = (side, side) if side >= SMALLEST and side**2 == run.record["source"]["n_features"] else None
+    return SHAPES.get(run.record["source"]["name"], square)
