@@ -204,7 +204,7 @@ def _read_array(archive, member, name, sha256, want):
         said = NPY.fullmatch(begin)
         stored = np.dtype(said[1].decode()) if said else None
         shape = tuple(int(n) for n in said[2].split(b",") if n) if said else None
-        if not said or want and (stored != want.stored or shape not in want.shapes):
+        if not said or (want and (stored != want.stored or shape not in want.shapes)):
             wanted = f"{np.dtype(want.stored)} {' or '.join(map(str, want.shapes))}" if want else "numbers"
             got = f"got {stored} {shape}" if said else f"it begins as {begin!r}"
             raise ModelFileError(f"is damaged: {name} must be an .npy array of {wanted}; {got}")

@@ -21,7 +21,7 @@ from .equations import soft_assignment
 from .errors import UserError
 from .inference import Model, load_model
 from .layers import BLOCK
-from .persistence import ModelFileError, read_model
+from .persistence import read_model
 
 __all__ = ["ANSWERS", "predict_command", "describe", "check_target"]
 

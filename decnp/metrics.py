@@ -75,9 +75,9 @@ def normalized_mutual_info(y_true: ArrayLike, labels: ArrayLike) -> float:
     ValueError
         If an argument is empty, not one-dimensional or holds anything else, or the lengths differ.
 
-    Source: Xie et al. 2016, with Fig. 6; computed by scikit-learn's
-    ``normalized_mutual_info_score`` with ``average_method="arithmetic"``. Differs from the paper: no. (The authors' code printed the geometric
-    mean, scikit-learn's default in 2015, which is never smaller.)
+    Source: Xie et al. 2016, with Fig. 6; computed by scikit-learn's ``normalized_mutual_info_score`` with
+    ``average_method="arithmetic"``. Differs from the paper: no. (The authors' code printed the geometric mean,
+    scikit-learn's default in 2015, which is never smaller.)
 
     >>> round(normalized_mutual_info([0, 0, 1, 1], [0, 0, 0, 1]), 4)
     0.3437

@@ -66,7 +66,7 @@ def build(folder: Path) -> None:
         setattr(decnp, name, getattr(decnp, name))
     for module in map(importlib.import_module, modules()):
         if hasattr(module, "ArrayLike"):
-            setattr(module, "ArrayLike", ArrayLike)
+            module.ArrayLike = ArrayLike
         for value in vars(module).values():  # pdoc can't look up a NamedTuple's types for its constructor;
             if isinstance(value, type) and issubclass(value, tuple) and hasattr(value, "_fields"):
                 value.__new__.__annotations__ = {}  # its fields have them too
