@@ -185,7 +185,7 @@ def test_a_librarys_warning_is_a_sentence_too(data, says):
 def test_many_clusters_are_wrapped_and_unknown_memory_is_left_out():
     record = dict(cluster_sizes=[100] * 60, n_iter=3, stop_reason="done", scores=None, seconds={"total": 1.0},
                   peak_memory_mb=None)
-    lines = cli._in_words(record, None).splitlines()
+    lines = cli._in_words(record, None, False).splitlines()
     assert len(lines) > 4 and max(map(len, lines)) <= 100 and lines[-1] == "1.0 s"
 
 
