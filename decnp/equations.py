@@ -225,7 +225,7 @@ def _points_and_centroids(z, mu, alpha):
         raise ValueError(f"z must be (n, d) and mu (k, d) with the same d; got {z.shape} and {mu.shape}")
     if len(mu) == 0:
         raise ValueError("mu must hold at least one centroid; got none")
-    if not (isinstance(alpha, Real) and 0 < alpha < np.inf):
+    if not (isinstance(alpha, Real) and 0 < float(alpha) < np.inf):
         raise ValueError(f"alpha must be a finite number > 0; got {alpha!r}")
     dtype = np.result_type(z, mu, np.float32)  # small integers would wrap around in z - mu
     return z.astype(dtype, copy=False), mu.astype(dtype, copy=False), float(alpha)

@@ -143,14 +143,15 @@ def mlp_vjp(
     Take the ``hs`` and ``masks`` of the forward pass. ``need_x=False`` gives ``None`` for g_x.
     """
     g_theta = []
+    g_x: np.ndarray | None = g
     for l in reversed(range(len(theta))):
         W, _, act = theta[l]
         _, backward = _ACTIVATIONS[act]
-        g, g_W, g_b = dense_vjp(backward(g, hs[l + 1]), hs[l], W, need_x=need_x or l > 0)
+        g_x, g_W, g_b = dense_vjp(backward(g_x, hs[l + 1]), hs[l], W, need_x=need_x or l > 0)
         g_theta.append((g_W, g_b))
-        if g is not None:
-            g = _masked(g, masks, l)  # a mask is a product, and so is its VJP
-    return g, g_theta[::-1]
+        if g_x is not None:
+            g_x = _masked(g_x, masks, l)  # a mask is a product, and so is its VJP
+    return g_x, g_theta[::-1]
 
 
 def reconstruction_loss_and_grads(

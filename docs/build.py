@@ -9,6 +9,7 @@ import re
 import sys
 import warnings
 from pathlib import Path
+from types import ModuleType
 
 import pdoc
 
@@ -22,10 +23,11 @@ class ArrayLike:
 ArrayLike.__module__ = "numpy.typing"
 
 
-def modules() -> list[str]:
-    """The package's modules, without those that begin with an underscore and those of the command."""
+def modules() -> dict[str, ModuleType]:
+    """The package's modules by name, without those that begin with an underscore and those of the command."""
     names = [module.name for module in pkgutil.walk_packages(decnp.__path__, "decnp.")]
-    return ["decnp", *(name for name in names if not any(part.startswith(("_", "cli")) for part in name.split(".")))]
+    public = [name for name in names if not any(part.startswith(("_", "cli")) for part in name.split("."))]
+    return {name: importlib.import_module(name) for name in ("decnp", *public)}
 
 
 def to_markdown(docstring: str) -> str:
@@ -64,7 +66,8 @@ def build(folder: Path) -> None:
     warnings.simplefilter("error")
     for name in decnp.__all__:  # they are imported on first use, and pdoc shows what is there
         setattr(decnp, name, getattr(decnp, name))
-    for module in map(importlib.import_module, modules()):
+    found = modules()
+    for module in found.values():
         if hasattr(module, "ArrayLike"):
             module.ArrayLike = ArrayLike
         for value in vars(module).values():  # pdoc can't look up a NamedTuple's types for its constructor;
@@ -72,7 +75,9 @@ def build(folder: Path) -> None:
                 value.__new__.__annotations__ = {}  # its fields have them too
     pdoc.render.configure(docformat="markdown", footer_text=f"decnp {decnp.__version__}")
     pdoc.render.env.filters["to_markdown"] = to_markdown
-    pdoc.pdoc(*modules(), output_directory=folder)
+    # what lies in a package without __all__ pdoc adds by itself
+    pdoc.pdoc(*(name for name in found if hasattr(found[name.rpartition(".")[0] or name], "__all__")),
+              output_directory=folder)
 
 
 if __name__ == "__main__":
