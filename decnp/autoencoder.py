@@ -84,7 +84,7 @@ class StackedAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         weights_rng, noise_rng, batch_rng = as_generator(self.random_state).spawn(3)
         rows = X[: profile.autoencoder_rows]
         self.shift_, self.scale_ = scaling(rows, profile)
-        self.history_ = []
+        self.history_: list[Step] = []
 
         if profile.lr_by_spectrum:
             with threadpool_limits(1):  # with more threads, sums add up in another order

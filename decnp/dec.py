@@ -62,7 +62,7 @@ def clustering_loss_and_grads(
     b = len(x)
     hs = mlp(theta, x)
     loss, grad_z, grad_mu = loss_and_grads(hs[-1], mu, p, alpha)  # Eqs. 2, 4, 5: sums
-    g_theta = []
+    g_theta: list[tuple[np.ndarray, np.ndarray]] = []
     if update_encoder:
         _, g_theta = mlp_vjp(grad_z / b, theta, hs, need_x=False)  # Eq. 4 is the g of backpropagation
     return float(loss) / b, grad_mu / b, g_theta
@@ -186,7 +186,7 @@ class DEC(ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin, BaseE
             kmeans_rng.bit_generator.state, batch_rng.bit_generator.state = kept.state["generators"]
         generators = [rng.bit_generator.state for rng in (kmeans_rng, batch_rng)]
         kept.parts.update(generators=lambda: generators, history=lambda: pack(self.history_))
-        self.history_ = unpack(kept.state["history"]) if kept.state else []
+        self.history_: list[Step] = unpack(kept.state["history"]) if kept.state else []
 
         if self.autoencoder is None:
             self.autoencoder_ = StackedAutoencoder(

@@ -78,7 +78,7 @@ class Profile:
     max_iter: int = 100_000
     """The clustering phase ends here if it has not converged. Text and code: no limit."""
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         """Raises ValueError, in one sentence, for a value that a field can't have."""
         if self.input_scale not in (None, "unit"):
             check_number("input_scale, if not None or 'unit',", self.input_scale, low=0, above=True)

@@ -94,7 +94,7 @@ def fit_command(args, argv: list[str], note: Callable[[str], None], watch: Calla
             if out:
                 _write(out, model, X, run)
                 end(out)
-            if args.report:
+            if out and args.report:
                 write_report(out, data=(X, y))
     return run
 
@@ -200,7 +200,7 @@ def _train(model: DEC, X, rows, watch, args) -> dict[str, float]:
     timings: dict[str, float] = {}
     if rows is not None:
         own = Checkpoint(Path(args.out) / OTHER_ROWS, args.checkpoint_every) if args.out else None
-        resume = bool(own) and args.begun and own.path.exists()
+        resume = own is not None and args.begun and own.path.exists()
         timings.update(_drain(pretrain(model, rows, own, resume), own, watch))
     return {**timings, **_drain(model.steps(X, args.resume), model.checkpoint, watch)}
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import Any, Callable, Iterator, NamedTuple, Optional, Sequence
+from typing import Any, Callable, Iterator, Mapping, NamedTuple, Optional, Sequence
 
 import numpy as np
 
@@ -87,7 +87,7 @@ class Place:
     """... and how many they are."""
     first: float = 0.0
     """The first minibatch's loss."""
-    batches: Optional[dict] = None
+    batches: Optional[Mapping[str, Any]] = None
     """The state of the minibatches' generator when the phase began."""
 
     def add(self, t, loss, nothing):

@@ -51,7 +51,8 @@ def in_words(gathered: dict) -> str:
     """The classes of the ten, the nearest one first."""
     return table([["data", "points", "classes of the ten nearest to the centre"]] + [
         [row["data"], str(cluster["size"]), " ".join(map(str, cluster["classes"]))]
-        for row in gathered["rows"] for cluster in row["clusters"]]) + "\nThe paper has them as pictures." + missing(gathered)
+        for row in gathered["rows"] for cluster in row["clusters"]
+    ]) + "\nThe paper has them as pictures." + missing(gathered)
 
 
 def draw(result: dict):

@@ -121,18 +121,20 @@ def embedding_scatter(
     if method == "pca":
         points, shares = _principal(z)
         points = points[drawn]
-        style(ax, *(f"{which} principal direction ({share:.0%} of the variance)"
-                    for which, share in zip(("first", "second"), shares)))
+        first, second = (f"{which} principal direction ({share:.0%} of the variance)"
+                         for which, share in zip(("first", "second"), shares))
+        style(ax, first, second)
     else:
         points = _tsne(z[drawn], random_state)
         style(ax, "t-SNE", "", grid=False)
         ax.set_xticks([]), ax.set_yticks([])
     for j, cluster in enumerate(clusters):
         own = points[labels[drawn] == cluster]
-        ax.scatter(*own.T, s=12, color=CLUSTER_COLOURS[j % len(CLUSTER_COLOURS)], linewidths=0, alpha=0.7,
+        ax.scatter(own[:, 0], own[:, 1], s=12, color=CLUSTER_COLOURS[j % len(CLUSTER_COLOURS)], linewidths=0, alpha=0.7,
                    marker=MARKERS[j // len(CLUSTER_COLOURS) % len(MARKERS)], label=str(cluster), rasterized=True)
         if len(own) and len(clusters) <= MOST:
-            ax.text(*np.median(own, axis=0), str(cluster), fontsize=TEXT + 1, weight="bold", ha="center", va="center",
+            x, y = np.median(own, axis=0)
+            ax.text(x, y, str(cluster), fontsize=TEXT + 1, weight="bold", ha="center", va="center",
                     bbox=dict(boxstyle="round,pad=0.2", facecolor="white", edgecolor=GREY, alpha=0.85))
     return ax
 

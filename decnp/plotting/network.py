@@ -52,7 +52,7 @@ def network_diagram(sizes: Sequence[int], ax: Optional[Axes] = None) -> Axes:
                     fontsize=TEXT - 3, rotation=90, color="#333333", gid="activation")
     _head(ax, code, heights[code])
     lowest = -max(heights) / 2 - 0.25
-    for text, x, colour in (("x", 0, BLUE), ("reconstruction", len(widths) - 1, GREY)):
+    for text, x, colour in (("x", 0.0, BLUE), ("reconstruction", len(widths) - 1, GREY)):
         ax.text(x, heights[0] / 2 + 0.05, text, ha="center", fontsize=TEXT, color=colour)
     for text, x, colour in (("encoder $f_\\theta$", code / 2, BLUE),
                             ("decoder, for pretraining only", 1.5 * code, GREY)):

@@ -158,7 +158,7 @@ def _sizes(run):
 
 def _scores(record):
     """k-means in the embedding, where the clustering phase started, beside its end."""
-    names = [metric for metric in record["scores"]["end"]]
+    names = list(record["scores"]["end"])
     rows = [f"<tr{' class=best' if name == 'end' else ''}><td>{escape('DEC, at the end' if name == 'end' else name)}</td>"
             + "".join(f"<td>{100 * float(scores[metric]):.2f} %</td>" for metric in names) + "</tr>"
             for name, scores in record["scores"].items()]
