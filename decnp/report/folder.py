@@ -86,6 +86,13 @@ def _record(folder):
         if not isinstance(value, kind) or (kind is int and isinstance(value, bool)) or (
                 kind is NUMBER and not (math.isfinite(value) and value >= 0)):
             raise UserError(f"{path} is damaged, or is of another version: {name} in it is {value!r:.40}")
+    scores, k = record.get("scores"), record["n_clusters"]
+    if not (scores is None or (isinstance(scores, dict) and "end" in scores and all(
+            isinstance(values, dict) and {*values} == {"ACC", "NMI", "ARI"} and all(
+                isinstance(value, NUMBER) for value in values.values()) for values in scores.values()))):
+        raise UserError(f"{path} is damaged, or is of another version: scores in it is {scores!r:.40}")
+    if len(record["cluster_sizes"]) != k:
+        raise UserError(f"{path} is damaged, or is of another version: cluster_sizes in it is {record['cluster_sizes']!r:.40}")
     for step in record["history"]:
         if not (isinstance(step, dict) and isinstance(step.get("phase"), str) and isinstance(step.get("iteration"), int)
                 and isinstance(step.get("loss"), NUMBER) and isinstance(step.get("changed"), (*NUMBER, type(None)))):
