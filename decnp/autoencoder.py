@@ -8,8 +8,10 @@ from typing import Callable, Iterator, Optional, Sequence
 import numpy as np
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
+from threadpoolctl import threadpool_limits
 
 from .checks import as_generator, check_data, check_number, check_sizes
+from .crew import Crew
 from .engine import engine_for
 from .layers import (
     BLOCK, Dense, arrays_of, dropout_mask, encode, init_mlp, mlp, reconstruction_loss_and_grads, squared_error,
@@ -85,11 +87,17 @@ class StackedAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         self.history_ = []
 
         if profile.lr_by_spectrum:
-            profile = replace(profile, lr=profile.lr / np.sqrt(top_share(self._scaled(some_rows(rows)))))
+            with threadpool_limits(1):  # with more threads, sums add up in another order
+                profile = replace(profile, lr=profile.lr / np.sqrt(top_share(self._scaled(some_rows(rows)))))
         pairs = _init_pairs(weights_rng, sizes, profile.init_std, X.dtype)
         self.encoder_ = [enc for enc, _ in pairs]
         self.decoder_ = [dec for _, dec in reversed(pairs)]
-        run = Run(profile, noise_rng, batch_rng, kept or Kept())
+        with Crew() as crew:
+            yield from self._phases(rows, pairs, Run(profile, noise_rng, batch_rng, kept or Kept(), crew))
+
+    def _phases(self, rows, pairs, run) -> Iterator[Step]:
+        """Each pair by itself, then all together."""
+        profile = run.profile
         phases = [f"pretrain {l + 1}" for l in range(len(pairs)) if profile.pretrain_iter] + ["finetune"]
         if run.state:
             self._take_up(run.state)
@@ -97,12 +105,12 @@ class StackedAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         for phase in phases:
             take = None  # the last pair's features go before this pair's come
             if phase == "finetune":
-                take = self._features(rows, [])
+                take = self._features(rows, [], run.crew)
                 yield from self._phase(phase, self.encoder_ + self.decoder_, take, len(rows), profile.finetune_iter,
                                        [profile.finetune_dropout], run)
             else:
                 l = int(phase.split()[1]) - 1
-                take = self._features(rows, self.encoder_[:l])
+                take = self._features(rows, self.encoder_[:l], run.crew)
                 yield from self._phase(phase, pairs[l], take, len(rows), profile.pretrain_iter,
                                        _dropout_rates(profile, l, len(pairs)), run)
         run.kept.parts["autoencoder"] = self._at_the_end
@@ -151,17 +159,21 @@ class StackedAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
     def _encode_block(self, x):
         return encode(self.encoder_, self._scaled(x))
 
-    def _features(self, rows, below: Sequence[Dense]) -> Callable[[np.ndarray], np.ndarray]:
+    def _features(self, rows, below: Sequence[Dense], crew: Crew) -> Callable[[np.ndarray], np.ndarray]:
         """What a pair trains on, as a function of row numbers: the fixed output of the layers below it.
 
         It is computed once, up to the last layer that is no wider than the data; so that it never takes
         more memory than they do, a wider layer above that runs for each minibatch.
         """
+        if not below:
+            return lambda i: self._scaled(rows[i])
         stored = max((l + 1 for l, layer in enumerate(below) if len(layer.b) <= rows.shape[1]), default=0)
         if stored == 0:
-            return lambda i: mlp(below, self._scaled(rows[i]))[-1]
-        features = in_blocks(lambda x: mlp(below[:stored], self._scaled(x))[-1], rows)
-        return lambda i: mlp(below[stored:], features[i])[-1]
+            return lambda i: crew.over_rows(lambda i: encode(below, self._scaled(rows[i])), i)
+        features = in_blocks(lambda x: encode(below[:stored], self._scaled(x)), rows, crew)
+        if stored == len(below):
+            return lambda i: features[i]
+        return lambda i: crew.over_rows(lambda i: encode(below[stored:], features[i]), i)
 
     def _phase(self, phase, theta, take, n, n_iter, rates, run) -> Iterator[Step]:
         """``_train``; where that diverges, again from the same weights at half the rate, as often as allowed."""
@@ -179,7 +191,9 @@ class StackedAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
     def _train(self, phase, theta, take, n, n_iter, rates, run, place) -> Iterator[Step]:
         """SGD on the reconstruction of ``take(rows)``; ``rates[l]`` is the dropout on the input of layer l."""
         profile = replace(run.profile, lr=run.profile.lr / 2**place.halvings)
-        optimizer = make_optimizer(arrays_of(theta), profile, n_iter, engine_for(self.engine))
+        engine, batch_size = engine_for(self.engine), min(self.batch_size, n)
+        optimizer = make_optimizer(arrays_of(theta), profile, n_iter, engine)
+        fused = engine.FusedStep and engine.FusedStep(theta, optimizer, batch_size, run.crew)
         batches = run.go_on(place, optimizer, minibatches(n, self.batch_size, profile.shuffle, run.batch_rng))
         run.kept.parts["autoencoder"] = lambda: {
             **self._at_the_end(), **vars(place), "memory": optimizer.memory, "noise": run.noise_rng.bit_generator.state}
@@ -187,7 +201,7 @@ class StackedAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         overall = _half_mean_square(take(some_rows(range(n))))
         for t in range(place.t + 1, n_iter + 1):
             x = take(next(batches))
-            loss = self._step(theta, x, rates, run.noise_rng, optimizer)
+            loss = self._step(theta, x, rates, run.noise_rng, optimizer, fused)
             place.add(t, loss, _half_mean_square(x))
             if t % report == 0 or t == n_iter or not np.isfinite(loss):
                 self._check_progress(place, overall)
@@ -217,9 +231,11 @@ class StackedAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         fill(arrays_of(self.encoder_ + self.decoder_), state["weights"])
         self.history_ = unpack(state["history"])
 
-    def _step(self, theta, x, rates, noise_rng, optimizer) -> float:
+    def _step(self, theta, x, rates, noise_rng, optimizer, fused=None) -> float:
         """One step on the clean minibatch x (b, D): corrupt, forward, backward, update; returns the loss."""
         masks = [dropout_mask(noise_rng, (len(x), len(W)), rate, x.dtype) for (W, _, _), rate in zip(theta, rates)]
+        if fused:
+            return fused.reconstruct(x, masks)
         with np.errstate(over="ignore", invalid="ignore"):  # the loop above sees a loss that is not a number
             loss, g_theta = reconstruction_loss_and_grads(theta, x, masks)
             optimizer.step(arrays_of(g_theta))
@@ -244,14 +260,20 @@ def _dropout_rates(profile: Profile, l: int, n_pairs: int) -> list[float]:
 
 def _half_mean_square(x):
     """The loss of reconstructing x (n, D) as 0."""
-    return float(np.vdot(x, x)) / (2 * x.size)
+    return float(np.square(x).mean(dtype=np.float64)) / 2
 
 
-def in_blocks(f: Callable[[np.ndarray], np.ndarray], X: np.ndarray) -> np.ndarray:
-    """f over X (n, D) in blocks of ``BLOCK`` rows, into one array (n, ...) of X's dtype."""
-    first = f(X[:BLOCK])
+def in_blocks(f: Callable[[np.ndarray], np.ndarray], X: np.ndarray, crew: Optional[Crew] = None) -> np.ndarray:
+    """f over X (n, D) in blocks of ``BLOCK`` rows, by a crew of threads, into one array (n, ...) of X's dtype."""
+    if crew is None:
+        with Crew() as crew:
+            return in_blocks(f, X, crew)
+    first, = crew.map(f, [X[:BLOCK]], alone=len(X) < BLOCK)
     out = np.empty((len(X), *first.shape[1:]), first.dtype)
     out[:BLOCK] = first
-    for start in range(BLOCK, len(X), BLOCK):
+
+    def block(start):
         out[start : start + BLOCK] = f(X[start : start + BLOCK])
+
+    crew.map(block, range(BLOCK, len(X), BLOCK))
     return out

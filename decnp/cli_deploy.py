@@ -54,10 +54,12 @@ def _predict_options(predict):
 
 
 def _info_options(info):
+    info.epilog = "examples:\n  decnp info run/model.decnp\n  decnp info run/model.decnp --json"
     info.add_argument("--json", action="store_true", help="as JSON instead of words")
 
 
 def _export_options(export):
+    export.epilog = "examples:\n  decnp export run/model.decnp model.onnx"
     export.add_argument("out", metavar="FILE", help="the .onnx file to write")
 
 

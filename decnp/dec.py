@@ -17,6 +17,7 @@ from . import equations
 from .autoencoder import StackedAutoencoder, in_blocks
 from .checkpoint import Checkpoint, fingerprint
 from .checks import as_generator, check_data, check_distinct, check_number, check_sizes
+from .crew import Crew
 from .engine import engine_for
 from .layers import Dense, arrays_of, mlp, mlp_vjp
 from .optim import SGD
@@ -153,7 +154,7 @@ class DEC(ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin, BaseE
     def resume(self, X, y=None) -> "DEC":
         """Go on from ``checkpoint``, with the parameters and X of the run that left it: the end is the same to the bit.
 
-        (On the same machine with the same number of threads, as for any two runs.) Raises as ``fit`` does, and
+        (On the same machine; where more than two threads are used, with as many.) Raises as ``fit`` does, and
 
         CheckpointError
             If the file is damaged, or of a run with other parameters or data: the sentence names the difference.
@@ -203,9 +204,10 @@ class DEC(ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin, BaseE
         if "clustering" not in kept.state:
             self._start(X, kmeans_rng)
             yield self.history_[-1]
-        for step in self._cluster(X, profile, batch_rng, kept):
-            self.history_.append(step)
-            yield step
+        with Crew() as crew:
+            for step in self._cluster(X, profile, batch_rng, kept, crew):
+                self.history_.append(step)
+                yield step
 
     def _kept(self, X, profile: Profile, resume: bool) -> Kept:
         """This run and its checkpoint, from whose state it goes on with ``resume``."""
@@ -236,14 +238,14 @@ class DEC(ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin, BaseE
     def _start(self, X, rng):
         """k-means in the embedded space: the centroids to start from."""
         z = self._embed(X)
-        with threadpool_limits(1, "openmp"):  # with more threads, k-means adds up in any order
+        with threadpool_limits(1):  # with more threads, k-means adds up in any order
             kmeans = KMeans(self.n_clusters, n_init=self.n_init, random_state=int(rng.integers(2**31))).fit(z)
         self.initial_labels_ = kmeans.labels_.astype(np.int32)
         self.initial_centers_ = kmeans.cluster_centers_.astype(X.dtype)
         self.cluster_centers_ = self.initial_centers_.copy()
         self.history_.append(Step("k-means", kmeans.n_iter_, kmeans.n_iter_, kmeans.inertia_ / len(X)))
 
-    def _cluster(self, X, profile: Profile, rng, kept: Kept) -> Iterator[Step]:
+    def _cluster(self, X, profile: Profile, rng, kept: Kept, crew: Crew) -> Iterator[Step]:
         """The clustering phase, DEC section 3.1: refresh P, take ``update_interval`` steps, repeat."""
         engine, state = engine_for(self.engine), kept.state.get("clustering")
         if state:
@@ -252,7 +254,10 @@ class DEC(ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin, BaseE
         trained = [mu] + (arrays_of(theta) if self.update_encoder else [])
         lr_scale = [1.0] + [1.0, profile.kl_bias_lr] * (len(trained) // 2)
         optimizer = SGD(trained, profile.kl_lr, profile.kl_momentum, lr_scale, engine.sgd_update)
+        fused = self.update_encoder and engine.FusedStep and engine.FusedStep(
+            theta, optimizer, min(self.batch_size, len(X)), crew)
         batches = minibatches(len(X), self.batch_size, profile.shuffle, rng)
+        data, layers = (X, theta) if self.update_encoder else (self._embed(X, crew), [])  # a fixed encoder runs once
         labels, p, loss, t, done = None, None, np.nan, 0, 0  # t steps until the last refresh of P, then ``done`` more
         if state:
             labels, p, loss, t, done = (state[name] for name in ("labels", "p", "loss", "t", "done"))
@@ -264,7 +269,9 @@ class DEC(ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin, BaseE
             "labels": labels, "p": p, "loss": loss, "t": t, "done": done}
         while True:
             if p is None:
-                q = engine.soft_assignment(self._finite_embedding(X, mu, t), mu, self.alpha)  # Eq. 1, all points
+                z = self._embed(X, crew) if layers else data
+                _check_finite(z, mu, t)
+                q = engine.soft_assignment(z, mu, self.alpha)  # Eq. 1, all points
                 last, labels = labels, q.argmax(axis=1).astype(np.int32)
                 changed = 1.0 if last is None else float(np.mean(labels != last))
                 self.labels_, self.n_iter_, self.converged_ = labels, t, changed < self.tol
@@ -279,7 +286,7 @@ class DEC(ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin, BaseE
                 loss, done = 0.0, 0
             steps = min(profile.update_interval, profile.max_iter - t)
             while done < steps:
-                loss += self._step(X, p, next(batches), theta, mu, optimizer, engine) / steps
+                loss += self._step(data, p, next(batches), layers, mu, optimizer, engine, fused) / steps
                 done += 1
                 kept()
             p, t = None, t + steps
@@ -289,26 +296,24 @@ class DEC(ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin, BaseE
             else f"max_iter = {profile.max_iter} steps were taken; {changed:.3%} of the labels still changed"
         )
 
-    def _finite_embedding(self, X, mu, t):
-        """z (n, d) of X; TrainingError if it or mu has overflowed."""
-        z = self._embed(X)
-        if not (np.isfinite(z).all() and np.isfinite(mu).all()):
-            raise TrainingError(
-                f"the embedding or the centroids overflowed in the clustering phase before iteration {t}; try a smaller kl_lr"
-            )
-        return z
+    def _step(self, X, p, i, theta, mu, optimizer, engine, fused=None) -> float:
+        """One SGD step on rows i; returns the minibatch's mean KL. Without layers theta, X holds z."""
+        if fused:
+            def head(rows, z):
+                loss, grad_z, grad_mu = engine.loss_and_grads(z, mu, p[i[rows]], self.alpha)
+                z[...] = grad_z / len(i)  # Eq. 4 is the g of backpropagation
+                return loss / len(i), [grad_mu / len(i)]
 
-    def _step(self, X, p, i, theta, mu, optimizer, engine) -> float:
-        """One SGD step on rows i; returns the minibatch's mean KL."""
+            return fused(self.autoencoder_._scaled(X[i]), head)
         with np.errstate(over="ignore", invalid="ignore"):  # the next refresh sees an embedding that is not finite
-            x = self.autoencoder_._scaled(X[i])
+            x = self.autoencoder_._scaled(X[i]) if theta else X[i]
             loss, g_mu, g_theta = clustering_loss_and_grads(
                 theta, mu, x, p[i], self.alpha, engine.loss_and_grads, self.update_encoder)
             optimizer.step([g_mu] + arrays_of(g_theta))
         return loss
 
-    def _embed(self, X):
-        return in_blocks(self.autoencoder_._encode_block, X)
+    def _embed(self, X, crew=None):
+        return in_blocks(self.autoencoder_._encode_block, X, crew)
 
     def transform(self, X) -> np.ndarray:
         """X (n, D) -> the embedding z = f_theta(x), (n, d)."""
@@ -358,3 +363,11 @@ class DEC(ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin, BaseE
                 raise ValueError(
                     f"X has {X.shape[1]} features, but the autoencoder given is expecting {self.autoencoder.n_features_in_}"
                 )
+
+
+def _check_finite(z, mu, t):
+    """TrainingError if the embedding or the centroids have overflowed."""
+    if not (np.isfinite(z).all() and np.isfinite(mu).all()):
+        raise TrainingError(
+            f"the embedding or the centroids overflowed in the clustering phase before iteration {t}; try a smaller kl_lr"
+        )

@@ -1,4 +1,4 @@
-"""Which implementation the training loops call: ``numba`` (kernels) or ``numpy`` (equations, optim)."""
+"""Which implementation the training loops call: ``numba`` (kernels, fused) or ``numpy`` (equations, layers, optim)."""
 
 from __future__ import annotations
 
@@ -17,9 +17,10 @@ def engine_for(engine: str) -> SimpleNamespace:
     numba is imported only for ``"numba"``. Raises ValueError for any other name.
     """
     if engine == "numba":
-        from . import kernels
+        from . import fused, kernels
 
-        return SimpleNamespace(**{name: getattr(kernels, name) for name in _NAMES})
+        return SimpleNamespace(FusedStep=fused.FusedStep, **{name: getattr(kernels, name) for name in _NAMES})
     if engine == "numpy":
-        return SimpleNamespace(**{name: getattr(equations, name, None) or getattr(optim, name) for name in _NAMES})
+        readable = {name: getattr(equations, name, None) or getattr(optim, name) for name in _NAMES}
+        return SimpleNamespace(FusedStep=None, **readable)
     raise ValueError(f"engine must be 'numba' or 'numpy'; got {engine!r}")

@@ -22,7 +22,7 @@ __all__ = [
 ]
 
 
-_njit = njit(cache=True, error_model="numpy")  # x / 0 is infinite or not a number, as in NumPy, not an exception
+_njit = njit(cache=True, nogil=True, error_model="numpy")  # x / 0 is infinite or not a number, as in NumPy
 
 
 # ---------------------------------------------------------------- doors

@@ -17,6 +17,7 @@ __all__ = [
 ]
 
 Schedule = Union[float, Callable[[int], float]]
+Update = Callable[[int, slice, np.ndarray], None]
 
 
 def sgd_update(w: np.ndarray, v: np.ndarray, g: np.ndarray, lr: float, momentum: float) -> None:
@@ -78,10 +79,17 @@ class SGD:
 
     def step(self, grads: Sequence[np.ndarray]) -> None:
         """One update; ``grads`` in the order and shapes of ``arrays``. Raises ValueError if one is missing."""
+        _update_all(self, grads)
+
+    def next_update(self) -> Update:
+        """Step t is taken; what comes back updates ``arrays[i][rows]`` by its gradient, piece by piece."""
         lr, momentum = self.lr(self.t), self.momentum(self.t)
-        for w, v, g, scale in zip(self.arrays, self.velocity, grads, self.lr_scale, strict=True):
-            self.update(w, v, g, lr * scale, momentum)
         self.t += 1
+
+        def update(i: int, rows: slice, g: np.ndarray) -> None:
+            self.update(self.arrays[i][rows], self.velocity[i][rows], g, lr * self.lr_scale[i], momentum)
+
+        return update
 
 
 class Adam:
@@ -114,13 +122,30 @@ class Adam:
 
     def step(self, grads: Sequence[np.ndarray]) -> None:
         """One update; ``grads`` in the order and shapes of ``arrays``. Raises ValueError if one is missing."""
+        _update_all(self, grads)
+
+    def next_update(self) -> Update:
+        """As ``SGD.next_update``."""
         lr = self.lr(self.t)
         self.t += 1
         # m / (1 - b1^t) over sqrt(v / (1 - b2^t)) + eps, with both corrections moved into lr and eps
         root = np.sqrt(1 - self.beta2**self.t)
         lr = lr * root / (1 - self.beta1**self.t)
-        for w, m, v, g, scale in zip(self.arrays, self.m, self.v, grads, self.lr_scale, strict=True):
-            self.update(w, m, v, g, float(lr * scale), self.beta1, self.beta2, float(self.eps * root))
+        eps = float(self.eps * root)
+
+        def update(i: int, rows: slice, g: np.ndarray) -> None:
+            w, m, v = self.arrays[i][rows], self.m[i][rows], self.v[i][rows]
+            self.update(w, m, v, g, float(lr * self.lr_scale[i]), self.beta1, self.beta2, eps)
+
+        return update
+
+
+def _update_all(optimizer: Union[SGD, Adam], grads: Sequence[np.ndarray]) -> None:
+    if len(grads) != len(optimizer.arrays):
+        raise ValueError(f"grads must have one array for each of the {len(optimizer.arrays)} trained; got {len(grads)}")
+    update = optimizer.next_update()
+    for i, g in enumerate(grads):
+        update(i, slice(None), g)
 
 
 def constant(value: Schedule) -> Callable[[int], float]:

@@ -7,6 +7,7 @@ from typing import Any, Callable, Iterator, NamedTuple, Optional, Sequence
 
 import numpy as np
 
+from .crew import Crew
 from .optim import SGD, Adam, burn_in, cosine_decay, cyclic_minibatches, shuffled_minibatches, step_decay
 from .profiles import Profile
 
@@ -102,6 +103,7 @@ class Run(NamedTuple):
     noise_rng: np.random.Generator
     batch_rng: np.random.Generator
     kept: Kept
+    crew: Crew
 
     @property
     def state(self) -> dict:

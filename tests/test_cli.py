@@ -18,6 +18,7 @@ from numpy.testing import assert_array_equal
 import decnp
 from decnp import DEC, Profile, cli, run
 from decnp.cli import main
+from decnp.cli_words import Progress
 from decnp.persistence import load
 
 ROOT = Path(__file__).parents[1]
@@ -184,7 +185,7 @@ def test_a_librarys_warning_is_a_sentence_too(data, says):
 def test_many_clusters_are_wrapped_and_unknown_memory_is_left_out():
     record = dict(cluster_sizes=[100] * 60, n_iter=3, stop_reason="done", scores=None, seconds={"total": 1.0},
                   peak_memory_mb=None)
-    lines = cli._in_words(record, None).splitlines()
+    lines = cli._in_words(record, None, False).splitlines()
     assert len(lines) > 4 and max(map(len, lines)) <= 100 and lines[-1] == "1.0 s"
 
 
@@ -235,7 +236,7 @@ def test_a_terminal_without_tqdm_gets_lines(data, says, monkeypatch):
 def test_the_time_left_is_of_the_phase_and_starts_again_with_it(capsys, monkeypatch):
     clock = iter([0, 100, 110, 140, 150, 151, 155])
     monkeypatch.setattr(time, "time", lambda: next(clock))
-    progress = cli._Progress(quiet=False)
+    progress = Progress(quiet=False)
     progress.note("read")
     for step in [("finetune", 10, 40), ("finetune", 40, 40), *[("cluster", t, 90) for t in (0, 10, 10)]]:
         progress.watch(decnp.Step(*step, 0.5, 0.25 if step[0] == "cluster" else None))

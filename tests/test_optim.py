@@ -223,6 +223,8 @@ def test_fast_has_a_budget_that_follows_the_samples():
     sizes = [1, 256, 1797, 70_000, 10**6]
     steps = [fast(n).finetune_iter for n in sizes]
     assert steps == sorted(steps) and steps[0] >= 1 and steps[-1] > 10 * steps[1]
+    # 1000 at least; 150 epochs of 1797 rows are 1053 steps; 2000 are less than 150 epochs; 40 epochs are 10,937.5
+    assert [fast(n).finetune_iter for n in (256, 1797, 10_000, 70_000)] == [1000, 1053, 2000, 10_938]
     assert profile_for("fast", 70_000) == fast(70_000)
     assert profile_for(given := Profile(lr=1.0), 10) is given
 
@@ -298,5 +300,5 @@ def test_seeds_reproduce_the_order():
 
 
 def test_a_missing_gradient_is_refused():
-    with pytest.raises(ValueError, match="zip"):
+    with pytest.raises(ValueError, match="grads must have one array for each of the 2 trained; got 1"):
         SGD([np.zeros(1), np.zeros(1)], 0.1).step([np.ones(1)])

@@ -18,7 +18,7 @@ from .mnist import load_mnist
 from .reuters import load_reuters10k, load_reuters10k_sample
 from .stl import load_stl
 
-__all__ = ["DATA_SETS", "SOURCES", "DataSet", "describe", "fetch", "n_clusters", "verify"]
+__all__ = ["DATA_SETS", "SOURCES", "DataSet", "describe", "facts", "fetch", "n_clusters", "verify"]
 
 SOURCES: dict[str, Callable] = {  # each gives X (n, D), dense, and y
     "mnist": load_mnist,
@@ -73,17 +73,24 @@ def n_clusters(source: str) -> int:
     return DATA_SETS[source.removesuffix("-unofficial")].n_clusters
 
 
+def facts() -> list[dict]:
+    """All data sets as plain data for JSON: what each is, whose, and for each of its files the path, or None."""
+    return [{
+        "name": name, "title": data_set.title, "source": data_set.source, "size": data_set.size,
+        "n_clusters": data_set.n_clusters,
+        "files": [{"name": file.names[-1], "path": str(path) if (path := find(file.names)) else None}
+                  for file in data_set.files(None)],
+    } for name, data_set in DATA_SETS.items()]
+
+
 def describe() -> str:
-    """All data sets in words: files, size, where they are found, source and licence."""
+    """``facts`` in words: title, source, size, and where the files are found."""
     lines = []
-    for name, data_set in DATA_SETS.items():
-        lines.append(f"{name:18}{data_set.title}")
-        lines.append(f"{'':18}source  {data_set.source}")
-        lines.append(f"{'':18}size    {data_set.size}")
-        found = {}
-        for file in data_set.files(None):
-            path = find(file.names)
-            found[str(path) if path else file.names[-1]] = path
+    for data_set in facts():
+        lines.append(f"{data_set['name']:18}{data_set['title']}")
+        lines.append(f"{'':18}source  {data_set['source']}")
+        lines.append(f"{'':18}size    {data_set['size']}")
+        found = {file["path"] or file["name"]: file["path"] for file in data_set["files"]}
         lines += [f"{'':18}{'here    ' if path else 'missing '}{shown}" for shown, path in found.items()]
     return "\n".join(lines)
 

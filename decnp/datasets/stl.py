@@ -12,6 +12,7 @@ from contextlib import suppress
 from itertools import chain
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from decnp.datasets._arrays import read_npz
 from decnp.datasets._files import DataError, PathLike, UnofficialData, check_disk, download_folder, find
@@ -19,7 +20,7 @@ from decnp.datasets._stl10 import IMAGE, PARTS, image_blocks, opened, read_label
 from decnp.datasets.files import write_aside
 from decnp.datasets.hog import N_FEATURES, stl_hog
 
-__all__ = ["load_stl", "stl_autoencoder_rows"]
+__all__ = ["load_stl", "stl_autoencoder_rows", "stl_images"]
 
 FEATURES = "stl-hog-v1.npz"  # train, then test; the number is that of the features' definition
 AUTOENCODER_ROWS = "stl-hog-autoencoder-v1.npy"
@@ -99,6 +100,32 @@ def stl_autoencoder_rows(*, data_home: PathLike | None = None, verify: bool = Tr
         return np.load(kept, mmap_mode="r", allow_pickle=False)
     except (ValueError, EOFError) as error:
         raise DataError(f"{kept} is damaged ({error}); delete it, and it is made again") from error
+
+
+def stl_images(rows: ArrayLike, *, data_home: PathLike | None = None, verify: bool = True) -> np.ndarray:
+    """The photographs behind some rows of ``load_stl()``, for pictures of a clustering: the paper's Figure 3 b.
+
+    Parameters
+    ----------
+    rows : (b,) row numbers of ``load_stl()``, split "all"
+    data_home, verify : as in ``load_stl``
+
+    Returns
+    -------
+    images : uint8 array of shape (b, 96, 96, 3), red, green, blue
+
+    Raises DataError as ``load_stl``, IndexError for a row that it does not have.
+    """
+    parts = ["train_X.bin", "test_X.bin"]
+    with opened(parts, data_home, verify) as sources:
+        order = _orders(sum(sources[part].size // IMAGE for part in parts))[0]
+        places = order[np.asarray(rows, np.int64)]  # where they are in the files, one after the other
+        images, start = np.empty((len(places), 96, 96, 3), np.uint8), 0
+        for block in chain.from_iterable(image_blocks(sources[part]) for part in parts):
+            here = (start <= places) & (places < start + len(block))
+            images[here] = block[places[here] - start]
+            start += len(block)
+    return images
 
 
 def _write_autoencoder_rows(path, labelled, data_home, verify):

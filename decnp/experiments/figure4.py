@@ -1,0 +1,98 @@
+"""Figure 4: points that are surer of their cluster pull harder: |dL/dz_i| against q_ij as the KL phase begins."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from scipy.stats import spearmanr
+
+from .. import equations
+from .data import images, load
+from .methods import new_dec
+from .options import Plan
+from .store import autoencoder
+from .words import missing, table
+
+TITLE = "Figure 4: the size of the gradient of Eq. 4 against q_ij, at the start of the KL phase"
+DATA = ("mnist",)
+SEEDS = (0,)
+SHOWN = 600
+
+PAPER = {"q": [0.12, 0.63], "gradient": [0.002, 0.11]}  # read off the picture: the ends of a rising, convex cloud
+
+
+def start(folder: Path, data: dict, network: dict) -> dict:
+    """The work of a cell: q_ij and |dL/dz_i| of the points of the smallest cluster, at the k-means start.
+
+    The paper's caption says cluster "5"; its code takes the smallest one, so that is done here. The code also plots
+    another quantity than the text: the j-th term of Eq. 4 alone, its components' absolute values added, with a target
+    p that is q^2 without f_j. Both are given: "gradient" is the text's, "as_in_the_code" the other.
+    """
+    X, y, k, _ = load(**data)
+    model = new_dec(k, autoencoder(folder, data, network), network, update_interval=1)
+    next(model.steps(X))  # k-means
+    z, mu = (a.astype(np.float64) for a in (model._embed(X), model.cluster_centers_))
+    q = equations.soft_assignment(z, mu)
+    labels = q.argmax(axis=1)
+    j = int(np.bincount(labels, minlength=k).argmin())
+    own = np.flatnonzero(labels == j)
+    own = own[np.argsort(q[own, j], kind="stable")]
+    gradient = np.linalg.norm(equations.grad_z(z, mu, equations.target_distribution(q)), axis=1)[own]
+    squares = q[own] ** 2
+    p = squares[:, j] / squares.sum(axis=1)
+    u = 1 / (1 + np.sum((z[own] - mu[j]) ** 2, axis=1))
+    as_in_the_code = 2 * u * np.abs(p - q[own, j]) * np.abs(z[own] - mu[j]).sum(axis=1)
+    shown = np.unique(np.linspace(0, len(own) - 1, min(SHOWN, len(own))).astype(int))
+    tenths = own[(2 * np.arange(10) + 1) * len(own) // 20]
+    return {"cluster_size": len(own), "most_frequent_class": int(np.bincount(y[own]).argmax()),
+            "rank_correlation": float(spearmanr(q[own, j], gradient).statistic),
+            "rank_correlation_as_in_the_code": float(spearmanr(q[own, j], as_in_the_code).statistic),
+            "rows": own[shown].tolist(), "thumbnails": tenths.tolist(),
+            **{name: values[shown].round(6).tolist() for name, values in (
+                ("q", q[own, j]), ("gradient", gradient), ("as_in_the_code", as_in_the_code))}}
+
+
+def cells(plan: Plan) -> list[dict]:
+    """A cell for each data set."""
+    seed = plan.seeds(SEEDS)[0]
+    return [{"data": name, "spec": data, "cell": plan.add(
+        f"start, seed {seed}", start, data, ("autoencoder",), network=plan.network(data, seed))}
+        for name, data in plan.data_sets(DATA)]
+
+
+def gather(planned: list[dict], results: dict) -> dict:
+    """The points of each data set, and the ends of q and of the gradients: the 1st and the 99th per cent."""
+    rows = []
+    for row in planned:
+        if row["cell"] in results:
+            ours = results[row["cell"]]["result"]
+            ends = {name: np.quantile(ours[name], [0.01, 0.99]).round(4).tolist()
+                    for name in ("q", "gradient", "as_in_the_code")}
+            rows.append({"data": row["data"], "spec": row["spec"], "cell": row["cell"], "ends": ends, "paper": PAPER,
+                         **{name: ours[name] for name in ("cluster_size", "most_frequent_class", "rank_correlation",
+                                                          "rank_correlation_as_in_the_code")}})
+    return {"rows": rows}
+
+
+def in_words(gathered: dict) -> str:
+    """The ends of the cloud and how well it rises."""
+    lines = [["data", "", "q from", "to", "|dL/dz| from", "to", "rank correlation"]]
+    for row in gathered["rows"]:
+        lines.append(["", "the paper", *(f"{end:g}" for name in ("q", "gradient") for end in PAPER[name]), ""])
+        for name, words in (("gradient", "ours, Eq. 4"), ("as_in_the_code", "ours, as in the authors' code")):
+            correlation = row["rank_correlation" + ("_as_in_the_code" if name == "as_in_the_code" else "")]
+            lines.append([row["data"], words, *(f"{end:.3f}" for which in ("q", name) for end in row["ends"][which]),
+                          f"{correlation:.3f}"])
+    return table(lines) + missing(gathered)
+
+
+def draw(result: dict):
+    """The cloud of the first data set, with ten images."""
+    from ..plotting import gradient_against_q
+
+    row = result["rows"][0]
+    ours = result["cells"][row["cell"]]["result"]
+    pictures = images(row["spec"], np.array(ours["rows"]))
+    ax = gradient_against_q(ours["q"], ours["gradient"], pictures)
+    return ax.figure

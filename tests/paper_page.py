@@ -1,0 +1,146 @@
+"""The tables of data/results/PAPER.md, made from the raw JSON beside it. ``python tests/paper_page.py`` writes them.
+
+The page's words are written by hand; every number of ours on it stands between two marks, and comes from here.
+"""
+
+import json
+import re
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+PAGE = ROOT / "data" / "results" / "PAPER.md"
+RAW = ROOT / "data" / "results" / "paper"
+MARKED = re.compile(r"(<!-- ([\w ]+) -->\n)(.*?)(<!-- end of \2 -->)", re.DOTALL)
+
+
+def raw(name) -> dict:
+    """What ``decnp reproduce`` wrote for a table or a figure."""
+    return json.loads((RAW / f"{name}.json").read_text())
+
+
+def rows(*lines) -> str:
+    """A table in Markdown; the first line is its head."""
+    lines = [f"| {' | '.join(map(str, line))} |" for line in lines]
+    return "\n".join([lines[0], "|" + "---|" * (lines[0].count("|") - 1), *lines[1:]]) + "\n"
+
+
+def percent(value, std=None) -> str:
+    return "" if value is None else f"{100 * value:.2f}" + ("" if std is None else f" ± {100 * std:.2f}")
+
+
+def table1() -> str:
+    lines = [["data", "points", "classes", "dimension", "largest class, %"]]
+    for row in raw("table1")["rows"]:
+        ours, paper = row["ours"], {what: "-" if value is None else value for what, value in row["paper"].items()}
+        lines.append([row["data"], *(f"{paper[what]} / {ours[what]}" for what in ("points", "classes", "dimension")),
+                      f"{paper['largest']} / {ours['largest']:.2f}"])
+    return rows(*lines)
+
+
+def accuracies(name) -> str:
+    """Tables 2 and 3."""
+    lines = [["data", "method", "the paper, best of 9", "ours, best of 9 (labels choose)", "at",
+              "ours, one fixed setting", "seeds"]]
+    for row in raw(name)["rows"]:
+        best, fixed = row["best_of_nine"], row["fixed"]
+        some = f"{row['nine_done']} of 9 were run" if row["nine_done"] else ""
+        lines.append([row["data"], row["method"], "" if row["paper"] is None else f"{row['paper']:.2f}",
+                      percent(best["ACC"]) if best else "", best["setting"] if best else some,
+                      percent(fixed["mean"], fixed["std"]) if fixed else "", len(fixed["values"]) if fixed else 0])
+    return rows(*lines)
+
+
+def table4() -> str:
+    found = raw("table4")["rows"]
+    r_mins = list(dict.fromkeys(row["r_min"] for row in found))
+    lines = [["", *(f"r_min {r_min}" for r_min in r_mins)]]
+    for method in dict.fromkeys(row["method"] for row in found):
+        own = [row for row in found if row["method"] == method]
+        lines.append([f"{method}, the paper", *(f"{row['paper']:.2f}" for row in own)])
+        lines.append([f"{method}, ours", *(
+            percent(row["fixed"]["mean"], row["fixed"]["std"]) + f" ({len(row['fixed']['values'])})"
+            if row["fixed"] else "" for row in own)])
+    by = {(row["method"], row["r_min"]): row for row in found}
+    for whose in ("the paper", "ours"):
+        gains = ["DEC above AE+k-means, " + whose]
+        for r_min in r_mins:
+            dec, start = by["DEC", r_min], by["AE+k-means", r_min]
+            if whose == "ours":
+                both = dec["fixed"] and start["fixed"]
+                gains.append(f"{100 * (dec['fixed']['mean'] - start['fixed']['mean']):+.2f}" if both else "")
+            else:
+                gains.append(f"{dec['paper'] - start['paper']:+.2f}")
+        lines.append(gains)
+    return rows(*lines)
+
+
+def figure2() -> str:
+    lines = [["data", "method", *range(1, 10), "spread"]]
+    for row in raw("figure2")["rows"]:
+        for whose, curve, spread in (("the paper", row["paper"], row["paper_spread"]),
+                                     ("ours", row["curve"], row["spread"])):
+            if curve and any(value is not None for value in curve):
+                lines.append([row["data"], f"{row['method']}, {whose}",
+                              *("" if value is None else f"{100 * value:.1f}" for value in (*curve, spread))])
+    return rows(*lines)
+
+
+def figure4() -> str:
+    [row] = raw("figure4")["rows"]
+    lines = [["", "q from", "to", "gradient from", "to", "rank correlation with q"],
+             ["the paper", *row["paper"]["q"], *row["paper"]["gradient"], ""]]
+    for name, words, correlation in (("gradient", "ours, Eq. 4", "rank_correlation"),
+                                     ("as_in_the_code", "ours, as the authors' code plots it",
+                                      "rank_correlation_as_in_the_code")):
+        lines.append([words, *(f"{end:.3f}" for which in ("q", name) for end in row["ends"][which]),
+                      f"{row[correlation]:.2f}"])
+    return rows(*lines)
+
+
+def figure5() -> str:
+    [row] = raw("figure5")["rows"]
+    curve = row["curve"]
+    lines = [["epoch, the paper", "ACC", "epoch, ours", "ACC"]]
+    for epoch, theirs in zip(*row["paper"].values()):
+        ours = min(curve, key=lambda point: abs(point[0] - epoch)) if epoch <= curve[-1][0] + 1 else curve[-1]
+        lines.append([epoch, f"{100 * theirs:.1f}", f"{ours[0]:.1f}", percent(ours[1])])
+    return rows(*lines)
+
+
+def figure6() -> str:
+    [row] = raw("figure6")["rows"]
+    paper = {k: values for k, *values in zip(*row["paper"].values())}
+    lines = [["k", "NMI, the paper", "ours", "G, the paper", "ours"]]
+    for k, nmi, g in zip(row["k"], row["NMI"], row["G"]):
+        theirs = [f"{value:.3f}" for value in paper[k]] if k in paper else ["", ""]
+        lines.append([k, theirs[0], f"{nmi:.3f}", theirs[1], f"{g:.3f}"])
+    signs = [f"{whose}: NMI has its peak at k = {said['peak_of_NMI']}, G falls most after k = "
+             f"{said['G_falls_most_after']}" for whose, said in (("The paper", row["paper_signs"]), ("ours", row["signs"]))]
+    return rows(*lines) + "\n" + "; ".join(signs) + ".\n"
+
+
+def costs() -> str:
+    """The command of each, its cells and their minutes."""
+    lines = [["", "command", "cells", "minutes of cells", "of processor"]]
+    for name in WRITERS:
+        if name == "costs" or not (RAW / f"{name}.json").exists():
+            continue
+        result = raw(name)
+        cells = result["cells"].values()
+        lines.append([name, f"`{result['command']}`", len(cells), f"{sum(cell['minutes'] for cell in cells):.1f}",
+                      f"{sum(cell['cpu_minutes'] for cell in cells):.1f}"])
+    return rows(*lines)
+
+
+WRITERS = {"table1": table1, "table2": lambda: accuracies("table2"), "table3": lambda: accuracies("table3"),
+           "table4": table4, "figure2": figure2, "figure4": figure4, "figure5": figure5, "figure6": figure6,
+           "costs": costs}
+
+
+def fresh(page: str) -> str:
+    """The page with what stands between its marks made anew."""
+    return MARKED.sub(lambda found: found[1] + WRITERS[found[2]]() + found[4], page)
+
+
+if __name__ == "__main__":
+    PAGE.write_text(fresh(PAGE.read_text()))
