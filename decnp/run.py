@@ -16,6 +16,7 @@ import time
 from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, fields, replace
 from datetime import datetime, timezone
+from functools import partial
 from importlib import metadata
 from pathlib import Path
 from typing import Any, Callable, Iterator, Optional
@@ -32,11 +33,12 @@ from .doubts import doubts
 from .engine import engine_for
 from .errors import UserError
 from .metrics import adjusted_rand_index, cluster_accuracy, normalized_mutual_info
+from .other_rows import other_rows, pretrain, profile_of_both
 from .persistence import write_model
 from .profiles import Profile, profile_for
 from .report import REPORT, check_pictures, write_report
 from .training import Step
-from .unfinished import CHECKPOINT, begin, end, give_up, stopped_by_signals
+from .unfinished import CHECKPOINT, OTHER_ROWS, begin, checkpoints, end, give_up, stopped_by_signals
 
 if os.name == "posix":
     import resource
@@ -44,6 +46,7 @@ if os.name == "posix":
 __all__ = ["UserError", "fit_command"]
 
 SCORES = {"ACC": cluster_accuracy, "NMI": normalized_mutual_info, "ARI": adjusted_rand_index}
+NOT_RECORDED = ("profile", "checkpoint", "autoencoder")  # of the parameters: no JSON, or said elsewhere
 FILES = ("labels.npy", "embedding.npy", "centroids.npy", "model.decnp", "run.json")
 
 PAPER_MNIST: dict[str, Any] = dict(input_scale=None, autoencoder_rows=60_000)
@@ -68,11 +71,11 @@ def fit_command(args, argv: list[str], note: Callable[[str], None], watch: Calla
             raise UserError("--report needs --out DIR, the folder that takes report.html")
         check_pictures()
     with _output_folder(args) as out:
-        X, y, model, found = _prepare(args, note)
+        X, y, model, rows, found = _prepare(args, note)
         if out and not args.begun:
             begin(out, argv)
         with threadpool_limits(args.threads, "blas") if args.threads else nullcontext():
-            timings = {"load": round(time.perf_counter() - start, 2), **_train(model, X, watch, args.resume)}
+            timings = {"load": round(time.perf_counter() - start, 2), **_train(model, X, rows, watch, args)}
             run = {
                 "command": shlex.join(["decnp", *argv]),
                 "source": {"name": args.source, "n_samples": len(X), "n_features": X.shape[1], "labels": args.labels,
@@ -86,7 +89,7 @@ def fit_command(args, argv: list[str], note: Callable[[str], None], watch: Calla
                 "machine": {"cpu": _cpu(), "cores": os.cpu_count(), "system": platform.platform()},
                 "threads": [{key: pool.get(key) for key in ("internal_api", "num_threads", "version", "architecture")}
                             for pool in threadpool_info()],
-                "history": [step._asdict() for step in model.history_],
+                "history": [step._asdict() for step in (rows is not None) * model.autoencoder_.history_ + model.history_],
             }
             if out:
                 _write(out, model, X, run)
@@ -97,7 +100,8 @@ def fit_command(args, argv: list[str], note: Callable[[str], None], watch: Calla
 
 
 def _prepare(args, note):
-    """X (n, D), the labels (n,) or None, and the unfitted model, all checked; and the doubts about X."""
+    """X (n, D), the labels (n,) or None, the unfitted model, all checked; the autoencoder's rows, or None for those of
+    X; and the doubts about X."""
     known = SOURCES.get(args.source)
     try:
         if known and args.label_column is not None:
@@ -105,13 +109,15 @@ def _prepare(args, note):
         if args.labels:
             _check_labels(args)
         X, y, names = (*known(), ()) if known else read_table(args.source, args.label_column)
+        rows = other_rows(args.source)
         if args.labels:
             y = read_labels(args.labels, len(X))
     except OSError as error:
         raise UserError(f"cannot read {error.filename or args.source}: {error.strerror or error}") from error
+    profile = profile_of_both(partial(_profile, args), len(X), len(X if rows is None else rows))
     model = DEC(
         args.n_clusters or (n_clusters(args.source) if known else 8), hidden_layer_sizes=args.hidden, alpha=args.alpha,
-        profile=_profile(args, len(X)), update_interval=args.update_interval, max_iter=args.max_iter, tol=args.tol,
+        profile=profile, update_interval=args.update_interval, max_iter=args.max_iter, tol=args.tol,
         random_state=args.seed, dtype="float32",
         checkpoint=Checkpoint(Path(args.out) / CHECKPOINT, args.checkpoint_every) if args.out else None,
     )
@@ -122,11 +128,12 @@ def _prepare(args, note):
         raise UserError(f"{args.source}: {error}") from error
     whose = f" in {args.label_column!r}" if args.label_column else ""
     note(f"{args.source}: {len(X)} rows of {X.shape[1]} columns" + ", with a first line of names" * bool(names)
-         + ("" if y is None else f"; the labels{whose} are for the scores only"))
+         + ("" if y is None else f"; the labels{whose} are for the scores only")
+         + ("" if rows is None else f"; the autoencoder trains on {len(rows)} rows, of unlabelled images too"))
     found = doubts(X, names)
     for doubt in found:
         note(f"warning: {doubt}")
-    return X, y, model, found
+    return X, y, model, rows, found
 
 
 def _check_labels(args):
@@ -164,9 +171,10 @@ def _output_folder(args) -> Iterator[Optional[Path]]:
     try:
         if not made and not out.is_dir():
             raise UserError(f"--out {out} is a file, not a folder")
-        if (out / CHECKPOINT).exists() and not args.resume:
+        kept = checkpoints(out)
+        if kept and not args.begun:
             raise UserError(f"--out {out} holds a run that is not complete: decnp fit --resume {shlex.quote(str(out))} "
-                            f"goes on with it; delete {out / CHECKPOINT} to begin anew")
+                            f"goes on with it; delete {kept[0]} to begin anew")
         held = [name for name in (*FILES, REPORT) if os.path.lexists(out / name)]
         if held and not (out / "run.json").is_file():
             raise UserError(f"--out {out} has {held[0]} but no run.json, so it holds no earlier run: choose another")
@@ -187,14 +195,24 @@ def _output_folder(args) -> Iterator[Optional[Path]]:
         raise
 
 
-def _train(model: DEC, X, watch, resume) -> dict[str, float]:
+def _train(model: DEC, X, rows, watch, args) -> dict[str, float]:
     """Drain the run; returns the seconds that each phase took, in earlier processes too up to their last report."""
     timings: dict[str, float] = {}
+    if rows is not None:
+        own = Checkpoint(Path(args.out) / OTHER_ROWS, args.checkpoint_every) if args.out else None
+        resume = bool(own) and args.begun and own.path.exists()
+        timings.update(_drain(pretrain(model, rows, own, resume), own, watch))
+    return {**timings, **_drain(model.steps(X, args.resume), model.checkpoint, watch)}
+
+
+def _drain(steps: Iterator[Step], checkpoint: Optional[Checkpoint], watch) -> dict[str, float]:
+    """Likewise of some of its phases, which ``checkpoint`` keeps."""
+    timings: dict[str, float] = {}
     last = time.perf_counter()
-    with stopped_by_signals(model.checkpoint):
-        for step in model.steps(X, resume):
-            if model.checkpoint:
-                timings = model.checkpoint.notes.setdefault("seconds", timings)
+    with stopped_by_signals(checkpoint):
+        for step in steps:
+            if checkpoint:
+                timings = checkpoint.notes.setdefault("seconds", timings)
             now = time.perf_counter()
             timings[step.phase] = round(timings.get(step.phase, 0.0) + now - last, 2)
             last = now
@@ -216,7 +234,7 @@ def _result(model: DEC, X, y) -> dict:
         "n_clusters": k,
         "seed": model.random_state,
         "profile": asdict(model._profile(len(X))),
-        "parameters": {n: v for n, v in model.get_params(deep=False).items() if n not in ("profile", "checkpoint")},
+        "parameters": {n: v for n, v in model.get_params(deep=False).items() if n not in NOT_RECORDED},
         "n_iter": model.n_iter_,
         "converged": model.converged_,
         "stop_reason": model.stop_reason_,

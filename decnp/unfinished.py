@@ -19,9 +19,12 @@ from .checkpoint import Checkpoint
 from .datasets.files import write_aside
 from .errors import UserError
 
-__all__ = ["CHECKPOINT", "begin", "end", "give_up", "asked_for", "stopped_by_signals"]
+__all__ = ["CHECKPOINT", "OTHER_ROWS", "asked_for", "begin", "checkpoints", "end", "give_up", "stopped_by_signals"]
 
 CHECKPOINT = "checkpoint.decnp"
+OTHER_ROWS = "checkpoint-autoencoder.decnp"
+"""Of an autoencoder that trains on other rows than those that are clustered, before the run's own checkpoint."""
+
 ASKED_FOR = "resume.json"
 
 
@@ -36,13 +39,19 @@ def begin(out: Path, argv: list[str]) -> None:
 
 def end(out: Path) -> None:
     """The results are there: nothing is left to be resumed."""
-    Checkpoint(out / CHECKPOINT).remove()
+    for name in (CHECKPOINT, OTHER_ROWS):
+        Checkpoint(out / name).remove()
     (out / ASKED_FOR).unlink(missing_ok=True)
+
+
+def checkpoints(out: Path) -> list[Path]:
+    """The checkpoints that a run in ``out`` has left."""
+    return [out / name for name in (CHECKPOINT, OTHER_ROWS) if (out / name).exists()]
 
 
 def give_up(out: Path, made: bool) -> None:
     """A run has failed: without a checkpoint nothing of it stays, nor does the folder if it was made for it."""
-    if not (out / CHECKPOINT).exists():
+    if not checkpoints(out):
         with suppress(OSError):
             (out / ASKED_FOR).unlink(missing_ok=True)
             if made:

@@ -22,7 +22,7 @@ from decnp.experiments import figure2, figure6, methods, store, sweeps, table2, 
 from decnp.experiments.cells import Cell, finished, run_cells
 from decnp.experiments.options import QUICK, Options, Plan
 from decnp.layers import arrays_of
-from decnp.profiles import Profile
+from decnp.profiles import Profile, fast
 from decnp.training import TrainingError
 
 NETWORK = {"hidden": [16, 4], "profile": asdict(QUICK), "seed": 3}
@@ -400,7 +400,8 @@ def test_stls_autoencoder_learns_from_the_unlabelled_images_too(stl, tmp_path):
     assert rows.shape == (30 * 4 // 5, 1428) and data_room.load(**spec).X.shape == (25, 1428)
     ae = store.autoencoder(tmp_path, spec, NETWORK)
     assert ae.scale_ == pytest.approx(1 / np.sqrt(np.mean(np.square(rows, dtype=np.float64))), rel=1e-6)
-    assert Plan(Options(tmp_path)).network(spec, 0)["profile"]["finetune_iter"] == 2000
+    profile = Plan(Options(tmp_path)).network(spec, 0)["profile"]
+    assert profile["finetune_iter"] == fast(24).finetune_iter and profile["max_iter"] == fast(25).max_iter
 
 
 @pytest.mark.filterwarnings("ignore::decnp.datasets._files.UnofficialData")

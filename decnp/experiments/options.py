@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Callable, Iterator
 
 from ..datasets import DataError
+from ..other_rows import profile_of_both
 from ..profiles import Profile, profile_for
 from ..run import PAPER_MNIST
 from .cells import Cell
@@ -73,7 +75,9 @@ class Plan:
     def network(self, data: dict, seed: int) -> dict:
         """Widths, schedule and seed of the autoencoder and of DEC on a data set."""
         n = len(autoencoder_rows(data))
-        profile = QUICK if self.options.quick else profile_for(self.options.profile, n)
+        profile = QUICK
+        if not self.options.quick:
+            profile = profile_of_both(partial(profile_for, self.options.profile), len(load(**data).X), n)
         if self.options.profile == "paper" and data["name"] == "mnist" and not self.options.quick:
             profile = replace(profile, **{**PAPER_MNIST, "autoencoder_rows": None if n < 70_000 else 60_000})
         return {"hidden": [32, 10] if self.options.quick else [500, 500, 2000, 10],

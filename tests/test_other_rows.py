@@ -1,0 +1,94 @@
+"""``decnp fit stl``: the autoencoder trains on other rows than those that are clustered, and is taken up again."""
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import QUICK, blobs, identical
+from datafiles import put, stl_bytes, stl_contents
+
+from decnp import DEC, StackedAutoencoder, profiles
+from decnp.checks import as_generator
+from decnp.other_rows import other_rows, pretrain, profile_of_both
+
+ARGV = ["fit", "stl-unofficial", "--hidden", "8,3", "--update-interval", "10", "--max-iter", "60", "--tol", "0",
+        "--checkpoint-every", "0"]
+for setting in ("init_std=none", "optimizer=adam", "lr=0.001", "finetune_iter=60", "shuffle=true"):
+    ARGV += ["--set", setting]
+FILES = ["centroids.npy", "embedding.npy", "labels.npy", "model.decnp"]
+
+
+def test_dec_gets_the_autoencoder_that_it_would_have_trained_on_these_rows():
+    X, rows = blobs(90), blobs(130, spread=2.0)
+    own = StackedAutoencoder((5, 2), profile=QUICK, random_state=as_generator(4).spawn(3)[0]).fit(rows)
+    model = DEC(3, hidden_layer_sizes=(5, 2), profile=QUICK, random_state=4)
+    list(pretrain(model, rows, None, False))
+    assert identical(model.autoencoder, own)
+    same = DEC(3, hidden_layer_sizes=(5, 2), profile=QUICK, random_state=4)
+    list(pretrain(same, X, None, False))
+    assert identical(same.fit(X), DEC(3, hidden_layer_sizes=(5, 2), profile=QUICK, random_state=4).fit(X))
+
+
+def test_each_phase_has_the_schedule_of_its_own_rows():
+    both = profile_of_both(profiles.fast, 13_000, 90_400)
+    assert both.finetune_iter == profiles.fast(90_400).finetune_iter != profiles.fast(13_000).finetune_iter
+    assert replace(both, finetune_iter=0) == replace(profiles.fast(13_000), finetune_iter=0)
+    assert profile_of_both(profiles.paper, 13_000, 90_400) == profiles.paper(1)
+
+
+def test_other_data_sets_have_no_other_rows():
+    assert other_rows("mnist") is None and other_rows("my/stl.csv") is None
+
+
+@pytest.fixture
+def command(tmp_path, monkeypatch):
+    """Starts the command on a small STL-10, of 25 labelled and 15 unlabelled images."""
+    put(tmp_path / "data", {f"stl10_binary/{name}": stl_bytes(array) for name, array in stl_contents(14, 11, 15).items()})
+    monkeypatch.chdir(tmp_path)
+    environment = {**os.environ, "DECNP_DATA": str(tmp_path / "data"), "XDG_CACHE_HOME": str(tmp_path / "cache"),
+                   "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+
+    def command(*argv):
+        return subprocess.Popen([sys.executable, "-m", "decnp", *argv], env=environment, text=True,
+                                stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    return command
+
+
+def outcome(folder):
+    assert sorted(os.listdir(folder)) == sorted([*FILES, "run.json"])
+    run = json.loads(Path(folder, "run.json").read_text())
+    return [Path(folder, name).read_bytes() for name in FILES] + [run["history"], run["n_iter"]], run
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals as in POSIX")
+def test_stopped_in_either_phase_it_ends_as_if_left_alone(command):
+    alone = command(*ARGV, "--out", "alone")
+    _, errors = alone.communicate(timeout=300)
+    assert alone.returncode == 0, errors
+    assert "25 rows of 1428 columns" in errors and "the autoencoder trains on 32 rows, of unlabelled images too" in errors
+    expected, run = outcome("alone")
+    assert [step["phase"] for step in run["history"]][0] == "finetune" and run["history"][-1]["phase"] == "cluster"
+    assert run["seconds"]["finetune"] > 0 and run["profile"]["finetune_iter"] == 60
+    assert np.load("alone/labels.npy").shape == (25,)
+
+    process = command(*ARGV, "--out", "run")
+    for phase, others in (("finetune     30/60", ["checkpoint-autoencoder.decnp"]),
+                          ("cluster     20/60", ["checkpoint-autoencoder.decnp", "checkpoint.decnp"])):
+        line = ""
+        while phase not in line:
+            line = process.stderr.readline()
+            assert line, "it ended before it could be killed"
+        process.kill()
+        process.communicate(timeout=300)
+        assert sorted(set(os.listdir("run")) - {"resume.json"}) == others
+        again = command(*ARGV, "--out", "run")
+        assert "holds a run that is not complete" in again.communicate(timeout=300)[1] and again.returncode == 2
+        process = command("fit", "--resume", "run")
+    _, errors = process.communicate(timeout=300)
+    assert process.returncode == 0, errors
+    assert outcome("run")[0] == expected
