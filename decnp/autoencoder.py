@@ -6,22 +6,26 @@ from dataclasses import replace
 from typing import Callable, Iterator, Optional, Sequence
 
 import numpy as np
-from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from .checks import as_generator, check_data, check_number, check_sizes
+from .contract import NetworkMixin
 from .engine import engine_for
 from .layers import (
     BLOCK, Dense, arrays_of, dropout_mask, encode, init_mlp, mlp, reconstruction_loss_and_grads, squared_error,
 )
 from .profiles import Profile, profile_for
+from .rows import Rows, first_rows
 from .scaling import scaling, some_rows, top_share
 from .training import Kept, Place, Run, Step, TrainingError, fill, make_optimizer, minibatches, pack, unpack
 
 __all__ = ["StackedAutoencoder"]
 
+STORED = 1 << 28  # bytes of a layer's features that are kept however small the data are
 
-class StackedAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+
+class StackedAutoencoder(NetworkMixin, BaseEstimator):
     """A fully connected autoencoder D-500-500-2000-10 and back, trained as in DEC section 3.2.
 
     Each pair of an encoder layer and its decoder layer is first trained as a denoising autoencoder
@@ -66,8 +70,12 @@ class StackedAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         self.random_state = random_state
         self.verbose = verbose
 
-    def fit(self, X, y=None) -> "StackedAutoencoder":
-        """Train on X (n, D); ``y`` is ignored. Raises ValueError for bad input, TrainingError for lost numbers."""
+    def fit(self, X, y=None, **others) -> "StackedAutoencoder":
+        """Train on X (n, D), dense or sparse; ``y`` is ignored.
+
+        Raises ValueError for bad input, TrainingError for lost numbers, TypeError for anything else that is given.
+        """
+        self._refuse(others)
         for step in self.steps(X):
             if self.verbose:
                 print(f"{step.phase:>12}  {step.iteration:>7}/{step.n_iter}  loss {step.loss:.5f}", flush=True)
@@ -80,7 +88,7 @@ class StackedAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         check_number("batch_size", self.batch_size, low=1, whole=True)
         sizes = [X.shape[1], *check_sizes(self.hidden_layer_sizes)]
         weights_rng, noise_rng, batch_rng = as_generator(self.random_state).spawn(3)
-        rows = X[: profile.autoencoder_rows]
+        rows = first_rows(X, profile.autoencoder_rows)
         self.shift_, self.scale_ = scaling(rows, profile)
         self.history_ = []
 
@@ -154,10 +162,11 @@ class StackedAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
     def _features(self, rows, below: Sequence[Dense]) -> Callable[[np.ndarray], np.ndarray]:
         """What a pair trains on, as a function of row numbers: the fixed output of the layers below it.
 
-        It is computed once, up to the last layer that is no wider than the data; so that it never takes
-        more memory than they do, a wider layer above that runs for each minibatch.
+        It is computed once, up to the last layer that is no wider than the data and takes no more memory than they
+        do (sparse or mapped data are small: there, than ``STORED`` bytes); the layers above run for each minibatch.
         """
-        stored = max((l + 1 for l, layer in enumerate(below) if len(layer.b) <= rows.shape[1]), default=0)
+        widest = min(rows.shape[1], max(rows.nbytes, STORED) // (len(rows) * rows.dtype.itemsize))
+        stored = max((l + 1 for l, layer in enumerate(below) if len(layer.b) <= widest), default=0)
         if stored == 0:
             return lambda i: mlp(below, self._scaled(rows[i]))[-1]
         features = in_blocks(lambda x: mlp(below[:stored], self._scaled(x))[-1], rows)
@@ -247,7 +256,7 @@ def _half_mean_square(x):
     return float(np.vdot(x, x)) / (2 * x.size)
 
 
-def in_blocks(f: Callable[[np.ndarray], np.ndarray], X: np.ndarray) -> np.ndarray:
+def in_blocks(f: Callable[[np.ndarray], np.ndarray], X: Rows) -> np.ndarray:
     """f over X (n, D) in blocks of ``BLOCK`` rows, into one array (n, ...) of X's dtype."""
     first = f(X[:BLOCK])
     out = np.empty((len(X), *first.shape[1:]), first.dtype)

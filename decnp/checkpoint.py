@@ -8,10 +8,12 @@ the one before.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import time
 import warnings
+from itertools import chain
 from pathlib import Path
 from typing import Any, Callable, Mapping, Union
 
@@ -19,8 +21,8 @@ import numpy as np
 from threadpoolctl import threadpool_info
 
 from .archive import ModelFileError, read_archive, write_archive
-from .datasets._files import sha256
 from .datasets.files import write_aside
+from .rows import Rows, blocks
 
 __all__ = ["Checkpoint", "CheckpointError", "fingerprint"]
 
@@ -125,9 +127,12 @@ class Checkpoint:
             part.unlink(missing_ok=True)
 
 
-def fingerprint(*arrays: np.ndarray) -> str:
-    """The SHA-256 sum of the arrays' bytes, row by row, one array after the other."""
-    return sha256(*(np.ascontiguousarray(array).data for array in arrays))
+def fingerprint(*arrays: Rows) -> str:
+    """The SHA-256 sum of the arrays' bytes, row by row, one array after the other; sparse rows count as dense ones."""
+    total = hashlib.sha256()
+    for x in chain.from_iterable(map(blocks, arrays)):
+        total.update(np.ascontiguousarray(x).data)
+    return total.hexdigest()
 
 
 def _machine() -> list[str]:

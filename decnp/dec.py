@@ -8,8 +8,9 @@ from numbers import Integral
 from typing import Callable, Iterator, Sequence
 
 import numpy as np
-from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin
+from sklearn.base import BaseEstimator, ClusterMixin
 from sklearn.cluster import KMeans
+from sklearn.frozen import FrozenEstimator
 from sklearn.utils.validation import check_is_fitted
 from threadpoolctl import threadpool_limits
 
@@ -17,6 +18,7 @@ from . import equations
 from .autoencoder import StackedAutoencoder, in_blocks
 from .checkpoint import Checkpoint, fingerprint
 from .checks import as_generator, check_data, check_distinct, check_number, check_sizes
+from .contract import NetworkMixin
 from .engine import engine_for
 from .layers import Dense, arrays_of, mlp, mlp_vjp
 from .optim import SGD
@@ -67,7 +69,7 @@ def clustering_loss_and_grads(
     return float(loss) / b, grad_mu / b, g_theta
 
 
-class DEC(ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin, BaseEstimator):
+class DEC(NetworkMixin, ClusterMixin, BaseEstimator):
     """Deep Embedded Clustering (Xie, Girshick, Farhadi, ICML 2016).
 
     A stacked autoencoder is trained on X; k-means in its code gives the centroids; then encoder and
@@ -86,7 +88,9 @@ class DEC(ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin, BaseE
     max_iter : steps of the clustering phase at most; None takes the profile's
     n_init : restarts of k-means
     update_encoder : False keeps the encoder fixed and trains the centroids only ("DEC w/o backprop")
-    autoencoder : a fitted ``StackedAutoencoder`` to start from (it is copied), or None to train one
+    autoencoder : a fitted ``StackedAutoencoder`` to start from (it is copied), or None to train one. For whatever
+        clones its estimators, such as ``GridSearchCV``, put it into ``sklearn.frozen.FrozenEstimator``: scikit-learn's
+        clones are untrained
     checkpoint : None, or the path of a file (or a ``decnp.Checkpoint``) that takes the run's state every ten minutes,
         for ``resume``; when the run is complete, ``fit`` deletes it
     engine : "numba" or "numpy"; the same functions, compiled or plain
@@ -138,8 +142,8 @@ class DEC(ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin, BaseE
         self.random_state = random_state
         self.verbose = verbose
 
-    def fit(self, X, y=None) -> "DEC":
-        """Train on X (n, D). ``y`` is ignored.
+    def fit(self, X, y=None, **others) -> "DEC":
+        """Train on X (n, D), dense or sparse. ``y`` is ignored.
 
         Raises
         ------
@@ -147,7 +151,10 @@ class DEC(ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin, BaseE
             For bad input or parameters, in one sentence.
         TrainingError
             If the numbers overflow in training.
+        TypeError
+            For anything else that is given, such as ``sample_weight``.
         """
+        self._refuse(others)
         return self._drain(self.steps(X))
 
     def resume(self, X, y=None) -> "DEC":
@@ -196,7 +203,7 @@ class DEC(ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin, BaseE
                 self.history_.append(step)
                 yield step
         else:
-            self.autoencoder_ = deepcopy(self.autoencoder)
+            self.autoencoder_ = deepcopy(_melted(self.autoencoder))
             kept.parts["autoencoder"] = self.autoencoder_._at_the_end
             if kept.state:
                 self.autoencoder_._take_up(kept.state["autoencoder"])
@@ -226,7 +233,8 @@ class DEC(ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin, BaseE
         parameters = {name: getattr(self, name) for name in (
             "n_clusters", "alpha", "tol", "batch_size", "n_init", "update_encoder", "engine")}
         seed = self.random_state
-        start = self.autoencoder and fingerprint(*arrays_of(self.autoencoder.encoder_ + self.autoencoder.decoder_))
+        given = _melted(self.autoencoder)
+        start = given and fingerprint(*arrays_of(given.encoder_ + given.decoder_))
         return {
             **parameters, "hidden_layer_sizes": check_sizes(self.hidden_layer_sizes), **asdict(profile),
             "random_state": int(seed) if isinstance(seed, Integral) else type(seed).__name__, "autoencoder": start,
@@ -323,9 +331,9 @@ class DEC(ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin, BaseE
         """X (n, D) -> the cluster of each row, argmax_j q_ij, (n,) int32."""
         return self.predict_proba(X).argmax(axis=1).astype(np.int32)
 
-    def fit_transform(self, X, y=None) -> np.ndarray:
+    def fit_transform(self, X, y=None, **others) -> np.ndarray:
         """``fit(X)``, then ``transform(X)``: the embedding (n, d)."""
-        return self.fit(X).transform(X)
+        return self.fit(X, **others).transform(X)
 
     def save(self, path, storage=None) -> None:
         """Write the fitted model to ``path``; ``storage="float16"`` halves the file. See ``decnp.persistence.save``."""
@@ -350,11 +358,19 @@ class DEC(ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin, BaseE
         check_number("alpha", self.alpha, low=0, above=True)
         check_number("tol", self.tol, low=0)
         check_distinct(X, self.n_clusters)
-        if self.autoencoder is not None:
-            if not isinstance(self.autoencoder, StackedAutoencoder):
-                raise ValueError(f"autoencoder must be a fitted StackedAutoencoder or None; got {self.autoencoder!r}")
-            check_is_fitted(self.autoencoder, "encoder_")
-            if self.autoencoder.n_features_in_ != X.shape[1]:
+        autoencoder = _melted(self.autoencoder)
+        if autoencoder is not None:
+            if not isinstance(autoencoder, StackedAutoencoder):
+                raise ValueError(f"autoencoder must be a fitted StackedAutoencoder or None; got {autoencoder!r}")
+            check_is_fitted(autoencoder, "encoder_", msg=(
+                "the autoencoder given is not fitted (scikit-learn's clone leaves one unfitted: put it into "
+                "sklearn.frozen.FrozenEstimator before)"))
+            if autoencoder.n_features_in_ != X.shape[1]:
                 raise ValueError(
-                    f"X has {X.shape[1]} features, but the autoencoder given is expecting {self.autoencoder.n_features_in_}"
+                    f"X has {X.shape[1]} features, but the autoencoder given is expecting {autoencoder.n_features_in_}"
                 )
+
+
+def _melted(estimator):
+    """What is in a ``FrozenEstimator``; anything else as it is."""
+    return estimator.estimator if isinstance(estimator, FrozenEstimator) else estimator
