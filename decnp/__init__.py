@@ -9,6 +9,7 @@ _HOME = {  # imported on first use, so that importing decnp pulls in neither num
     "StackedAutoencoder": "autoencoder",
     "Step": "training",
     "TrainingError": "training",
+    "TrainingWarning": "contract",
     "Profile": "profiles",
     "cluster_accuracy": "metrics",
     "normalized_mutual_info": "metrics",

@@ -18,7 +18,7 @@ from .layers import (
 from .profiles import Profile, profile_for
 from .rows import Rows, first_rows
 from .scaling import scaling, some_rows, top_share
-from .training import Kept, Place, Run, Step, TrainingError, fill, make_optimizer, minibatches, pack, unpack
+from .training import History, Kept, Place, Run, Step, TrainingError, fill, make_optimizer, minibatches, pack, unpack
 
 __all__ = ["StackedAutoencoder"]
 
@@ -90,7 +90,7 @@ class StackedAutoencoder(NetworkMixin, BaseEstimator):
         weights_rng, noise_rng, batch_rng = as_generator(self.random_state).spawn(3)
         rows = first_rows(X, profile.autoencoder_rows)
         self.shift_, self.scale_ = scaling(rows, profile)
-        self.history_ = []
+        self.history_ = History()
 
         if profile.lr_by_spectrum:
             profile = replace(profile, lr=profile.lr / np.sqrt(top_share(self._scaled(some_rows(rows)))))

@@ -26,7 +26,7 @@ from .rows import Rows, blocks
 
 __all__ = ["Checkpoint", "CheckpointError", "fingerprint"]
 
-FORMAT = 1
+FORMAT = 2
 KIND = "checkpoint"
 
 

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import ClassifierTags
 
-__all__ = ["NetworkMixin"]
+__all__ = ["NetworkMixin", "TrainingWarning"]
+
+
+class TrainingWarning(ConvergenceWarning):
+    """Training ended, and there is something about its end that a user should know; the message says what."""
 
 
 class NetworkMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from copy import deepcopy
 from dataclasses import asdict, replace
 from numbers import Integral
@@ -18,12 +19,13 @@ from . import equations
 from .autoencoder import StackedAutoencoder, in_blocks
 from .checkpoint import Checkpoint, fingerprint
 from .checks import as_generator, check_data, check_distinct, check_number, check_sizes
-from .contract import NetworkMixin
+from .contract import NetworkMixin, TrainingWarning
+from .diagnostics import diagnose, findings, reconstruction_of, sample
 from .engine import engine_for
 from .layers import Dense, arrays_of, mlp, mlp_vjp
 from .optim import SGD
-from .profiles import Profile, profile_for
-from .training import Kept, Step, TrainingError, fill, minibatches, pack, unpack
+from .profiles import Profile, ends_by_budget, profile_for
+from .training import History, Kept, Step, TrainingError, fill, minibatches, pack, unpack
 
 __all__ = ["DEC", "clustering_loss_and_grads"]
 
@@ -107,7 +109,8 @@ class DEC(NetworkMixin, ClusterMixin, BaseEstimator):
     initial_centers_ : (k, d) the centroids it started from
     n_iter_ : steps of the clustering phase
     converged_, stop_reason_ : whether ``tol`` was met, and a sentence
-    history_ : list of ``Step``, one for each report
+    history_ : list of ``Step``, one for each report; ``history_.to_frame()`` for pandas, ``decnp.diagnostics`` in words
+    warnings_ : what ``fit`` warned of (``decnp.TrainingWarning``), a list of sentences
     n_features_in_ : D
 
     Differs from the paper: see ``decnp.Profile``, switch by switch.
@@ -192,7 +195,7 @@ class DEC(NetworkMixin, ClusterMixin, BaseEstimator):
             kmeans_rng.bit_generator.state, batch_rng.bit_generator.state = kept.state["generators"]
         generators = [rng.bit_generator.state for rng in (kmeans_rng, batch_rng)]
         kept.parts.update(generators=lambda: generators, history=lambda: pack(self.history_))
-        self.history_ = unpack(kept.state["history"]) if kept.state else []
+        self.history_ = unpack(kept.state["history"]) if kept.state else History()
 
         if self.autoencoder is None:
             self.autoencoder_ = StackedAutoencoder(
@@ -213,6 +216,10 @@ class DEC(NetworkMixin, ClusterMixin, BaseEstimator):
         for step in self._cluster(X, profile, batch_rng, kept):
             self.history_.append(step)
             yield step
+        planned = ends_by_budget(profile, len(X))
+        self.warnings_ = findings(self.history_, self.tol, planned, self.converged_, self.update_encoder)
+        for sentence in self.warnings_:
+            warnings.warn(sentence, TrainingWarning, stacklevel=2)
 
     def _kept(self, X, profile: Profile, resume: bool) -> Kept:
         """This run and its checkpoint, from whose state it goes on with ``resume``."""
@@ -261,7 +268,7 @@ class DEC(NetworkMixin, ClusterMixin, BaseEstimator):
         lr_scale = [1.0] + [1.0, profile.kl_bias_lr] * (len(trained) // 2)
         optimizer = SGD(trained, profile.kl_lr, profile.kl_momentum, lr_scale, engine.sgd_update)
         batches = minibatches(len(X), self.batch_size, profile.shuffle, rng)
-        labels, p, loss, t, done = None, None, np.nan, 0, 0  # t steps until the last refresh of P, then ``done`` more
+        labels, p, old_p, loss, t, done = None, None, None, np.nan, 0, 0  # t steps until the last refresh, ``done`` since
         if state:
             labels, p, loss, t, done = (state[name] for name in ("labels", "p", "loss", "t", "done"))
             fill(optimizer.memory, state["memory"])
@@ -272,14 +279,15 @@ class DEC(NetworkMixin, ClusterMixin, BaseEstimator):
             "labels": labels, "p": p, "loss": loss, "t": t, "done": done}
         while True:
             if p is None:
-                q = engine.soft_assignment(self._finite_embedding(X, mu, t), mu, self.alpha)  # Eq. 1, all points
+                z = self._finite_embedding(X, mu, t)
+                q = engine.soft_assignment(z, mu, self.alpha)  # Eq. 1, all points
                 last, labels = labels, q.argmax(axis=1).astype(np.int32)
                 changed = 1.0 if last is None else float(np.mean(labels != last))
                 self.labels_, self.n_iter_, self.converged_ = labels, t, changed < self.tol
                 p = engine.target_distribution(q)  # Eq. 3, all points; constant until the next refresh
-                if t == 0:
-                    loss = float(engine.kl_divergence(p, q)) / len(X)
-                yield Step("cluster", t, profile.max_iter, loss, changed)
+                reconstruction = reconstruction_of(self.autoencoder_._scaled(sample(X)), theta + self.autoencoder_.decoder_)
+                found = diagnose(z, mu, q, p, old_p, labels, engine.kl_divergence, reconstruction)
+                yield Step("cluster", t, profile.max_iter, found.kl_after if t == 0 else loss, changed, found)
                 if self.converged_ or t >= profile.max_iter:
                     break
                 if profile.momentum_restart:
@@ -290,7 +298,7 @@ class DEC(NetworkMixin, ClusterMixin, BaseEstimator):
                 loss += self._step(X, p, next(batches), theta, mu, optimizer, engine) / steps
                 done += 1
                 kept()
-            p, t = None, t + steps
+            p, old_p, t = None, p, t + steps
         self.stop_reason_ = (
             f"{changed:.3%} of the labels changed between two refreshes of P, fewer than tol = {self.tol:.3%}"
             if self.converged_
