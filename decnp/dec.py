@@ -179,12 +179,15 @@ class DEC(NetworkMixin, ClusterMixin, BaseEstimator):
                 print(f"{step.phase:>12}  {step.iteration:>7}/{step.n_iter}  loss {step.loss:.5f}{changed}", flush=True)
         if self.checkpoint is not None:
             self._checkpoint().remove()
+        for sentence in self.warnings_:
+            warnings.warn(sentence, TrainingWarning, stacklevel=3)
         return self
 
     def steps(self, X, resume: bool = False) -> Iterator[Step]:
         """The training run as a generator of ``Step``; ``fit`` drains it, a notebook can watch it.
 
-        ``resume=True`` goes on from ``checkpoint``; steps that were reported before are then in ``history_`` only.
+        ``resume=True`` goes on from ``checkpoint``; steps that were reported before are then in ``history_`` only. What
+        ``fit`` would warn of is in ``warnings_``.
         """
         X = check_data(self, X, reset=True)
         self._check_parameters(X)
@@ -218,8 +221,6 @@ class DEC(NetworkMixin, ClusterMixin, BaseEstimator):
             yield step
         planned = ends_by_budget(profile, len(X))
         self.warnings_ = findings(self.history_, self.tol, planned, self.converged_, self.update_encoder)
-        for sentence in self.warnings_:
-            warnings.warn(sentence, TrainingWarning, stacklevel=2)
 
     def _kept(self, X, profile: Profile, resume: bool) -> Kept:
         """This run and its checkpoint, from whose state it goes on with ``resume``."""

@@ -23,13 +23,13 @@ import numpy as np
 from .layers import Dense, mlp, squared_error
 from .training import Diagnosis, Step
 
-__all__ = ["diagnose", "findings", "reconstruction_of", "sample"]
+__all__ = ["diagnose", "findings", "in_words", "reconstruction_of", "sample"]
 
 SAMPLE = 512
 MERGED = 0.1
 """Two centroids have merged when they are nearer than this part of the radius."""
 WORSE = 0.01
-"""The end is worse than the start when it is so by this part."""
+"""The end is worse than the start when it is so by this much, of 1."""
 
 
 def diagnose(
@@ -113,11 +113,11 @@ def findings(history: Sequence[Step], tol: float, planned: bool, converged: bool
         said.append("clusters {} and {} have merged: their centroids are {:.3g} apart, and rows lie {:.3g} from theirs; "
                     "try fewer clusters".format(*end.nearest, end.distance, end.radius))
     worse = []
-    if end.confidence < (1 - WORSE) * start.confidence:
+    if end.confidence < start.confidence - WORSE:
         worse.append(f"the mean of max q fell from {start.confidence:.3f} to {end.confidence:.3f}")
-    if moves and k > 1 and end.radius * start.spread > (1 + WORSE) * start.radius * end.spread:
-        worse.append(f"rows lie {end.radius / end.spread:.3f} of the embedding's spread from their centroids, and lay "
-                     f"{start.radius / start.spread:.3f} from them at the start")
+    within = [(found.radius / found.spread) ** 2 if found.spread else 0.0 for found in (start, end)]
+    if moves and k > 1 and within[1] > within[0] + WORSE:  # a fixed encoder's k-means cannot but get worse in this
+        worse.append(f"{within[1]:.0%} of the embedding's variance is within clusters, and {within[0]:.0%} was at the start")
     if worse:
         said.append(f"DEC moved away from a better start: {' and '.join(worse)}; the k-means labels are in initial_labels_")
     changed, n_iter = steps[-1].changed, steps[-1].iteration
@@ -125,6 +125,21 @@ def findings(history: Sequence[Step], tol: float, planned: bool, converged: bool
         said.append(f"not converged: {changed:.2%} of the labels still changed when all {n_iter} steps were taken, and "
                     f"tol is {tol:.2%}; raise max_iter")
     return said
+
+
+def in_words(start: dict, end: dict) -> list[str]:
+    """The first and the last ``Diagnosis`` of a run, as dicts, in a few lines.
+
+    >>> found = Diagnosis((2, 1), None, 0.1, 0.9, 0.3, (0, 1), 2.0, 1.0, 3.0, 0.25)._asdict()
+    >>> print(*in_words(found, found), sep=chr(10))
+    mean of max q 0.900 -> 0.900, entropy of q 0.300 -> 0.300 nats, reconstruction loss 0.2500 -> 0.2500
+    nearest centroids: 0 and 1, 2 apart; rows lie 1 from theirs (root mean square)
+    """
+    arrows = [f"{label} {start[name]:{digits}} -> {end[name]:{digits}}{unit}" for label, name, digits, unit in (
+        ("mean of max q", "confidence", ".3f", ""), ("entropy of q", "entropy", ".3f", " nats"),
+        ("reconstruction loss", "reconstruction", ".4f", ""))]
+    near = "nearest centroids: {} and {}, ".format(*end["nearest"]) + f"{end['distance']:.3g} apart; " if end["distance"] else ""
+    return [", ".join(arrows), f"{near}rows lie {end['radius']:.3g} from theirs (root mean square)"]
 
 
 def _since(steps, holds):

@@ -101,7 +101,7 @@ def pack(history: Sequence[Step]) -> dict:
              for d in (step.diagnosis for step in history) if d is not None]
     return {"phases": phases, "numbers": np.array(numbers, np.float64).reshape(-1, 5),
             "diagnosed": [i for i, step in enumerate(history) if step.diagnosis is not None],
-            "diagnoses": np.array(found, np.float64).reshape(len(found), -1)}
+            "diagnoses": np.array(found, np.float64).reshape(len(found), len(found[0]) if found else 0)}
 
 
 def unpack(packed: dict) -> History:

@@ -4,11 +4,13 @@ import re
 from pathlib import Path
 
 import equation_table
+import pytest
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
 
 
+@pytest.mark.filterwarnings("error::decnp.TrainingWarning")
 def test_python_blocks_run_and_print_what_their_comments_say(capsys):
     blocks = re.findall(r"```python\n(.*?)```", README, re.S)
     assert blocks
