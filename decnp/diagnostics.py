@@ -28,7 +28,7 @@ __all__ = ["diagnose", "findings", "in_words", "reconstruction_of", "sample"]
 SAMPLE = 512
 MERGED = 0.1
 """Two centroids have merged when they are nearer than this part of the radius."""
-WORSE = 0.01
+WORSE = 0.05
 """The end is worse than the start when it is so by this much, of 1."""
 
 
@@ -117,7 +117,8 @@ def findings(history: Sequence[Step], tol: float, planned: bool, converged: bool
         worse.append(f"the mean of max q fell from {start.confidence:.3f} to {end.confidence:.3f}")
     within = [(found.radius / found.spread) ** 2 if found.spread else 0.0 for found in (start, end)]
     if moves and k > 1 and within[1] > within[0] + WORSE:  # a fixed encoder's k-means cannot but get worse in this
-        worse.append(f"{within[1]:.0%} of the embedding's variance is within clusters, and {within[0]:.0%} was at the start")
+        worse.append("the squared distances of rows from their centroids rose from {:.0%} of the embedding's variance to "
+                     "{:.0%}".format(*within))
     if worse:
         said.append(f"DEC moved away from a better start: {' and '.join(worse)}; the k-means labels are in initial_labels_")
     changed, n_iter = steps[-1].changed, steps[-1].iteration
