@@ -7,6 +7,7 @@ from typing import Callable, Iterator, Optional, Sequence
 
 import numpy as np
 from sklearn.base import BaseEstimator
+from sklearn.frozen import FrozenEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from .checks import as_generator, check_data, check_number, check_sizes
@@ -20,7 +21,7 @@ from .rows import Rows, first_rows
 from .scaling import scaling, some_rows, top_share
 from .training import History, Kept, Place, Run, Step, TrainingError, fill, make_optimizer, minibatches, pack, unpack
 
-__all__ = ["StackedAutoencoder"]
+__all__ = ["StackedAutoencoder", "given_autoencoder", "in_blocks"]
 
 STORED = 1 << 28  # bytes of a layer's features that are kept however small the data are
 
@@ -233,6 +234,18 @@ class StackedAutoencoder(NetworkMixin, BaseEstimator):
             loss, g_theta = reconstruction_loss_and_grads(theta, x, masks)
             optimizer.step(arrays_of(g_theta))
         return float(loss)
+
+
+def given_autoencoder(estimator, n_features: int) -> StackedAutoencoder:
+    """A fitted autoencoder of ``n_features`` columns, also out of a ``FrozenEstimator``; ValueError for anything else."""
+    ae = estimator.estimator if isinstance(estimator, FrozenEstimator) else estimator
+    if not isinstance(ae, StackedAutoencoder):
+        raise ValueError(f"autoencoder must be a fitted StackedAutoencoder or None; got {ae!r}")
+    check_is_fitted(ae, "encoder_", msg="the autoencoder given is not fitted (scikit-learn's clone leaves one unfitted: "
+                                        "put it into sklearn.frozen.FrozenEstimator before)")
+    if ae.n_features_in_ != n_features:
+        raise ValueError(f"X has {n_features} features, but the autoencoder given is expecting {ae.n_features_in_}")
+    return ae
 
 
 def _init_pairs(rng, sizes, std, dtype) -> list[list[Dense]]:

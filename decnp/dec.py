@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import warnings
 from copy import deepcopy
-from dataclasses import asdict, replace
-from numbers import Integral
+from dataclasses import replace
 from typing import Callable, Iterator, Sequence
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClusterMixin
 from sklearn.cluster import KMeans
-from sklearn.frozen import FrozenEstimator
 from sklearn.utils.validation import check_is_fitted
 from threadpoolctl import threadpool_limits
 
 from . import equations
-from .autoencoder import StackedAutoencoder, in_blocks
-from .checkpoint import Checkpoint, fingerprint
-from .checks import as_generator, check_data, check_distinct, check_number, check_sizes
+from .autoencoder import StackedAutoencoder, given_autoencoder, in_blocks
+from .checkpoint import Checkpoint, recipe_of
+from .checks import as_generator, check_data, check_distinct, check_number
 from .contract import NetworkMixin, TrainingWarning
 from .diagnostics import diagnose, findings, reconstruction_of, sample
 from .engine import engine_for
@@ -209,7 +207,7 @@ class DEC(NetworkMixin, ClusterMixin, BaseEstimator):
                 self.history_.append(step)
                 yield step
         else:
-            self.autoencoder_ = deepcopy(_melted(self.autoencoder))
+            self.autoencoder_ = deepcopy(given_autoencoder(self.autoencoder, X.shape[1]))
             kept.parts["autoencoder"] = self.autoencoder_._at_the_end
             if kept.state:
                 self.autoencoder_._take_up(kept.state["autoencoder"])
@@ -228,26 +226,14 @@ class DEC(NetworkMixin, ClusterMixin, BaseEstimator):
             if resume:
                 raise ValueError("to resume, checkpoint must be the path of a checkpoint; got None")
             return Kept()
-        checkpoint, recipe = self._checkpoint(), self._recipe(X, profile)
+        start = self.autoencoder and given_autoencoder(self.autoencoder, X.shape[1])
+        checkpoint, recipe = self._checkpoint(), recipe_of(self, X, profile, start)
         kept = Kept(checkpoint, checkpoint.read(recipe) if resume else None)
         kept.parts["recipe"] = lambda: recipe
         return kept
 
     def _checkpoint(self) -> Checkpoint:
         return self.checkpoint if isinstance(self.checkpoint, Checkpoint) else Checkpoint(self.checkpoint)
-
-    def _recipe(self, X, profile: Profile) -> dict:
-        """What must be the same for a run to go on, by name."""
-        parameters = {name: getattr(self, name) for name in (
-            "n_clusters", "alpha", "tol", "batch_size", "n_init", "update_encoder", "engine")}
-        seed = self.random_state
-        given = _melted(self.autoencoder)
-        start = given and fingerprint(*arrays_of(given.encoder_ + given.decoder_))
-        return {
-            **parameters, "hidden_layer_sizes": check_sizes(self.hidden_layer_sizes), **asdict(profile),
-            "random_state": int(seed) if isinstance(seed, Integral) else type(seed).__name__, "autoencoder": start,
-            "dtype": X.dtype.name, "the shape of X": X.shape, "the sha256 of X": fingerprint(X),
-        }
 
     def _start(self, X, rng):
         """k-means in the embedded space: the centroids to start from."""
@@ -367,19 +353,5 @@ class DEC(NetworkMixin, ClusterMixin, BaseEstimator):
         check_number("alpha", self.alpha, low=0, above=True)
         check_number("tol", self.tol, low=0)
         check_distinct(X, self.n_clusters)
-        autoencoder = _melted(self.autoencoder)
-        if autoencoder is not None:
-            if not isinstance(autoencoder, StackedAutoencoder):
-                raise ValueError(f"autoencoder must be a fitted StackedAutoencoder or None; got {autoencoder!r}")
-            check_is_fitted(autoencoder, "encoder_", msg=(
-                "the autoencoder given is not fitted (scikit-learn's clone leaves one unfitted: put it into "
-                "sklearn.frozen.FrozenEstimator before)"))
-            if autoencoder.n_features_in_ != X.shape[1]:
-                raise ValueError(
-                    f"X has {X.shape[1]} features, but the autoencoder given is expecting {autoencoder.n_features_in_}"
-                )
-
-
-def _melted(estimator):
-    """What is in a ``FrozenEstimator``; anything else as it is."""
-    return estimator.estimator if isinstance(estimator, FrozenEstimator) else estimator
+        if self.autoencoder is not None:
+            given_autoencoder(self.autoencoder, X.shape[1])
