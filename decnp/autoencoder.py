@@ -237,12 +237,13 @@ class StackedAutoencoder(NetworkMixin, BaseEstimator):
 
 
 def given_autoencoder(estimator, n_features: int) -> StackedAutoencoder:
-    """A fitted autoencoder of ``n_features`` columns, also out of a ``FrozenEstimator``; ValueError for anything else."""
+    """A fitted autoencoder of ``n_features`` columns, out of its ``FrozenEstimator``; ValueError for anything else."""
     ae = estimator.estimator if isinstance(estimator, FrozenEstimator) else estimator
     if not isinstance(ae, StackedAutoencoder):
         raise ValueError(f"autoencoder must be a fitted StackedAutoencoder or None; got {ae!r}")
-    check_is_fitted(ae, "encoder_", msg="the autoencoder given is not fitted (scikit-learn's clone leaves one unfitted: "
-                                        "put it into sklearn.frozen.FrozenEstimator before)")
+    check_is_fitted(ae, "encoder_", msg=(
+        "the autoencoder given is not fitted (scikit-learn's clone leaves one unfitted: put it into "
+        "sklearn.frozen.FrozenEstimator before)"))
     if ae.n_features_in_ != n_features:
         raise ValueError(f"X has {n_features} features, but the autoencoder given is expecting {ae.n_features_in_}")
     return ae

@@ -27,7 +27,7 @@ class NetworkMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
     def _refuse(self, others: dict) -> None:
         """TypeError for what ``fit`` was given beside X and y."""
         if "sample_weight" in others:
-            raise TypeError(f"{type(self).__name__} takes no sample_weight: every row counts once, in the reconstruction "
-                            "loss as in Eqs. 2 and 3; give a row twice where it is to count twice")
+            raise TypeError(f"{type(self).__name__} takes no sample_weight: every row counts once, in the "
+                            "reconstruction loss as in Eqs. 2 and 3; give a row twice where it is to count twice")
         if others:
             raise TypeError(f"{type(self).__name__}.fit takes X and y only; got {', '.join(others)}")

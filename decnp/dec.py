@@ -255,7 +255,8 @@ class DEC(NetworkMixin, ClusterMixin, BaseEstimator):
         lr_scale = [1.0] + [1.0, profile.kl_bias_lr] * (len(trained) // 2)
         optimizer = SGD(trained, profile.kl_lr, profile.kl_momentum, lr_scale, engine.sgd_update)
         batches = minibatches(len(X), self.batch_size, profile.shuffle, rng)
-        labels, p, old_p, loss, t, done = None, None, None, np.nan, 0, 0  # t steps until the last refresh, ``done`` since
+        labels, p, old_p, loss = None, None, None, np.nan
+        t, done = 0, 0  # t steps until the last refresh of P, then ``done`` more
         if state:
             labels, p, loss, t, done = (state[name] for name in ("labels", "p", "loss", "t", "done"))
             fill(optimizer.memory, state["memory"])
@@ -272,8 +273,8 @@ class DEC(NetworkMixin, ClusterMixin, BaseEstimator):
                 changed = 1.0 if last is None else float(np.mean(labels != last))
                 self.labels_, self.n_iter_, self.converged_ = labels, t, changed < self.tol
                 p = engine.target_distribution(q)  # Eq. 3, all points; constant until the next refresh
-                reconstruction = reconstruction_of(self.autoencoder_._scaled(sample(X)), theta + self.autoencoder_.decoder_)
-                found = diagnose(z, mu, q, p, old_p, labels, engine.kl_divergence, reconstruction)
+                rebuilt = reconstruction_of(self.autoencoder_._scaled(sample(X)), theta + self.autoencoder_.decoder_)
+                found = diagnose(z, mu, q, p, old_p, labels, engine.kl_divergence, rebuilt)
                 yield Step("cluster", t, profile.max_iter, found.kl_after if t == 0 else loss, changed, found)
                 if self.converged_ or t >= profile.max_iter:
                     break

@@ -101,26 +101,28 @@ def findings(history: Sequence[Step], tol: float, planned: bool, converged: bool
     if k > 1 and len(dead) == k - 1:
         since = _since(steps, lambda found: max(found.sizes) == sum(found.sizes))
         said.append(
-            "the autoencoder has collapsed: its code is the same for all rows, or nearly; try a smaller lr in the profile"
+            "the autoencoder has collapsed: its code is the same for all rows, or nearly; try a smaller lr in the "
+            "profile"
             if since == 0 else
             f"the clustering has collapsed: since step {since} all rows are in one cluster; try a smaller kl_lr")
         return said
     if dead:
         since = [str(_since(steps, lambda found: not found.sizes[j])) for j in dead]
-        said.append(f"{len(dead)} of {k} clusters died: number {', '.join(map(str, dead))} had rows at the start and none "
-                    f"since step {', '.join(since)}; try fewer clusters or a smaller kl_lr")
+        said.append(f"{len(dead)} of {k} clusters died: number {', '.join(map(str, dead))} had rows at the start and "
+                    f"none since step {', '.join(since)}; try fewer clusters or a smaller kl_lr")
     if k > 1 and end.distance <= MERGED * end.radius:
-        said.append("clusters {} and {} have merged: their centroids are {:.3g} apart, and rows lie {:.3g} from theirs; "
-                    "try fewer clusters".format(*end.nearest, end.distance, end.radius))
+        said.append("clusters {} and {} have merged: their centroids are {:.3g} apart, and rows lie {:.3g} from "
+                    "theirs; try fewer clusters".format(*end.nearest, end.distance, end.radius))
     worse = []
     if end.confidence < start.confidence - WORSE:
         worse.append(f"the mean of max q fell from {start.confidence:.3f} to {end.confidence:.3f}")
     within = [(found.radius / found.spread) ** 2 if found.spread else 0.0 for found in (start, end)]
     if moves and k > 1 and within[1] > within[0] + WORSE:  # a fixed encoder's k-means cannot but get worse in this
-        worse.append("the squared distances of rows from their centroids rose from {:.0%} of the embedding's variance to "
-                     "{:.0%}".format(*within))
+        worse.append("the squared distances of rows from their centroids rose from {:.0%} of the embedding's variance "
+                     "to {:.0%}".format(*within))
     if worse:
-        said.append(f"DEC moved away from a better start: {' and '.join(worse)}; the k-means labels are in initial_labels_")
+        said.append(f"DEC moved away from a better start: {' and '.join(worse)}; the k-means labels are in "
+                    "initial_labels_")
     changed, n_iter = steps[-1].changed, steps[-1].iteration
     if not converged and tol > 0 and n_iter > 0 and (not planned or changed > 10 * tol):
         said.append(f"not converged: {changed:.2%} of the labels still changed when all {n_iter} steps were taken, and "
@@ -139,7 +141,8 @@ def in_words(start: dict, end: dict) -> list[str]:
     arrows = [f"{label} {start[name]:{digits}} -> {end[name]:{digits}}{unit}" for label, name, digits, unit in (
         ("mean of max q", "confidence", ".3f", ""), ("entropy of q", "entropy", ".3f", " nats"),
         ("reconstruction loss", "reconstruction", ".4f", ""))]
-    near = "nearest centroids: {} and {}, ".format(*end["nearest"]) + f"{end['distance']:.3g} apart; " if end["distance"] else ""
+    near = "nearest centroids: {} and {}, {:.3g} apart; ".format(*end["nearest"], end["distance"])
+    near = near if len(end["sizes"]) > 1 else ""
     return [", ".join(arrows), f"{near}rows lie {end['radius']:.3g} from theirs (root mean square)"]
 
 

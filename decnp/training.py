@@ -11,8 +11,8 @@ from .optim import SGD, Adam, burn_in, cosine_decay, cyclic_minibatches, shuffle
 from .profiles import Profile
 
 __all__ = [
-    "Diagnosis", "History", "Kept", "Place", "Run", "Step", "TrainingError", "fill", "make_optimizer", "minibatches", "pack",
-    "unpack",
+    "Diagnosis", "History", "Kept", "Place", "Run", "Step", "TrainingError", "fill", "make_optimizer", "minibatches",
+    "pack", "unpack",
 ]
 
 
@@ -57,7 +57,7 @@ class History(list):
     """The reports of a run: a list of ``Step``."""
 
     def to_frame(self):
-        """A pandas ``DataFrame``, a line for each report and a column for each number. Raises ImportError without pandas.
+        """A pandas ``DataFrame``, a line for each report and a column for each number; ImportError without pandas.
 
         >>> History([Step("finetune", 1, 2, 0.5)]).to_frame()[["phase", "loss"]]
               phase  loss

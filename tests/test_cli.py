@@ -113,7 +113,8 @@ def test_a_run_from_end_to_end(data):
     assert lines[1] == f"{record['n_iter']} steps: {record['stop_reason']}"
     start, end = record["diagnostics"]["start"], record["diagnostics"]["end"]
     assert lines[2].startswith(f"mean of max q {start['confidence']:.3f} -> {end['confidence']:.3f}, entropy of q ")
-    assert lines[3].startswith("nearest centroids: {} and {}, ".format(*end["nearest"])) and end["sizes"] == record["cluster_sizes"]
+    assert lines[3].startswith("nearest centroids: {} and {}, ".format(*end["nearest"]))
+    assert end["sizes"] == record["cluster_sizes"]
     assert record["history"][-1]["confidence"] == end["confidence"] and record["history"][0]["confidence"] is None
     assert lines[4].split() == ["ACC", "NMI", "ARI"]
     for line, name in zip(lines[5:], ("k-means start", "end")):
@@ -170,7 +171,8 @@ def test_labels_may_come_with_the_data_and_never_change_the_result(data, says):
 def test_warnings_in_words(data, says):
     status, out, err = says("fit", "x.npy", *QUICK, "--max-iter", "11", "--set", "kl_lr=0.5", "-q", "--out", "run")
     assert status == 0 and re.search(r"decnp: warning: not converged: .* when all 11 steps were taken, .*\n", err)
-    assert err == "".join(f"decnp: warning: {said}\n" for said in json.loads(Path("run/run.json").read_text())["warnings"])
+    record = json.loads(Path("run/run.json").read_text())
+    assert err == "".join(f"decnp: warning: {warning}\n" for warning in record["warnings"])
     assert says("fit", "x.npy", *QUICK, "--max-iter", "0", "-q")[2] == ""  # none was asked for
 
 

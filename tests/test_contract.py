@@ -25,8 +25,8 @@ SOME = Profile(
 
 ESTIMATORS = [
     StackedAutoencoder((4, 2), profile=SOME, random_state=0),
-    DEC(4, hidden_layer_sizes=(4, 2), profile=SOME, n_init=1, random_state=0),  # 4: the checks of sparse input want 4 probabilities
-]
+    DEC(4, hidden_layer_sizes=(4, 2), profile=SOME, n_init=1, random_state=0),
+]  # 4: the checks of sparse input want four probabilities
 
 ON_REQUEST = [getattr(estimator_checks, f"check_{name}") for name in (
     "dataframe_column_names_consistency", "set_output_transform", "set_output_transform_pandas",
@@ -78,7 +78,8 @@ def test_tags():
 
 @pytest.mark.parametrize("fit", [
     lambda w, X: ESTIMATORS[0].fit(X, sample_weight=w), lambda w, X: ESTIMATORS[1].fit(X, sample_weight=w),
-    lambda w, X: ESTIMATORS[1].fit_predict(X, sample_weight=w), lambda w, X: ESTIMATORS[1].fit_transform(X, sample_weight=w),
+    lambda w, X: ESTIMATORS[1].fit_predict(X, sample_weight=w),
+    lambda w, X: ESTIMATORS[1].fit_transform(X, sample_weight=w),
     lambda w, X: make_pipeline(StandardScaler(), ESTIMATORS[1]).fit(X, dec__sample_weight=w)])
 def test_weights_are_refused_in_a_sentence(X, fit):
     with pytest.raises(TypeError, match="(DEC|StackedAutoencoder) takes no sample_weight: every row counts once"):
@@ -182,8 +183,8 @@ def test_one_result_whatever_holds_the_numbers(X, model, tmp_path, kind):
 
 
 @pytest.mark.parametrize("given, expected", [
-    (bool, np.float32), (np.uint8, np.float32), (np.int16, np.float32), (np.int64, np.float64), (np.float16, np.float32),
-    (np.float32, np.float32), (np.float64, np.float64)])
+    (bool, np.float32), (np.uint8, np.float32), (np.int16, np.float32), (np.int64, np.float64),
+    (np.float16, np.float32), (np.float32, np.float32), (np.float64, np.float64)])
 def test_numbers_of_any_kind_mapped_or_not(given, expected, tmp_path):
     X = (blobs() > 0 if given is bool else 10 * np.abs(blobs())).astype(given)
     model = dec(profile=SOME).fit(X)

@@ -96,7 +96,8 @@ def test_every_sparse_form_gives_the_same_bits(form):
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int64, np.uint8, bool])
 @pytest.mark.parametrize("settings", [
-    {"profile": BY_THE_BOOK}, {"profile": replace(QUICK, lr_by_spectrum=True, finetune_dropout=0.1, autoencoder_rows=99)},
+    {"profile": BY_THE_BOOK},
+    {"profile": replace(QUICK, lr_by_spectrum=True, finetune_dropout=0.1, autoencoder_rows=99)},
     {"engine": "numba", "update_encoder": False}, {"dtype": "float32"}, {"profile": replace(QUICK, input_scale=0.3)}])
 def test_the_same_bits_in_every_dtype_and_schedule(settings, dtype):
     X = (10 * np.abs(sparse_blobs(60))).astype(dtype)
@@ -172,7 +173,8 @@ warmup()
 rng = np.random.default_rng(0)
 X = {X}
 profile = Profile(init_std=None, pretrain_iter=2, finetune_iter=9, lr=0.1, shuffle=True, update_interval=5, max_iter=5)
-model = DEC(2, hidden_layer_sizes=(16, 2), profile=profile, n_init=1, dtype="float32", random_state=0, checkpoint={file!r})
+model = DEC(2, hidden_layer_sizes=(16, 2), profile=profile, n_init=1, dtype="float32", random_state=0)
+model.checkpoint = {file!r}
 used = int(Path("/proc/self/status").read_text().split("VmData:")[1].split()[0]) << 10
 resource.setrlimit(resource.RLIMIT_DATA, (used + (150 << 20),) * 2)
 try:
@@ -185,7 +187,8 @@ print(model.predict(X).shape, model.predict_proba(X).shape)
 """
 
 LARGE = {  # 30,000 rows of 2,000 columns: 240 MB dense, in float32
-    "sparse": "csr_array((rng.random(150_000), rng.integers(2000, size=150_000), np.arange(0, 150_001, 5)), (30_000, 2000))",
+    "sparse": "csr_array((rng.random(150_000), rng.integers(2000, size=150_000), np.arange(0, 150_001, 5)), "
+              "(30_000, 2000))",
     "mapped": "np.load({npy!r}, mmap_mode='r')",
 }
 
