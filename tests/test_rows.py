@@ -118,7 +118,7 @@ def test_features_that_would_take_more_memory_than_sparse_rows_are_not_kept(monk
     ae = StackedAutoencoder((30, 30, 2), profile=QUICK, engine="numpy", random_state=0)
     dense = StackedAutoencoder((30, 30, 2), profile=QUICK, engine="numpy", random_state=0).fit(X)
     made, in_blocks = [], module.in_blocks
-    monkeypatch.setattr(module, "in_blocks", lambda f, X: made.append(len(X)) or in_blocks(f, X))
+    monkeypatch.setattr(module, "in_blocks", lambda f, X, crew: made.append(len(X)) or in_blocks(f, X, crew))
     ae.fit(sp.csr_array(X))
     assert identical(learned(ae), learned(dense)) and made == [600, 600]  # small features are, as for dense rows
     monkeypatch.setattr(module, "STORED", 0)
