@@ -55,7 +55,7 @@ def diagnose(
     """
     n, k = q.shape
     apart = np.sqrt(np.sum(np.square(mu[:, None] - mu, dtype=np.float64), axis=2))  # (k, k)
-    i, j = np.unravel_index(np.argmin(apart + np.where(np.tri(k), np.inf, 0)), apart.shape) if k > 1 else (0, 0)
+    i, j = np.unravel_index(np.argmin(apart + np.where(np.eye(k), np.inf, 0)), apart.shape) if k > 1 else (0, 0)
     logs = np.log(q, out=np.zeros(q.shape, q.dtype), where=q > 0)
     return Diagnosis(
         sizes=tuple(np.bincount(labels, minlength=k).tolist()),

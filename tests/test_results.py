@@ -5,8 +5,10 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
+from scipy.stats import spearmanr
 
 from decnp.profiles import Profile, fast, profile_for
+from decnp.restarts import CRITERIA
 from decnp.run import PAPER_MNIST
 
 ROOT = Path(__file__).parents[1]
@@ -68,6 +70,24 @@ def test_the_readmes_quote_the_longer_training():
         end = "not run" if run["dec"] is None else f"{100 * run['dec']:.2f}"
         assert f"| {seed} | {100 * shorter[seed]['start']:.2f} | {100 * run['start']:.2f} | {end} |" in table
     assert all(run["start"] > shorter[seed]["start"] + 0.03 for seed, run in longer.items())
+
+
+def test_the_results_quote_the_studies_of_restarts():
+    table = (RESULTS / "README.md").read_text().split("<!-- restarts -->")[1].split("<!-- end of restarts -->")[0]
+    fast_, quick = (json.loads((RESULTS / f"restarts-digits-{name}.json").read_text()) for name in ("fast", "quick"))
+    for study in (fast_, quick):
+        scores = [run["ACC"] for run in study["runs"]]
+        assert len(scores) == 40 and study["mean ACC"] == pytest.approx(sum(scores) / 40)
+        assert f"{100 * study['mean ACC']:.2f} ± {100 * study['std ACC']:.2f}" in table
+        for name, found in study["criteria"].items():
+            kept = max(study["runs"], key=lambda run: run[name])["ACC"]
+            assert found["ACC of its choice"] == kept
+            assert found["spearman"] == pytest.approx(spearmanr([run[name] for run in study["runs"]], scores)[0])
+    for name in CRITERIA:
+        cells = [f"{study['criteria'][name]['spearman']:+.2f} | {100 * study['criteria'][name]['ACC of its choice']:.2f}"
+                 for study in (fast_, quick)]
+        assert f"| {name} | {cells[0]} | {cells[1]} |" in table
+    assert max(CRITERIA, key=lambda name: fast_["criteria"][name]["spearman"]) == next(iter(CRITERIA)) == "confidence"
 
 
 def test_the_results_quote_the_text_runs():

@@ -1,5 +1,6 @@
 """Sparse and mapped X: the same numbers as dense ones, and never more than some rows of them dense at once."""
 
+import hashlib
 import os
 import subprocess
 import sys
@@ -70,6 +71,7 @@ def test_blocks_are_all_rows_in_order():
     for rows in (X, LazyRows(sp.csr_array(X), float)):
         assert [len(x) for x in blocks(rows)] == [BLOCK, BLOCK, 1]
         assert_array_equal(np.concatenate(list(blocks(rows))), X)
+    assert fingerprint(X) == hashlib.sha256(X.tobytes()).hexdigest()
     assert fingerprint(X) == fingerprint(LazyRows(sp.csr_array(X), float)) == fingerprint(X[:BLOCK], X[BLOCK:])
 
 
@@ -162,14 +164,15 @@ def test_what_is_given_stays_as_it_is():
 # ---------------------------------------------------------------- bounded memory
 
 BOUNDED = """
-import resource, sys
+import resource, sys, warnings
 from pathlib import Path
 import numpy as np
 from scipy.sparse import csr_array
-from decnp import DEC, Profile
+from decnp import DEC, Profile, TrainingWarning
 from decnp.kernels import warmup
 
 warmup()
+warnings.simplefilter("ignore", TrainingWarning)  # of so few steps
 rng = np.random.default_rng(0)
 X = {X}
 profile = Profile(init_std=None, pretrain_iter=2, finetune_iter=9, lr=0.1, shuffle=True, update_interval=5, max_iter=5)
