@@ -15,10 +15,7 @@ def add_report(commands) -> None:
         description="One page, DIR/report.html, from a run of decnp fit --out DIR: its facts, cluster sizes, images,\n"
                     "embedding, learning curves, scores where labels are known, and how to use the model. It needs no\n"
                     'network and no other file. Needs matplotlib: pip install "decnp[plot]".',
-        epilog="examples:\n"
-               "  decnp report run\n"
-               "  decnp report run --tsne\n"
-               "  decnp report run --image-shape 32,32,3",
+        epilog="examples:\n  decnp report run",
     )
     report.add_argument("folder", metavar="DIR", help="the folder of a finished run")
     report.add_argument("--tsne", action="store_true",

@@ -56,7 +56,7 @@ def save(model: Union[DEC, Model], path: PathLike, storage: Optional[str] = None
     >>> import tempfile
     >>> from decnp import DEC, load_digits, persistence, Profile
     >>> X, _ = load_digits()
-    >>> dec = DEC(10, hidden_layer_sizes=(32, 5), profile=Profile(pretrain_iter=0, finetune_iter=9, max_iter=9)).fit(X)
+    >>> dec = DEC(10, hidden_layer_sizes=(32, 5), profile=Profile(pretrain_iter=0, finetune_iter=9, max_iter=0)).fit(X)
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     persistence.save(dec, f"{folder}/model.decnp")
     ...     again = persistence.load(f"{folder}/model.decnp")

@@ -4,6 +4,7 @@ import io
 import os
 import re
 import stat
+from contextlib import closing
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from numpy.testing import assert_array_equal
 
 from decnp.datasets import DataError
 from decnp.datasets.files import read_labels, read_npy, read_table, write_all_aside, write_aside
+from decnp.datasets.rows import open_rows
 
 X = np.array([[0.5, 1, 2], [3, 4, 5], [6, 7, 8.25], [9, 10, 11]])  # exact in float32
 
@@ -112,6 +114,38 @@ def test_a_column_of_labels_is_not_trained_on(tmp_path):
     assert_array_equal(table.y, ["cat", "dog"])
     (tmp_path / "x.csv").write_text("label,b\n7,2\n8,4\n")
     assert_array_equal(read_table(tmp_path / "x.csv").y, [7, 8])
+
+
+def test_the_column_of_labels_may_have_any_name(tmp_path):
+    path = tmp_path / "x.csv"
+    path.write_text("a;Label; kind \n1;2;cat\n3;4;dog\n")
+    table = read_table(path, "kind")
+    assert_array_equal(table.X, [[1, 2], [3, 4]])  # the one called Label is a column like the others then
+    assert table.y.tolist() == ["cat", "dog"] and table.names == ("a", "Label")
+    path.write_text("a,b\n1,2\n3,4\n")
+    assert read_table(path, "b").y.tolist() == [2, 4]
+    with closing(open_rows(path, "a")) as rows:
+        assert_array_equal(next(rows.blocks(9, np.dtype("f4")))[1], [[2], [4]])
+
+
+@pytest.mark.parametrize("name, text, column, sentence", [
+    ("x.csv", "a,kind\n1,x\n", "kin", "FILE has no column called 'kin'; did you mean 'kind'?"),
+    ("x.csv", "a,kind\n1,x\n", "color", "FILE has no column called 'color'; its columns are 'a', 'kind'"),
+    ("x.csv", "a,a\n1,x\n", "a", "FILE has 2 columns called 'a'; its columns are 'a', 'a'"),
+    ("x.csv", "1,2\n3,4\n", "a", "FILE has no first line of names, so it has no column 'a'"),
+    ("x.csv", "a,b,c d\n1,2,x\n", None, "FILE, line 2, column 3: 'x' is not a number; if 'c d' holds the labels, "
+                                       "say --label-column 'c d'"),
+    ("x.csv", "a,b\n1,2\n3,x\n", None, "FILE, line 3, column 2: 'x' is not a number"),  # one odd cell
+    ("x.csv", "a,b\n1,\n", None, "FILE, line 2, column 2: the cell is empty"),
+    ("x.csv", "a,b\n1,\n3,4\n", "b", "FILE: the label of row 1 (counted from 1) is missing"),
+    ("x.npy", "", "a", "a label column (here 'a') needs a .csv file with a first line of names; got FILE"),
+])
+def test_columns_of_labels_that_are_refused(tmp_path, name, text, column, sentence):
+    path = tmp_path / name
+    path.write_text(text) if text else np.save(path, X)
+    assert refused(path, read_table, column) == sentence
+    if "missing" not in sentence:  # whoever predicts leaves the labels unread
+        assert refused(path, open_rows, column) == sentence
 
 
 # ---------------------------------------------------------------- tables that do not

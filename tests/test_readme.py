@@ -29,6 +29,7 @@ def blocks(page, language):
 
 
 @each_page
+@pytest.mark.filterwarnings("error::decnp.TrainingWarning")
 def test_python_blocks_run_and_print_what_their_comments_say(page, capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for block in blocks(page, "python"):

@@ -74,14 +74,11 @@ def in_words(gathered: dict) -> str:
 
 def draw(result: dict):
     """Panels (a) to (e), coloured by class, and the curve (f)."""
-    from matplotlib.figure import Figure
-
-    from ..plotting import accuracy_curve, embedding_scatter
+    from ..plotting import accuracy_curve, embedding_scatter, panels
 
     row = result["rows"][0]
     ours = result["cells"][row["cell"]]["result"]
-    figure = Figure(figsize=(15, 9), layout="constrained")
-    axes = figure.subplots(2, 3).ravel()
+    axes = panels(2, 3, 15, 9)
     for panel, ax in zip(ours["panels"], axes):
         embedding_scatter(panel["points"], ours["classes"], ax)  # t-SNE's points, turned at most
         ax.set(xlabel="", ylabel="", xticks=[], yticks=[], title=f"epoch {panel['epoch']}")
@@ -89,4 +86,4 @@ def draw(result: dict):
         ax.set_axis_off()
     epochs, accuracy = zip(*ours["curve"])
     accuracy_curve(epochs, accuracy, axes[5], paper=(PAPER["epochs"], PAPER["ACC"]))
-    return figure
+    return axes[0].figure

@@ -23,9 +23,10 @@ __all__ = ["Finished", "read_run"]
 NUMBER = (int, float)
 KINDS: dict[str, Any] = {  # what the page says of run.json, and what it must be
     "command": str, "date": str, "n_clusters": int, "n_iter": int, "converged": bool, "stop_reason": str,
-    "warnings": list, "cluster_sizes": list, "history": list, "profile": dict, "parameters": dict, "versions": dict,
+    "warnings": list, "history": list, "profile": dict, "parameters": dict, "versions": dict,
     "machine": dict, "threads": list, "seconds": dict, "source": dict, "source.name": str, "source.n_samples": int,
-    "source.n_features": int, "parameters.alpha": NUMBER, "parameters.tol": NUMBER, "seconds.total": NUMBER, "parameters.hidden_layer_sizes": list,
+    "source.n_features": int, "parameters.alpha": NUMBER, "parameters.tol": NUMBER, "seconds.total": NUMBER,
+    "parameters.hidden_layer_sizes": list,
 }
 SAMPLE = 500  # rows that are put through the model, to see whether the data are still those of the run
 
@@ -79,18 +80,31 @@ def _record(folder):
         raise UserError(f"cannot read {path}: {error.strerror or error}") from error
     except (ValueError, RecursionError) as error:
         raise UserError(f"{path} is damaged: it is no JSON ({error})") from error
+    name, value = _odd(record)
+    if name:
+        raise UserError(f"{path} is damaged, or is of another version: {name} in it is {value!r:.40}")
+    return record
+
+
+def _odd(record):
+    """The first thing in run.json that is not what it must be, by name, and what it is; else (None, None)."""
     for name, kind in KINDS.items():
         value = record
         for part in name.split("."):
             value = value.get(part) if isinstance(value, dict) else None
         if not isinstance(value, kind) or (kind is int and isinstance(value, bool)) or (
                 kind is NUMBER and not (math.isfinite(value) and value >= 0)):
-            raise UserError(f"{path} is damaged, or is of another version: {name} in it is {value!r:.40}")
+            return name, value
+    scores = record.get("scores")
+    if scores is not None and not (isinstance(scores, dict) and "end" in scores and all(
+            isinstance(one, dict) and {*one} == {"ACC", "NMI", "ARI"} and all(isinstance(v, NUMBER) for v in one.values())
+            for one in scores.values())):
+        return "scores", scores
     for step in record["history"]:
         if not (isinstance(step, dict) and isinstance(step.get("phase"), str) and isinstance(step.get("iteration"), int)
                 and isinstance(step.get("loss"), NUMBER) and isinstance(step.get("changed"), (*NUMBER, type(None)))):
-            raise UserError(f"{path} is damaged, or is of another version: history in it has {step!r:.40}")
-    return record
+            return "a step of history", step
+    return None, None
 
 
 def _array(path):

@@ -1,0 +1,41 @@
+"""A page in headless Chromium: which of its pictures are there, what the console said, and how wide it is."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from html import unescape
+from pathlib import Path
+
+BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+FLAGS = ("--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
+         "--disable-component-update --disable-sync --disable-dev-shm-usage --enable-logging=stderr").split()
+
+PROBE = """<!DOCTYPE html>%s<pre id="answer"></pre><script>
+onload = () => {
+  const pages = Array.from(document.getElementsByTagName("iframe"), frame => {
+    const page = frame.contentDocument, root = page.documentElement;
+    return {images: Array.from(page.images, image => image.complete && image.naturalWidth),
+            too_wide: root.scrollWidth - root.clientWidth, text: page.body.innerText};
+  });
+  document.getElementById("answer").textContent = JSON.stringify(pages);
+};
+</script>"""
+
+
+def look(page, *widths):
+    """For each width of the window what is seen of ``page``: the pictures' own widths (0 or false where one does not
+    render), the pixels that stick out at the right, and the text; and the lines of the console."""
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        probe = Path(folder) / "probe.html"
+        address = Path(page).resolve().as_uri()
+        probe.write_text(PROBE % "".join(f'<iframe src="{address}" width="{w}" height="900"></iframe>' for w in widths))
+        done = subprocess.run(
+            [BROWSER, *FLAGS, f"--user-data-dir={folder}/profile", "--allow-file-access-from-files",
+             "--virtual-time-budget=20000", "--dump-dom", probe.as_uri()],
+            capture_output=True, text=True, timeout=120, env={**os.environ, "HOME": folder})
+    answer = re.search(r'<pre id="answer">(.*?)</pre>', done.stdout, re.S)
+    assert answer and answer[1], done.stderr[-2000:]
+    return json.loads(unescape(answer[1])), [line for line in done.stderr.splitlines() if "CONSOLE" in line]
