@@ -32,7 +32,7 @@ def check_data(estimator, X, reset: bool, dtype=None) -> Rows:
         return X
     own = getattr(X, "dtype", None)  # that of a table of Python's objects is found number by number
     X = validate_data(estimator, X, reset=reset, accept_sparse="csr",
-                      dtype=None if isinstance(own, np.dtype) and own != object else "numeric")
+                      dtype=None if isinstance(own, np.dtype) and own.kind != "O" else "numeric")
     if X.dtype.kind not in "fiub":
         raise ValueError(f"X must hold numbers; got dtype {X.dtype}")
     if dtype is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from copy import deepcopy
 from dataclasses import replace
+from functools import partial
 from typing import Callable, Iterator, Sequence
 
 import numpy as np
@@ -197,7 +198,7 @@ class DEC(NetworkMixin, ClusterMixin, BaseEstimator):
             kmeans_rng.bit_generator.state, batch_rng.bit_generator.state = kept.state["generators"]
         generators = [rng.bit_generator.state for rng in (kmeans_rng, batch_rng)]
         kept.parts.update(generators=lambda: generators, history=lambda: pack(self.history_))
-        self.history_ = unpack(kept.state["history"]) if kept.state else History()
+        self.history_: History = unpack(kept.state["history"]) if kept.state else History()
 
         if self.autoencoder is None:
             self.autoencoder_ = StackedAutoencoder(
@@ -277,10 +278,11 @@ class DEC(NetworkMixin, ClusterMixin, BaseEstimator):
                 q = engine.soft_assignment(z, mu, self.alpha)  # Eq. 1, all points
                 last, labels = labels, q.argmax(axis=1).astype(np.int32)
                 changed = 1.0 if last is None else float(np.mean(labels != last))
-                self.labels_, self.n_iter_, self.converged_ = labels, t, changed < self.tol
+                self.labels_, self.n_iter_ = labels, t
+                self.converged_: bool = changed < self.tol
                 p = engine.target_distribution(q)  # Eq. 3, all points; constant until the next refresh
                 x, there_and_back = self.autoencoder_._scaled(sample(X)), theta + self.autoencoder_.decoder_
-                rebuilt, = crew.map(lambda x: reconstruction_of(x, there_and_back), [x])
+                rebuilt, = crew.map(partial(reconstruction_of, theta=there_and_back), [x])
                 found = diagnose(z, mu, q, p, old_p, labels, engine.kl_divergence, rebuilt)
                 yield Step("cluster", t, profile.max_iter, found.kl_after if t == 0 else loss, changed, found)
                 if self.converged_ or t >= profile.max_iter:

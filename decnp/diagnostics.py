@@ -16,7 +16,7 @@ The loss that is minimised is KL against one fixed P: it falls from a ``kl_after
 
 from __future__ import annotations
 
-from typing import Callable, Optional, Sequence
+from typing import Any, Callable, Optional, Sequence
 
 import numpy as np
 
@@ -95,7 +95,8 @@ def findings(history: Sequence[Step], tol: float, planned: bool, converged: bool
     moves : whether the encoder was trained too
     """
     steps = [step for step in history if step.diagnosis is not None]
-    start, end = steps[0].diagnosis, steps[-1].diagnosis
+    start: Any = steps[0].diagnosis
+    end: Any = steps[-1].diagnosis
     k, said = len(end.sizes), []
     dead = [j for j in range(k) if not end.sizes[j]]
     if k > 1 and len(dead) == k - 1:
@@ -107,7 +108,7 @@ def findings(history: Sequence[Step], tol: float, planned: bool, converged: bool
             f"the clustering has collapsed: since step {since} all rows are in one cluster; try a smaller kl_lr")
         return said
     if dead:
-        since = [str(_since(steps, lambda found: not found.sizes[j])) for j in dead]
+        since = [str(_since(steps, lambda found, j=j: not found.sizes[j])) for j in dead]
         said.append(f"{len(dead)} of {k} clusters died: number {', '.join(map(str, dead))} had rows at the start and "
                     f"none since step {', '.join(since)}; try fewer clusters or a smaller kl_lr")
     if k > 1 and end.distance <= MERGED * end.radius:
@@ -123,7 +124,7 @@ def findings(history: Sequence[Step], tol: float, planned: bool, converged: bool
     if worse:
         said.append(f"DEC moved away from a better start: {' and '.join(worse)}; the k-means labels are in "
                     "initial_labels_")
-    changed, n_iter = steps[-1].changed, steps[-1].iteration
+    changed, n_iter = steps[-1].changed or 0.0, steps[-1].iteration
     if not converged and tol > 0 and n_iter > 0 and (not planned or changed > 10 * tol):
         said.append(f"not converged: {changed:.2%} of the labels still changed when all {n_iter} steps were taken, and "
                     f"tol is {tol:.2%}; raise max_iter")

@@ -8,7 +8,7 @@ Everything is analytic, so complex numbers pass through and the complex step can
 
 from __future__ import annotations
 
-from typing import NamedTuple, Optional, Sequence
+from typing import Any, NamedTuple, Optional, Sequence
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -206,7 +206,7 @@ def init_mlp(
 
 
 def dropout_mask(
-    rng: np.random.Generator, shape: tuple, rate: float, dtype: DTypeLike = np.float32
+    rng: np.random.Generator, shape: tuple, rate: float, dtype: Any = np.float32
 ) -> np.ndarray | None:
     """A mask of ``shape``: 0 with probability ``rate`` (the fraction *dropped*), else 1/(1 - rate).
 

@@ -35,17 +35,14 @@ def to_markdown(docstring: str) -> str:
 
     Sections are numpydoc's, but end at the first empty line: what follows is text again.
 
-    >>> print(to_markdown("A sum.\\n\\nParameters\\n----------\\nx : (n,)\\n    numbers\\n\\n>>> 1 + 1\\n2"))
+    >>> print(to_markdown("A sum.\\n\\nParameters\\n----------\\nx : (n,)\\n    numbers\\n\\nThat is all."))
     A sum.
     <BLANKLINE>
     **Parameters**
     <BLANKLINE>
     - **x**: (n,) numbers
     <BLANKLINE>
-    ```python
-    >>> 1 + 1
-    2
-    ```
+    That is all.
     """
     blocks = []
     for block in re.split(r"\n\s*\n", docstring.strip("\n")):

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from conftest import blobs
 
+from decnp import load_digits
 from decnp.cli import build_parser
 
 ROOT = Path(__file__).parents[1]
@@ -40,11 +41,11 @@ EVERY = [MODEL, *dict.fromkeys(line for parser in parsers(build_parser()) for li
 
 @pytest.fixture(scope="module")
 def shell(tmp_path_factory):
-    """Runs a line in a folder with the files that the examples name; ``decnp fit`` with a brief schedule."""
+    """Runs a line in a folder with the files that the examples name; ``decnp fit`` briefly, on few digits."""
     folder = tmp_path_factory.mktemp("examples")
     (folder / "decnp").write_text(
         f"#!{SHELL}\n"
-        f'case "$*" in *--resume*) ;; fit*) shift; set -- fit {BRIEF} "$@" ;; gradcheck*) set -- "$@" --trials 1 ;;'
+        f'case "$*" in *--resume*) ;; fit*) shift; set -- fit {BRIEF} "${{@/#digits/few.npy}}" ;; gradcheck*) set -- "$@" --trials 1 ;;'
         ' reproduce*) set -- "$@" --quick ;; esac\n'
         f'exec {sys.executable} -W error -m decnp "$@"\n')
     (folder / "decnp").chmod(0o755)
@@ -55,6 +56,7 @@ def shell(tmp_path_factory):
     (folder / "new.csv").write_text(table)
     (folder / "new.csv.gz").write_bytes(gzip.compress(table.encode()))
     np.save(folder / "new.npy", blobs(60, 64))
+    np.save(folder / "few.npy", load_digits()[0][:300])
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "PATH": f"{folder}{os.pathsep}{os.environ['PATH']}",
                    "XDG_CACHE_HOME": str(folder), "COLUMNS": "80"}
 

@@ -18,7 +18,6 @@ from test_cli import QUICK, data, refused, says, whole  # noqa: F401
 
 from decnp import plotting
 from decnp.datasets.files import read_table
-from decnp.errors import UserError
 from decnp.plotting.embed import data_uri
 from decnp.report import page as report_page
 from decnp.report import write_report
@@ -303,7 +302,7 @@ def test_notes_in_words(run, sketched):
 @pytest.fixture
 def refused_report(says):  # noqa: F811
     """``decnp report``, which must end with status 2 and one sentence, which is returned."""
-    def refused(*argv):
+    def refused(*argv):  # noqa: F811
         status, out, err = says("report", *argv)
         assert (status, out) == (2, "") and err.count("\n") == 1 and err.startswith("decnp: error: ")
         return err[len("decnp: error: "):-1]

@@ -6,7 +6,7 @@ import joblib
 import numpy as np
 import pytest
 from conftest import QUICK, blobs, identical
-from numpy.testing import assert_allclose, assert_array_equal
+from numpy.testing import assert_allclose
 from sklearn.base import clone
 from sklearn.metrics import normalized_mutual_info_score, silhouette_score
 

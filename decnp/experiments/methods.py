@@ -20,6 +20,7 @@ from ..dec import DEC
 from ..layers import Dense
 from ..metrics import adjusted_rand_index, cluster_accuracy, normalized_mutual_info
 from ..profiles import Profile
+from ..training import History
 from . import store
 from .data import load
 
@@ -103,7 +104,7 @@ def identity(ae: StackedAutoencoder) -> StackedAutoencoder:
     layer = Dense(np.eye(d, dtype=np.float32), np.zeros(d, np.float32), "linear")
     same = StackedAutoencoder((d,), dtype="float32")
     same.encoder_, same.decoder_, same.n_features_in_ = [layer], [layer], d
-    same.shift_, same.scale_, same.history_ = np.float32(0), np.float32(1), []
+    same.shift_, same.scale_, same.history_ = np.float32(0), np.float32(1), History()
     return same
 
 

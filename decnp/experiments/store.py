@@ -22,7 +22,7 @@ from ..errors import UserError
 from ..model_file import PARTS, layers_of
 from ..profiles import Profile
 from ..scaling import some_rows
-from ..training import Step, TrainingError
+from ..training import History, Step, TrainingError
 from .cells import sum_of
 from .data import autoencoder_rows, load
 
@@ -63,7 +63,7 @@ def autoencoder(folder: Path, data: dict, network: dict) -> StackedAutoencoder:
     ae.encoder_, ae.decoder_ = (layers_of(header, arrays, part) for part in PARTS)
     ae.shift_, ae.scale_ = arrays["shift"][()], arrays["scale"][()]
     ae.n_features_in_ = len(ae.encoder_[0].W)
-    ae.history_ = [Step(*step) for step in header["history"]]
+    ae.history_ = History(Step(*step) for step in header["history"])
     return ae
 
 

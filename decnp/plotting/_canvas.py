@@ -8,8 +8,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-__all__ = ["BLUE", "CLUSTER_COLOURS", "GREY", "LINE_COLOURS", "RED", "TEXT", "axes", "images_of", "names", "numbers", "panels",
-           "style"]
+__all__ = ["BLUE", "CLUSTER_COLOURS", "GREY", "LINE_COLOURS", "RED", "TEXT", "axes", "images_of", "names", "numbers",
+           "panels", "style"]
 
 TEXT = 13  # points; for a figure about 7 inches wide, readable from the back of a room
 GREY = "#666666"

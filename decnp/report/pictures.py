@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import warnings
-from typing import TYPE_CHECKING, Callable, NamedTuple
+from typing import Any, Callable, NamedTuple
 
 from .. import plotting
 from ..plotting.embed import data_uri
 from .folder import Finished
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 __all__ = ["Picture", "pictures"]
 
@@ -71,7 +68,7 @@ def _training(run):
                    lambda: plotting.network_diagram(sizes), wide=True)
 
 
-def _picture(title: str, caption: str, draw: Callable[[], Axes], wide: bool = False) -> Picture:
+def _picture(title: str, caption: str, draw: Callable[[], Any], wide: bool = False) -> Picture:
     """Drawn, or with the reason why it is not."""
     try:
         with warnings.catch_warnings():
