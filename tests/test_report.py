@@ -160,7 +160,7 @@ def titles(run, monkeypatch, **kwargs):
             calls[name] = args, kwargs
             return plotting.network_diagram([2, 1])
         return draw
-    for name in ("cluster_montage", "embedding_scatter", "confusion_matrix", "learning_curves", "label_changes"):
+    for name in ("cluster_columns", "cluster_montage", "embedding_scatter", "confusion_matrix", "learning_curves", "label_changes"):
         monkeypatch.setattr(plotting, name, drawn(name))
     monkeypatch.setattr("decnp.report.pictures.data_uri", lambda ax: "data:,")
     page = Page(write_report(run, **kwargs).read_text(encoding="utf-8"))
@@ -187,7 +187,10 @@ def test_the_pictures_are_of_this_run(newcomer, run, monkeypatch):
 
 def test_tsne_and_image_shapes_as_asked_for(run, monkeypatch, says):  # noqa: F811
     seen, calls, _ = titles(run, monkeypatch, tsne=True, image_shape=None)
-    assert seen == ["The embedding z", "Clusters and classes"] and calls["embedding_scatter"][1]["method"] == "tsne"
+    assert seen == ["What the clusters are", "The embedding z", "Clusters and classes"]
+    assert calls["embedding_scatter"][1]["method"] == "tsne" and "cluster_montage" not in calls
+    _, labels, columns = calls["cluster_columns"][0]  # no images: a table
+    assert columns == [f"p{j}" for j in range(64)] and len(labels) == 60
     asked = []
     monkeypatch.setattr("decnp.report.write_report", lambda *args: asked.append(args) or "there")
     for words in ([], ["--tsne", "--image-shape", "4,16"], ["--image-shape", "none"], ["--image-shape", "8,8,3"]):
@@ -324,6 +327,7 @@ def test_folders_that_hold_no_finished_run(run, refused_report):
     (lambda r: r.update(n_clusters=4), "the files in run do not fit together: labels (60,), embedding (60, 2), "
                                        "centroids (3, 2), and run.json says 60 rows in 4 clusters"),
     (lambda r: r.update(source="x"), "source in it is 'x'"),
+    (lambda r: r.update(columns=["a"]), "columns in it is ['a']"),
     (lambda r: r["source"].update(name=3), "source.name in it is 3"),
     (lambda r: r["seconds"].update(total=float("nan")), "seconds.total in it is nan"),
     (lambda r: r["parameters"].update(hidden_layer_sizes=None), "parameters.hidden_layer_sizes in it is None"),

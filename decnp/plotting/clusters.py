@@ -123,6 +123,7 @@ def embedding_scatter(
         points = points[drawn]
         style(ax, *(f"{which} principal direction ({share:.0%} of the variance)"
                     for which, share in zip(("first", "second"), shares)))
+        ax.set_aspect("equal", adjustable="datalim")  # a direction without variance looks like one
     else:
         points = _tsne(z[drawn], random_state)
         style(ax, "t-SNE", "", grid=False)

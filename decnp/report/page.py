@@ -186,7 +186,7 @@ def _figure(picture):
 def _usage(run):
     """The model at work."""
     model = str(run.folder / "model.decnp")
-    lines = ("# the cluster of each row; q of each row and cluster; what is in the file",
+    lines = ("# the cluster of each row, or its q in each",
              f"decnp predict {shlex.quote(model)} new.csv",
              f"decnp predict {shlex.quote(model)} new.csv --proba --out q.csv",
              f"decnp info {shlex.quote(model)}")

@@ -35,8 +35,13 @@ def _clusters(run, tsne, image_shape):
     if run.X is not None and shape is not None:
         yield _montage(run, shape, "What the clusters are", "the rows with the largest q (Eq. 1) first. Figure 3 of the "
                        "paper.")
+    elif run.X is not None:
+        columns = [str(name) for name in run.record.get("columns") or []]
+        yield _picture("What the clusters are", "Each column's mean in each cluster, in standard deviations from its mean "
+                       f"over all rows{'; the 20 columns that differ most' if run.X.shape[1] > 20 else ''}.",
+                       lambda: plotting.cluster_columns(run.X, run.labels, columns or None))
     n = min(len(run.z), 3000)
-    which = "all rows" if n == len(run.z) else f"{n:,} of {len(run.z):,} rows, drawn by lot"
+    which = "All rows" if n == len(run.z) else f"{n:,} of {len(run.z):,} rows, drawn by lot"
     how = ("t-SNE; it keeps neighbours together, while distances between groups mean nothing" if tsne else
            "turned so that its two directions of largest variance are seen; what looks near can be apart in the others")
     yield _picture("The embedding z", f"{which}, coloured and numbered by cluster: {how}.", lambda:
