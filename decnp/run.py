@@ -141,7 +141,8 @@ def _check_labels(args):
     """--labels beside --label-column, or with the name of a column."""
     if args.label_column is not None:
         raise UserError("--labels FILE and --label-column NAME both say where the labels are: take one")
-    if args.source.lower().endswith(".csv") and not os.path.splitext(args.labels)[1] and not os.path.exists(args.labels):
+    a_name = not os.path.splitext(args.labels)[1] and not os.path.exists(args.labels)
+    if a_name and args.source.lower().endswith(".csv"):
         raise UserError(f"--labels takes a file, and none is called {args.labels}; for a column of {args.source}, "
                         f"say --label-column {shlex.quote(args.labels)}")
 

@@ -78,7 +78,8 @@ def test_label_changes_are_in_per_cent_from_the_second_refresh_on():
 
 def test_settings_curves_have_the_papers_in_the_same_colour_thin_and_dashed():
     ax = settings_curves({"DEC": [0.5, np.nan, 0.7], "SEC": [0.4]}, paper={"SEC": [0.3, 0.2], "LDMGI": [0.1]})
-    got = {(line.get_label(), line.get_color(), line.get_linestyle()): line.get_ydata().tolist() for line in ax.lines[:4]}
+    got = {(line.get_label(), line.get_color(), line.get_linestyle()):
+           line.get_ydata().tolist() for line in ax.lines[:4]}
     dec, sec, sec_paper, other = [*got]
     assert_array_equal(got[dec], [0.5, np.nan, 0.7])
     assert [got[key] for key in (sec, sec_paper, other)] == [[0.4], [0.3, 0.2], [0.1]]
@@ -256,7 +257,7 @@ def ticks(ax):
 def test_the_confusion_matrix_by_hand_whatever_the_clusters_are_called():
     ax = confusion_matrix(Y, FOUND)
     assert counts(ax) == TABLE and ticks(ax) == (["a", "b", "c"], ["2", "0", "1"])
-    assert [text.get_position() for text in ax.texts[:2]] == [(0, 0), (1, 0)]  # a's row is the first, from left to right
+    assert [text.get_position() for text in ax.texts[:2]] == [(0, 0), (1, 0)]  # a's row, from left to right
     assert_allclose(ax.images[0].get_array(), np.array(TABLE) / [[5], [4], [3]])  # shares of the class
     assert ax.get_title() == f"ACC {cluster_accuracy(Y, FOUND):.2%}" == "ACC 66.67%"
     for names in ([7, 5, 6], ["x", "z", "y"], [0, 2, 1]):
@@ -331,20 +332,23 @@ def test_every_picture_draws_into_the_axes_it_is_given_or_into_its_own(tmp_path)
 
 @pytest.mark.parametrize("call, sentence", [
     (lambda: learning_curves([]), "history must hold at least one report of a phase with a loss; got none"),
-    (lambda: learning_curves([("finetune", 1)]), r"history must hold Steps, with phase, iteration and loss; got \('fine"),
+    (lambda: learning_curves([("finetune", 1)]),
+     r"history must hold Steps, with phase, iteration and loss; got \('fine"),
     (lambda: label_changes(HISTORY[:8]), "history must hold at least two refreshes of P; got none after the start"),
     (lambda: settings_curves({}), "curves must have at least one method; got none"),
     (lambda: settings_curves({"DEC": "high"}), "the curve of 'DEC' must hold numbers; got 'high'"),
     (lambda: settings_curves({"DEC": []}), r"the curve of 'DEC' must have 1 axis and at least one entry; .* \(0,\)"),
     (lambda: accuracy_curve([0, 1], [0.5]), "accuracy must have 2 entries, as many as the others; got 1"),
     (lambda: choosing_k([3], [np.nan], [1]), "NMI must hold finite numbers; got nan"),
-    (lambda: cluster_montage(np.eye(3), [0, 1, 1], [1, 2, 3]), "image_shape must be given, since 3 columns are no square"),
+    (lambda: cluster_montage(np.eye(3), [0, 1, 1], [1, 2, 3]),
+     "image_shape must be given, since 3 columns are no square"),
     (lambda: cluster_montage(np.eye(4), [0, 1], [1, 2]), "labels must have 4 entries, as many as the others; got 2"),
     (lambda: cluster_montage(np.eye(4), [0.5] * 4, [1] * 4), "labels must hold integers or strings.* float64"),
     (lambda: cluster_montage(np.eye(4), [0] * 4, [1] * 4, n=0), "n must be a whole number >= 1; got 0"),
     (lambda: cluster_montage(np.eye(4), [0] * 4, [1] * 4, image_shape=(2, 3)), r"image_shape \(2, 3\) needs 6 columns"),
     (lambda: cluster_montage(np.eye(4), [0] * 4, [1] * 4, image_shape=(4,)), r"image_shape must be \(height, width\)"),
-    (lambda: cluster_montage(np.eye(4), [0, 1, 2, 1], np.eye(4)[:, :2]), "scores with 2 columns need labels from 0 to 1"),
+    (lambda: cluster_montage(np.eye(4), [0, 1, 2, 1], np.eye(4)[:, :2]),
+     "scores with 2 columns need labels from 0 to 1"),
     (lambda: cluster_montage(np.eye(121), range(121), range(121)), "a montage has room for 100 clusters; got 121"),
     (lambda: cluster_columns(np.eye(2), [0, 1], ["a"]), "columns must have 2 names; got 1"),
     (lambda: cluster_columns(np.eye(2), [0, 1], n=0), "n must be a whole number >= 1; got 0"),
@@ -353,9 +357,11 @@ def test_every_picture_draws_into_the_axes_it_is_given_or_into_its_own(tmp_path)
     (lambda: embedding_scatter(np.eye(2), [0, 1], method="umap"), "method must be 'pca' or 'tsne'; got 'umap'"),
     (lambda: embedding_scatter(np.eye(2), [0, 1], n=0), "n must be a whole number >= 1 or None; got 0"),
     (lambda: embedding_scatter(np.eye(2), [0, 1], method="tsne"), "t-SNE needs at least 3 points; got 2"),
-    (lambda: embedding_scatter(np.eye(2), np.array([0, "a"], object)), "labels must hold integers or strings, all of one"),
+    (lambda: embedding_scatter(np.eye(2), np.array([0, "a"], object)),
+     "labels must hold integers or strings, all of one"),
     (lambda: confusion_matrix([0, 1], [0]), "y_true and labels must have the same length; got 2 and 1"),
-    (lambda: confusion_matrix(range(101), range(101)), "a matrix has room for 100 classes and clusters; got 101 and 101"),
+    (lambda: confusion_matrix(range(101), range(101)),
+     "a matrix has room for 100 classes and 100 clusters; got 101 and 101"),
     (lambda: gradient_against_q([0.1], [1, 2]), "gradient must have 1 entries, as many as the others; got 2"),
     (lambda: gradient_against_q([0.1], [1], np.eye(4)), "images must have 1 entries, as many as the others; got 4"),
     (lambda: network_diagram([784]), r"sizes must be D and the widths .* at least two; got \[784\]"),

@@ -93,6 +93,7 @@ def test_from_a_table_with_a_header_and_labels_to_the_report(newcomer):
                                 "label_column": "species", "folder": str(folder), "doubts": []}
     page = Page((folder / "run/report.html").read_text(encoding="utf-8"))
     assert f"{TABLE}, in 3 clusters" in page.text and "60 rows of 64 columns" in page.text
+    assert "profile fast, changed by --set, seed 0." in page.text
     for name, scores in record["scores"].items():
         for value in scores.values():
             assert f"{100 * value:.2f} %" in page.text, name
@@ -153,19 +154,19 @@ def test_decnp_report_makes_the_same_page_from_the_folder(run):
 
 def titles(run, monkeypatch, **kwargs):
     """The pictures of a page by title, with the arguments that they are drawn from; nothing is drawn."""
-    calls = {}
+    calls, network_diagram = {}, plotting.network_diagram
 
     def drawn(name):
         def draw(*args, **kwargs):
             calls[name] = args, kwargs
-            return plotting.network_diagram([2, 1])
+            return network_diagram([2, 1])
         return draw
-    for name in ("cluster_columns", "cluster_montage", "embedding_scatter", "confusion_matrix", "learning_curves", "label_changes"):
+    for name in plotting.__all__:
         monkeypatch.setattr(plotting, name, drawn(name))
     monkeypatch.setattr("decnp.report.pictures.data_uri", lambda ax: "data:,")
     page = Page(write_report(run, **kwargs).read_text(encoding="utf-8"))
-    return re.findall(r"What the clusters are|The embedding z|Clusters and classes|Where it is least sure", page.text), (
-        calls), page.text
+    seen = re.findall(r"What the clusters are|The embedding z|Clusters and classes|Where it is least sure", page.text)
+    return seen, calls, page.text
 
 
 def test_the_pictures_are_of_this_run(newcomer, run, monkeypatch):
@@ -240,7 +241,7 @@ def test_without_the_data_the_page_says_so(run, monkeypatch):
     os.rename(TABLE, "elsewhere.csv")
     seen, _, text = titles(run, monkeypatch)
     assert seen == ["The embedding z"]
-    assert f"The data could not be read again, so what needs them is left out: no such file: {Path.cwd() / TABLE}." in text
+    assert f"could not be read again, so what needs them is left out: no such file: {Path.cwd() / TABLE}." in text
     assert "DEC, at the end" in text  # the scores are those of the run
 
 
@@ -378,8 +379,16 @@ def test_fit_with_a_report_needs_a_folder_and_replaces_an_earlier_one(data, refu
     Path("mine").mkdir()
     Path("mine/report.html").write_text("my own")
     assert "has report.html but no run.json" in refused("x.npy", "--out", "mine")
-    monkeypatch.setattr("decnp.run.write_report", lambda out, data: (out / "report.html").write_text(str(data[0].shape)))
+    monkeypatch.setattr(
+        "decnp.run.write_report", lambda out, data: (out / "report.html").write_text(str(data[0].shape)))
     assert says("fit", "x.npy", *QUICK, "-q", "--out", "run", "--report")[0] == 0
     assert Path("run/report.html").read_text() == "(60, 6)"
     assert says("fit", "x.npy", *QUICK, "-q", "--out", "run")[0] == 0
     assert not Path("run/report.html").exists()  # it was of the run before
+
+
+@pytest.mark.parametrize("words, name", [
+    ("decnp fit mnist", "fast"), ("decnp fit mnist --profile paper --out x", "paper"), ("decnp fit --prof=paper m", "paper"),
+    ("decnp fit m --profile fast --set lr=1", "fast, changed by --set")])
+def test_the_profile_is_the_one_asked_for(words, name):
+    assert report_page._profile_name({"command": words}) == name

@@ -178,7 +178,7 @@ def confusion_matrix(y: Any, labels: Any, ax: Optional[Axes] = None) -> Axes:
     rows, columns = _matched(table)
     table = table[np.ix_(rows, columns)]
     if max(table.shape) > MOST:
-        raise ValueError(f"a matrix has room for {MOST} classes and clusters; got {table.shape[0]} and {table.shape[1]}")
+        raise ValueError(f"a matrix has room for {MOST} classes and {MOST} clusters; got {len(rows)} and {len(columns)}")
     shares = table / table.sum(axis=1, keepdims=True)
     ax = axes(ax, 7.4, 6.2)
     ax.imshow(shares, cmap="Blues", vmin=0, vmax=1, aspect="auto")
