@@ -290,12 +290,12 @@ def test_without_labels_the_page_looks_for_no_accuracy(run, sketched):
 
 def test_notes_in_words(run, sketched):
     def spoil(record):
-        record.update(warnings=["1 of 3 clusters have no rows (number <2>)", "not converged: slow"], converged=False)
+        record.update(warnings=["1 of 3 clusters have no rows (number <b>2</b>)", "not converged: slow"], converged=False)
         record["source"]["doubts"] = ["a & b"]
         record["seconds"]["total"] = 600.0
     change(spoil)
     text = Page(write_report(run).read_text(encoding="utf-8")).text
-    for sentence in ("1 of 3 clusters have no rows (number <2>).", "Not converged: slow.", "A larger --max-iter",
+    for sentence in ("1 of 3 clusters have no rows (number <b>2</b>).", "Not converged: slow.", "A larger --max-iter",
                      "Of the data: a & b.", "10.0 min"):
         assert sentence in text
     change(lambda record: (record.update(warnings=[], converged=True), record["source"].update(doubts=[])))
