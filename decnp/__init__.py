@@ -7,8 +7,10 @@ __version__ = "0.1.0"
 _HOME = {  # imported on first use, so that importing decnp pulls in neither numba nor scikit-learn
     "DEC": "dec",
     "StackedAutoencoder": "autoencoder",
+    "fit_restarts": "restarts",
     "Step": "training",
     "TrainingError": "training",
+    "TrainingWarning": "contract",
     "Profile": "profiles",
     "cluster_accuracy": "metrics",
     "normalized_mutual_info": "metrics",

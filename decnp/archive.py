@@ -18,7 +18,7 @@ import re
 import stat
 import struct
 import zipfile
-from typing import BinaryIO, Callable, NamedTuple, Optional, Union
+from typing import Any, BinaryIO, Callable, NamedTuple, Optional, Union
 
 import numpy as np
 
@@ -202,9 +202,9 @@ def _read_array(archive, member, name, sha256, want):
         begin = file.read(10)
         begin += file.read(int.from_bytes(begin[8:], "little"))
         said = NPY.fullmatch(begin)
-        stored = np.dtype(said[1].decode()) if said else None
-        shape = tuple(int(n) for n in said[2].split(b",") if n) if said else None
-        if not said or want and (stored != want.stored or shape not in want.shapes):
+        stored: Any = np.dtype(said[1].decode()) if said else None
+        shape: Any = tuple(int(n) for n in said[2].split(b",") if n) if said else None
+        if not said or (want and (stored != want.stored or shape not in want.shapes)):
             wanted = f"{np.dtype(want.stored)} {' or '.join(map(str, want.shapes))}" if want else "numbers"
             got = f"got {stored} {shape}" if said else f"it begins as {begin!r}"
             raise ModelFileError(f"is damaged: {name} must be an .npy array of {wanted}; {got}")

@@ -6,24 +6,29 @@ from dataclasses import replace
 from typing import Callable, Iterator, Optional, Sequence
 
 import numpy as np
-from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.base import BaseEstimator
+from sklearn.frozen import FrozenEstimator
 from sklearn.utils.validation import check_is_fitted
 from threadpoolctl import threadpool_limits
 
 from .checks import as_generator, check_data, check_number, check_sizes
+from .contract import NetworkMixin
 from .crew import Crew
 from .engine import engine_for
 from .layers import (
     BLOCK, Dense, arrays_of, dropout_mask, encode, init_mlp, mlp, reconstruction_loss_and_grads, squared_error,
 )
 from .profiles import Profile, profile_for
+from .rows import Rows, first_rows
 from .scaling import scaling, some_rows, top_share
-from .training import Kept, Place, Run, Step, TrainingError, fill, make_optimizer, minibatches, pack, unpack
+from .training import History, Kept, Place, Run, Step, TrainingError, fill, make_optimizer, minibatches, pack, unpack
 
-__all__ = ["StackedAutoencoder"]
+__all__ = ["StackedAutoencoder", "given_autoencoder", "in_blocks"]
+
+STORED = 1 << 28  # bytes of a layer's features that are kept however small the data are
 
 
-class StackedAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+class StackedAutoencoder(NetworkMixin, BaseEstimator):
     """A fully connected autoencoder D-500-500-2000-10 and back, trained as in DEC section 3.2.
 
     Each pair of an encoder layer and its decoder layer is first trained as a denoising autoencoder
@@ -68,8 +73,12 @@ class StackedAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         self.random_state = random_state
         self.verbose = verbose
 
-    def fit(self, X, y=None) -> "StackedAutoencoder":
-        """Train on X (n, D); ``y`` is ignored. Raises ValueError for bad input, TrainingError for lost numbers."""
+    def fit(self, X, y=None, **others) -> "StackedAutoencoder":
+        """Train on X (n, D), dense or sparse; ``y`` is ignored.
+
+        Raises ValueError for bad input, TrainingError for lost numbers, TypeError for anything else that is given.
+        """
+        self._refuse(others)
         for step in self.steps(X):
             if self.verbose:
                 print(f"{step.phase:>12}  {step.iteration:>7}/{step.n_iter}  loss {step.loss:.5f}", flush=True)
@@ -82,9 +91,9 @@ class StackedAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         check_number("batch_size", self.batch_size, low=1, whole=True)
         sizes = [X.shape[1], *check_sizes(self.hidden_layer_sizes)]
         weights_rng, noise_rng, batch_rng = as_generator(self.random_state).spawn(3)
-        rows = X[: profile.autoencoder_rows]
+        rows = first_rows(X, profile.autoencoder_rows)
         self.shift_, self.scale_ = scaling(rows, profile)
-        self.history_ = []
+        self.history_ = History()
 
         if profile.lr_by_spectrum:
             with threadpool_limits(1):  # with more threads, sums add up in another order
@@ -162,12 +171,13 @@ class StackedAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
     def _features(self, rows, below: Sequence[Dense], crew: Crew) -> Callable[[np.ndarray], np.ndarray]:
         """What a pair trains on, as a function of row numbers: the fixed output of the layers below it.
 
-        It is computed once, up to the last layer that is no wider than the data; so that it never takes
-        more memory than they do, a wider layer above that runs for each minibatch.
+        It is computed once, up to the last layer that is no wider than the data and takes no more memory than they
+        do (sparse or mapped data are small: there, than ``STORED`` bytes); the layers above run for each minibatch.
         """
         if not below:
             return lambda i: self._scaled(rows[i])
-        stored = max((l + 1 for l, layer in enumerate(below) if len(layer.b) <= rows.shape[1]), default=0)
+        widest = min(rows.shape[1], max(rows.nbytes, STORED) // (len(rows) * rows.dtype.itemsize))
+        stored = max((l + 1 for l, layer in enumerate(below) if len(layer.b) <= widest), default=0)
         if stored == 0:
             return lambda i: crew.over_rows(lambda i: encode(below, self._scaled(rows[i])), i)
         features = in_blocks(lambda x: encode(below[:stored], self._scaled(x)), rows, crew)
@@ -242,6 +252,19 @@ class StackedAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         return float(loss)
 
 
+def given_autoencoder(estimator, n_features: int) -> StackedAutoencoder:
+    """A fitted autoencoder of ``n_features`` columns, out of its ``FrozenEstimator``; ValueError for anything else."""
+    ae = estimator.estimator if isinstance(estimator, FrozenEstimator) else estimator
+    if not isinstance(ae, StackedAutoencoder):
+        raise ValueError(f"autoencoder must be a fitted StackedAutoencoder or None; got {ae!r}")
+    check_is_fitted(ae, "encoder_", msg=(
+        "the autoencoder given is not fitted (scikit-learn's clone leaves one unfitted: put it into "
+        "sklearn.frozen.FrozenEstimator before)"))
+    if ae.n_features_in_ != n_features:
+        raise ValueError(f"X has {n_features} features, but the autoencoder given is expecting {ae.n_features_in_}")
+    return ae
+
+
 def _init_pairs(rng, sizes, std, dtype) -> list[list[Dense]]:
     """[encoder layer, decoder layer] for each pair; ReLU but on the code and on the reconstruction of x."""
     pairs = []
@@ -263,7 +286,7 @@ def _half_mean_square(x):
     return float(np.square(x).mean(dtype=np.float64)) / 2
 
 
-def in_blocks(f: Callable[[np.ndarray], np.ndarray], X: np.ndarray, crew: Optional[Crew] = None) -> np.ndarray:
+def in_blocks(f: Callable[[np.ndarray], np.ndarray], X: Rows, crew: Optional[Crew] = None) -> np.ndarray:
     """f over X (n, D) in blocks of ``BLOCK`` rows, by a crew of threads, into one array (n, ...) of X's dtype."""
     if crew is None:
         with Crew() as crew:

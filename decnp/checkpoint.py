@@ -8,10 +8,14 @@ the one before.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import time
 import warnings
+from dataclasses import asdict
+from itertools import chain
+from numbers import Integral
 from pathlib import Path
 from typing import Any, Callable, Mapping, Union
 
@@ -19,12 +23,15 @@ import numpy as np
 from threadpoolctl import threadpool_info
 
 from .archive import ModelFileError, read_archive, write_archive
-from .datasets._files import sha256
+from .checks import check_sizes
 from .datasets.files import write_aside
+from .layers import arrays_of
+from .profiles import Profile
+from .rows import Rows, blocks
 
-__all__ = ["Checkpoint", "CheckpointError", "fingerprint"]
+__all__ = ["Checkpoint", "CheckpointError", "fingerprint", "recipe_of"]
 
-FORMAT = 1
+FORMAT = 2
 KIND = "checkpoint"
 
 
@@ -125,9 +132,25 @@ class Checkpoint:
             part.unlink(missing_ok=True)
 
 
-def fingerprint(*arrays: np.ndarray) -> str:
-    """The SHA-256 sum of the arrays' bytes, row by row, one array after the other."""
-    return sha256(*(np.ascontiguousarray(array).data for array in arrays))
+def recipe_of(model, X: Rows, profile: Profile, start) -> dict:
+    """What must be the same for the run of a ``DEC`` to go on, by name; ``start`` is the autoencoder given, or None."""
+    parameters = {name: getattr(model, name) for name in (
+        "n_clusters", "alpha", "tol", "batch_size", "n_init", "update_encoder", "engine")}
+    seed = model.random_state
+    return {
+        **parameters, "hidden_layer_sizes": check_sizes(model.hidden_layer_sizes), **asdict(profile),
+        "random_state": int(seed) if isinstance(seed, Integral) else type(seed).__name__,
+        "autoencoder": start and fingerprint(*arrays_of(start.encoder_ + start.decoder_)),
+        "dtype": X.dtype.name, "the shape of X": X.shape, "the sha256 of X": fingerprint(X),
+    }
+
+
+def fingerprint(*arrays: Rows) -> str:
+    """The SHA-256 sum of the arrays' bytes, row by row, one array after the other; sparse rows count as dense ones."""
+    total = hashlib.sha256()
+    for x in chain.from_iterable(map(blocks, arrays)):
+        total.update(np.ascontiguousarray(x).data)
+    return total.hexdigest()
 
 
 def _machine() -> list[str]:

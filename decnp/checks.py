@@ -3,38 +3,54 @@
 from __future__ import annotations
 
 import sys
+from itertools import chain
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from .rows import Rows
 
 __all__ = ["as_generator", "check_data", "check_distinct", "check_number", "check_sizes"]
 
 
-def check_data(estimator, X, reset: bool, dtype=None) -> np.ndarray:
-    """X as a finite (n, D) array; ``reset`` says whether D is to be learned or checked.
+def check_data(estimator, X, reset: bool, dtype=None) -> Rows:
+    """X as finite (n, D) rows; ``reset`` says whether D is to be learned or checked.
 
     Of ``dtype``, else of the estimator's; where that is None too, float32 if it holds X's own dtype
-    exactly, else float64.
+    exactly, else float64. Sparse matrices (as CSR) and memory maps stay what they are, as ``LazyRows``.
     """
     from sklearn.utils.validation import validate_data  # late: profiles and model files need no scikit-learn
+
+    from .rows import LazyRows, is_mapped
 
     dtype = estimator.dtype if dtype is None else dtype
     if dtype not in (None, "float32", "float64", np.float32, np.float64):
         raise ValueError(f"dtype must be 'float32', 'float64' or None; got {dtype!r}")
-    X = validate_data(estimator, X, reset=reset, dtype=None if hasattr(X, "dtype") else "numeric")
+    if isinstance(X, LazyRows):  # DEC has checked them for its autoencoder
+        validate_data(estimator, X.source, reset=reset, skip_check_array=True)
+        return X
+    own = getattr(X, "dtype", None)  # that of a table of Python's objects is found number by number
+    X = validate_data(estimator, X, reset=reset, accept_sparse="csr",
+                      dtype=None if isinstance(own, np.dtype) and own != object else "numeric")
     if X.dtype.kind not in "fiub":
         raise ValueError(f"X must hold numbers; got dtype {X.dtype}")
     if dtype is None:
         dtype = np.result_type(X.dtype, np.float32)
         dtype = dtype if dtype in (np.float32, np.float64) else np.float64
+    if is_mapped(X) or not isinstance(X, np.ndarray):
+        return LazyRows(X, dtype)
     return np.ascontiguousarray(X, dtype)
 
 
-def check_distinct(X: np.ndarray, k: int) -> None:
+def check_distinct(X: Rows, k: int) -> None:
     """ValueError unless X (n, D) has at least k rows, and k different ones."""
     if len(X) < k:
         raise ValueError(f"X must have at least n_clusters = {k} samples; got n_samples = {len(X)}")
+    from .rows import blocks
+
     distinct = set()
-    for row in X:
+    for row in chain.from_iterable(blocks(X)):
         distinct.add(row.tobytes())
         if len(distinct) >= k:
             return

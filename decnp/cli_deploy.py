@@ -8,7 +8,7 @@ import textwrap
 import time
 from argparse import RawDescriptionHelpFormatter
 from contextlib import contextmanager
-from typing import Callable, Iterator
+from typing import Any, Callable, Iterator
 
 from .errors import UserError
 
@@ -149,10 +149,11 @@ def _pairs(facts: dict) -> str:
 def _progress(quiet: bool) -> Iterator[Callable[[int, int], object]]:
     """Yields a function to be told the rows done and their number. If it takes a while, they are seen: a bar on a
     terminal that has tqdm, else lines."""
-    tqdm = None
+    new_bar: Any = None
     if not quiet and sys.stderr.isatty():
         try:
             from tqdm import tqdm
+            new_bar = tqdm
         except ImportError:
             pass
     bar, last = None, time.monotonic()
@@ -163,8 +164,8 @@ def _progress(quiet: bool) -> Iterator[Callable[[int, int], object]]:
             bar.update(done - bar.n)
         elif not quiet and time.monotonic() - last >= SPEAK_EVERY:
             last = time.monotonic()
-            if tqdm:
-                bar = tqdm(desc="rows", total=n, initial=done, unit=" rows", smoothing=0, dynamic_ncols=True)
+            if new_bar:
+                bar = new_bar(desc="rows", total=n, initial=done, unit=" rows", smoothing=0, dynamic_ncols=True)
             else:
                 print(f"decnp: {done} of {n} rows", file=sys.stderr, flush=True)
 

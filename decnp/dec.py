@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
+import warnings
 from copy import deepcopy
-from dataclasses import asdict, replace
-from numbers import Integral
+from dataclasses import replace
 from typing import Callable, Iterator, Sequence
 
 import numpy as np
-from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin
+from sklearn.base import BaseEstimator, ClusterMixin
 from sklearn.cluster import KMeans
 from sklearn.utils.validation import check_is_fitted
 from threadpoolctl import threadpool_limits
 
 from . import equations
-from .autoencoder import StackedAutoencoder, in_blocks
-from .checkpoint import Checkpoint, fingerprint
-from .checks import as_generator, check_data, check_distinct, check_number, check_sizes
+from .autoencoder import StackedAutoencoder, given_autoencoder, in_blocks
+from .checkpoint import Checkpoint, recipe_of
+from .checks import as_generator, check_data, check_distinct, check_number
+from .contract import NetworkMixin, TrainingWarning
 from .crew import Crew
+from .diagnostics import diagnose, findings, reconstruction_of, sample
 from .engine import engine_for
 from .layers import Dense, arrays_of, mlp, mlp_vjp
 from .optim import SGD
-from .profiles import Profile, profile_for
-from .training import Kept, Step, TrainingError, fill, minibatches, pack, unpack
+from .profiles import Profile, ends_by_budget, profile_for
+from .training import History, Kept, Step, TrainingError, fill, minibatches, pack, unpack
 
 __all__ = ["DEC", "clustering_loss_and_grads"]
 
@@ -62,13 +64,13 @@ def clustering_loss_and_grads(
     b = len(x)
     hs = mlp(theta, x)
     loss, grad_z, grad_mu = loss_and_grads(hs[-1], mu, p, alpha)  # Eqs. 2, 4, 5: sums
-    g_theta = []
+    g_theta: list[tuple[np.ndarray, np.ndarray]] = []
     if update_encoder:
         _, g_theta = mlp_vjp(grad_z / b, theta, hs, need_x=False)  # Eq. 4 is the g of backpropagation
     return float(loss) / b, grad_mu / b, g_theta
 
 
-class DEC(ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin, BaseEstimator):
+class DEC(NetworkMixin, ClusterMixin, BaseEstimator):
     """Deep Embedded Clustering (Xie, Girshick, Farhadi, ICML 2016).
 
     A stacked autoencoder is trained on X; k-means in its code gives the centroids; then encoder and
@@ -87,7 +89,9 @@ class DEC(ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin, BaseE
     max_iter : steps of the clustering phase at most; None takes the profile's
     n_init : restarts of k-means
     update_encoder : False keeps the encoder fixed and trains the centroids only ("DEC w/o backprop")
-    autoencoder : a fitted ``StackedAutoencoder`` to start from (it is copied), or None to train one
+    autoencoder : a fitted ``StackedAutoencoder`` to start from (it is copied), or None to train one. For whatever
+        clones its estimators, such as ``GridSearchCV``, put it into ``sklearn.frozen.FrozenEstimator``: scikit-learn's
+        clones are untrained
     checkpoint : None, or the path of a file (or a ``decnp.Checkpoint``) that takes the run's state every ten minutes,
         for ``resume``; when the run is complete, ``fit`` deletes it
     engine : "numba" or "numpy"; the same functions, compiled or plain
@@ -104,7 +108,8 @@ class DEC(ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin, BaseE
     initial_centers_ : (k, d) the centroids it started from
     n_iter_ : steps of the clustering phase
     converged_, stop_reason_ : whether ``tol`` was met, and a sentence
-    history_ : list of ``Step``, one for each report
+    history_ : list of ``Step``, one for each report; ``history_.to_frame()`` for pandas, ``decnp.diagnostics`` in words
+    warnings_ : what ``fit`` warned of (``decnp.TrainingWarning``), a list of sentences
     n_features_in_ : D
 
     Differs from the paper: see ``decnp.Profile``, switch by switch.
@@ -139,8 +144,8 @@ class DEC(ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin, BaseE
         self.random_state = random_state
         self.verbose = verbose
 
-    def fit(self, X, y=None) -> "DEC":
-        """Train on X (n, D). ``y`` is ignored.
+    def fit(self, X, y=None, **others) -> "DEC":
+        """Train on X (n, D), dense or sparse. ``y`` is ignored.
 
         Raises
         ------
@@ -148,7 +153,10 @@ class DEC(ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin, BaseE
             For bad input or parameters, in one sentence.
         TrainingError
             If the numbers overflow in training.
+        TypeError
+            For anything else that is given, such as ``sample_weight``.
         """
+        self._refuse(others)
         return self._drain(self.steps(X))
 
     def resume(self, X, y=None) -> "DEC":
@@ -170,12 +178,15 @@ class DEC(ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin, BaseE
                 print(f"{step.phase:>12}  {step.iteration:>7}/{step.n_iter}  loss {step.loss:.5f}{changed}", flush=True)
         if self.checkpoint is not None:
             self._checkpoint().remove()
+        for sentence in self.warnings_:
+            warnings.warn(sentence, TrainingWarning, stacklevel=3)
         return self
 
     def steps(self, X, resume: bool = False) -> Iterator[Step]:
         """The training run as a generator of ``Step``; ``fit`` drains it, a notebook can watch it.
 
-        ``resume=True`` goes on from ``checkpoint``; steps that were reported before are then in ``history_`` only.
+        ``resume=True`` goes on from ``checkpoint``; steps that were reported before are then in ``history_`` only. What
+        ``fit`` would warn of is in ``warnings_``.
         """
         X = check_data(self, X, reset=True)
         self._check_parameters(X)
@@ -186,7 +197,7 @@ class DEC(ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin, BaseE
             kmeans_rng.bit_generator.state, batch_rng.bit_generator.state = kept.state["generators"]
         generators = [rng.bit_generator.state for rng in (kmeans_rng, batch_rng)]
         kept.parts.update(generators=lambda: generators, history=lambda: pack(self.history_))
-        self.history_ = unpack(kept.state["history"]) if kept.state else []
+        self.history_ = unpack(kept.state["history"]) if kept.state else History()
 
         if self.autoencoder is None:
             self.autoencoder_ = StackedAutoencoder(
@@ -197,7 +208,7 @@ class DEC(ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin, BaseE
                 self.history_.append(step)
                 yield step
         else:
-            self.autoencoder_ = deepcopy(self.autoencoder)
+            self.autoencoder_ = deepcopy(given_autoencoder(self.autoencoder, X.shape[1]))
             kept.parts["autoencoder"] = self.autoencoder_._at_the_end
             if kept.state:
                 self.autoencoder_._take_up(kept.state["autoencoder"])
@@ -208,6 +219,8 @@ class DEC(ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin, BaseE
             for step in self._cluster(X, profile, batch_rng, kept, crew):
                 self.history_.append(step)
                 yield step
+        planned = ends_by_budget(profile, len(X))
+        self.warnings_ = findings(self.history_, self.tol, planned, self.converged_, self.update_encoder)
 
     def _kept(self, X, profile: Profile, resume: bool) -> Kept:
         """This run and its checkpoint, from whose state it goes on with ``resume``."""
@@ -215,25 +228,14 @@ class DEC(ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin, BaseE
             if resume:
                 raise ValueError("to resume, checkpoint must be the path of a checkpoint; got None")
             return Kept()
-        checkpoint, recipe = self._checkpoint(), self._recipe(X, profile)
+        start = self.autoencoder and given_autoencoder(self.autoencoder, X.shape[1])
+        checkpoint, recipe = self._checkpoint(), recipe_of(self, X, profile, start)
         kept = Kept(checkpoint, checkpoint.read(recipe) if resume else None)
         kept.parts["recipe"] = lambda: recipe
         return kept
 
     def _checkpoint(self) -> Checkpoint:
         return self.checkpoint if isinstance(self.checkpoint, Checkpoint) else Checkpoint(self.checkpoint)
-
-    def _recipe(self, X, profile: Profile) -> dict:
-        """What must be the same for a run to go on, by name."""
-        parameters = {name: getattr(self, name) for name in (
-            "n_clusters", "alpha", "tol", "batch_size", "n_init", "update_encoder", "engine")}
-        seed = self.random_state
-        start = self.autoencoder and fingerprint(*arrays_of(self.autoencoder.encoder_ + self.autoencoder.decoder_))
-        return {
-            **parameters, "hidden_layer_sizes": check_sizes(self.hidden_layer_sizes), **asdict(profile),
-            "random_state": int(seed) if isinstance(seed, Integral) else type(seed).__name__, "autoencoder": start,
-            "dtype": X.dtype.name, "the shape of X": X.shape, "the sha256 of X": fingerprint(X),
-        }
 
     def _start(self, X, rng):
         """k-means in the embedded space: the centroids to start from."""
@@ -258,7 +260,8 @@ class DEC(ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin, BaseE
             theta, optimizer, min(self.batch_size, len(X)), crew)
         batches = minibatches(len(X), self.batch_size, profile.shuffle, rng)
         data, layers = (X, theta) if self.update_encoder else (self._embed(X, crew), [])  # a fixed encoder runs once
-        labels, p, loss, t, done = None, None, np.nan, 0, 0  # t steps until the last refresh of P, then ``done`` more
+        labels, p, old_p, loss = None, None, None, np.nan
+        t, done = 0, 0  # t steps until the last refresh of P, then ``done`` more
         if state:
             labels, p, loss, t, done = (state[name] for name in ("labels", "p", "loss", "t", "done"))
             fill(optimizer.memory, state["memory"])
@@ -276,9 +279,10 @@ class DEC(ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin, BaseE
                 changed = 1.0 if last is None else float(np.mean(labels != last))
                 self.labels_, self.n_iter_, self.converged_ = labels, t, changed < self.tol
                 p = engine.target_distribution(q)  # Eq. 3, all points; constant until the next refresh
-                if t == 0:
-                    loss = float(engine.kl_divergence(p, q)) / len(X)
-                yield Step("cluster", t, profile.max_iter, loss, changed)
+                x, there_and_back = self.autoencoder_._scaled(sample(X)), theta + self.autoencoder_.decoder_
+                rebuilt, = crew.map(lambda x: reconstruction_of(x, there_and_back), [x])
+                found = diagnose(z, mu, q, p, old_p, labels, engine.kl_divergence, rebuilt)
+                yield Step("cluster", t, profile.max_iter, found.kl_after if t == 0 else loss, changed, found)
                 if self.converged_ or t >= profile.max_iter:
                     break
                 if profile.momentum_restart:
@@ -289,7 +293,7 @@ class DEC(ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin, BaseE
                 loss += self._step(data, p, next(batches), layers, mu, optimizer, engine, fused) / steps
                 done += 1
                 kept()
-            p, t = None, t + steps
+            p, old_p, t = None, p, t + steps
         self.stop_reason_ = (
             f"{changed:.3%} of the labels changed between two refreshes of P, fewer than tol = {self.tol:.3%}"
             if self.converged_
@@ -328,9 +332,9 @@ class DEC(ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin, BaseE
         """X (n, D) -> the cluster of each row, argmax_j q_ij, (n,) int32."""
         return self.predict_proba(X).argmax(axis=1).astype(np.int32)
 
-    def fit_transform(self, X, y=None) -> np.ndarray:
+    def fit_transform(self, X, y=None, **others) -> np.ndarray:
         """``fit(X)``, then ``transform(X)``: the embedding (n, d)."""
-        return self.fit(X).transform(X)
+        return self.fit(X, **others).transform(X)
 
     def save(self, path, storage=None) -> None:
         """Write the fitted model to ``path``; ``storage="float16"`` halves the file. See ``decnp.persistence.save``."""
@@ -356,13 +360,7 @@ class DEC(ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin, BaseE
         check_number("tol", self.tol, low=0)
         check_distinct(X, self.n_clusters)
         if self.autoencoder is not None:
-            if not isinstance(self.autoencoder, StackedAutoencoder):
-                raise ValueError(f"autoencoder must be a fitted StackedAutoencoder or None; got {self.autoencoder!r}")
-            check_is_fitted(self.autoencoder, "encoder_")
-            if self.autoencoder.n_features_in_ != X.shape[1]:
-                raise ValueError(
-                    f"X has {X.shape[1]} features, but the autoencoder given is expecting {self.autoencoder.n_features_in_}"
-                )
+            given_autoencoder(self.autoencoder, X.shape[1])
 
 
 def _check_finite(z, mu, t):

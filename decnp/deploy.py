@@ -10,7 +10,7 @@ import sys
 import tempfile
 from contextlib import closing
 from pathlib import Path
-from typing import BinaryIO, Callable, Iterator, Optional
+from typing import Any, Callable, Iterator, Optional
 
 import numpy as np
 
@@ -21,7 +21,7 @@ from .equations import soft_assignment
 from .errors import UserError
 from .inference import Model, load_model
 from .layers import BLOCK
-from .persistence import ModelFileError, read_model
+from .persistence import read_model
 
 __all__ = ["ANSWERS", "predict_command", "describe", "check_target"]
 
@@ -106,7 +106,7 @@ def _write_text(file, block):
     np.savetxt(file, block, fmt=fmt, delimiter=",")
 
 
-def _print_at_the_end(write: Callable[[BinaryIO], object]):
+def _print_at_the_end(write: Callable[[Any], object]):
     """``write(file)``, then what it wrote to standard output: all of it, or nothing."""
     try:
         with tempfile.SpooledTemporaryFile(IN_MEMORY) as file:

@@ -18,7 +18,7 @@ def doubts(X: np.ndarray, names: Sequence[str]) -> list[str]:
     >>> doubts(np.array([[0.0, 9.0], [1.0, 7.0], [0.0, 8.0]]), ["target", "size"])
     ["the column 'target' is trained on like the others; if it holds labels, say --label-column target"]
     """
-    found = []
+    found: list[str] = []
     if not names:
         return found
     for name, column in zip(names, X.T):

@@ -201,7 +201,7 @@ def loss_and_grads(
     return kl_divergence(p, soft_assignment(z, mu, alpha)), grad_z(z, mu, p, alpha), grad_mu(z, mu, p, alpha)
 
 
-def _pulls(z, mu, p, alpha):
+def _pulls(z: ArrayLike, mu: ArrayLike, p: ArrayLike, alpha: float) -> tuple[np.ndarray, np.ndarray]:
     """What Eqs. 4 and 5 share: (alpha+1)/alpha u_ij (p_ij - q_ij), (n, k), and z_i - mu_j, (n, k, d)."""
     z, mu, alpha = _points_and_centroids(z, mu, alpha)
     p = np.asarray(p)
@@ -212,20 +212,20 @@ def _pulls(z, mu, p, alpha):
     return (alpha + 1) / alpha * u * (p - soft_assignment(z, mu, alpha)), diff
 
 
-def _differences(z, mu):
+def _differences(z: np.ndarray, mu: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """z_i - mu_j, (n, k, d), and their squared lengths, (n, k)."""
     diff = z[:, None] - mu[None]
     return diff, np.sum(diff**2, axis=2)
 
 
-def _points_and_centroids(z, mu, alpha):
+def _points_and_centroids(z: ArrayLike, mu: ArrayLike, alpha: float) -> tuple[np.ndarray, np.ndarray, float]:
     """z and mu as floating arrays and alpha as a float, or one sentence that says what does not fit."""
     z, mu = np.asarray(z), np.asarray(mu)
     if z.ndim != 2 or mu.ndim != 2 or z.shape[1] != mu.shape[1]:
         raise ValueError(f"z must be (n, d) and mu (k, d) with the same d; got {z.shape} and {mu.shape}")
     if len(mu) == 0:
         raise ValueError("mu must hold at least one centroid; got none")
-    if not (isinstance(alpha, Real) and 0 < alpha < np.inf):
+    if not (isinstance(alpha, Real) and 0 < float(alpha) < np.inf):
         raise ValueError(f"alpha must be a finite number > 0; got {alpha!r}")
     dtype = np.result_type(z, mu, np.float32)  # small integers would wrap around in z - mu
     return z.astype(dtype, copy=False), mu.astype(dtype, copy=False), float(alpha)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Union
+from typing import TYPE_CHECKING, Any, Union
 
 import numpy as np
 
@@ -98,7 +98,7 @@ def _graph(model: Model):
 def _constants(model: Model) -> dict[str, np.ndarray]:
     """All numbers of the graph by name. Differences are taken in float64 and then rounded to float32, once."""
     *_, last = model.encoder
-    wide = {"shift": model.shift, "scale": model.scale, "c": np.zeros(len(last.b))}
+    wide: dict[str, Any] = {"shift": model.shift, "scale": model.scale, "c": np.zeros(len(last.b))}
     for l, (W, b, _) in enumerate(model.encoder, 1):
         wide[f"W{l}"], wide[f"b{l}"] = W, b.astype(np.float64)
     rounded = np.asarray(model.shift, np.float32).astype(np.float64)

@@ -105,7 +105,7 @@ def load_model(path: Union[str, "os.PathLike[str]"]) -> Model:
     >>> import tempfile
     >>> from decnp import DEC, load_digits, Profile
     >>> X, _ = load_digits()
-    >>> quick = Profile(init_std=None, pretrain_iter=0, finetune_iter=99, max_iter=99)
+    >>> quick = Profile(init_std=None, pretrain_iter=0, finetune_iter=99, max_iter=0)
     >>> dec = DEC(10, hidden_layer_sizes=(32, 5), profile=quick).fit(X)
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     dec.save(f"{folder}/model.decnp")

@@ -305,7 +305,7 @@ def _adam_update(w, m, v, g, lr, beta1, rest1, beta2, rest2, eps, tiny):
 
 # ---------------------------------------------------------------- checks
 
-def _arrays(**named):
+def _arrays(**named: ArrayLike) -> list[np.ndarray]:
     """The arguments as C-contiguous writable arrays of one real floating dtype (so: one compilation)."""
     arrays = {name: np.asarray(a) for name, a in named.items()}
     for name, a in arrays.items():
@@ -332,7 +332,7 @@ def _flat(*changed, g):
 def _check(z, mu, alpha, p=None):
     if z.shape[1] != mu.shape[1] or len(mu) == 0:
         raise ValueError(f"z must be (n, d) and mu (k, d) with k >= 1 and the same d; got {z.shape} and {mu.shape}")
-    if not (isinstance(alpha, Real) and 0 < alpha < np.inf):
+    if not (isinstance(alpha, Real) and 0 < float(alpha) < np.inf):
         raise ValueError(f"alpha must be a finite number > 0; got {alpha!r}")
     if p is not None and p.shape != (len(z), len(mu)):
         raise ValueError(f"p must have the shape (n, k) = {(len(z), len(mu))}; got {p.shape}")

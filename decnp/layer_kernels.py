@@ -6,7 +6,6 @@ go of Python's lock, so that a ``Crew`` runs them side by side.
 
 from __future__ import annotations
 
-import numpy as np
 from numba import njit
 
 __all__ = ["bias_relu", "bias_linear", "relu_back", "linear_back", "squared_error"]

@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import NamedTuple, Optional, Sequence
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 __all__ = [
     "Dense", "dense", "dense_vjp", "relu", "relu_vjp", "squared_error", "mlp", "encode", "mlp_vjp",
@@ -143,14 +144,15 @@ def mlp_vjp(
     Take the ``hs`` and ``masks`` of the forward pass. ``need_x=False`` gives ``None`` for g_x.
     """
     g_theta = []
+    g_x: np.ndarray | None = g
     for l in reversed(range(len(theta))):
         W, _, act = theta[l]
         _, backward = _ACTIVATIONS[act]
-        g, g_W, g_b = dense_vjp(backward(g, hs[l + 1]), hs[l], W, need_x=need_x or l > 0)
+        g_x, g_W, g_b = dense_vjp(backward(g_x, hs[l + 1]), hs[l], W, need_x=need_x or l > 0)
         g_theta.append((g_W, g_b))
-        if g is not None:
-            g = _masked(g, masks, l)  # a mask is a product, and so is its VJP
-    return g, g_theta[::-1]
+        if g_x is not None:
+            g_x = _masked(g_x, masks, l)  # a mask is a product, and so is its VJP
+    return g_x, g_theta[::-1]
 
 
 def reconstruction_loss_and_grads(
@@ -171,7 +173,7 @@ def reconstruction_loss_and_grads(
     return loss, g_theta
 
 
-def _masked(h, masks, l):
+def _masked(h: np.ndarray, masks: Masks, l: int) -> np.ndarray:
     return h if masks is None or l >= len(masks) or masks[l] is None else h * masks[l]
 
 
@@ -189,7 +191,8 @@ def fan_in_uniform(rng: np.random.Generator, n_in: int, n_out: int) -> np.ndarra
 
 
 def init_mlp(
-    rng: np.random.Generator, sizes: Sequence[int], acts: Sequence[str], std: float | None = 0.01, dtype=np.float32
+    rng: np.random.Generator, sizes: Sequence[int], acts: Sequence[str], std: float | None = 0.01,
+    dtype: DTypeLike = np.float32,
 ) -> list[Dense]:
     """Layers sizes[0]-sizes[1]-...; W from ``gaussian`` with ``std``, or ``fan_in_uniform`` if None; b = 0.
 
@@ -202,7 +205,9 @@ def init_mlp(
     return theta
 
 
-def dropout_mask(rng: np.random.Generator, shape: tuple, rate: float, dtype=np.float32) -> np.ndarray | None:
+def dropout_mask(
+    rng: np.random.Generator, shape: tuple, rate: float, dtype: DTypeLike = np.float32
+) -> np.ndarray | None:
     """A mask of ``shape``: 0 with probability ``rate`` (the fraction *dropped*), else 1/(1 - rate).
 
     The kept units are scaled up, so nothing changes at test time. DEC Eqs. 6 and 8. None if rate is 0.

@@ -12,6 +12,7 @@ import math
 import warnings
 from contextlib import contextmanager
 from numbers import Integral, Real
+from typing import Iterator
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -75,9 +76,9 @@ def normalized_mutual_info(y_true: ArrayLike, labels: ArrayLike) -> float:
     ValueError
         If an argument is empty, not one-dimensional or holds anything else, or the lengths differ.
 
-    Source: Xie et al. 2016, with Fig. 6; computed by scikit-learn's
-    ``normalized_mutual_info_score`` with ``average_method="arithmetic"``. Differs from the paper: no. (The authors' code printed the geometric
-    mean, scikit-learn's default in 2015, which is never smaller.)
+    Source: Xie et al. 2016, with Fig. 6; computed by scikit-learn's ``normalized_mutual_info_score`` with
+    ``average_method="arithmetic"``. Differs from the paper: no. (The authors' code printed the geometric mean,
+    scikit-learn's default in 2015, which is never smaller.)
 
     >>> round(normalized_mutual_info([0, 0, 1, 1], [0, 0, 0, 1]), 4)
     0.3437
@@ -157,7 +158,7 @@ def generalizability(train_loss: float, validation_loss: float) -> float:
     return float(train_loss) / float(validation_loss)
 
 
-def contingency(y_true, labels):
+def contingency(y_true: ArrayLike, labels: ArrayLike) -> np.ndarray:
     """w, (clusters, classes): the number of samples in each cluster and class, as whole numbers."""
     classes, clusters = _groups(y_true, labels)
     shape = clusters.max() + 1, classes.max() + 1
@@ -165,7 +166,7 @@ def contingency(y_true, labels):
     return np.bincount(cells, minlength=shape[0] * shape[1]).reshape(shape)
 
 
-def _groups(y_true, labels):
+def _groups(y_true: ArrayLike, labels: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
     """Classes and clusters, each numbered 0, 1, ..., (n,)."""
     classes, clusters = _codes("y_true", y_true), _codes("labels", labels)
     if len(classes) != len(clusters):
@@ -174,14 +175,14 @@ def _groups(y_true, labels):
 
 
 @contextmanager
-def _many_classes_are_fine():
+def _many_classes_are_fine() -> Iterator[None]:
     """Without scikit-learn's warning that so many classes look like a regression target."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "The number of unique classes", UserWarning)
         yield
 
 
-def _codes(name, values):
+def _codes(name: str, values: ArrayLike) -> np.ndarray:
     """The groups of ``values`` numbered 0, 1, ..., (n,), or one sentence that says what is wrong."""
     values = np.asarray(values)
     if values.ndim != 1 or len(values) == 0:

@@ -22,7 +22,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from .archive import UNREADABLE, Expected, ModelFileError, PathLike, one_line, parse_header, read_archive, write_archive
+from .archive import UNREADABLE, Expected, ModelFileError, PathLike, one_line, read_archive, write_archive
 from .checks import check_number
 from .layers import Dense
 from .profiles import Profile

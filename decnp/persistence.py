@@ -10,7 +10,7 @@ import os
 import platform
 from dataclasses import asdict
 from numbers import Integral
-from typing import TYPE_CHECKING, BinaryIO, Optional, Sequence, Union
+from typing import TYPE_CHECKING, Any, BinaryIO, Optional, Sequence, Union
 
 import numpy as np
 
@@ -56,7 +56,7 @@ def save(model: Union[DEC, Model], path: PathLike, storage: Optional[str] = None
     >>> import tempfile
     >>> from decnp import DEC, load_digits, persistence, Profile
     >>> X, _ = load_digits()
-    >>> dec = DEC(10, hidden_layer_sizes=(32, 5), profile=Profile(pretrain_iter=0, finetune_iter=9, max_iter=9)).fit(X)
+    >>> dec = DEC(10, hidden_layer_sizes=(32, 5), profile=Profile(pretrain_iter=0, finetune_iter=9, max_iter=0)).fit(X)
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     persistence.save(dec, f"{folder}/model.decnp")
     ...     again = persistence.load(f"{folder}/model.decnp")
@@ -219,7 +219,7 @@ def _parts_of_dec(model):
     ae, parameters = model.autoencoder_, {name: getattr(model, name) for name in PARAMETERS}
     parameters["dtype"] = None if model.dtype is None else np.dtype(model.dtype).name
     parameters["random_state"] = model.random_state if isinstance(model.random_state, Integral) else None
-    run = {
+    run: dict[str, Any] = {
         "parameters": parameters,
         "profile": asdict(profile_for(model.profile, len(getattr(model, "labels_", ())))),
         "training": {"n_iter": model.n_iter_, "converged": model.converged_, "stop_reason": model.stop_reason_},

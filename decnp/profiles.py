@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from .checks import check_number
 from typing import Optional, Union
 
-__all__ = ["Profile", "paper", "fast", "profile_for"]
+__all__ = ["Profile", "paper", "fast", "profile_for", "ends_by_budget"]
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ class Profile:
     max_iter: int = 100_000
     """The clustering phase ends here if it has not converged. Text and code: no limit."""
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         """Raises ValueError, in one sentence, for a value that a field can't have."""
         if self.input_scale not in (None, "unit"):
             check_number("input_scale, if not None or 'unit',", self.input_scale, low=0, above=True)
@@ -136,3 +136,8 @@ def profile_for(profile: Union[str, Profile], n_samples: int) -> Profile:
     if profile in ("paper", "fast"):
         return {"paper": paper, "fast": fast}[profile](n_samples)
     raise ValueError(f"profile must be 'paper', 'fast' or a decnp.Profile; got {profile!r}")
+
+
+def ends_by_budget(profile: Profile, n_samples: int) -> bool:
+    """Whether ``profile`` has the clustering steps of ``fast``, which plans to end there rather than by ``tol``."""
+    return profile.max_iter == fast(n_samples).max_iter

@@ -90,12 +90,13 @@ def fit_command(args, argv: list[str], note: Callable[[str], None], watch: Calla
                 "machine": {"cpu": _cpu(), "cores": os.cpu_count(), "system": platform.platform()},
                 "threads": [{key: pool.get(key) for key in ("internal_api", "num_threads", "version", "architecture")}
                             for pool in threadpool_info()],
-                "history": [step._asdict() for step in (rows is not None) * model.autoencoder_.history_ + model.history_],
+                "history": [step.as_dict() for step in [*(model.autoencoder_.history_ if rows is not None else []),
+                                                      *model.history_]],
             }
             if out:
                 _write(out, model, X, run)
                 end(out)
-            if args.report:
+            if out and args.report:
                 write_report(out, data=(X, y))
     return run
 
@@ -202,7 +203,7 @@ def _train(model: DEC, X, rows, watch, args) -> dict[str, float]:
     timings: dict[str, float] = {}
     if rows is not None:
         own = Checkpoint(Path(args.out) / OTHER_ROWS, args.checkpoint_every) if args.out else None
-        resume = bool(own) and args.begun and own.path.exists()
+        resume = own is not None and args.begun and own.path.exists()
         timings.update(_drain(pretrain(model, rows, own, resume), own, watch))
     return {**timings, **_drain(model.steps(X, args.resume), model.checkpoint, watch)}
 
@@ -226,12 +227,7 @@ def _result(model: DEC, X, y) -> dict:
     """What was asked for and what came out, in the words of ``run.json``."""
     k = model.n_clusters
     sizes = np.bincount(model.labels_, minlength=k).tolist()
-    empty = [str(j) for j in range(k) if not sizes[j]]
-    warnings = []
-    if empty:
-        warnings.append(f"{len(empty)} of {k} clusters have no rows (number {', '.join(empty)})")
-    if not model.converged_:
-        warnings.append(f"not converged: {model.stop_reason_}")
+    found = [step.diagnosis._asdict() for step in model.history_ if step.diagnosis]
     return {
         "n_clusters": k,
         "seed": model.random_state,
@@ -240,8 +236,9 @@ def _result(model: DEC, X, y) -> dict:
         "n_iter": model.n_iter_,
         "converged": model.converged_,
         "stop_reason": model.stop_reason_,
-        "warnings": warnings,
+        "warnings": model.warnings_,
         "cluster_sizes": sizes,
+        "diagnostics": {"start": found[0], "end": found[-1]},
         "scores": None if y is None else {
             name: {metric: float(score(y, labels)) for metric, score in SCORES.items()}
             for name, labels in (("k-means start", model.initial_labels_), ("end", model.labels_))},

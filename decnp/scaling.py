@@ -7,24 +7,32 @@ from scipy.sparse.linalg import svds
 
 from .layers import BLOCK
 from .profiles import Profile
+from .rows import Rows, blocks
 from .training import TrainingError
 
 __all__ = ["scaling", "some_rows", "top_share"]
 
 
-def scaling(X, profile: Profile):
+def scaling(X: Rows, profile: Profile):
     """shift (D,) or 0 and scale, for (x - shift) * scale."""
-    shift = X.mean(axis=0, dtype=np.float64).astype(X.dtype) if profile.center else X.dtype.type(0)
+    shift = _mean(X).astype(X.dtype) if profile.center else X.dtype.type(0)
     scale = profile.input_scale
     if scale == "unit":
-        blocks = (X[s : s + BLOCK] - shift for s in range(0, len(X), BLOCK))
         with np.errstate(over="ignore"):
-            mean_square = sum(float(np.sum(np.square(x, dtype=np.float64))) for x in blocks) / X.size
-        scale = 1 / np.sqrt(mean_square) if mean_square > 0 else np.inf if np.any(X != shift) else 1.0
+            mean_square = sum(float(np.sum(np.square(x - shift, dtype=np.float64))) for x in blocks(X)) / X.size
+        differ = mean_square > 0 or any(np.any(x != shift) for x in blocks(X))
+        scale = 1 / np.sqrt(mean_square) if mean_square > 0 else np.inf if differ else 1.0
     scale = 1.0 if scale is None else float(scale)
     if not float(np.finfo(X.dtype).tiny) < scale < float(np.finfo(X.dtype).max):
         raise TrainingError(f"the data's scale does not fit into {X.dtype}: the factor would be {scale:.3g}; rescale X")
     return shift, X.dtype.type(scale)
+
+
+def _mean(X: Rows) -> np.ndarray:
+    """The mean row (D,), float64; of lazy rows as a sum of the blocks' sums, which can differ in the last bit."""
+    if isinstance(X, np.ndarray):
+        return X.mean(axis=0, dtype=np.float64)
+    return sum(x.sum(axis=0, dtype=np.float64) for x in blocks(X)) / len(X)
 
 
 def some_rows(X):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import Any, Callable, Iterator, NamedTuple, Optional, Sequence
+from typing import Any, Callable, Iterator, Mapping, NamedTuple, Optional, Sequence
 
 import numpy as np
 
@@ -11,7 +11,25 @@ from .crew import Crew
 from .optim import SGD, Adam, burn_in, cosine_decay, cyclic_minibatches, shuffled_minibatches, step_decay
 from .profiles import Profile
 
-__all__ = ["Kept", "Place", "Run", "Step", "TrainingError", "fill", "make_optimizer", "minibatches", "pack", "unpack"]
+__all__ = [
+    "Diagnosis", "History", "Kept", "Place", "Run", "Step", "TrainingError", "fill", "make_optimizer", "minibatches",
+    "pack", "unpack",
+]
+
+
+class Diagnosis(NamedTuple):
+    """What a refresh of P finds, without labels; ``decnp.diagnostics`` says what each number is."""
+
+    sizes: tuple[int, ...]
+    kl_before: Optional[float]
+    kl_after: float
+    confidence: float
+    entropy: float
+    nearest: tuple[int, int]
+    distance: float
+    radius: float
+    spread: float
+    reconstruction: float
 
 
 class Step(NamedTuple):
@@ -27,6 +45,28 @@ class Step(NamedTuple):
     """Mean loss of the minibatches since the last report: reconstruction, or KL in nats per sample."""
     changed: Optional[float] = None
     """In "cluster": the fraction of labels that changed since the last refresh of P."""
+    diagnosis: Optional[Diagnosis] = None
+    """In "cluster": what this refresh finds."""
+
+    def as_dict(self) -> dict:
+        """All numbers by name, those of the diagnosis (or None for each) beside the others."""
+        found = dict.fromkeys(Diagnosis._fields) if self.diagnosis is None else self.diagnosis._asdict()
+        return {**{name: value for name, value in self._asdict().items() if name != "diagnosis"}, **found}
+
+
+class History(list):
+    """The reports of a run: a list of ``Step``."""
+
+    def to_frame(self):
+        """A pandas ``DataFrame``, a line for each report and a column for each number; ImportError without pandas.
+
+        >>> History([Step("finetune", 1, 2, 0.5)]).to_frame()[["phase", "loss"]]
+              phase  loss
+        0  finetune   0.5
+        """
+        import pandas
+
+        return pandas.DataFrame([step.as_dict() for step in self], columns=Step("", 0, 0, 0.0).as_dict())
 
 
 class TrainingError(ArithmeticError):
@@ -54,18 +94,29 @@ class Kept:
 
 
 def pack(history: Sequence[Step]) -> dict:
-    """Reports as a tree of words and one array, for a checkpoint."""
+    """Reports as a tree of words and two arrays, for a checkpoint."""
     phases = list(dict.fromkeys(step.phase for step in history))
     numbers = [[phases.index(step.phase), *step[1:4], np.nan if step.changed is None else step.changed]
                for step in history]
-    return {"phases": phases, "numbers": np.array(numbers, np.float64).reshape(-1, 5)}
+    found = [[*d.sizes, np.nan if d.kl_before is None else d.kl_before, *d[2:5], *d.nearest, *d[6:]]
+             for d in (step.diagnosis for step in history) if d is not None]
+    return {"phases": phases, "numbers": np.array(numbers, np.float64).reshape(-1, 5),
+            "diagnosed": [i for i, step in enumerate(history) if step.diagnosis is not None],
+            "diagnoses": np.array(found, np.float64).reshape(len(found), len(found[0]) if found else 0)}
 
 
-def unpack(packed: dict) -> list[Step]:
+def unpack(packed: dict) -> History:
     """The reports again."""
     phases = packed["phases"]
-    return [Step(phases[int(phase)], int(t), int(n), float(loss), None if np.isnan(changed) else float(changed))
-            for phase, t, n, loss, changed in packed["numbers"]]
+    history = History(
+        Step(phases[int(phase)], int(t), int(n), float(loss), None if np.isnan(changed) else float(changed))
+        for phase, t, n, loss, changed in packed["numbers"])
+    for i, row in zip(packed["diagnosed"], packed["diagnoses"].tolist(), strict=True):
+        *sizes, before, after, confidence, entropy, a, b, distance, radius, spread, reconstruction = row
+        history[i] = history[i]._replace(diagnosis=Diagnosis(
+            tuple(map(int, sizes)), None if np.isnan(before) else before, after, confidence, entropy, (int(a), int(b)),
+            distance, radius, spread, reconstruction))
+    return history
 
 
 @dataclass
@@ -87,7 +138,7 @@ class Place:
     """... and how many they are."""
     first: float = 0.0
     """The first minibatch's loss."""
-    batches: Optional[dict] = None
+    batches: Optional[Mapping[str, Any]] = None
     """The state of the minibatches' generator when the phase began."""
 
     def add(self, t, loss, nothing):

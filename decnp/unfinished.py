@@ -13,7 +13,7 @@ import signal
 import threading
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Iterator, Optional
+from typing import Any, Iterator, Optional
 
 from .checkpoint import Checkpoint
 from .datasets.files import write_aside
@@ -80,7 +80,7 @@ def stopped_by_signals(checkpoint: Optional[Checkpoint]) -> Iterator[None]:
     if checkpoint is None or threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = {}
+    before: dict[int, Any] = {}
 
     def stop(number, frame):
         checkpoint.stop()

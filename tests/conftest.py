@@ -58,7 +58,7 @@ def identical(a, b):
 def plain_clustering(X, autoencoder, mu, alpha, profile, batch_size=64, restart=True, update_encoder=True):
     """The authors' loop with P from the whole data, without a stop: theta, mu, and a (loss, labels) a refresh."""
     theta, mu, x = deepcopy(autoencoder.encoder_), mu.copy(), (X - autoencoder.shift_) * autoencoder.scale_
-    n, t, seek, seen = len(x), 0, 0, []
+    n, t, seek, seen, losses = len(x), 0, 0, [], []
     velocity = [0 * a for a in [mu, *arrays_of(theta)]]
     while True:
         q = equations.soft_assignment(mlp(theta, x)[-1], mu, alpha)

@@ -212,7 +212,7 @@ def test_files_that_are_no_checkpoints_are_refused(X, kept, tmp_path):
     with zipfile.ZipFile(kept, "w") as archive:
         for name, member in members.items():
             archive.writestr(name, member)
-    with pytest.raises(CheckpointError, match="is a checkpoint of another decnp: its format is 99, this one reads 1"):
+    with pytest.raises(CheckpointError, match="is a checkpoint of another decnp: its format is 99, this one reads 2"):
         dec(checkpoint=kept).resume(X)
 
 
@@ -263,7 +263,7 @@ def test_what_cannot_be_written_is_warned_of_and_the_last_good_one_stays(X, path
             raise OSError(error, os.strerror(error))
 
     with pytest.warns(RuntimeWarning, match=f"could not be written .{os.strerror(error)}.; the one before it stays"):
-        for step in dec(checkpoint=Full(path, every=0)).steps(X):
+        for _step in dec(checkpoint=Full(path, every=0)).steps(X):
             pass
     monkeypatch.undo()
     assert os.listdir(path.parent) == [path.name]  # nothing half written

@@ -113,10 +113,15 @@ def test_a_run_from_end_to_end(data):
     lines = out.splitlines()
     assert lines[0] == f"cluster sizes: {' '.join(map(str, record['cluster_sizes']))}"
     assert lines[1] == f"{record['n_iter']} steps: {record['stop_reason']}"
-    assert lines[2].split() == ["ACC", "NMI", "ARI"]
-    for line, name in zip(lines[3:], ("k-means start", "end")):
+    start, end = record["diagnostics"]["start"], record["diagnostics"]["end"]
+    assert lines[2].startswith(f"mean of max q {start['confidence']:.3f} -> {end['confidence']:.3f}, entropy of q ")
+    assert lines[3].startswith("nearest centroids: {} and {}, ".format(*end["nearest"]))
+    assert end["sizes"] == record["cluster_sizes"]
+    assert record["history"][-1]["confidence"] == end["confidence"] and record["history"][0]["confidence"] is None
+    assert lines[4].split() == ["ACC", "NMI", "ARI"]
+    for line, name in zip(lines[5:], ("k-means start", "end")):
         assert line == f"{name:>13}" + "".join(f"{value:8.4f}" for value in record["scores"][name].values())
-        assert len(line) == len(lines[2])
+        assert len(line) == len(lines[4])
     assert lines[-1] == "written to run/"
 
     with open("run/labels.npy", "rb") as file:  # and the same seed gives the same result, to the bit
@@ -166,25 +171,24 @@ def test_labels_may_come_with_the_data_and_never_change_the_result(data, says):
 
 
 def test_warnings_in_words(data, says):
-    status, out, err = says("fit", "x.npy", *QUICK, "--max-iter", "0", "-q")
-    assert status == 0 and re.fullmatch(r"decnp: warning: not converged: max_iter = 0 .*\n", err)
-    result = run._result
-    class Empty:
-        n_clusters, labels_, converged_, n_iter_, stop_reason_, random_state = 3, np.zeros(4, int), True, 1, "", 0
-        _profile, get_params = (lambda self, n: Profile()), (lambda self, deep: {})
-    assert result(Empty(), np.zeros((4, 2)), None)["warnings"] == ["2 of 3 clusters have no rows (number 1, 2)"]
+    status, out, err = says("fit", "x.npy", *QUICK, "--max-iter", "11", "--set", "kl_lr=0.5", "-q", "--out", "run")
+    assert status == 0 and re.search(r"decnp: warning: not converged: .* when all 11 steps were taken, .*\n", err)
+    record = json.loads(Path("run/run.json").read_text())
+    assert err == "".join(f"decnp: warning: {warning}\n" for warning in record["warnings"])
+    assert says("fit", "x.npy", *QUICK, "--max-iter", "0", "-q")[2] == ""  # none was asked for
 
 
 @pytest.mark.filterwarnings("default")  # here they must reach the command's own words
 def test_a_librarys_warning_is_a_sentence_too(data, says):
     status, out, err = says("fit", "x.npy", *QUICK, "--set", "init_std=0", "-q")
     assert status == 0 and "decnp: warning: Number of distinct clusters (1) found smaller than" in err
-    assert "Traceback" not in err and ".py" not in err and "decnp: warning: 2 of 3 clusters have no rows" in err
+    assert "Traceback" not in err and ".py" not in err and "decnp: warning: the autoencoder has collapsed" in err
 
 
 def test_many_clusters_are_wrapped_and_unknown_memory_is_left_out():
+    found = decnp.training.Diagnosis((100,) * 60, None, 0.1, 0.9, 0.3, (0, 1), 2.0, 1.0, 3.0, 0.25)._asdict()
     record = dict(cluster_sizes=[100] * 60, n_iter=3, stop_reason="done", scores=None, seconds={"total": 1.0},
-                  peak_memory_mb=None)
+                  peak_memory_mb=None, diagnostics=dict(start=found, end=found))
     lines = cli._in_words(record, None, False).splitlines()
     assert len(lines) > 4 and max(map(len, lines)) <= 100 and lines[-1] == "1.0 s"
 

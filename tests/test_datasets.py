@@ -474,4 +474,4 @@ def test_data_home_must_be_a_folder(places):
 
 def test_the_mirrors_and_sums_are_the_official_ones():
     assert len(mnist.MIRRORS) >= 2 and all(re.fullmatch(r"https://\S+/", url) for url in mnist.MIRRORS)
-    assert issubclass(DataError, ValueError) and Path(mnist.__file__).parents[2] / "data" == _files.CHECKOUT
+    assert issubclass(DataError, ValueError) and Path(mnist.__file__).resolve().parents[2] / "data" == _files.CHECKOUT

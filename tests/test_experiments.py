@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 from dataclasses import asdict, replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,7 +17,7 @@ from decnp.cli import main
 from decnp.cli_reproduce import NAMES
 from decnp.errors import UserError
 from decnp.experiments import data as data_room
-from decnp.experiments import figure2, figure6, methods, store, sweeps, table2, table3, words
+from decnp.experiments import figure2, figure6, methods, store, sweeps, table2, table3
 from decnp.experiments.cells import Cell, finished, run_cells
 from decnp.experiments.options import QUICK, Options, Plan
 from decnp.layers import arrays_of

@@ -74,8 +74,8 @@ def test_a_trained_model(runs, tmp_path, X, alpha, dtype):
               random_state=0).fit(X)
     dec.save(tmp_path / "model.decnp")
     model, x = load_model(tmp_path / "model.decnp"), X.astype(np.float32)
-    for given in (model, dec, tmp_path / "model.decnp", str(tmp_path / "model.decnp")):
-        z, q, label = runs(given)(x)
+    for what in (model, dec, tmp_path / "model.decnp", str(tmp_path / "model.decnp")):
+        z, q, label = runs(what)(x)
         assert_allclose(q, model.predict_proba(x), **CLOSE)
         assert_array_equal(label, model.predict(x))
         assert_allclose(z, model.transform(x), rtol=1e-5, atol=1e-5)

@@ -24,6 +24,7 @@ def asserts(code):
     return any(isinstance(statement, ast.Assert) for statement in ast.walk(ast.parse(code)))
 
 
+@pytest.mark.filterwarnings("error::decnp.TrainingWarning")
 @each_notebook
 def test_notebook_runs(path, monkeypatch):
     monkeypatch.setenv("MPLBACKEND", "agg")

@@ -380,7 +380,8 @@ def by_joblib(estimator):
     return joblib.load(file)
 
 
-OURS = ["decnp.autoencoder.StackedAutoencoder", "decnp.training.Step", "decnp.dec.DEC", "decnp.layers.Dense",
+OURS = ["decnp.autoencoder.StackedAutoencoder", "decnp.training.Step", "decnp.training.History",
+        "decnp.training.Diagnosis", "decnp.dec.DEC", "decnp.layers.Dense",
         "decnp.profiles.Profile"]
 
 

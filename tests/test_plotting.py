@@ -319,7 +319,7 @@ PICTURES = {
 
 
 def test_every_picture_draws_into_the_axes_it_is_given_or_into_its_own(tmp_path):
-    assert sorted(PICTURES) == sorted(plotting.__all__)
+    assert sorted([*PICTURES, "panels"]) == sorted(plotting.__all__)
     for name, draw in PICTURES.items():
         ax = Figure().add_subplot()
         assert draw(ax) is ax
@@ -328,6 +328,13 @@ def test_every_picture_draws_into_the_axes_it_is_given_or_into_its_own(tmp_path)
         own.figure.savefig(tmp_path / f"{name}.png", dpi=30)  # a warning (a glyph that the font lacks) is an error
         with pytest.raises(ValueError, match="^ax must be a matplotlib Axes or None; got 'left'$"):
             draw("left")
+
+
+def test_names_are_shown_as_they_are_and_not_as_formulas():
+    odd = ["$\\x$", "a_b"]
+    for ax in (confusion_matrix(odd, odd), embedding_scatter(np.eye(2), odd), cluster_columns(np.eye(2), odd, odd),
+               cluster_montage(np.eye(4)[:2], odd, [1, 2])):
+        ax.figure.canvas.draw()  # a formula that is none would be an error
 
 
 @pytest.mark.parametrize("call, sentence", [

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 __all__ = ["spectral_rotation"]
@@ -38,7 +40,7 @@ def spectral_rotation(F: np.ndarray, n_init: int, rng: np.random.Generator) -> t
     """
     length = np.linalg.norm(F, axis=1, keepdims=True)
     F = np.divide(F, length, out=np.zeros_like(F), where=length > 0)  # F~
-    best = None
+    best: Any = None
     for _ in range(n_init):
         labels, R, objective = _alternate(F, _start(F, int(rng.integers(len(F)))))
         if best is None or objective < best[2]:

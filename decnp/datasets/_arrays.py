@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import io
 import math
 import tokenize
 import warnings
 import zipfile
 import zlib
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 from numpy.lib import format as npy
@@ -21,7 +21,7 @@ CHUNK = 1 << 20  # bytes read at a time
 BROKEN_ZIP = (zipfile.BadZipFile, zlib.error, EOFError, KeyError, ValueError, NotImplementedError, RuntimeError)
 
 
-def read_npy(file: io.BufferedIOBase, size: int, name: str) -> np.ndarray:
+def read_npy(file: Any, size: int, name: str) -> np.ndarray:
     """The array in ``file``, an open .npy of ``size`` bytes. DataError, calling it ``name``, if it holds no other.
 
     Objects are refused, and memory is taken only for as many bytes as are there.
@@ -29,7 +29,7 @@ def read_npy(file: io.BufferedIOBase, size: int, name: str) -> np.ndarray:
     shape, fortran, dtype = npy_layout(file, size, name)
     n_bytes = math.prod(shape) * dtype.itemsize
     content = np.empty(n_bytes, np.uint8)
-    view, done = memoryview(content), 0
+    view, done = content.data, 0
     while done < n_bytes:
         count = file.readinto(view[done : done + CHUNK])
         if not count:

@@ -130,7 +130,8 @@ def _second_pass(paths, classes, vocabulary):
 
 def documents(path: Path, name: str, digest, tell=lambda length: None) -> Iterator[tuple[int, str]]:
     """(number, text) of each document in a token file, called ``name`` in errors; ``digest`` sees every byte."""
-    number, text = None, []
+    text: list[str] = []
+    number = None
     for at, line in enumerate(_lines(path, name, digest, tell), 1):
         if line.startswith(".I"):
             if number is not None:

@@ -8,6 +8,7 @@ import io
 import shlex
 from array import array
 from contextlib import contextmanager
+from typing import Any, Iterator, Optional
 
 import numpy as np
 
@@ -29,7 +30,9 @@ def read_csv_words(path, file=None, label_column=None):
 
     ``file``, if given, is read (as bytes) instead of the one at ``path``, which is then a name for messages.
     """
-    values, labels, width, label_at, names = array("d"), [], None, None, ()
+    values, labels, names = array("d"), [], ()
+    width: Optional[int] = None
+    label_at: Optional[int] = None
     with _text(path, file) as file:
         for line, cells in _cells(file):
             if width is None:
@@ -52,7 +55,7 @@ def read_csv_words(path, file=None, label_column=None):
             except ValueError:
                 text = names and len(values) < width and label_at is None  # in the first row: words, it seems
                 raise _bad_cell(path, line, cells, names if text else ()) from None
-    if not values:
+    if width is None or not values:
         raise DataError(f"{path} has {'a line of names and ' if names else ''}no rows")
     X = np.frombuffer(values).reshape(-1, width)  # (n, D), or (n, D + 1) with the labels' place
     if label_at is None:
@@ -80,7 +83,7 @@ def read_text_labels(path, n_samples, one_cell):
 @contextmanager
 def _text(path, file=None):
     """The file opened as text; what text should not have becomes a DataError."""
-    how = dict(newline="", encoding="utf-8-sig")
+    how: dict[str, Any] = dict(newline="", encoding="utf-8-sig")
     with open(path, **how) if file is None else io.TextIOWrapper(file, **how) as file:
         try:
             yield file
@@ -96,7 +99,7 @@ def _cells(file, spaces=True):
     delimiter = next((d for line in sample[::-1] for d in ";\t," if d in line), None)
     file.seek(0)
     if delimiter is None and spaces:
-        rows = enumerate(map(str.split, file), 1)
+        rows: Iterator[tuple[int, list[str]]] = enumerate(map(str.split, file), 1)
     else:
         reader = csv.reader(file, delimiter=delimiter or ",")
         rows = ((reader.line_num, cells) for cells in reader)

@@ -8,6 +8,7 @@ the orientation of each of the 511 x 511 pairs is worked out once, and then only
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 
@@ -150,7 +151,7 @@ def _orientations() -> np.ndarray:
 
 def _gradients(images):
     """Length (float64) and orientation (0..8) of the gradient at each pixel but the outermost, (n, H - 2, W - 2)."""
-    longest = None
+    longest: Any = None
     for channel in range(3):
         c = np.ascontiguousarray(images[..., channel], np.int32)
         dx, dy = c[:, 1:-1, 2:] - c[:, 1:-1, :-2], c[:, 2:, 1:-1] - c[:, :-2, 1:-1]

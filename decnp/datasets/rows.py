@@ -7,7 +7,7 @@ import shutil
 import sys
 import tempfile
 from pathlib import Path
-from typing import BinaryIO, Callable, Iterator, Optional
+from typing import Any, Callable, Iterator, Optional
 
 import numpy as np
 
@@ -90,7 +90,7 @@ def _in_memory(name, X):
     return Rows(name, X.shape, X.dtype, lambda start, stop: X[start:stop])
 
 
-def _npy(file: BinaryIO, name: str) -> Rows:
+def _npy(file: Any, name: str) -> Rows:
     """The rows of an open .npy. It is read, not mapped: a file that shrinks meanwhile is an error and no crash."""
     try:
         shape, fortran, dtype = npy_layout(file, os.fstat(file.fileno()).st_size, name)

@@ -56,8 +56,8 @@ def load(name: str, quick: bool = False, r_min: float | None = None, seed: int =
     if r_min is not None:
         X, y = make_imbalanced(X, y, r_min, random_state=seed)
     cut = len(X) * 6 // 7
-    rows = {"all": slice(None), "train": slice(cut), "validation": slice(cut, None)}[part]
-    X, y = X[rows], y[rows]
+    split = {"all": slice(None), "train": slice(cut), "validation": slice(cut, None)}[part]
+    X, y = X[split], y[split]
     return Data(X, y, n_clusters(name), fingerprint(X))
 
 

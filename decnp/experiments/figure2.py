@@ -69,16 +69,14 @@ def in_words(gathered: dict) -> str:
 
 def draw(result: dict):
     """A panel for each data set; the paper's curves are thin."""
-    from matplotlib.figure import Figure
-
-    from ..plotting import settings_curves
+    from ..plotting import panels, settings_curves
 
     names = list(dict.fromkeys(row["data"] for row in result["rows"]))
-    figure = Figure(figsize=(7 * len(names), 5), layout="constrained")
-    for name, ax in zip(names, figure.subplots(1, len(names), squeeze=False)[0]):
+    axes = panels(1, len(names), 7 * len(names), 5)
+    for name, ax in zip(names, axes):
         rows = [row for row in result["rows"] if row["data"] == name]
         settings_curves(
             {row["method"]: [float("nan") if value is None else value for value in row["curve"]] for row in rows},
             ax, paper={row["method"]: row["paper"] for row in rows if row["paper"]})
         ax.set_title(name)
-    return figure
+    return axes[0].figure

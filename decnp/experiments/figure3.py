@@ -51,21 +51,20 @@ def in_words(gathered: dict) -> str:
     """The classes of the ten, the nearest one first."""
     return table([["data", "points", "classes of the ten nearest to the centre"]] + [
         [row["data"], str(cluster["size"]), " ".join(map(str, cluster["classes"]))]
-        for row in gathered["rows"] for cluster in row["clusters"]]) + "\nThe paper has them as pictures." + missing(gathered)
+        for row in gathered["rows"] for cluster in row["clusters"]
+    ]) + "\nThe paper has them as pictures." + missing(gathered)
 
 
 def draw(result: dict):
     """A panel for each data set, a row of images for each cluster."""
-    from matplotlib.figure import Figure
+    from ..plotting import cluster_montage, panels
 
-    from ..plotting import cluster_montage
-
-    figure = Figure(figsize=(6 * len(result["rows"]), 6), layout="constrained")
-    for row, ax in zip(result["rows"], figure.subplots(1, len(result["rows"]), squeeze=False)[0]):
+    axes = panels(1, len(result["rows"]), 6 * len(result["rows"]), 6)
+    for row, ax in zip(result["rows"], axes):
         rows = np.concatenate([cluster["rows"] for cluster in row["clusters"]]).astype(int)
         labels = np.concatenate([[j] * len(cluster["rows"]) for j, cluster in enumerate(row["clusters"])]).astype(int)
         distances = np.concatenate([cluster["distances"] for cluster in row["clusters"]])
         pictures = images(row["spec"], rows)
         cluster_montage(pictures.reshape(len(rows), -1), labels, -distances, ax, image_shape=pictures.shape[1:])
         ax.set_title(row["data"])
-    return figure
+    return axes[0].figure

@@ -21,7 +21,7 @@ SEEDS = (0,)
 EPOCHS = (0, 3, 6, 9, 12)
 SHOWN = 500  # "a random subset of MNIST", whose size the paper does not say
 
-PAPER = {"epochs": [0, 10, 20, 37], "ACC": [0.80, 0.839, 0.842, 0.8433]}  # read off the curve (f)
+PAPER: dict[str, list] = {"epochs": [0, 10, 20, 37], "ACC": [0.80, 0.839, 0.842, 0.8433]}  # read off the curve (f)
 
 
 def trajectory(folder: Path, data: dict, network: dict, update_interval: int) -> dict:
@@ -74,18 +74,16 @@ def in_words(gathered: dict) -> str:
 
 def draw(result: dict):
     """Panels (a) to (e), coloured by class, and the curve (f)."""
-    from matplotlib.figure import Figure
-
-    from ..plotting import accuracy_curve, embedding_scatter
+    from ..plotting import accuracy_curve, embedding_scatter, panels
 
     row = result["rows"][0]
     ours = result["cells"][row["cell"]]["result"]
-    figure = Figure(figsize=(15, 9), layout="constrained")
-    axes = figure.subplots(2, 3).ravel()
+    axes = panels(2, 3, 15, 9)
     for panel, ax in zip(ours["panels"], axes):
         embedding_scatter(panel["points"], ours["classes"], ax)  # t-SNE's points, turned at most
         ax.set(xlabel="", ylabel="", xticks=[], yticks=[], title=f"epoch {panel['epoch']}")
     for ax in axes[len(ours["panels"]) : 5]:
         ax.set_axis_off()
-    accuracy_curve(*zip(*ours["curve"]), axes[5], paper=tuple(PAPER.values()))
-    return figure
+    epochs, accuracy = zip(*ours["curve"])
+    accuracy_curve(epochs, accuracy, axes[5], paper=(PAPER["epochs"], PAPER["ACC"]))
+    return axes[0].figure

@@ -88,7 +88,8 @@ class Plan:
 
         Returns the whole name.
         """
-        data_sum, before = load(**data).fingerprint, ()
+        data_sum = load(**data).fingerprint
+        before: tuple[Cell, ...] = ()
         network = recipe.get("network") or recipe.get("features")
         shared = {"data": data, "network": network, "data_sum": data_sum}
         where = " ".join(str(value) for key, value in data.items() if key not in ("quick", "seed"))

@@ -37,7 +37,7 @@ def add(plan: Plan, method: str, data: dict, seed: int, setting=None, ae: bool =
     if method.startswith("DEC"):
         return plan.add(f"{method}, lambda {setting}, seed {seed}", methods.dec, data, ("autoencoder",),
                         network=network, update_interval=setting, update_encoder=method == "DEC")
-    needs = ("autoencoder",) if ae else ()
+    needs: tuple[str, ...] = ("autoencoder",) if ae else ()
     name = f"AE+{method}" if ae else method
     if method == "k-means":  # on one code its runs differ by ``setting``
         run = seed if setting is None else setting

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Callable, Iterator, NamedTuple, Optional
 
 import numpy as np
@@ -49,8 +50,8 @@ class Problem(NamedTuple):
     q: np.ndarray
     g: np.ndarray
     x: np.ndarray
-    theta: list
-    masks: list
+    theta: list[Dense]
+    masks: list[np.ndarray]
     n_encoder: int
 
 
@@ -70,9 +71,9 @@ def draw(rng: np.random.Generator, n: int, k: int, d: int, alpha: float, dtype) 
         if _distance_to_a_kink(theta, x, masks) > KINK and _distance_to_a_kink(theta, x, None) > KINK:
             break
     g = rng.normal(size=(n, k))
-    cast = [a.astype(dtype) for a in (z, mu, p, q, g, x)]
-    return Problem(alpha, *cast, [Dense(W.astype(dtype), b.astype(dtype), act) for W, b, act in theta],
-                   [m.astype(dtype) for m in masks], len(acts))
+    z, mu, p, q, g, x = (a.astype(dtype) for a in (z, mu, p, q, g, x))
+    return Problem(alpha, z, mu, p, q, g, x, [Dense(W.astype(dtype), b.astype(dtype), act) for W, b, act in theta],
+                   [m.astype(dtype) for m in masks if m is not None], len(acts))
 
 
 def _distance_to_a_kink(theta, x, masks) -> float:
@@ -82,10 +83,10 @@ def _distance_to_a_kink(theta, x, masks) -> float:
     return min(float(np.abs(a).min()) for a in seen)
 
 
-def cases(problem: Problem) -> Iterator[Callable[[], Case]]:
-    """The rows, in the paper's order; each is a function to call, since what we compute may raise."""
+def cases(problem: Problem) -> Iterator[tuple[str, Callable[[], Case]]]:
+    """The rows, in the paper's order: what each is, and a function to call, since what we compute may raise."""
     for build in (_eq1, _eq2, _eq3, _eq4, _eq5, _dense, _relu, _squared_error, _dropout, _autoencoder, _dec_step):
-        yield build.__doc__, lambda build=build: build(problem, build.__doc__)
+        yield str(build.__doc__), partial(build, problem, str(build.__doc__))
 
 
 def _kernels():
@@ -169,7 +170,7 @@ def _kl_gradient(pr, row, name, place) -> Case:
 
     return Case(
         row, [(z, mu)[place]], [], [getattr(equations, name)(pr.z, pr.mu, pr.p, pr.alpha)],
-        lambda x: equations.kl_divergence(p, equations.soft_assignment(*both(x), pr.alpha)), define,
+        lambda x: equations.kl_divergence(p, equations.soft_assignment(both(x)[0], both(x)[1], pr.alpha)), define,
         [getattr(naive, name)(z, mu, p, pr.alpha)], [getattr(_kernels(), name)(pr.z, pr.mu, pr.p, pr.alpha)],
     )
 
@@ -293,7 +294,7 @@ def _naive_network(arrays, acts, x, masks, loss_and_grad, with_output=False) -> 
         h = naive.relu(a) if act == "relu" else a
         tape.append((seen, W, act, mask, h))
     loss, g = loss_and_grad(h)
-    grads = []
+    grads: list[np.ndarray] = []
     for seen, W, act, mask, out in reversed(tape):
         g = naive.relu_vjp(g, out) if act == "relu" else g
         g, g_W, g_b = naive.dense_vjp(g, seen, W)

@@ -6,7 +6,7 @@ Nothing of ours is imported: any scalar function of an array will do.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Callable, Union
+from typing import Any, Callable, Union
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -60,7 +60,7 @@ def complex_step(fun: Scalar, x: ArrayLike, h: float = 1e-30) -> np.ndarray:
     return gradient
 
 
-def central_difference(fun: Scalar, x: ArrayLike, h: float = 1e-6) -> np.ndarray:
+def central_difference(fun: Callable[[np.ndarray], Any], x: ArrayLike, h: float = 1e-6) -> np.ndarray:
     """The gradient of a scalar function by central differences: good to about ten digits at best.
 
         df/dx_t = (f(x + h_t e_t) - f(x - h_t e_t)) / (2 h_t),    h_t = h max(1, |x_t|)
@@ -83,7 +83,7 @@ def central_difference(fun: Scalar, x: ArrayLike, h: float = 1e-6) -> np.ndarray
     x = np.array(x, np.float64)
     gradient = np.empty(x.shape)
     for t in np.ndindex(x.shape):
-        kept, step = x[t], h * max(1.0, abs(x[t]))
+        kept, step = x[t], h * max(1.0, abs(float(x[t])))
         high, low = kept + step, kept - step
         x[t] = high
         above = float(fun(x))

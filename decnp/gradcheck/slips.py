@@ -6,7 +6,7 @@ Every function here is wrong on purpose, but for the entry "". A slip's name is 
 from __future__ import annotations
 
 from itertools import product
-from typing import Callable, Iterator
+from typing import Any, Callable, Iterator
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from ..equations import kl_divergence, soft_assignment, target_distribution
 
 __all__ = ["soft_assignment_slips", "kl_divergence_slips", "target_distribution_slips", "gradient_slips"]
 
-Slips = Iterator[tuple[str, Callable[..., np.ndarray]]]
+Slips = Iterator[tuple[str, Callable[..., Any]]]
 
 IGNORED = "alpha is ignored: this is the formula for alpha = 1"
 BRACKET = "a bracket is missing in the exponent -(alpha + 1) / 2: "

@@ -107,7 +107,7 @@ def _errors(build: Callable[[], Case], columns: Sequence[str]) -> dict[str, floa
 def _judged(column: str, case: Case) -> list:
     """What a judge says to our values and gradients; None where it has no say."""
     if column in ("loops", "kernels"):
-        return case.naive if column == "loops" else case.kernel
+        return case.naive if column == "loops" else case.kernel or []
     if column in JUDGES:
         values, grads = JUDGES[column](case.define, case.x)
         return [*values, *grads]

@@ -14,6 +14,7 @@ try:
 except ImportError as error:
     raise ImportError('pictures need matplotlib: pip install "decnp[plot]"') from error
 
+from ._canvas import panels
 from .clusters import cluster_montage, confusion_matrix, embedding_scatter
 from .columns import cluster_columns
 from .curves import accuracy_curve, choosing_k, label_changes, learning_curves, settings_curves
@@ -22,5 +23,5 @@ from .network import network_diagram
 
 __all__ = [
     "accuracy_curve", "choosing_k", "cluster_columns", "cluster_montage", "confusion_matrix", "embedding_scatter",
-    "gradient_against_q", "label_changes", "learning_curves", "network_diagram", "settings_curves",
+    "gradient_against_q", "label_changes", "learning_curves", "network_diagram", "panels", "settings_curves",
 ]

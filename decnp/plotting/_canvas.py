@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-__all__ = ["BLUE", "CLUSTER_COLOURS", "GREY", "LINE_COLOURS", "RED", "TEXT", "axes", "images_of", "names", "numbers",
+__all__ = ["BLUE", "CLUSTER_COLOURS", "GREY", "LINE_COLOURS", "RED", "TEXT", "axes", "images_of", "names", "numbers", "panels",
            "style"]
 
 TEXT = 13  # points; for a figure about 7 inches wide, readable from the back of a room
@@ -26,6 +26,11 @@ def axes(ax: Optional[Axes], width: float, height: float) -> Axes:
     if not isinstance(ax, Axes):
         raise ValueError(f"ax must be a matplotlib Axes or None; got {ax!r}")
     return ax
+
+
+def panels(rows: int, columns: int, width: float, height: float) -> list[Axes]:
+    """A figure of this size in inches with an ``Axes`` for each panel: the first row from left to right, then the next."""
+    return list(Figure(figsize=(width, height), layout="constrained").subplots(rows, columns, squeeze=False).ravel())
 
 
 def style(ax: Axes, xlabel: str, ylabel: str, grid: bool = True) -> None:

@@ -54,7 +54,7 @@ def cluster_montage(
     h, w = images.shape[1] + GAP, images.shape[2] + GAP
     ax = axes(ax, 8, min(20.0, 0.9 + 7.2 * len(clusters) * h / (n * w)))
     ax.imshow(sheet, cmap="gray", interpolation="nearest")
-    ax.set_yticks(np.arange(len(clusters)) * h + (h - GAP) / 2 - 0.5, clusters)
+    ax.set_yticks(np.arange(len(clusters)) * h + (h - GAP) / 2 - 0.5, clusters, parse_math=False)
     ax.set_xticks([])
     style(ax, f"the {'least' if least else 'most'} typical first", "cluster", grid=False)
     ax.tick_params(length=0)
@@ -121,8 +121,9 @@ def embedding_scatter(
     if method == "pca":
         points, shares = _principal(z)
         points = points[drawn]
-        style(ax, *(f"{which} principal direction ({share:.0%} of the variance)"
-                    for which, share in zip(("first", "second"), shares)))
+        first, second = (f"{which} principal direction ({share:.0%} of the variance)"
+                         for which, share in zip(("first", "second"), shares))
+        style(ax, first, second)
         ax.set_aspect("equal", adjustable="datalim")  # a direction without variance looks like one
     else:
         points = _tsne(z[drawn], random_state)
@@ -130,11 +131,12 @@ def embedding_scatter(
         ax.set_xticks([]), ax.set_yticks([])
     for j, cluster in enumerate(clusters):
         own = points[labels[drawn] == cluster]
-        ax.scatter(*own.T, s=12, color=CLUSTER_COLOURS[j % len(CLUSTER_COLOURS)], linewidths=0, alpha=0.7,
+        ax.scatter(own[:, 0], own[:, 1], s=12, color=CLUSTER_COLOURS[j % len(CLUSTER_COLOURS)], linewidths=0, alpha=0.7,
                    marker=MARKERS[j // len(CLUSTER_COLOURS) % len(MARKERS)], label=str(cluster), rasterized=True)
         if len(own) and len(clusters) <= MOST:
-            ax.text(*np.median(own, axis=0), str(cluster), fontsize=TEXT + 1, weight="bold", ha="center", va="center",
-                    bbox=dict(boxstyle="round,pad=0.2", facecolor="white", edgecolor=GREY, alpha=0.85))
+            x, y = np.median(own, axis=0)
+            ax.text(x, y, str(cluster), fontsize=TEXT + 1, weight="bold", ha="center", va="center",
+                    parse_math=False, bbox=dict(boxstyle="round,pad=0.2", facecolor="white", edgecolor=GREY, alpha=0.85))
     return ax
 
 
@@ -182,8 +184,8 @@ def confusion_matrix(y: Any, labels: Any, ax: Optional[Axes] = None) -> Axes:
     shares = table / table.sum(axis=1, keepdims=True)
     ax = axes(ax, 7.4, 6.2)
     ax.imshow(shares, cmap="Blues", vmin=0, vmax=1, aspect="auto")
-    ax.set_xticks(range(len(columns)), clusters[columns])
-    ax.set_yticks(range(len(rows)), classes[rows])
+    ax.set_xticks(range(len(columns)), clusters[columns], parse_math=False)
+    ax.set_yticks(range(len(rows)), classes[rows], parse_math=False)
     style(ax, "cluster", "class", grid=False)
     ax.set_title(f"ACC {cluster_accuracy(y, labels):.2%}", fontsize=TEXT)
     size = TEXT - 3 if max(table.shape) <= 12 else TEXT - 6

@@ -51,8 +51,9 @@ def cluster_columns(
     image = ax.imshow(far[drawn], cmap="PuOr_r", vmin=-LIMIT, vmax=LIMIT, aspect="auto")
     bar = ax.figure.colorbar(image, ax=ax, label="standard deviations from the mean", extend="both")
     bar.ax.tick_params(labelsize=TEXT - 3)
-    ax.set_xticks(range(len(clusters)), clusters)
-    ax.set_yticks(range(len(drawn)), [name if len(name) <= 30 else f"{name[:29]}…" for name in called[drawn].tolist()])
+    ax.set_xticks(range(len(clusters)), clusters, parse_math=False)
+    short = [name if len(name) <= 30 else f"{name[:29]}…" for name in called[drawn].tolist()]
+    ax.set_yticks(range(len(drawn)), short, parse_math=False)
     style(ax, "cluster", "" if columns is not None else "column", grid=False)
     if len(clusters) <= WITH_NUMBERS:
         for (i, j), value in np.ndenumerate(far[drawn]):

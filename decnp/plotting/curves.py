@@ -14,8 +14,8 @@ from ._canvas import BLUE, GREY, LINE_COLOURS, RED, TEXT, axes, numbers, style
 
 __all__ = ["accuracy_curve", "choosing_k", "label_changes", "learning_curves", "settings_curves"]
 
-PAPER = dict(linestyle="--", linewidth=1.2, marker="")  # the paper's values: thin and dashed
-OURS = dict(linewidth=2.2, marker="o", markersize=5)
+PAPER: dict[str, Any] = dict(linestyle="--", linewidth=1.2, marker="")  # the paper's values: thin and dashed
+OURS: dict[str, Any] = dict(linewidth=2.2, marker="o", markersize=5)
 NAMES = {"finetune": "end to end", "cluster": "clustering"}
 
 
@@ -147,8 +147,8 @@ def accuracy_curve(
     2
     """
     ax = axes(ax, 7, 4.2)
-    epochs = numbers("epochs", epochs)
-    ax.plot(epochs, numbers("accuracy", accuracy, len(epochs)), color=BLUE, label="decnp", **OURS)
+    x = numbers("epochs", epochs)
+    ax.plot(x, numbers("accuracy", accuracy, len(x)), color=BLUE, label="decnp", **OURS)
     if paper is not None:
         paper_epochs = numbers("the paper's epochs", paper[0])
         ax.plot(paper_epochs, numbers("the paper's accuracy", paper[1], len(paper_epochs)), color=GREY, **PAPER)
@@ -191,7 +191,8 @@ class Plain(Formatter):
     """A tick as it is said, 0.05 and not 5e-2; on a long axis only those that begin with 1, 2 or 5."""
 
     def __call__(self, y, pos=None):
-        low, high = self.axis.get_view_interval()
+        axis: Any = self.axis
+        low, high = axis.get_view_interval()
         return f"{y:.4g}" if high < 3 * low or f"{y:e}"[:3] in ("0.0", "1.0", "2.0", "5.0") else ""
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+from typing import Any
 
 import matplotlib
 from matplotlib.axes import Axes
@@ -16,10 +17,11 @@ DPI = 144  # sharp on a projector, and on a screen with small pixels
 def data_uri(ax: Axes) -> str:
     """The figure of ``ax`` as the text of a ``data:`` address. The same picture gives the same text."""
     kinds = {}
+    figure: Any = ax.figure
     with matplotlib.rc_context({"svg.hashsalt": "decnp"}):  # or the names inside an SVG would be drawn by lot
         for mime, kind, without in (("svg+xml", "svg", {"Date": None}), ("png", "png", {"Software": None})):
             file = io.BytesIO()
-            ax.figure.savefig(file, format=kind, dpi=DPI, metadata=without)
+            figure.savefig(file, format=kind, dpi=DPI, metadata=without)
             kinds[mime] = file.getvalue()
     mime, content = min(kinds.items(), key=lambda kind: len(kind[1]))
     return f"data:image/{mime};base64,{base64.b64encode(content).decode()}"

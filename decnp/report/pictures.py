@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import warnings
-from typing import Callable, NamedTuple
+from typing import TYPE_CHECKING, Callable, NamedTuple
 
 from .. import plotting
 from ..plotting.embed import data_uri
 from .folder import Finished
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 __all__ = ["Picture", "pictures"]
 

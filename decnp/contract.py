@@ -1,0 +1,33 @@
+"""What DEC and the stacked autoencoder have in common as scikit-learn estimators."""
+
+from __future__ import annotations
+
+from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils import ClassifierTags
+
+__all__ = ["NetworkMixin", "TrainingWarning"]
+
+
+class TrainingWarning(ConvergenceWarning):
+    """Training ended, and there is something about its end that a user should know; the message says what."""
+
+
+class NetworkMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
+    """Dense and sparse X, float32 that stays float32, and no weights of samples. Name it before all other bases."""
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        if hasattr(self, "predict_proba"):  # scikit-learn's checks of sparse input read these of whatever has that
+            tags.classifier_tags = ClassifierTags()
+        return tags
+
+    def _refuse(self, others: dict) -> None:
+        """TypeError for what ``fit`` was given beside X and y."""
+        if "sample_weight" in others:
+            raise TypeError(f"{type(self).__name__} takes no sample_weight: every row counts once, in the "
+                            "reconstruction loss as in Eqs. 2 and 3; give a row twice where it is to count twice")
+        if others:
+            raise TypeError(f"{type(self).__name__}.fit takes X and y only; got {', '.join(others)}")
