@@ -19,7 +19,7 @@ from .errors import UserError
 
 __all__ = ["build_parser", "main"]
 
-NOT_IN_SUMMARY = ("history", "profile", "parameters", "versions", "machine", "threads")
+NOT_IN_SUMMARY = ("history", "columns", "profile", "parameters", "versions", "machine", "threads")
 
 
 def build_parser() -> argparse.ArgumentParser:

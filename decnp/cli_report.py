@@ -11,7 +11,7 @@ __all__ = ["add_report"]
 def add_report(commands) -> None:
     """Adds the command to argparse's subparsers; nothing heavy is imported for it."""
     report = commands.add_parser(
-        "report", help="write a finished run as an HTML page with pictures", formatter_class=RawDescriptionHelpFormatter,
+        "report", help="write a finished run as a page with pictures", formatter_class=RawDescriptionHelpFormatter,
         description="One page, DIR/report.html, from a run of decnp fit --out DIR: its facts, cluster sizes, images,\n"
                     "embedding, learning curves, scores where labels are known, and how to use the model. It needs no\n"
                     'network and no other file. Needs matplotlib: pip install "decnp[plot]".',

@@ -1,4 +1,4 @@
-"""What a table with named columns may have that does k-means and DEC no good; said before training, and in the report."""
+"""What a table with named columns may have that does a clustering no good; said before training, and in the report."""
 
 from __future__ import annotations
 
@@ -33,6 +33,6 @@ def doubts(X: np.ndarray, names: Sequence[str]) -> list[str]:
         low, high = few[spread[few].argmin()], spread.argmax()
         if spread[high] > RATIO * spread[low] and not all(name.isdecimal() for name in names):
             found.append(f"the columns differ much in scale: the standard deviation of {names[high]!r} is "
-                         f"{spread[high]:.3g}, that of {names[low]!r} {spread[low]:.3g}; the large ones decide alone, so "
-                         "standardise the columns first if they have different units")
+                         f"{spread[high]:.3g}, that of {names[low]!r} {spread[low]:.3g}; the large ones decide alone, "
+                         "so standardise the columns first if they have different units")
     return found

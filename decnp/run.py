@@ -71,7 +71,7 @@ def fit_command(args, argv: list[str], note: Callable[[str], None], watch: Calla
             raise UserError("--report needs --out DIR, the folder that takes report.html")
         check_pictures()
     with _output_folder(args) as out:
-        X, y, model, rows, found = _prepare(args, note)
+        X, y, columns, model, rows, found = _prepare(args, note)
         if out and not args.begun:
             begin(out, argv)
         with threadpool_limits(args.threads, "blas") if args.threads else nullcontext():
@@ -80,6 +80,7 @@ def fit_command(args, argv: list[str], note: Callable[[str], None], watch: Calla
                 "command": shlex.join(["decnp", *argv]),
                 "source": {"name": args.source, "n_samples": len(X), "n_features": X.shape[1], "labels": args.labels,
                            "label_column": args.label_column, "folder": os.getcwd(), "doubts": found},
+                "columns": list(columns),
                 **_result(model, X, y),
                 "seconds": {**timings, "total": round(sum(timings.values()), 2)},
                 "peak_memory_mb": _peak_memory(),
@@ -101,8 +102,8 @@ def fit_command(args, argv: list[str], note: Callable[[str], None], watch: Calla
 
 
 def _prepare(args, note):
-    """X (n, D), the labels (n,) or None, the unfitted model, all checked; the autoencoder's rows, or None for those of
-    X; and the doubts about X."""
+    """X (n, D), the labels (n,) or None, the names of X's columns, the unfitted model, all checked; the autoencoder's
+    rows, or None for those of X; and the doubts about X."""
     known = SOURCES.get(args.source)
     try:
         if known and args.label_column is not None:
@@ -134,14 +135,15 @@ def _prepare(args, note):
     found = doubts(X, names)
     for doubt in found:
         note(f"warning: {doubt}")
-    return X, y, model, rows, found
+    return X, y, names, model, rows, found
 
 
 def _check_labels(args):
     """--labels beside --label-column, or with the name of a column."""
     if args.label_column is not None:
         raise UserError("--labels FILE and --label-column NAME both say where the labels are: take one")
-    if args.source.lower().endswith(".csv") and not os.path.splitext(args.labels)[1] and not os.path.exists(args.labels):
+    a_name = not os.path.splitext(args.labels)[1] and not os.path.exists(args.labels)
+    if a_name and args.source.lower().endswith(".csv"):
         raise UserError(f"--labels takes a file, and none is called {args.labels}; for a column of {args.source}, "
                         f"say --label-column {shlex.quote(args.labels)}")
 

@@ -14,13 +14,15 @@ from decnp.doubts import doubts
 @pytest.fixture
 def table(data):  # noqa: F811
     """my.csv, with a header and a column of words."""
-    rows = [",".join([*map(str, row), "ab"[row[0] > 0]]) for row in blobs(40, n_features=3, spread=0.3).round(3).tolist()]
+    X = blobs(40, n_features=3, spread=0.3).round(3).tolist()
+    rows = [",".join([*map(str, row), "ab"[row[0] > 0]]) for row in X]
     Path("my.csv").write_text("\n".join(["width,height,weight,kind", *rows]))
 
 
 @pytest.mark.parametrize("words, sentence", [
     ([], "my.csv, line 2, column 4: 'a' is not a number; if 'kind' holds the labels, say --label-column kind"),
-    (["--labels", "kind"], "--labels takes a file, and none is called kind; for a column of my.csv, say --label-column kind"),
+    (["--labels", "kind"],
+     "--labels takes a file, and none is called kind; for a column of my.csv, say --label-column kind"),
     (["--labels", "kind.csv"], "no such file: kind.csv"),
     (["--label-column", "kinds"], "my.csv has no column called 'kinds'; did you mean 'kind'?"),
     (["--label-column", "colour"],
@@ -59,8 +61,8 @@ def test_doubts_about_a_table():
     assert doubts(X, ()) == []
     X[:, 1] *= 1000
     scale, = doubts(X[:, :2], ("height", "income"))
-    assert scale.startswith(f"the columns differ much in scale: the standard deviation of 'income' is {X[:, 1].std():.3g}, "
-                            f"that of 'height' {X[:, 0].std():.3g}")
+    assert scale.startswith("the columns differ much in scale: the standard deviation of 'income' is "
+                            f"{X[:, 1].std():.3g}, that of 'height' {X[:, 0].std():.3g}")
     assert doubts(X[:, :2], ("0", "1")) == []  # pixels, it seems
     assert doubts(np.c_[X[:, 0], np.ones(30)], ("a", "b")) == []  # a column that never changes has no scale
     assert doubts(X[:, :2] * [99e-3, 1], ("a", "b")) != [] and doubts(X[:, :2] * [99, 1], ("a", "b")) == []

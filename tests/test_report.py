@@ -92,6 +92,7 @@ def test_from_a_table_with_a_header_and_labels_to_the_report(newcomer):
                                 "label_column": "species", "folder": str(folder), "doubts": []}
     page = Page((folder / "run/report.html").read_text(encoding="utf-8"))
     assert f"{TABLE}, in 3 clusters" in page.text and "60 rows of 64 columns" in page.text
+    assert "profile fast, changed by --set, seed 0." in page.text
     for name, scores in record["scores"].items():
         for value in scores.values():
             assert f"{100 * value:.2f} %" in page.text, name
@@ -152,19 +153,19 @@ def test_decnp_report_makes_the_same_page_from_the_folder(run):
 
 def titles(run, monkeypatch, **kwargs):
     """The pictures of a page by title, with the arguments that they are drawn from; nothing is drawn."""
-    calls = {}
+    calls, network_diagram = {}, plotting.network_diagram
 
     def drawn(name):
         def draw(*args, **kwargs):
             calls[name] = args, kwargs
-            return plotting.network_diagram([2, 1])
+            return network_diagram([2, 1])
         return draw
-    for name in ("cluster_montage", "embedding_scatter", "confusion_matrix", "learning_curves", "label_changes"):
+    for name in plotting.__all__:
         monkeypatch.setattr(plotting, name, drawn(name))
     monkeypatch.setattr("decnp.report.pictures.data_uri", lambda ax: "data:,")
     page = Page(write_report(run, **kwargs).read_text(encoding="utf-8"))
-    return re.findall(r"What the clusters are|The embedding z|Clusters and classes|Where it is least sure", page.text), (
-        calls), page.text
+    seen = re.findall(r"What the clusters are|The embedding z|Clusters and classes|Where it is least sure", page.text)
+    return seen, calls, page.text
 
 
 def test_the_pictures_are_of_this_run(newcomer, run, monkeypatch):
@@ -186,7 +187,10 @@ def test_the_pictures_are_of_this_run(newcomer, run, monkeypatch):
 
 def test_tsne_and_image_shapes_as_asked_for(run, monkeypatch, says):  # noqa: F811
     seen, calls, _ = titles(run, monkeypatch, tsne=True, image_shape=None)
-    assert seen == ["The embedding z", "Clusters and classes"] and calls["embedding_scatter"][1]["method"] == "tsne"
+    assert seen == ["What the clusters are", "The embedding z", "Clusters and classes"]
+    assert calls["embedding_scatter"][1]["method"] == "tsne" and "cluster_montage" not in calls
+    _, labels, columns = calls["cluster_columns"][0]  # no images: a table
+    assert columns == [f"p{j}" for j in range(64)] and len(labels) == 60
     asked = []
     monkeypatch.setattr("decnp.report.write_report", lambda *args: asked.append(args) or "there")
     for words in ([], ["--tsne", "--image-shape", "4,16"], ["--image-shape", "none"], ["--image-shape", "8,8,3"]):
@@ -236,7 +240,7 @@ def test_without_the_data_the_page_says_so(run, monkeypatch):
     os.rename(TABLE, "elsewhere.csv")
     seen, _, text = titles(run, monkeypatch)
     assert seen == ["The embedding z"]
-    assert f"The data could not be read again, so what needs them is left out: no such file: {Path.cwd() / TABLE}." in text
+    assert f"could not be read again, so what needs them is left out: no such file: {Path.cwd() / TABLE}." in text
     assert "DEC, at the end" in text  # the scores are those of the run
 
 
@@ -285,12 +289,12 @@ def test_without_labels_the_page_looks_for_no_accuracy(run, sketched):
 
 def test_notes_in_words(run, sketched):
     def spoil(record):
-        record.update(warnings=["1 of 3 clusters have no rows (number <2>)", "not converged: slow"], converged=False)
+        record.update(warnings=["1 of 3 clusters have no rows (number <b>2</b>)", "not converged: slow"], converged=False)
         record["source"]["doubts"] = ["a & b"]
         record["seconds"]["total"] = 600.0
     change(spoil)
     text = Page(write_report(run).read_text(encoding="utf-8")).text
-    for sentence in ("1 of 3 clusters have no rows (number <2>).", "Not converged: slow.", "A larger --max-iter",
+    for sentence in ("1 of 3 clusters have no rows (number <b>2</b>).", "Not converged: slow.", "A larger --max-iter",
                      "Of the data: a & b.", "10.0 min"):
         assert sentence in text
     change(lambda record: (record.update(warnings=[], converged=True), record["source"].update(doubts=[])))
@@ -323,6 +327,7 @@ def test_folders_that_hold_no_finished_run(run, refused_report):
     (lambda r: r.update(n_clusters=4), "the files in run do not fit together: labels (60,), embedding (60, 2), "
                                        "centroids (3, 2), and run.json says 60 rows in 4 clusters"),
     (lambda r: r.update(source="x"), "source in it is 'x'"),
+    (lambda r: r.update(columns=["a"]), "columns in it is ['a']"),
     (lambda r: r["source"].update(name=3), "source.name in it is 3"),
     (lambda r: r["seconds"].update(total=float("nan")), "seconds.total in it is nan"),
     (lambda r: r["parameters"].update(hidden_layer_sizes=None), "parameters.hidden_layer_sizes in it is None"),
@@ -373,8 +378,16 @@ def test_fit_with_a_report_needs_a_folder_and_replaces_an_earlier_one(data, refu
     Path("mine").mkdir()
     Path("mine/report.html").write_text("my own")
     assert "has report.html but no run.json" in refused("x.npy", "--out", "mine")
-    monkeypatch.setattr("decnp.run.write_report", lambda out, data: (out / "report.html").write_text(str(data[0].shape)))
+    monkeypatch.setattr(
+        "decnp.run.write_report", lambda out, data: (out / "report.html").write_text(str(data[0].shape)))
     assert says("fit", "x.npy", *QUICK, "-q", "--out", "run", "--report")[0] == 0
     assert Path("run/report.html").read_text() == "(60, 6)"
     assert says("fit", "x.npy", *QUICK, "-q", "--out", "run")[0] == 0
     assert not Path("run/report.html").exists()  # it was of the run before
+
+
+@pytest.mark.parametrize("words, name", [
+    ("decnp fit mnist", "fast"), ("decnp fit mnist --profile paper --out x", "paper"), ("decnp fit --prof=paper m", "paper"),
+    ("decnp fit m --profile fast --set lr=1", "fast, changed by --set")])
+def test_the_profile_is_the_one_asked_for(words, name):
+    assert report_page._profile_name({"command": words}) == name

@@ -53,7 +53,7 @@ def read_csv_words(path, file=None, label_column=None):
                     raise ValueError
                 values.extend(map(float, cells))
             except ValueError:
-                text = names and len(values) < width and label_at is None  # in the first row: a column of words, it seems
+                text = names and len(values) < width and label_at is None  # in the first row: words, it seems
                 raise _bad_cell(path, line, cells, names if text else ()) from None
     if width is None or not values:
         raise DataError(f"{path} has {'a line of names and ' if names else ''}no rows")

@@ -119,7 +119,8 @@ def ending_of(path, *endings):
 def check_label_column(path, ending, label_column):
     """DataError if a column is named for a file that has no names."""
     if label_column is not None and ending != ".csv":
-        raise DataError(f"a label column (here {label_column!r}) needs a .csv file with a first line of names; got {path}")
+        raise DataError(f"a label column (here {label_column!r}) needs a .csv file with a first line of names; "
+                        f"got {path}")
 
 
 # ---------------------------------------------------------------- what the arrays must be

@@ -54,7 +54,7 @@ def cluster_montage(
     h, w = images.shape[1] + GAP, images.shape[2] + GAP
     ax = axes(ax, 8, min(20.0, 0.9 + 7.2 * len(clusters) * h / (n * w)))
     ax.imshow(sheet, cmap="gray", interpolation="nearest")
-    ax.set_yticks(np.arange(len(clusters)) * h + (h - GAP) / 2 - 0.5, clusters)
+    ax.set_yticks(np.arange(len(clusters)) * h + (h - GAP) / 2 - 0.5, clusters, parse_math=False)
     ax.set_xticks([])
     style(ax, f"the {'least' if least else 'most'} typical first", "cluster", grid=False)
     ax.tick_params(length=0)
@@ -124,6 +124,7 @@ def embedding_scatter(
         first, second = (f"{which} principal direction ({share:.0%} of the variance)"
                          for which, share in zip(("first", "second"), shares))
         style(ax, first, second)
+        ax.set_aspect("equal", adjustable="datalim")  # a direction without variance looks like one
     else:
         points = _tsne(z[drawn], random_state)
         style(ax, "t-SNE", "", grid=False)
@@ -135,7 +136,7 @@ def embedding_scatter(
         if len(own) and len(clusters) <= MOST:
             x, y = np.median(own, axis=0)
             ax.text(x, y, str(cluster), fontsize=TEXT + 1, weight="bold", ha="center", va="center",
-                    bbox=dict(boxstyle="round,pad=0.2", facecolor="white", edgecolor=GREY, alpha=0.85))
+                    parse_math=False, bbox=dict(boxstyle="round,pad=0.2", facecolor="white", edgecolor=GREY, alpha=0.85))
     return ax
 
 
@@ -179,12 +180,12 @@ def confusion_matrix(y: Any, labels: Any, ax: Optional[Axes] = None) -> Axes:
     rows, columns = _matched(table)
     table = table[np.ix_(rows, columns)]
     if max(table.shape) > MOST:
-        raise ValueError(f"a matrix has room for {MOST} classes and clusters; got {table.shape[0]} and {table.shape[1]}")
+        raise ValueError(f"a matrix has room for {MOST} classes and {MOST} clusters; got {len(rows)} and {len(columns)}")
     shares = table / table.sum(axis=1, keepdims=True)
     ax = axes(ax, 7.4, 6.2)
     ax.imshow(shares, cmap="Blues", vmin=0, vmax=1, aspect="auto")
-    ax.set_xticks(range(len(columns)), clusters[columns])
-    ax.set_yticks(range(len(rows)), classes[rows])
+    ax.set_xticks(range(len(columns)), clusters[columns], parse_math=False)
+    ax.set_yticks(range(len(rows)), classes[rows], parse_math=False)
     style(ax, "cluster", "class", grid=False)
     ax.set_title(f"ACC {cluster_accuracy(y, labels):.2%}", fontsize=TEXT)
     size = TEXT - 3 if max(table.shape) <= 12 else TEXT - 6

@@ -54,7 +54,7 @@ def network_diagram(sizes: Sequence[int], ax: Optional[Axes] = None) -> Axes:
     lowest = -max(heights) / 2 - 0.25
     for text, x, colour in (("x", 0.0, BLUE), ("reconstruction", len(widths) - 1, GREY)):
         ax.text(x, heights[0] / 2 + 0.05, text, ha="center", fontsize=TEXT, color=colour)
-    for text, x, colour in (("encoder $f_\\theta$", code / 2, BLUE),
+    for text, x, colour in (("encoder f", code / 2, BLUE),
                             ("decoder, for pretraining only", 1.5 * code, GREY)):
         ax.text(x, lowest, text, ha="center", va="top", fontsize=TEXT, color=colour)
     ax.set_xlim(-0.6, len(widths) - 0.4)
@@ -67,7 +67,7 @@ def _head(ax, x, height):
     """From z to q (Eq. 1), to the loss and back."""
     ax.text(x + WIDTH / 2 + 0.05, height / 2, "z", ha="left", va="bottom", fontsize=TEXT, color=RED)
     box = dict(boxstyle="round,pad=0.35", facecolor="white", edgecolor=RED, linewidth=1.5)
-    ax.text(x, 1.1, "q: which centroid $\\mu_j$ is near (Eq. 1)\nL = KL(P ‖ Q) (Eqs. 2, 3)", ha="center", va="center",
+    ax.text(x, 1.1, "q: which centroid μ is near (Eq. 1)\nL = KL(P ‖ Q) (Eqs. 2, 3)", ha="center", va="center",
             fontsize=TEXT - 1, color="black", bbox=box, gid="head")
     ax.add_patch(FancyArrowPatch((x, height / 2 + 0.02), (x, 0.93), arrowstyle="-|>", mutation_scale=16,
                                  color=GREEN, linewidth=2))

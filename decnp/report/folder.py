@@ -95,10 +95,13 @@ def _odd(record):
         if not isinstance(value, kind) or (kind is int and isinstance(value, bool)) or (
                 kind is NUMBER and not (math.isfinite(value) and value >= 0)):
             return name, value
+    columns = record.get("columns", [])
+    if not isinstance(columns, list) or len(columns) not in (0, record["source"]["n_features"]):
+        return "columns", columns
     scores = record.get("scores")
     if scores is not None and not (isinstance(scores, dict) and "end" in scores and all(
-            isinstance(one, dict) and {*one} == {"ACC", "NMI", "ARI"} and all(isinstance(v, NUMBER) for v in one.values())
-            for one in scores.values())):
+            isinstance(one, dict) and {*one} == {"ACC", "NMI", "ARI"}
+            and all(isinstance(value, NUMBER) for value in one.values()) for one in scores.values())):
         return "scores", scores
     for step in record["history"]:
         if not (isinstance(step, dict) and isinstance(step.get("phase"), str) and isinstance(step.get("iteration"), int)

@@ -43,7 +43,8 @@ STYLE = """
 @media (prefers-color-scheme: dark) { :root { --ink: #e8eaed; --soft: #a7b0ba; --paper: #14171a; --card: #1e2226;
   --line: #353b42; --blue: #56b4e9; --bar: #56b4e9; --warn: #332813; --warn-line: #e69f00; } }
 * { box-sizing: border-box; }
-body { margin: 0; background: var(--paper); color: var(--ink); font: 1.05rem/1.55 system-ui, "Segoe UI", Roboto, sans-serif; }
+body { margin: 0; background: var(--paper); color: var(--ink);
+  font: 1.05rem/1.55 system-ui, "Segoe UI", Roboto, sans-serif; }
 main { max-width: 80rem; margin: 0 auto; padding: 2rem 1.2rem 3rem; }
 h1 { font-size: clamp(1.8rem, 4.5vw, 2.9rem); line-height: 1.15; margin: 0 0 .3rem; overflow-wrap: anywhere; }
 h2 { font-size: 1.35rem; margin: 0 0 .4rem; }
@@ -51,23 +52,30 @@ h2 { font-size: 1.35rem; margin: 0 0 .4rem; }
 .tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(9rem, 1fr)); gap: .8rem; margin: 0; }
 .tiles div { background: var(--card); border: 1px solid var(--line); border-radius: .7rem; padding: .8rem 1rem; }
 .tiles dt { color: var(--soft); font-size: .92rem; }
-.tiles dd { margin: 0; font-size: clamp(1.3rem, 4vw, 1.9rem); white-space: nowrap; font-weight: 650; line-height: 1.25; font-variant-numeric: tabular-nums; }
-.notes { background: var(--warn); border-left: .35rem solid var(--warn-line); border-radius: .4rem; padding: .8rem 1.2rem;
+.tiles dd { margin: 0; font-size: clamp(1.3rem, 4vw, 1.9rem); white-space: nowrap; font-weight: 650;
+  line-height: 1.25; font-variant-numeric: tabular-nums; }
+.notes { background: var(--warn); border-left: .35rem solid var(--warn-line); border-radius: .4rem;
+  padding: .8rem 1.2rem;
   margin: 1.3rem 0 0; overflow-wrap: anywhere; }
 .notes ul { margin: .2rem 0 0; padding-left: 1.2rem; }
-.grid { display: grid; grid-template-columns: repeat(2, minmax(0, 1fr)); gap: 1.2rem; margin-top: 1.3rem; align-items: start; }
-.card { background: var(--card); border: 1px solid var(--line); border-radius: .7rem; padding: 1.1rem 1.2rem; margin: 0;
+.grid { display: grid; grid-template-columns: repeat(2, minmax(0, 1fr)); gap: 1.2rem; margin-top: 1.3rem;
+  align-items: start; }
+.card { background: var(--card); border: 1px solid var(--line); border-radius: .7rem; padding: 1.1rem 1.2rem;
+  margin: 0;
   min-width: 0; break-inside: avoid; }
 .wide { grid-column: 1 / -1; }
 figcaption { color: var(--soft); font-size: .95rem; margin-top: .6rem; overflow-wrap: anywhere; }
-img { display: block; max-width: 100%; height: auto; margin: 0 auto; background: #fff; border-radius: .4rem; padding: .4rem; }
+img { display: block; max-width: 100%; height: auto; margin: 0 auto; background: #fff; border-radius: .4rem;
+  padding: .4rem; }
 .grid img { width: 100%; } .wide img { width: auto; max-height: 26rem; }
 table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
 th, td { text-align: right; padding: .28rem .5rem; border-bottom: 1px solid var(--line); }
 th:first-child, td:first-child { text-align: left; } th { color: var(--soft); font-weight: 600; white-space: nowrap; }
 tr.best td { font-weight: 650; }
-td.bar { width: 45%; } .bar span { display: block; height: .85rem; background: var(--bar); border-radius: .2rem; min-width: 1px; }
-pre { background: var(--paper); border: 1px solid var(--line); border-radius: .5rem; padding: .8rem 1rem; overflow-x: auto;
+td.bar { width: 45%; } .bar span { display: block; height: .85rem; background: var(--bar); border-radius: .2rem;
+  min-width: 1px; }
+pre { background: var(--paper); border: 1px solid var(--line); border-radius: .5rem; padding: .8rem 1rem;
+  overflow-x: auto;
   font-size: .95rem; margin: .5rem 0; }
 details { margin-top: .6rem; } summary { cursor: pointer; color: var(--blue); }
 dl.facts { display: grid; grid-template-columns: max-content minmax(0, 1fr); gap: .1rem 1rem; margin: .6rem 0 0; }
@@ -96,10 +104,14 @@ def html_of(run: Finished, tsne: bool, image_shape) -> str:
 
 
 def _profile_name(record):
-    """As it was asked for: the word after --profile, else the default."""
-    words = shlex.split(record["command"])
-    return next((words[i + 1] if word == "--profile" else word.split("=", 1)[1] for i, word in enumerate(words[:-1] + [""])
-                 if word == "--profile" or word.startswith("--profile=")), "fast")
+    """As it was asked for: the word after --profile, which may be shortened, else the default."""
+    words = record["command"].split()
+    name = "fast"
+    for word, following in zip(words, [*words[1:], ""]):
+        option, equals, value = word.partition("=")
+        if option.startswith("--p") and "--profile".startswith(option):
+            name = value if equals else following
+    return f"{name}, changed by --set" if "--set" in words else name
 
 
 def _tiles(record):
@@ -139,7 +151,8 @@ def _notes(run):
 
 
 def _table(head: Iterable[str], rows: Iterable[str]) -> str:
-    return f"<table><thead><tr>{''.join(f'<th>{escape(cell)}</th>' for cell in head)}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
+    cells = "".join(f"<th>{escape(cell)}</th>" for cell in head)
+    return f"<table><thead><tr>{cells}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
 
 
 def _sizes(run):
@@ -151,17 +164,20 @@ def _sizes(run):
         sure = f"{np.median(own[run.labels == j]):.2f}" if size else "–"
         rows.append(f'<tr><td>{j}</td><td>{size:,}</td><td>{size / len(own):.1%}</td><td>{sure}</td>'
                     f'<td class="bar"><span style="width:{100 * size / sizes.max():.1f}%"></span></td></tr>')
-    return ('<section class="card"><h2>How large they are</h2>' + _table(("cluster", "rows", "share", "median q", ""), rows)
-            + '<p>q (Eq. 1) is how sure a row is of its own cluster: 1 is certain, '
+    table = _table(("cluster", "rows", "share", "median q", ""), rows)
+    return (f'<section class="card"><h2>How large they are</h2>{table}'
+            '<p>q (Eq. 1) is how sure a row is of its own cluster: 1 is certain, '
               f"{1 / len(sizes):.2g} is no more than chance.</p></section>")
 
 
 def _scores(record):
     """k-means in the embedding, where the clustering phase started, beside its end."""
     names = list(record["scores"]["end"])
-    rows = [f"<tr{' class=best' if name == 'end' else ''}><td>{escape('DEC, at the end' if name == 'end' else name)}</td>"
-            + "".join(f"<td>{100 * float(scores[metric]):.2f} %</td>" for metric in names) + "</tr>"
-            for name, scores in record["scores"].items()]
+    rows = []
+    for name, scores in record["scores"].items():
+        cells = "".join(f"<td>{100 * scores[metric]:.2f} %</td>" for metric in names)
+        best, name = (" class=best", "DEC, at the end") if name == "end" else ("", name)
+        rows.append(f"<tr{best}><td>{escape(name)}</td>{cells}</tr>")
     words = "; ".join(f"{metric} {SENTENCES[metric]}" for metric in names if metric in SENTENCES)
     return ('<section class="card"><h2>How good it is</h2>' + _table(["", *names], rows)
             + f"<p>{escape(words)}. The k-means start is k-means in the autoencoder's embedding, from which the "
@@ -170,8 +186,8 @@ def _scores(record):
 
 def _no_scores(run):
     losses = [step["loss"] for step in run.record["history"] if step["phase"] == "cluster"]
-    words = (f"The clustering loss went from {losses[0]:.4f}, at the k-means start, to {losses[-1]:.4f} nats per sample. "
-             if losses else "")
+    words = (f"The clustering loss went from {losses[0]:.4f}, at the k-means start, to {losses[-1]:.4f} nats per "
+             "sample. " if losses else "")
     return ('<section class="card"><h2>How good it is</h2><p>No labels were given, so there is no accuracy to tell. '
             f"{words}Look at the pictures, run it with another seed, and see whether the clusters are the same.</p>"
             "</section>")
@@ -186,7 +202,7 @@ def _figure(picture):
 def _usage(run):
     """The model at work."""
     model = str(run.folder / "model.decnp")
-    lines = ("# the cluster of each row; q of each row and cluster; what is in the file",
+    lines = ("# the cluster of each row, or its q in each",
              f"decnp predict {shlex.quote(model)} new.csv",
              f"decnp predict {shlex.quote(model)} new.csv --proba --out q.csv",
              f"decnp info {shlex.quote(model)}")

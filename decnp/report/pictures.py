@@ -33,10 +33,15 @@ def pictures(run: Finished, tsne: bool, image_shape) -> tuple[list[Picture], lis
 def _clusters(run, tsne, image_shape):
     shape = _shape(run, image_shape)
     if run.X is not None and shape is not None:
-        yield _montage(run, shape, "What the clusters are", "the rows with the largest q (Eq. 1) first. Figure 3 of the "
-                       "paper.")
+        yield _montage(run, shape, "What the clusters are", "the rows with the largest q (Eq. 1) first. Figure 3 of "
+                       "the paper.")
+    elif run.X is not None:
+        columns = [str(name) for name in run.record.get("columns") or []]
+        yield _picture("What the clusters are", "Each column's mean in each cluster, in standard deviations from its "
+                       f"mean over all rows{'; the 20 columns that differ most' if run.X.shape[1] > 20 else ''}.",
+                       lambda: plotting.cluster_columns(run.X, run.labels, columns or None))
     n = min(len(run.z), 3000)
-    which = "all rows" if n == len(run.z) else f"{n:,} of {len(run.z):,} rows, drawn by lot"
+    which = "All rows" if n == len(run.z) else f"{n:,} of {len(run.z):,} rows, drawn by lot"
     how = ("t-SNE; it keeps neighbours together, while distances between groups mean nothing" if tsne else
            "turned so that its two directions of largest variance are seen; what looks near can be apart in the others")
     yield _picture("The embedding z", f"{which}, coloured and numbered by cluster: {how}.", lambda:
@@ -58,9 +63,9 @@ def _montage(run, shape, title, caption, least=False):
 
 def _training(run):
     record, tol = run.record, run.record["parameters"]["tol"]
-    yield _picture("How it was learned", "Left the autoencoder's reconstruction, 1/(2nD) Σ‖x − y‖²; right the clustering "
-                   "loss, which rises where the targets P are refreshed and become sharper. An attempt that diverged is "
-                   "dotted.", lambda: plotting.learning_curves(record["history"]))
+    yield _picture("How it was learned", "Left the autoencoder's reconstruction, 1/(2nD) Σ‖x − y‖²; right the "
+                   "clustering loss, which rises where the targets P are refreshed and become sharper. An attempt that "
+                   "diverged is dotted.", lambda: plotting.learning_curves(record["history"]))
     yield _picture("How it came to rest", "Labels that changed between two refreshes of P. The run stops when fewer "
                    f"change than tol = {100 * tol:g} %.", lambda: plotting.label_changes(record["history"], tol=tol))
     sizes = [record["source"]["n_features"], *record["parameters"]["hidden_layer_sizes"]]
