@@ -341,6 +341,10 @@ def test_ctrl_c_keeps_what_is_done_and_the_same_command_goes_on(tmp_path):
     rows = json.loads((tmp_path / "table2.json").read_text())["rows"]
     assert rows[0]["best_of_nine"] is None and rows[0]["fixed"]["values"]
     done = {path: path.stat().st_mtime_ns for path in (tmp_path / "cells").iterdir()}
+    (tmp_path / "table2.json").unlink()
+    assert main([*argv[3:], "-q", "--so-far"]) == 0
+    assert json.loads((tmp_path / "table2.json").read_text())["rows"] == rows
+    assert done == {path: path.stat().st_mtime_ns for path in (tmp_path / "cells").iterdir()}
     again = subprocess.run([*argv, "-q"], capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
     assert again.returncode == 0 and again.stderr == ""
     assert all(path.stat().st_mtime_ns == when for path, when in done.items())
