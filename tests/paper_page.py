@@ -68,7 +68,7 @@ def table4() -> str:
         own = [row for row in found if row["method"] == method]
         lines.append([f"{method}, the paper", *(f"{row['paper']:.2f}" for row in own)])
         lines.append([f"{method}, ours", *(
-            percent(row["fixed"]["mean"], row["fixed"]["std"]) + f" ({len(row['fixed']['values'])})"
+            f"{percent(row['fixed']['mean'], row['fixed']['std'])} ({len(row['fixed']['values'])})"
             if row["fixed"] else "" for row in own)])
     by = {(row["method"], row["r_min"]): row for row in found}
     for whose in ("the paper", "ours"):
@@ -124,8 +124,8 @@ def figure6() -> str:
     for k, nmi, g in zip(row["k"], row["NMI"], row["G"]):
         theirs = [f"{value:.3f}" for value in paper[k]] if k in paper else ["", ""]
         lines.append([k, theirs[0], f"{nmi:.3f}", theirs[1], f"{g:.3f}"])
-    signs = [f"{whose}: NMI has its peak at k = {said['peak_of_NMI']}, G falls most after k = "
-             f"{said['G_falls_most_after']}" for whose, said in (("The paper", row["paper_signs"]), ("ours", row["signs"]))]
+    signs = [f"{whose}: NMI has its peak at k = {row[said]['peak_of_NMI']}, and G falls most after k = "
+             f"{row[said]['G_falls_most_after']}" for whose, said in (("The paper", "paper_signs"), ("ours", "signs"))]
     return rows(*lines) + "\n" + "; ".join(signs) + ".\n"
 
 

@@ -116,7 +116,8 @@ def test_every_picture_and_file_that_the_page_names_is_there():
 def test_the_page_tells_how_an_autoencoder_went_dead():
     history = json.loads((RESULTS / "paper" / "table4-collapsed.json").read_text())["r_min 0.5"]
     assert [step for step, _, loss in history if loss < 0.297] == [1227, 1636, 2045, 2454]
-    assert "from step 1227 of 8199 on" in paper_page.PAGE.read_text() and "stopped after 2454" in paper_page.PAGE.read_text()
+    page = paper_page.PAGE.read_text()
+    assert "from step 1227 of 8199 on" in page and "stopped after 2454" in page
 
 
 def test_what_the_tables_must_reach():

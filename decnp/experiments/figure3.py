@@ -34,9 +34,10 @@ def gather(planned: list[dict], results: dict) -> dict:
 
 def in_words(gathered: dict) -> str:
     """The classes of the ten, the nearest one first."""
-    return table([["data", "points", "classes of the ten nearest to the centre"]] + [
-        [row["data"], str(cluster["size"]), " ".join(map(str, cluster["classes"]))]
-        for row in gathered["rows"] for cluster in row["clusters"]]) + "\nThe paper has them as pictures." + missing(gathered)
+    lines = [["data", "points", "classes of the ten nearest to the centre"]]
+    lines += [[row["data"], str(cluster["size"]), " ".join(map(str, cluster["classes"]))]
+              for row in gathered["rows"] for cluster in row["clusters"]]
+    return table(lines) + "\nThe paper has them as pictures." + missing(gathered)
 
 
 def draw(result: dict):
@@ -48,7 +49,7 @@ def draw(result: dict):
     figure = Figure(figsize=(6 * len(result["rows"]), 6), layout="constrained")
     for row, ax in zip(result["rows"], figure.subplots(1, len(result["rows"]), squeeze=False)[0]):
         rows = np.concatenate([cluster["rows"] for cluster in row["clusters"]]).astype(int)
-        labels = np.concatenate([[j] * len(cluster["rows"]) for j, cluster in enumerate(row["clusters"])]).astype(int)
+        labels = np.repeat(range(len(row["clusters"])), [len(cluster["rows"]) for cluster in row["clusters"]])
         distances = np.concatenate([cluster["distances"] for cluster in row["clusters"]])
         pictures = images(row["spec"], rows)
         cluster_montage(pictures.reshape(len(rows), -1), labels, -distances, ax, image_shape=pictures.shape[1:])
