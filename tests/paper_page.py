@@ -143,8 +143,8 @@ def costs() -> str:
 
 
 WRITERS = {"table1": table1, "table2": lambda: accuracies("table2"), "table3": lambda: accuracies("table3"),
-           "table4": table4, "kmeans": kmeans, "figure2": figure2, "figure4": figure4, "figure5": figure5, "figure6": figure6,
-           "costs": costs}
+           "table4": table4, "kmeans": kmeans, "figure2": figure2, "figure4": figure4, "figure5": figure5,
+           "figure6": figure6, "costs": costs}
 
 
 def fresh(page: str) -> str:
