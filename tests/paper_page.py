@@ -138,7 +138,7 @@ def costs() -> str:
         result = raw(name)
         cells = result["cells"].values()
         lines.append([name, f"`{result['command']}`", len(cells), f"{sum(cell['minutes'] for cell in cells):.1f}",
-                      f"{sum(cell['cpu_minutes'] for cell in cells):.1f}"])
+                      f"{sum(cell['cpu_minutes'] or 0 for cell in cells):.1f}"])
     return rows(*lines)
 
 
@@ -149,7 +149,14 @@ WRITERS = {"table1": table1, "table2": lambda: accuracies("table2"), "table3": l
 
 def fresh(page: str) -> str:
     """The page with what stands between its marks made anew."""
-    return MARKED.sub(lambda found: found[1] + WRITERS[found[2]]() + found[4], page)
+    return MARKED.sub(lambda found: found[1] + block(found[2]) + found[4], page)
+
+
+def block(name) -> str:
+    """What belongs between the marks of that name."""
+    if name in ("costs", "kmeans") or (RAW / f"{name}.json").exists():
+        return WRITERS[name]()
+    return f"**Not run yet**: `decnp reproduce {name}`.\n"
 
 
 if __name__ == "__main__":
