@@ -43,6 +43,8 @@ def add_reproduce(commands) -> None:
                         help="where results go, and finished cells are looked for (default: decnp-out)")
     parser.add_argument("--quick", action="store_true",
                         help="a few hundred rows and a small network: to see it work, in a minute; no result")
+    parser.add_argument("--so-far", action="store_true",
+                        help="run nothing: the table of what is done, also while another process goes on with it")
     parser.add_argument("-q", "--quiet", action="store_true", help="no progress; the table only")
     parser.set_defaults(run=_reproduce)
 
@@ -70,7 +72,8 @@ def _reproduce(args, argv) -> int:
     unknown = [name for name in args.data or () if name not in DATA]
     if unknown:
         raise UserError(f"--data must name data sets, of {', '.join(DATA)}; got {unknown[0]!r}")
-    options = Options(args.out, args.data, args.seeds, args.profile, args.jobs, args.threads, args.quick)
+    options = Options(args.out, args.data, args.seeds, args.profile, args.jobs, args.threads, args.quick,
+                      args.so_far)
     say = (lambda line: None) if args.quiet else (lambda line: print(f"decnp: {line}", file=sys.stderr, flush=True))
     result, words = reproduce(args.name, options, argv, say)
     print(words, flush=True)

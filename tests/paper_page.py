@@ -50,6 +50,16 @@ def accuracies(name) -> str:
     return rows(*lines)
 
 
+def kmeans() -> str:
+    """The nine runs of k-means on the sample of RCV1, the best objective first."""
+    runs = [(cell["result"]["objective"], cell["result"]["ACC"], cell["recipe"]["seed"])
+            for name, cell in raw("table2")["cells"].items() if name.startswith("reuters10k-sample, k-means, ")]
+    lines = [["seed", *(seed for _, _, seed in sorted(runs))]]
+    lines.append(["sum of squares / n", *(f"{objective:.2f}" for objective, _, _ in sorted(runs))])
+    lines.append(["ACC", *(percent(score) for _, score, _ in sorted(runs))])
+    return rows(*lines)
+
+
 def table4() -> str:
     found = raw("table4")["rows"]
     r_mins = list(dict.fromkeys(row["r_min"] for row in found))
@@ -58,7 +68,7 @@ def table4() -> str:
         own = [row for row in found if row["method"] == method]
         lines.append([f"{method}, the paper", *(f"{row['paper']:.2f}" for row in own)])
         lines.append([f"{method}, ours", *(
-            percent(row["fixed"]["mean"], row["fixed"]["std"]) + f" ({len(row['fixed']['values'])})"
+            f"{percent(row['fixed']['mean'], row['fixed']['std'])} ({len(row['fixed']['values'])})"
             if row["fixed"] else "" for row in own)])
     by = {(row["method"], row["r_min"]): row for row in found}
     for whose in ("the paper", "ours"):
@@ -114,32 +124,92 @@ def figure6() -> str:
     for k, nmi, g in zip(row["k"], row["NMI"], row["G"]):
         theirs = [f"{value:.3f}" for value in paper[k]] if k in paper else ["", ""]
         lines.append([k, theirs[0], f"{nmi:.3f}", theirs[1], f"{g:.3f}"])
-    signs = [f"{whose}: NMI has its peak at k = {said['peak_of_NMI']}, G falls most after k = "
-             f"{said['G_falls_most_after']}" for whose, said in (("The paper", row["paper_signs"]), ("ours", row["signs"]))]
+    signs = [f"{whose}: NMI has its peak at k = {row[said]['peak_of_NMI']}, and G falls most after k = "
+             f"{row[said]['G_falls_most_after']}" for whose, said in (("The paper", "paper_signs"), ("ours", "signs"))]
     return rows(*lines) + "\n" + "; ".join(signs) + ".\n"
+
+
+def claims() -> str:
+    """What the paper's tables and figures let one expect of ours, and whether it holds."""
+    lines = [["expected", "ours", "holds"]]
+    table = {name: {(row["data"], row["method"]): row for row in raw(name)["rows"]} for name in ("table2", "table3")}
+
+    def value(name, data, method, column="fixed"):
+        cell = table[name][data, method][column]
+        return None if cell is None else 100 * cell["mean" if column == "fixed" else "ACC"]
+
+    def add(words, numbers, holds):
+        """``numbers`` as words; None for what has not been run."""
+        if numbers is None or any(number is None for number in numbers):
+            lines.append([words, "", "not run yet"])
+        else:
+            said = " / ".join(f"{number:.2f}" for number in numbers)
+            lines.append([words, said, "yes" if holds(*numbers) else "**no**"])
+
+    sample = "reuters10k-sample"
+    for data, paper in (("mnist", 84.30), (sample, 72.17)):
+        for column, words in (("fixed", "mean over seeds"), ("best_of_nine", "best of 9 on one seed")):
+            add(f"{data}: DEC at least the paper's {paper:.2f}, {words}",
+                [value("table2", data, "DEC", column)], lambda ours, paper=paper: ours >= paper)
+    for data in ("mnist", sample):
+        add(f"{data}: DEC / above AE+k-means, means over seeds",
+            (value("table3", data, "DEC"), value("table3", data, "AE+k-means")), lambda dec, start: dec > start)
+    for method, paper in (("LDMGI", 84.09), ("SEC", 80.37)):
+        add(f"MNIST: {method} within a point of the paper's {paper:.2f}, fixed setting",
+            (value("table2", "mnist", method),), lambda ours, paper=paper: abs(ours - paper) <= 1)
+    by = {(row["method"], row["r_min"]): row for row in raw("table4")["rows"]}
+    for r_min in dict.fromkeys(row["r_min"] for row in raw("table4")["rows"]):
+        cells = [by[method, r_min]["fixed"] for method in ("DEC", "AE+k-means")]
+        add(f"Table 4, r_min {r_min}: DEC / at least 3 points above AE+k-means",
+            [cell and 100 * cell["mean"] for cell in cells], lambda dec, start: dec >= start + 3)
+    spreads = {(row["data"], row["method"]): row for row in raw("figure2")["rows"]}
+    for data in ("mnist", sample):
+        for other in ("LDMGI", "SEC"):
+            pair = [spreads[data, method] for method in ("DEC", other)]
+            whole = all(None not in row["curve"] for row in pair)
+            add(f"Figure 2, {data}: spread of DEC / smaller than that of {other}",
+                [100 * row["spread"] for row in pair] if whole else None, lambda dec, other: dec < other)
+    if (RAW / "figure6.json").exists():
+        [row] = raw("figure6")["rows"]
+        signs = row["signs"]
+        lines.append(["Figure 6: NMI has its peak at k = 9 or 10, and G falls most right after it",
+                      f"{signs['peak_of_NMI']} / {signs['G_falls_most_after']}",
+                      "yes" if signs["peak_of_NMI"] in (9, 10)
+                      and signs["G_falls_most_after"] == signs["peak_of_NMI"] else "**no**"])
+    else:
+        lines.append(["Figure 6: NMI has its peak at k = 9 or 10, and G falls most right after it", "", "not run yet"])
+    return rows(*lines)
 
 
 def costs() -> str:
     """The command of each, its cells and their minutes."""
     lines = [["", "command", "cells", "minutes of cells", "of processor"]]
-    for name in WRITERS:
-        if name == "costs" or not (RAW / f"{name}.json").exists():
+    for name in [*WRITERS, "figure1", "figure3"]:
+        if not (RAW / f"{name}.json").exists():
             continue
         result = raw(name)
         cells = result["cells"].values()
         lines.append([name, f"`{result['command']}`", len(cells), f"{sum(cell['minutes'] for cell in cells):.1f}",
-                      f"{sum(cell['cpu_minutes'] for cell in cells):.1f}"])
+                      f"{sum(cell['cpu_minutes'] or 0 for cell in cells):.1f}"])
     return rows(*lines)
 
 
 WRITERS = {"table1": table1, "table2": lambda: accuracies("table2"), "table3": lambda: accuracies("table3"),
-           "table4": table4, "figure2": figure2, "figure4": figure4, "figure5": figure5, "figure6": figure6,
-           "costs": costs}
+           "table4": table4, "kmeans": kmeans, "figure2": figure2, "figure4": figure4, "figure5": figure5,
+           "figure6": figure6, "costs": costs, "claims": claims}
 
 
 def fresh(page: str) -> str:
     """The page with what stands between its marks made anew."""
-    return MARKED.sub(lambda found: found[1] + WRITERS[found[2]]() + found[4], page)
+    return MARKED.sub(lambda found: found[1] + block(found[2]) + found[4], page)
+
+
+def block(name) -> str:
+    """What belongs between the marks of that name."""
+    if name in ("costs", "kmeans", "claims") or (RAW / f"{name}.json").exists():
+        picture = f"\n![{name}](paper/{name}.png)\n" if (RAW / f"{name}.png").exists() else ""
+        return WRITERS[name]() + picture
+    return f"**Not run yet**: `decnp reproduce {name}`.\n"
 
 
 if __name__ == "__main__":

@@ -64,7 +64,7 @@ def run_here(cells, folder, jobs=1):
 
 def test_a_finished_cell_is_not_done_again(tmp_path):
     done, _ = run_here([cell(1), cell(2)], tmp_path)
-    assert {name: kept["result"] for name, kept in done.results.items()} == {"number 1": {"sum": 2}, "number 2": {"sum": 3}}
+    assert {name: kept["result"]["sum"] for name, kept in done.results.items()} == {"number 1": 2, "number 2": 3}
     again, lines = run_here([cell(1), cell(2), cell(3)], tmp_path)
     assert (tmp_path / "log").read_text() == "1 2 3 "
     assert lines[0] == "2 of 3 cells are done already" and again.results["number 1"] == done.results["number 1"]
@@ -160,7 +160,8 @@ def test_a_kept_autoencoder_is_the_one_that_was_trained(tmp_path):
 def test_an_autoencoder_that_has_learned_nothing_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(store, "LEARNED_BY", 20)
     stuck = {**NETWORK, "profile": asdict(replace(QUICK, lr=0.0))}
-    with pytest.raises(TrainingError, match=r"has learned nothing: its loss is .* after 42 of 150 steps, and that of the mean is"):
+    sentence = r"has learned nothing: its loss is .* after 42 of 150 steps, and that of the mean is"
+    with pytest.raises(TrainingError, match=sentence):
         store.autoencoder(tmp_path, DIGITS, stuck)
     assert not (tmp_path / "shared").exists()
 
@@ -210,7 +211,8 @@ def test_the_imbalanced_and_the_split_data():
 def test_the_papers_profile_is_that_of_decnp_fit(tmp_path):
     plan = Plan(Options(tmp_path, profile="paper"))
     profile = plan.network({"name": "mnist"}, 0)["profile"]
-    assert profile["input_scale"] is None and profile["autoencoder_rows"] == 60_000 and profile["finetune_iter"] == 100_000
+    assert profile["input_scale"] is None and profile["autoencoder_rows"] == 60_000
+    assert profile["finetune_iter"] == 100_000
     assert plan.network({"name": "mnist", "part": "train"}, 0)["profile"]["autoencoder_rows"] is None
     assert plan.network({"name": "digits"}, 0)["profile"] == asdict(Profile())
 
@@ -316,7 +318,7 @@ def test_data_that_is_not_here_is_named_and_the_rest_goes_on(says, tmp_path, mon
 @pytest.mark.parametrize("argv, sentence", [
     (["table5"], "invalid choice: 'table5'"),
     (["table1", "--data", "mnist,x"], "--data must name data sets, of mnist, "),
-    (["table1", "--seeds", "0,0"], "--seeds: must be whole numbers >= 0, each once, with commas between them; got '0,0'"),
+    (["table1", "--seeds", "0,0"], "--seeds: must be whole numbers >= 0, each once, with commas between them; got '0,"),
     (["table1", "--seeds", "-1"], "--seeds: must be whole numbers"),
     (["table1", "--jobs", "0"], "--jobs: must be a whole number from 1 to 4096; got '0'"),
     (["table1", "--data", "digits", "--out", __file__], "cannot be used: "),
@@ -340,6 +342,10 @@ def test_ctrl_c_keeps_what_is_done_and_the_same_command_goes_on(tmp_path):
     rows = json.loads((tmp_path / "table2.json").read_text())["rows"]
     assert rows[0]["best_of_nine"] is None and rows[0]["fixed"]["values"]
     done = {path: path.stat().st_mtime_ns for path in (tmp_path / "cells").iterdir()}
+    (tmp_path / "table2.json").unlink()
+    assert main([*argv[3:], "-q", "--so-far"]) == 0
+    assert json.loads((tmp_path / "table2.json").read_text())["rows"] == rows
+    assert done == {path: path.stat().st_mtime_ns for path in (tmp_path / "cells").iterdir()}
     again = subprocess.run([*argv, "-q"], capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
     assert again.returncode == 0 and again.stderr == ""
     assert all(path.stat().st_mtime_ns == when for path, when in done.items())

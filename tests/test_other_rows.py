@@ -48,7 +48,8 @@ def test_other_data_sets_have_no_other_rows():
 @pytest.fixture
 def command(tmp_path, monkeypatch):
     """Starts the command on a small STL-10, of 25 labelled and 15 unlabelled images."""
-    put(tmp_path / "data", {f"stl10_binary/{name}": stl_bytes(array) for name, array in stl_contents(14, 11, 15).items()})
+    contents = stl_contents(14, 11, 15)
+    put(tmp_path / "data", {f"stl10_binary/{name}": stl_bytes(array) for name, array in contents.items()})
     monkeypatch.chdir(tmp_path)
     environment = {**os.environ, "DECNP_DATA": str(tmp_path / "data"), "XDG_CACHE_HOME": str(tmp_path / "cache"),
                    "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
@@ -70,7 +71,8 @@ def test_stopped_in_either_phase_it_ends_as_if_left_alone(command):
     alone = command(*ARGV, "--out", "alone")
     _, errors = alone.communicate(timeout=300)
     assert alone.returncode == 0, errors
-    assert "25 rows of 1428 columns" in errors and "the autoencoder trains on 32 rows, of unlabelled images too" in errors
+    assert "25 rows of 1428 columns" in errors
+    assert "the autoencoder trains on 32 rows, of unlabelled images too" in errors
     expected, run = outcome("alone")
     assert [step["phase"] for step in run["history"]][0] == "finetune" and run["history"][-1]["phase"] == "cluster"
     assert run["seconds"]["finetune"] > 0 and run["profile"]["finetune_iter"] == 60

@@ -1,9 +1,11 @@
 """The numbers in the READMEs are those of the raw results beside them."""
 
 import json
+import re
 from dataclasses import asdict, replace
 from pathlib import Path
 
+import paper_page
 import pytest
 from scipy.stats import spearmanr
 
@@ -98,3 +100,50 @@ def test_the_results_quote_the_text_runs():
         assert run["profile"] == asdict(fast(10_000))
         scores = " | ".join(percent(run, "end", score) for score in ("ACC", "NMI", "ARI"))
         assert f"| {seed} | {percent(run, 'k-means start')} | {scores} | {run['seconds']['total'] / 60:.1f} |" in table
+
+
+# ---------------------------------------------------------------- the page "Ours beside the paper's"
+
+HERE = [path.stem for path in sorted((RESULTS / "paper").glob("[tf]*[0-9].json"))]
+
+
+def test_the_papers_page_is_made_of_the_raw_results():
+    page = paper_page.PAGE.read_text()
+    assert set(re.findall(r"<!-- (\w+) -->", page)) == set(paper_page.WRITERS)
+    assert paper_page.fresh(page) == page, "run python tests/paper_page.py"
+
+
+@pytest.mark.parametrize("name", HERE)
+def test_each_raw_result_is_whole_and_says_how_it_was_made(name):
+    result = paper_page.raw(name)
+    assert result["name"] == name and "quick" not in result and result["command"].startswith(f"decnp reproduce {name} ")
+    assert (RESULTS / "paper" / f"{name}.json").stat().st_size < 400_000
+    for cell in result["cells"].values():
+        assert cell["versions"]["numpy"] and cell["minutes"] >= 0 and cell["recipe"]["data_sum"]
+        network = cell["recipe"].get("network") or cell["recipe"].get("features")
+        if network:
+            profile = result["profiles"][network["profile"]]
+            assert network["hidden"] == [500, 500, 2000, 10] and Profile(**profile).lr == fast(70_000).lr
+    if name.startswith("figure"):
+        assert (RESULTS / "paper" / f"{name}.png").stat().st_size < 300_000
+
+
+def test_every_picture_and_file_that_the_page_names_is_there():
+    for target in re.findall(r"\]\(([^)#]+)", paper_page.PAGE.read_text()):
+        assert (RESULTS / target).exists(), target
+
+
+def test_the_page_tells_how_an_autoencoder_went_dead():
+    history = json.loads((RESULTS / "paper" / "table4-collapsed.json").read_text())["r_min 0.5"]
+    assert [step for step, _, loss in history if loss < 0.297] == [1227, 1636, 2045, 2454]
+    page = paper_page.PAGE.read_text()
+    assert "from step 1227 of 8199 on" in page and "stopped after 2454" in page
+
+
+def test_what_the_tables_must_reach():
+    rows = {(row["data"], row["method"]): row for row in paper_page.raw("table2")["rows"]}
+    features = {(row["data"], row["method"]): row for row in paper_page.raw("table3")["rows"]}
+    dec = rows["mnist", "DEC"]["fixed"]
+    assert min(dec["values"]) >= PAPER
+    for data in ("mnist", "reuters10k-sample"):
+        assert features[data, "DEC"]["fixed"]["mean"] > features[data, "AE+k-means"]["fixed"]["mean"]

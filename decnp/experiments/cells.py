@@ -26,7 +26,7 @@ from threadpoolctl import threadpool_info, threadpool_limits
 from .. import __version__
 from ..datasets.files import write_aside
 
-__all__ = ["Cell", "Done", "finished", "run_cells", "sum_of"]
+__all__ = ["Cell", "Done", "finished", "run_cells", "so_far", "sum_of"]
 
 Note = Callable[[str], None]
 
@@ -94,8 +94,13 @@ def run_cells(cells: Sequence[Cell], folder: Path, jobs: int, note: Note, thread
         stopped = False
     except KeyboardInterrupt:
         stopped = True
+    return Done(so_far(cells, folder), failures, stopped)
+
+
+def so_far(cells: Sequence[Cell], folder: Path) -> dict[str, dict]:
+    """What was kept of those cells that are done, by name."""
     kept = {cell.name: finished(cell, folder) for cell in cells}
-    return Done({name: done for name, done in kept.items() if done}, failures, stopped)
+    return {name: done for name, done in kept.items() if done}
 
 
 def _before(cells, folder) -> list[list[Cell]]:

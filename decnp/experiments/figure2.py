@@ -60,7 +60,8 @@ def in_words(gathered: dict) -> str:
     """The curves as text."""
     lines = [["data", "method", "", *map(str, range(1, 10)), "spread"]]
     for row in gathered["rows"]:
-        for whose, curve, spread in (("paper", row["paper"], row["paper_spread"]), ("ours", row["curve"], row["spread"])):
+        for whose, curve, spread in (("paper", row["paper"], row["paper_spread"]),
+                                     ("ours", row["curve"], row["spread"])):
             if curve:
                 numbers = ["-" if value is None else f"{100 * value:.1f}" for value in (*curve, spread)]
                 lines.append([row["data"], row["method"], whose, *numbers])

@@ -68,7 +68,8 @@ def in_words(gathered: dict) -> str:
     for row in gathered["rows"]:
         lines += [["", "the paper", f"{epoch:g}", f"{100 * value:.1f}"] for epoch, value in zip(*row["paper"].values())]
         lines += [[row["data"], "ours", f"{epoch:g}", f"{100 * value:.2f}"] for epoch, _, value in row["panels"]]
-        lines.append([row["data"], "ours, at the end", f"{row['curve'][-1][0]:.1f}", f"{100 * row['curve'][-1][1]:.2f}"])
+        last, score = row["curve"][-1]
+        lines.append([row["data"], "ours, at the end", f"{last:.1f}", f"{100 * score:.2f}"])
     return table(lines) + missing(gathered)
 
 

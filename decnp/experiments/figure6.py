@@ -61,6 +61,8 @@ def gather(planned: list[dict], results: dict) -> dict:
     rows = []
     for row in planned:
         done = {k: results[name]["result"] for k, name in sorted(row["cells"].items()) if name in results}
+        if not done:
+            continue
         curves = {"k": list(done), **{score: [result[score] for result in done.values()] for score in ("NMI", "G")}}
         rows.append({"data": row["data"], **curves, "paper": PAPER, "signs": signs(**curves),
                      "paper_signs": signs(**PAPER)})
@@ -70,7 +72,7 @@ def gather(planned: list[dict], results: dict) -> dict:
 def signs(k, NMI, G) -> dict:
     """What the paper reads off: the k of the largest NMI; the k after which G falls most, for one more cluster."""
     falls = [(before - after) / (next_k - this) for this, next_k, before, after in zip(k, k[1:], G, G[1:])]
-    return {"peak_of_NMI": k[int(np.argmax(NMI))] if k else None,
+    return {"peak_of_NMI": k[int(np.argmax(NMI))],
             "G_falls_most_after": k[int(np.argmax(falls))] if falls else None}
 
 

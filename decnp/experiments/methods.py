@@ -24,7 +24,7 @@ from ..training import History
 from . import store
 from .data import load
 
-__all__ = ["dec", "gmm", "identity", "kmeans", "ldmgi", "scores", "sec", "spectral"]
+__all__ = ["dec", "gmm", "identity", "kmeans", "ldmgi", "scores", "sec", "spectral", "top_ten"]
 
 N_INIT = 20  # "all baselines 20 random restarts, best objective" (section 4.3)
 
@@ -80,8 +80,8 @@ def sec(folder: Path, data: dict, features: dict | None, seed: int, mu: float) -
 def dec(folder: Path, data: dict, network: dict, update_interval: int, update_encoder: bool = True) -> dict:
     """DEC from the autoencoder kept for ``network``: the same end as ``decnp fit`` with this seed.
 
-    Beside the scores: those of the k-means start, and of each refresh of P its step, the share of labels changed,
-    the mean loss before it, and ACC.
+    Beside the scores: those of the k-means start; of each refresh of P its step, the share of labels changed, the mean
+    loss before it, and ACC; and of each cluster, the largest first, the ten rows nearest to its centre, for Figure 3.
     """
     X, y, k, _ = load(**data)
     ae = store.autoencoder(folder, data, network)
@@ -95,7 +95,18 @@ def dec(folder: Path, data: dict, network: dict, update_interval: int, update_en
             refreshes.append([step.iteration, step.changed, round(step.loss, 6), cluster_accuracy(y, model.labels_)])
     return {**scores(y, model.labels_), "start": scores(y, model.initial_labels_), "n_iter": model.n_iter_,
             "converged": model.converged_, "stop_reason": model.stop_reason_, "refreshes": refreshes,
-            "sizes": np.bincount(model.labels_, minlength=k).tolist()}
+            "sizes": np.bincount(model.labels_, minlength=k).tolist(), "top_ten": top_ten(model, X)}
+
+
+def top_ten(model: DEC, X: np.ndarray) -> list[dict]:
+    """Of each cluster, the largest first: its size, the ten rows nearest to its centre, and their distances."""
+    distance = np.linalg.norm(model.transform(X) - model.cluster_centers_[model.labels_], axis=1)
+    clusters = []
+    for j in np.argsort(-np.bincount(model.labels_, minlength=len(model.cluster_centers_)), kind="stable"):
+        own = np.flatnonzero(model.labels_ == j)
+        rows = own[np.argsort(distance[own], kind="stable")[:10]]
+        clusters.append({"size": len(own), "rows": rows.tolist(), "distances": distance[rows].round(4).tolist()})
+    return clusters
 
 
 def identity(ae: StackedAutoencoder) -> StackedAutoencoder:

@@ -37,6 +37,8 @@ class Options:
     jobs: int = 1
     threads: int | None = None
     quick: bool = False
+    so_far: bool = False
+    """Run nothing: make the table of the cells that are done."""
 
 
 class Plan:

@@ -9,7 +9,7 @@ from typing import Callable
 
 from ..datasets.files import write_aside
 from ..errors import UserError
-from .cells import run_cells, sum_of
+from .cells import Done, run_cells, so_far, sum_of
 from .options import Options, Plan
 
 __all__ = ["reproduce"]
@@ -34,10 +34,13 @@ def reproduce(name: str, options: Options, argv: list[str], note: Callable[[str]
         raise UserError("; ".join(f"{data} is not here: {sentence}" for data, sentence in plan.missing.items()))
     try:
         options.out.mkdir(parents=True, exist_ok=True)
-        done = run_cells(plan.cells, options.out, options.jobs, note, options.threads)
+        if options.so_far:
+            done = Done(so_far(plan.cells, options.out), [], False)
+        else:
+            done = run_cells(plan.cells, options.out, options.jobs, note, options.threads)
         result = {
             "name": name, "title": module.TITLE, **({"quick": QUICK_WARNING} if options.quick else {}),
-            "command": shlex.join(["decnp", *argv]),
+            "command": shlex.join(["decnp", *(word for word in argv if word != "--so-far")]),
             **module.gather(planned, done.results), "missing": plan.missing, "failures": done.failures,
             **_compact(done.results),
         }

@@ -72,10 +72,10 @@ def in_words(gathered: dict) -> str:
     lines = [["data", "method", "the paper", "ours, best of 9*", "at", "ours, fixed setting", "seeds"]]
     for row in gathered["rows"]:
         best, fixed = row["best_of_nine"], row["fixed"]
-        unfinished = f"{row['nine_done']} of 9 done" if row["nine_done"] else ""
+        some = f"{row['nine_done']} of 9 done" if row["nine_done"] else ""
         lines.append([
             row["data"], row["method"], "-" if row["paper"] is None else f"{row['paper']:.2f}",
-            per_cent(best and best["ACC"]), best["setting"] if best else unfinished,
+            per_cent(best and best["ACC"]), best["setting"] if best else some,
             per_cent(fixed and fixed["mean"], fixed and fixed["std"]), str(len(fixed["values"])) if fixed else "0"])
     return table(lines) + ("\n* as in the paper: labels choose the best of nine settings (of nine runs, for k-means)."
                            "\nThe fixed setting is chosen by no label: lam 0.01, mu 1e-8, lambda of the profile; "

@@ -49,7 +49,8 @@ def in_words(gathered: dict) -> str:
     rows = {(row["data"], row["method"], row["r_min"]): row for row in gathered["rows"]}
     for data, method in dict.fromkeys((row["data"], row["method"]) for row in gathered["rows"]):
         own = [rows[data, method, r_min] for r_min in R_MIN]
-        ours = [per_cent(row["fixed"] and row["fixed"]["mean"], row["fixed"] and row["fixed"]["std"]) for row in own]
-        seeds = max(len(row["fixed"]["values"]) if row["fixed"] else 0 for row in own)
-        lines.append([data, method, *(f"{row['paper'] or '-'} / {here}" for row, here in zip(own, ours)), str(seeds)])
+        done = [row["fixed"] or {"mean": None, "std": None, "values": []} for row in own]
+        lines.append([data, method, *(f"{row['paper'] or '-'} / {per_cent(fixed['mean'], fixed['std'])}"
+                                      for row, fixed in zip(own, done)),
+                      " ".join(str(len(fixed["values"])) for fixed in done)])
     return table(lines) + "\nThe paper's / ours, with one fixed setting; no label chooses anything." + missing(gathered)
