@@ -1,14 +1,14 @@
-"""The loops of Eqs. 1-5, compiled: ``kernels.py`` is their only caller.
+"""The loops of Eqs. 1-5, compiled; ``kernels.py`` is their only caller.
 
-A *tile* holds up to ``T`` rows (points) of an array, lying on its side and in float64: ``z[t, i]``, ``q[j, i]``. So the
-innermost loop is always over points i, side by side in memory, and the compiler takes as many of them at once as the
-machine's registers hold. All else is the paper's. Dimensions and centroids are taken two at a time (``_even`` pads
-with zeros, which change no sum), because that halves the reading and writing of what is added up.
+A *tile* holds up to ``T`` points, a row for each column of the array and in float64: ``z[t, i]``, ``q[j, i]``. So the
+innermost loop always runs over points i, which lie side by side, and the compiler takes as many at once as a register
+holds. All else is the paper's. Centroids and dimensions are taken two at a time, because that halves the reading and
+writing of what is being added up; zeros are added to make their numbers even, and change no sum.
 
-Tiles depend on the number of rows alone and their sums are added in order, so the same input gives the same bits.
+Tiles depend on the number of points alone and are added in order, so the same input always gives the same bits.
 
-Compilers may not reorder floating-point sums, so a sum over i would go one by one. ``_sums`` allows it, for
-loops that have no guard to lose (no test for 0, infinity, or not a number); nothing else of "fastmath" is on.
+``_sums`` lets the compiler add up several parts of one sum side by side. That is one flag of "fastmath", and it is on
+only where a loop has no guard to lose: no test for 0, infinity or not a number. The rest of "fastmath" is off.
 """
 
 from __future__ import annotations
@@ -16,66 +16,164 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-__all__ = ["soft_assignment", "kl_divergence", "target_distribution", "loss_and_grads"]
+__all__ = ["soft_assignment", "kl_divergence", "frequencies", "target_distribution", "loss_and_grads"]
 
-T = 120  # rows: the tiles of an equation stay in the first-level cache; not a power of two, whose rows would collide in it
+T = 224
+"""Points in a tile: a few tiles stay in the nearest cache. Full registers, but not a power of two, whose rows collide."""
+
+TINY = np.finfo(np.float64).tiny
 
 _options = dict(cache=True, nogil=True, error_model="numpy")  # x / 0 is infinite or not a number, as in NumPy
-_njit = njit(**_options, fastmath={"contract"})  # a * b + c is rounded once
+_njit = njit(**_options, fastmath={"contract"})  # a * b + c may be rounded once
 _sums = njit(**_options, fastmath={"contract", "reassoc"})
 
 
-# ---------------------------------------------------------------- rows to tiles and back
+# ---------------------------------------------------------------- all points, tile by tile
 
 @_njit
-def _load(x, start, m, tile):
-    """tile[t, i] <- x[start + i, t] for m rows of x (n, dim)."""
+def soft_assignment(z, mu, alpha, q):
+    """Eq. 1: z (n, d), mu (k, d) -> q (n, k)."""
+    k, dim = mu.shape
+    mu = _even(mu)
+    z_tile, u, q_tile = _tile(dim), _tile(k), _tile(k)
+    for start in range(0, len(z), T):
+        m = _load(z, start, z_tile)
+        _student(z_tile, mu, alpha, k, m, u, q_tile)
+        _store(q_tile, start, m, q)
+
+
+@_njit
+def kl_divergence(p, q):
+    """Eq. 2: p, q (n k,), flat -> the loss."""
+    loss = 0.0
+    for start in range(0, p.size, 1024):
+        loss += _kl(p[start : start + 1024], q[start : start + 1024])
+    return loss
+
+
+@_njit
+def frequencies(q):
+    """f_j = sum_i q_ij of Eq. 3: q (n, k) -> f (k,)."""
+    k = q.shape[1]
+    f, q_tile = np.zeros(k), _tile(k)
+    for start in range(0, len(q), T):
+        m = _load(q, start, q_tile)
+        for j in range(k):
+            f[j] += _sum(q_tile[j], m)
+    return f
+
+
+@_njit
+def target_distribution(q, f, p):
+    """Eq. 3: q (n, k), f (k,) -> p (n, k)."""
+    k = len(f)
+    q_tile, weight = _tile(k), _tile(k)
+    for start in range(0, len(q), T):
+        m = _load(q, start, q_tile)
+        for j in range(k):
+            per_f = 1.0 / f[j] if f[j] > TINY else 0.0  # nobody is in cluster j
+            for i in range(m):
+                weight[j, i] = q_tile[j, i] * (q_tile[j, i] * per_f)
+        _normalise(weight, k, m, q_tile)
+        _store(q_tile, start, m, p)
+
+
+@_njit
+def loss_and_grads(z, mu, p, alpha, g_z, want_loss):
+    """Eqs. 2, 4 and 5: z (n, d), mu (k, d), p (n, k) -> loss (0 if not wanted), g_mu (k, d) in float64; g_z (n, d)
+    is written, unless it is empty."""
+    k, dim = mu.shape
+    mu = _even(mu)
+    z_tile, g_tile, u, q_tile, p_tile, w = _tile(dim), _tile(dim), _tile(k), _tile(k), _tile(k), _tile(k)
+    loss, g_mu = 0.0, np.zeros(mu.shape)
+    for start in range(0, len(z), T):
+        m = _load(z, start, z_tile)
+        _load(p, start, p_tile)
+        _student(z_tile, mu, alpha, k, m, u, q_tile)
+        for j in range(k):
+            if want_loss:
+                loss += _kl(p_tile[j][:m], q_tile[j][:m])
+            for i in range(m):
+                w[j, i] = (alpha + 1.0) / alpha * u[j, i] * (p_tile[j, i] - q_tile[j, i])
+        _pull(z_tile, mu, w, m, g_tile, g_mu)
+        if len(g_z):
+            _store(g_tile, start, m, g_z)
+    return loss, g_mu[:k, :dim]
+
+
+# ---------------------------------------------------------------- one tile
+
+@_njit
+def _tile(columns):
+    """Room for T points of that many columns, made even."""
+    return np.zeros((columns + columns % 2, T))
+
+
+@_njit
+def _even(mu):
+    """mu (k, d) in float64, with zeros added to make k and d even."""
+    k, dim = mu.shape
+    even = np.zeros((k + k % 2, dim + dim % 2))
+    even[:k, :dim] = mu
+    return even
+
+
+@_njit
+def _load(x, start, tile):
+    """tile[t, i] <- x[start + i, t] for as many rows as there are, at most T; returns how many."""
+    m = min(T, len(x) - start)
     for i in range(m):
         for t in range(x.shape[1]):
             tile[t, i] = x[start + i, t]
+    return m
 
 
 @_njit
 def _store(tile, start, m, x):
-    """x[start + i, t] <- tile[t, i] for m rows of x (n, dim)."""
+    """x[start + i, t] <- tile[t, i] for m rows."""
     for i in range(m):
         for t in range(x.shape[1]):
             x[start + i, t] = tile[t, i]
 
 
 @_njit
-def _tile(rows):
-    """Room for a tile of this many rows, made even."""
-    return np.zeros((rows + rows % 2, T))
-
-
-@_njit
-def _even(mu):
-    """mu (k, d) in float64, padded with zeros to an even k and an even d."""
-    k, dim = mu.shape
-    padded = np.zeros((k + k % 2, dim + dim % 2))
-    padded[:k, :dim] = mu
-    return padded
-
-
-# ---------------------------------------------------------------- the equations on one tile of m points
-
-@_njit
 def _student(z, mu, alpha, k, m, u, q):
-    """Eq. 1: z (d, T), mu (k, d) -> u_ij = 1 / (1 + d_ij/alpha) and q_ij, (k, T) each."""
+    """Eq. 1 for m points and the first k rows of mu: u_ij and q_ij."""
+    d = q  # d_ij = ||z_i - mu_j||^2 stands where q_ij will
+    for j in range(0, len(mu), 2):
+        for i in range(m):
+            d[j, i] = d[j + 1, i] = 0.0
+        for t in range(0, len(z), 2):
+            a0, a1, b0, b1 = mu[j, t], mu[j, t + 1], mu[j + 1, t], mu[j + 1, t + 1]
+            for i in range(m):
+                z0, z1 = z[t, i], z[t + 1, i]
+                d[j, i] += (z0 - a0) ** 2 + (z1 - a1) ** 2
+                d[j + 1, i] += (z0 - b0) ** 2 + (z1 - b1) ** 2
     for j in range(k):
         for i in range(m):
-            q[j, i] = 0.0
-        for t in range(0, z.shape[0], 2):
-            for i in range(m):
-                this, next_ = z[t, i] - mu[j, t], z[t + 1, i] - mu[j, t + 1]
-                q[j, i] += this * this + next_ * next_  # d_ij for now
-        for i in range(m):
-            u[j, i] = 1.0 / (1.0 + q[j, i] * (1.0 / alpha))
-    s = u  # u_ij^((alpha+1)/2), and that is u_ij in the paper's case
-    if alpha != 1.0:
-        s = q
-        _powers(q, alpha, k, m)
+            u[j, i] = 1.0 / (1.0 + d[j, i] * (1.0 / alpha))
+    if alpha == 1.0:  # the paper's case: the power (alpha + 1)/2 is 1
+        _normalise(u, k, m, q)
+    else:
+        _powers(d, alpha, k, m)
+        _normalise(q, k, m, q)
+
+
+@_njit
+def _powers(d, alpha, k, m):
+    """d_ij <- u_ij^((alpha+1)/2), divided by the largest of its point, which so cannot underflow."""
+    for i in range(m):
+        nearest = d[0, i]
+        for j in range(1, k):
+            nearest = min(nearest, d[j, i])
+        largest = np.log1p(nearest / alpha)
+        for j in range(k):
+            d[j, i] = np.exp(-(alpha + 1.0) / 2.0 * (np.log1p(d[j, i] / alpha) - largest))
+
+
+@_njit
+def _normalise(s, k, m, q):
+    """q_ij <- s_ij / sum_j' s_ij'."""
     total = np.zeros(m)
     for j in range(k):
         for i in range(m):
@@ -87,49 +185,73 @@ def _student(z, mu, alpha, k, m, u, q):
             q[j, i] = s[j, i] * total[i]
 
 
-@_njit
-def _powers(d, alpha, k, m):
-    """d_ij -> (1 + d_ij/alpha)^(-(alpha+1)/2), over the largest of its point, which so can't underflow."""
-    for i in range(m):
-        nearest = d[0, i]
-        for j in range(1, k):
-            nearest = min(nearest, d[j, i])
-        largest = np.log1p(nearest / alpha)
-        for j in range(k):
-            d[j, i] = np.exp(-(alpha + 1.0) / 2.0 * (np.log1p(d[j, i] / alpha) - largest))
+@_sums
+def _pull(z, mu, w, m, g_z, g_mu):
+    """Eqs. 4 and 5 of w_ij = (alpha+1)/alpha u_ij (p_ij - q_ij): g_z is written, g_mu added to."""
+    g_z[:] = 0.0
+    for j in range(0, len(mu), 2):
+        for t in range(len(z)):
+            a, b = mu[j, t], mu[j + 1, t]
+            sum_a, sum_b = 0.0, 0.0
+            for i in range(m):
+                pull_a, pull_b = w[j, i] * (z[t, i] - a), w[j + 1, i] * (z[t, i] - b)
+                g_z[t, i] += pull_a + pull_b  # Eq. 4 sums over j
+                sum_a += pull_a  # Eq. 5 sums over i
+                sum_b += pull_b
+            g_mu[j, t] -= sum_a
+            g_mu[j + 1, t] -= sum_b
 
 
 @_sums
-def _pulls(z, mu, w, m, g_z, g_mu):
-    """Eqs. 4 and 5: w_ij = (alpha+1)/alpha u_ij (p_ij - q_ij) pulls z_i and mu_j; g_z (d, T) is set, g_mu (k, d) added to."""
-    for t in range(z.shape[0]):
-        for i in range(m):
-            g_z[t, i] = 0.0
-    for j in range(0, mu.shape[0], 2):
-        for t in range(z.shape[0]):
-            to_mu, to_next = 0.0, 0.0
-            for i in range(m):
-                pull = w[j, i] * (z[t, i] - mu[j, t])
-                next_ = w[j + 1, i] * (z[t, i] - mu[j + 1, t])
-                g_z[t, i] += pull + next_  # Eq. 4 sums over j
-                to_mu += pull  # Eq. 5 sums over i
-                to_next += next_
-            g_mu[j, t] -= to_mu
-            g_mu[j + 1, t] -= to_next
+def _sum(x, m):
+    total = 0.0
+    for i in range(m):
+        total += x[i]
+    return total
 
 
-# ---------------------------------------------------------------- Eq. 2
+# ---------------------------------------------------------------- the logarithm
 
 SQRT_HALF = np.sqrt(0.5).view(np.int64)  # its bits
 LOG_2 = np.log(2.0)
 
 
 @_njit
-def _log(x):
-    """log x without branches, for 0 < x < infinity (not denormal).
+def _kl(p, q):
+    """Sum of p log(p/q), where 0 log 0 = 0, and infinity where q = 0 < p."""
+    unusual = 0
+    for i in range(p.size):
+        p_i, q_i = p[i], q[i]
+        unusual += not ((p_i >= 0.0) & (p_i <= 2.0) & (q_i >= 1e-300) & (q_i <= 2.0))
+    return _kl_any(p, q) if unusual else _kl_usual(p, q)
 
-    x = 2^e m with sqrt(1/2) <= m < sqrt(2), so log x = e log 2 + log m, and with s = (m-1)/(m+1), |s| < 0.172,
-    log m = 2 (s + s^3/3 + s^5/5 + ...), of which s^21/21 is beyond the last digit.
+
+@_sums
+def _kl_usual(p, q):
+    loss = 0.0
+    for i in range(p.size):
+        p_i, q_i = np.float64(p[i]), np.float64(q[i])
+        loss += p_i * _log(p_i / q_i)
+    return loss
+
+
+@_njit
+def _kl_any(p, q):
+    loss = 0.0
+    for i in range(p.size):
+        p_i, q_i = np.float64(p[i]), np.float64(q[i])
+        if p_i == 0:
+            continue
+        loss += np.inf if q_i == 0 else p_i * (np.log(p_i) - np.log(q_i))
+    return loss
+
+
+@_njit
+def _log(x):
+    """log x without a branch, so that a loop over it fills the registers; some finite number where x is 0.
+
+    x = 2^e m with sqrt(1/2) <= m < sqrt(2), so log x = e log 2 + log m. With s = (m - 1)/(m + 1), |s| < 0.172,
+    log m = 2 (s + s^3/3 + s^5/5 + ...), where s^21/21 is beyond the last digit.
     """
     bits = np.float64(x).view(np.int64)
     e = (bits - SQRT_HALF) >> 52
@@ -139,118 +261,3 @@ def _log(x):
     series = 1 + c * (1 / 3 + c * (1 / 5 + c * (1 / 7 + c * (1 / 9 + c * (
         1 / 11 + c * (1 / 13 + c * (1 / 15 + c * (1 / 17 + c * (1 / 19)))))))))
     return e * LOG_2 + 2.0 * s * series
-
-
-@_sums
-def _kl(p, q, m):
-    """Sum of the first m p log(p/q), with 0 log 0 = 0 and infinity where q = 0 < p."""
-    loss, usual = 0.0, True
-    for i in range(m):
-        p_i, q_i = np.float64(p[i]), np.float64(q[i])
-        ratio = p_i / q_i
-        loss += p_i * _log(ratio)
-        usual &= (p_i >= 0.0) & (q_i > 0.0) & (ratio < np.inf)
-    return loss if usual else _kl_one_by_one(p, q, m)
-
-
-@_njit
-def _kl_one_by_one(p, q, m):
-    loss = 0.0
-    for i in range(m):
-        p_i, q_i = np.float64(p[i]), np.float64(q[i])
-        if q_i == 0.0 and p_i != 0.0:
-            loss += np.inf
-        elif p_i != 0.0:
-            loss += p_i * (np.log(p_i) - np.log(q_i))
-    return loss
-
-
-# ---------------------------------------------------------------- all tiles
-
-@_njit
-def soft_assignment(z, mu, alpha, q):
-    """Eq. 1: z (n, d), mu (k, d) -> q (n, k)."""
-    n, dim = z.shape
-    k = mu.shape[0]
-    z_, u, q_ = _tile(dim), _tile(k), _tile(k)
-    mu_ = _even(mu)
-    for start in range(0, n, T):
-        m = min(T, n - start)
-        _load(z, start, m, z_)
-        _student(z_, mu_, alpha, k, m, u, q_)
-        _store(q_, start, m, q)
-
-
-@_njit
-def kl_divergence(p, q):
-    """Eq. 2: p, q (n k,), flat -> the loss."""
-    loss = 0.0
-    block = 1024
-    for start in range(0, p.size, block):
-        m = min(block, p.size - start)
-        loss += _kl(p[start:], q[start:], m)
-    return loss
-
-
-@_sums
-def _total(x, m):
-    total = 0.0
-    for i in range(m):
-        total += x[i]
-    return total
-
-
-@_njit
-def target_distribution(q, p):
-    """Eq. 3: q (n, k) -> p (n, k)."""
-    n, k = q.shape
-    q_, f, total = _tile(k), np.zeros(k), np.empty(T)
-    for start in range(0, n, T):
-        m = min(T, n - start)
-        _load(q, start, m, q_)
-        for j in range(k):
-            f[j] += _total(q_[j], m)
-    for start in range(0, n, T):
-        m = min(T, n - start)
-        _load(q, start, m, q_)
-        total[:] = 0.0
-        for j in range(k):
-            if f[j] > 0:
-                for i in range(m):
-                    q_[j, i] = q_[j, i] * (q_[j, i] / f[j])
-                    total[i] += q_[j, i]
-        for i in range(m):
-            total[i] = 1.0 / total[i]
-        for j in range(k):
-            for i in range(m):
-                q_[j, i] *= total[i]
-        _store(q_, start, m, p)
-
-
-@_njit
-def loss_and_grads(z, mu, p, alpha, with_loss, g_z, g_mu):
-    """Eqs. 2, 4 and 5: z (n, d), mu (k, d), p (n, k) -> loss, g_z (n, d), g_mu (k, d)."""
-    n, dim = z.shape
-    k = mu.shape[0]
-    z_, p_, u, q_, pull = _tile(dim), _tile(k), _tile(k), _tile(k), _tile(dim)
-    mu_ = _even(mu)
-    g_mu_ = np.zeros(mu_.shape)
-    loss = 0.0
-    for start in range(0, n, T):
-        m = min(T, n - start)
-        _load(z, start, m, z_)
-        _load(p, start, m, p_)
-        _student(z_, mu_, alpha, k, m, u, q_)
-        if with_loss:
-            for j in range(k):
-                loss += _kl(p_[j], q_[j], m)
-        for j in range(k):
-            for i in range(m):
-                u[j, i] *= (alpha + 1.0) / alpha * (p_[j, i] - q_[j, i])
-        _pulls(z_, mu_, u, m, pull, g_mu_)
-        if g_z.size:
-            _store(pull, start, m, g_z)
-    for j in range(k):
-        for t in range(dim):
-            g_mu[j, t] = g_mu_[j, t]
-    return loss
