@@ -2,7 +2,7 @@
 
 Each public function is a door: it checks, converts and allocates, then calls the compiled loop of ``tiles.py``
 (Eqs. 1-5) or below (updates). The loops do only arithmetic, in float64 whatever comes in. Many points are cut into
-parts of ``PART`` for a ``Crew`` of threads, and what the parts sum up is added in order, so the answer never depends
+parts for a ``Crew`` of threads, and what the parts sum up is added in order, so the answer never depends
 on the number of threads. Loops are compiled once per dtype and cached on disk; ``warmup()`` compiles them all.
 
 ``decnp.equations`` is the specification; ``tests/test_kernels.py`` holds the two together.
@@ -26,8 +26,8 @@ __all__ = [
 ]
 
 
-PART = 36 * tiles.T
-"""Points (8064) that one thread takes at a time: a few tenths of a millisecond."""
+PART = 16_000
+"""Points that one thread takes at a time, at least: half a millisecond, several times what a thread costs."""
 
 
 # ---------------------------------------------------------------- doors
@@ -187,12 +187,12 @@ def warmup(dtypes: tuple = (np.float32, np.float64)) -> None:
 # ---------------------------------------------------------------- parts of the points
 
 def _over_parts(n: int, f: Callable) -> list:
-    """[f(part) for each slice of ``PART`` points], by as many threads as a matrix product would use."""
-    parts = [slice(start, start + PART) for start in range(0, max(n, 1), PART)]
-    if len(parts) == 1:
-        return [f(parts[0])]
+    """[f(part) for each slice of the n points], by as many threads as a matrix product would use."""
+    n_parts = n // PART
+    if n_parts < 2:
+        return [f(slice(0, n))]
     with Crew() as crew:
-        return crew.map(f, parts)
+        return crew.map(f, [slice(n * part // n_parts, n * (part + 1) // n_parts) for part in range(n_parts)])
 
 
 def _sums(z, mu, p, alpha, g_z, want_loss=False):

@@ -51,7 +51,7 @@ def kl_divergence(p, q):
     return loss
 
 
-@_njit
+@_sums
 def frequencies(q):
     """f_j = sum_i q_ij of Eq. 3: q (n, k) -> f (k,)."""
     k = q.shape[1]
@@ -59,7 +59,10 @@ def frequencies(q):
     for start in range(0, len(q), T):
         m = _load(q, start, q_tile)
         for j in range(k):
-            f[j] += _sum(q_tile[j], m)
+            sum_q = 0.0
+            for i in range(m):
+                sum_q += q_tile[j, i]
+            f[j] += sum_q
     return f
 
 
@@ -71,7 +74,7 @@ def target_distribution(q, f, p):
     for start in range(0, len(q), T):
         m = _load(q, start, q_tile)
         for j in range(k):
-            per_f = 1.0 / f[j] if f[j] > TINY else 0.0  # nobody is in cluster j
+            per_f = 0.0 if f[j] < TINY else 1.0 / f[j]  # 0: nobody is in cluster j
             for i in range(m):
                 weight[j, i] = q_tile[j, i] * (q_tile[j, i] * per_f)
         _normalise(weight, k, m, q_tile)
@@ -114,7 +117,9 @@ def _even(mu):
     """mu (k, d) in float64, with zeros added to make k and d even."""
     k, dim = mu.shape
     even = np.zeros((k + k % 2, dim + dim % 2))
-    even[:k, :dim] = mu
+    for j in range(k):
+        for t in range(dim):
+            even[j, t] = mu[j, t]
     return even
 
 
@@ -152,11 +157,11 @@ def _student(z, mu, alpha, k, m, u, q):
     for j in range(k):
         for i in range(m):
             u[j, i] = 1.0 / (1.0 + d[j, i] * (1.0 / alpha))
-    if alpha == 1.0:  # the paper's case: the power (alpha + 1)/2 is 1
-        _normalise(u, k, m, q)
-    else:
-        _powers(d, alpha, k, m)
-        _normalise(q, k, m, q)
+    s = u  # u_ij^((alpha+1)/2), where alpha is 1 as in the paper
+    if alpha != 1.0:
+        s = d
+        _powers(s, alpha, k, m)
+    _normalise(s, k, m, q)
 
 
 @_njit
@@ -202,47 +207,26 @@ def _pull(z, mu, w, m, g_z, g_mu):
             g_mu[j + 1, t] -= sum_b
 
 
-@_sums
-def _sum(x, m):
-    total = 0.0
-    for i in range(m):
-        total += x[i]
-    return total
-
-
 # ---------------------------------------------------------------- the logarithm
 
 SQRT_HALF = np.sqrt(0.5).view(np.int64)  # its bits
 LOG_2 = np.log(2.0)
 
 
-@_njit
+@_sums
 def _kl(p, q):
     """Sum of p log(p/q), where 0 log 0 = 0, and infinity where q = 0 < p."""
     unusual = 0
     for i in range(p.size):
         p_i, q_i = p[i], q[i]
         unusual += not ((p_i >= 0.0) & (p_i <= 2.0) & (q_i >= 1e-300) & (q_i <= 2.0))
-    return _kl_any(p, q) if unusual else _kl_usual(p, q)
-
-
-@_sums
-def _kl_usual(p, q):
     loss = 0.0
     for i in range(p.size):
         p_i, q_i = np.float64(p[i]), np.float64(q[i])
-        loss += p_i * _log(p_i / q_i)
-    return loss
-
-
-@_njit
-def _kl_any(p, q):
-    loss = 0.0
-    for i in range(p.size):
-        p_i, q_i = np.float64(p[i]), np.float64(q[i])
-        if p_i == 0:
-            continue
-        loss += np.inf if q_i == 0 else p_i * (np.log(p_i) - np.log(q_i))
+        if unusual == 0:
+            loss += p_i * _log(p_i / q_i)
+        elif p_i != 0.0:
+            loss += np.inf if q_i == 0.0 else p_i * (np.log(p_i) - np.log(q_i))
     return loss
 
 
