@@ -1,9 +1,9 @@
 """The equations once more, as numba kernels: the same names and arguments, and ``out=``.
 
-Each public function is a door: it checks, converts and allocates, then calls the compiled loop below
-it (``_name``). The loops do only arithmetic. They run on one thread and add in a fixed order, with
-sums over samples kept in float64, so the answer never depends on the number of threads. Loops are
-compiled once per dtype and cached on disk; ``warmup()`` compiles them all.
+Each public function is a door: it checks, converts and allocates, then calls the compiled loop of ``tiles.py``
+(Eqs. 1-5) or below (updates). The loops do only arithmetic, in float64 whatever comes in. Many points are cut into
+parts for a ``Crew`` of threads, and what the parts sum up is added in order, so the answer never depends
+on the number of threads. Loops are compiled once per dtype and cached on disk; ``warmup()`` compiles them all.
 
 ``decnp.equations`` is the specification; ``tests/test_kernels.py`` holds the two together.
 """
@@ -11,10 +11,14 @@ compiled once per dtype and cached on disk; ``warmup()`` compiles them all.
 from __future__ import annotations
 
 from numbers import Real
+from typing import Callable
 
 import numpy as np
 from numba import njit
 from numpy.typing import ArrayLike
+
+from . import tiles
+from .crew import Crew
 
 __all__ = [
     "soft_assignment", "kl_divergence", "target_distribution", "grad_z", "grad_mu", "loss_and_grads",
@@ -22,7 +26,8 @@ __all__ = [
 ]
 
 
-_njit = njit(cache=True, nogil=True, error_model="numpy")  # x / 0 is infinite or not a number, as in NumPy
+PART = 16_000
+"""Points that one thread takes at a time, at least: half a millisecond, several times what a thread costs."""
 
 
 # ---------------------------------------------------------------- doors
@@ -40,7 +45,7 @@ def soft_assignment(z: ArrayLike, mu: ArrayLike, alpha: float = 1.0, out: np.nda
     z, mu = _arrays(z=z, mu=mu)
     _check(z, mu, alpha)
     q = _output(out, (len(z), len(mu)), z.dtype)
-    _soft_assignment(z, mu, float(alpha), q)
+    _over_parts(len(z), lambda part: tiles.soft_assignment(z[part], mu, float(alpha), q[part]))
     return q
 
 
@@ -55,7 +60,7 @@ def kl_divergence(p: ArrayLike, q: ArrayLike) -> float:
     p, q = _arrays(p=p, q=q)
     if p.shape != q.shape:
         raise ValueError(f"p and q must both have the shape (n, k); got {p.shape} and {q.shape}")
-    return float(_kl_divergence(p, q))
+    return float(sum(_over_parts(len(p), lambda part: tiles.kl_divergence(p[part].reshape(-1), q[part].reshape(-1)))))
 
 
 def target_distribution(q: ArrayLike, out: np.ndarray | None = None) -> np.ndarray:
@@ -70,7 +75,8 @@ def target_distribution(q: ArrayLike, out: np.ndarray | None = None) -> np.ndarr
     """
     (q,) = _arrays(q=q)
     p = _output(out, q.shape, q.dtype)
-    _target_distribution(q, p)
+    f = sum(_over_parts(len(q), lambda part: tiles.frequencies(q[part])))
+    _over_parts(len(q), lambda part: tiles.target_distribution(q[part], f, p[part]))
     return p
 
 
@@ -85,7 +91,7 @@ def grad_z(
     z, mu, p = _arrays(z=z, mu=mu, p=p)
     _check(z, mu, alpha, p)
     g_z = _output(out, z.shape, z.dtype)
-    _loss_and_grads(z, mu, p, float(alpha), g_z, np.empty_like(mu))
+    _sums(z, mu, p, alpha, g_z)
     return g_z
 
 
@@ -100,7 +106,7 @@ def grad_mu(
     z, mu, p = _arrays(z=z, mu=mu, p=p)
     _check(z, mu, alpha, p)
     g_mu = _output(out, mu.shape, z.dtype)
-    _loss_and_grads(z, mu, p, float(alpha), np.empty_like(z), g_mu)
+    _, g_mu[...] = _sums(z, mu, p, alpha, z[:0])
     return g_mu
 
 
@@ -143,7 +149,7 @@ def loss_and_grads(
     g_z, g_mu = (None, None) if out is None else out
     g_z = _output(g_z, z.shape, z.dtype)
     g_mu = _output(g_mu, mu.shape, z.dtype)
-    loss = _loss_and_grads(z, mu, p, float(alpha), g_z, g_mu)
+    loss, g_mu[...] = _sums(z, mu, p, alpha, g_z, want_loss=True)
     return float(loss), g_z, g_mu
 
 
@@ -178,105 +184,28 @@ def warmup(dtypes: tuple = (np.float32, np.float64)) -> None:
         adam_update(z, mu, z.copy(), p, 0.0, 0.0, 0.0, 1.0)
 
 
-# ---------------------------------------------------------------- loops
+# ---------------------------------------------------------------- parts of the points
 
-@_njit
-def _student_row(z_i, mu, alpha, u, q):
-    """Row i of Eq. 1 into q (k,), and u_ij into u (k,)."""
-    k, dim = mu.shape
-    for j in range(k):
-        d = 0.0
-        for t in range(dim):
-            diff = np.float64(z_i[t]) - np.float64(mu[j, t])
-            d += diff * diff
-        u[j] = 1.0 / (1.0 + d / alpha)
-        q[j] = d
-    if alpha == 1.0:  # the paper's case: the power is 1
-        for j in range(k):
-            q[j] = u[j]
-    else:
-        nearest = q[0]
-        for j in range(1, k):
-            nearest = min(nearest, q[j])
-        largest = np.log1p(nearest / alpha)
-        for j in range(k):
-            q[j] = np.exp(-(alpha + 1.0) / 2.0 * (np.log1p(q[j] / alpha) - largest))
-    total = 0.0
-    for j in range(k):
-        total += q[j]
-    for j in range(k):
-        q[j] /= total
+def _over_parts(n: int, f: Callable) -> list:
+    """[f(part) for each slice of the n points], by as many threads as a matrix product would use."""
+    n_parts = n // PART
+    if n_parts < 2:
+        return [f(slice(0, n))]
+    with Crew() as crew:
+        return crew.map(f, [slice(n * part // n_parts, n * (part + 1) // n_parts) for part in range(n_parts)])
 
 
-@_njit
-def _soft_assignment(z, mu, alpha, out):
-    k = mu.shape[0]
-    u, q = np.empty(k), np.empty(k)
-    for i in range(z.shape[0]):
-        _student_row(z[i], mu, alpha, u, q)
-        for j in range(k):
-            out[i, j] = q[j]
+def _sums(z, mu, p, alpha, g_z, want_loss=False):
+    """The loss and dL/dmu, and dL/dz into g_z, if that is not empty."""
+    parts = _over_parts(
+        len(z), lambda part: tiles.loss_and_grads(z[part], mu, p[part], float(alpha), g_z[part], want_loss))
+    losses, g_mus = zip(*parts)
+    return sum(losses), sum(g_mus)
 
 
-@_njit
-def _kl_divergence(p, q):
-    loss = 0.0
-    for i in range(p.shape[0]):
-        for j in range(p.shape[1]):
-            loss += _kl_term(p[i, j], q[i, j])
-    return loss
+# ---------------------------------------------------------------- loops of the updates
 
-
-@_njit
-def _kl_term(p_ij, q_ij):
-    """p log(p/q), with 0 log 0 = 0 and infinity where q = 0 < p."""
-    if p_ij == 0:
-        return 0.0
-    if q_ij == 0:
-        return np.inf
-    return p_ij * (np.log(np.float64(p_ij)) - np.log(np.float64(q_ij)))
-
-
-@_njit
-def _target_distribution(q, out):
-    n, k = q.shape
-    f = np.zeros(k)
-    for i in range(n):
-        for j in range(k):
-            f[j] += q[i, j]
-    weight = np.empty(k)
-    for i in range(n):
-        total = 0.0
-        for j in range(k):
-            weight[j] = q[i, j] * (q[i, j] / f[j]) if f[j] > 0 else 0.0
-            total += weight[j]
-        for j in range(k):
-            out[i, j] = weight[j] / total
-
-
-@_njit
-def _loss_and_grads(z, mu, p, alpha, g_z, g_mu):
-    n, dim = z.shape
-    k = mu.shape[0]
-    u, q = np.empty(k), np.empty(k)
-    row, into_mu = np.empty(dim), np.zeros((k, dim))
-    loss = 0.0
-    for i in range(n):
-        _student_row(z[i], mu, alpha, u, q)
-        row[:] = 0.0
-        for j in range(k):
-            loss += _kl_term(p[i, j], q[j])
-            weight = (alpha + 1.0) / alpha * u[j] * (p[i, j] - q[j])
-            for t in range(dim):
-                pull = weight * (np.float64(z[i, t]) - np.float64(mu[j, t]))
-                row[t] += pull  # Eq. 4 sums over j
-                into_mu[j, t] -= pull  # Eq. 5 sums over i
-        for t in range(dim):
-            g_z[i, t] = row[t]
-    for j in range(k):
-        for t in range(dim):
-            g_mu[j, t] = into_mu[j, t]
-    return loss
+_njit = njit(cache=True, nogil=True, error_model="numpy")
 
 
 @_njit

@@ -13,7 +13,8 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from test_equations import CLOSE, DRESSES, EQUATIONS, SHAPES, dressed, problem
 
-from decnp import equations, kernels
+from decnp import equations, kernels, tiles
+from decnp.crew import Crew
 
 pytestmark = pytest.mark.filterwarnings("error")
 
@@ -90,6 +91,53 @@ def test_loss_and_grads_is_the_three_functions_together(alpha, dtype):
     for wrong in [(g_mu, g_mu), (g_z, g_z)]:
         with pytest.raises(ValueError, match="out must be"):
             kernels.loss_and_grads(*args, out=wrong)
+
+
+# ---------------------------------------------------------------- tiles and parts
+
+@pytest.mark.parametrize("n", [tiles.T - 1, tiles.T, tiles.T + 1, 2 * tiles.T + 5])
+@pytest.mark.parametrize("k, d", [(3, 4), (4, 3)])
+@pytest.mark.parametrize("name", EQUATIONS)
+def test_equals_the_reference_at_the_edges_of_a_tile(name, k, d, n):
+    args = problem(n, k, d)[name]
+    assert_allclose(getattr(kernels, name)(*args), getattr(equations, name)(*args), **PARITY[np.float64])
+
+
+@pytest.mark.parametrize("name", EQUATIONS)
+def test_threads_change_no_bit(name, monkeypatch):
+    args = problem(333, 3, 2)[name]
+    monkeypatch.setattr(kernels, "PART", 50)  # six parts of 55 or 56 points
+    results = []
+    for n_threads in (1, 2, 5):
+        monkeypatch.setattr(kernels, "Crew", lambda n_threads=n_threads: Crew(n_threads))
+        results.append(getattr(kernels, name)(*args))
+    assert_array_equal(results[0], results[1])
+    assert_array_equal(results[0], results[2])
+    assert_allclose(results[0], getattr(equations, name)(*args), **PARITY[np.float64])
+
+
+@np.errstate(all="ignore")  # without compilation, NumPy warns
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_a_bad_point_spoils_its_own_row_only(bad):
+    z, mu, p, alpha = problem(tiles.T + 3, 3, 2)["grad_z"]
+    good_q, good_g = kernels.soft_assignment(z, mu), kernels.grad_z(z, mu, p)
+    z[7, 1] = bad
+    for result, good in (kernels.soft_assignment(z, mu), good_q), (kernels.grad_z(z, mu, p), good_g):
+        assert np.isnan(result[7]).all()
+        assert_array_equal(np.delete(result, 7, axis=0), np.delete(good, 7, axis=0))
+    assert np.isnan(kernels.grad_mu(z, mu, p)).all() and np.isnan(kernels.loss_and_grads(z, mu, p)[0])
+
+
+# the ends of [sqrt(1/2), sqrt(2)), where the exponent steps, and far outside and close to 1
+RATIOS = np.concatenate([np.sqrt(0.5) * (1 + np.arange(-4, 5) * 2.0**-52), 2.0 ** np.array([-990, -53, -1, 0, 1]),
+                         1 + np.arange(-4, 5) * 2.0**-30, np.geomspace(1e-290, 2, 200)])
+
+
+@pytest.mark.parametrize("neighbours", [[], [0]])  # 0 log(0/0) makes the loop take the careful way
+def test_the_loss_has_a_logarithm_to_the_last_digits(neighbours):
+    losses = [kernels.kl_divergence([[1, *neighbours]], [[q, *neighbours]]) for q in RATIOS]
+    # rtol: 4 units in the last place. atol: p/q is rounded before its logarithm is taken
+    assert_allclose(losses, -np.log(RATIOS), rtol=1e-15, atol=2e-16)
 
 
 # ---------------------------------------------------------------- edges
@@ -266,8 +314,9 @@ def test_an_update_with_too_short_a_gradient_is_refused(update):
 
 WARM = """
 import numpy as np
-from decnp import kernels
-count = lambda: [len(f.signatures) for f in vars(kernels).values() if hasattr(f, "signatures")]
+from decnp import kernels, tiles
+loops = {**vars(tiles), **vars(kernels)}.values()
+count = lambda: [len(f.signatures) for f in loops if hasattr(f, "signatures")]
 kernels.warmup((np.float32,))
 kernels.warmup()
 warm = count()

@@ -1,0 +1,247 @@
+"""The loops of Eqs. 1-5, compiled; ``kernels.py`` is their only caller.
+
+A *tile* holds up to ``T`` points, a row for each column of the array and in float64: ``z[t, i]``, ``q[j, i]``. So the
+innermost loop always runs over points i, which lie side by side, and the compiler takes as many at once as a register
+holds. All else is the paper's. Centroids and dimensions are taken two at a time, because that halves the reading and
+writing of what is being added up; zeros are added to make their numbers even, and change no sum.
+
+Tiles depend on the number of points alone and are added in order, so the same input always gives the same bits.
+
+``_sums`` lets the compiler add up several parts of one sum side by side. That is one flag of "fastmath", and it is on
+only where a loop has no guard to lose: no test for 0, infinity or not a number. The rest of "fastmath" is off.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+__all__ = ["soft_assignment", "kl_divergence", "frequencies", "target_distribution", "loss_and_grads"]
+
+T = 224
+"""Points in a tile: a few tiles stay in the nearest cache. Full registers, but not a power of two, whose rows collide."""
+
+TINY = np.finfo(np.float64).tiny
+
+_options = dict(cache=True, nogil=True, error_model="numpy")  # x / 0 is infinite or not a number, as in NumPy
+_njit = njit(**_options, fastmath={"contract"})  # a * b + c may be rounded once
+_sums = njit(**_options, fastmath={"contract", "reassoc"})
+
+
+# ---------------------------------------------------------------- all points, tile by tile
+
+@_njit
+def soft_assignment(z, mu, alpha, q):
+    """Eq. 1: z (n, d), mu (k, d) -> q (n, k)."""
+    k, dim = mu.shape
+    mu = _even(mu)
+    z_tile, u, q_tile = _tile(dim), _tile(k), _tile(k)
+    for start in range(0, len(z), T):
+        m = _load(z, start, z_tile)
+        _student(z_tile, mu, alpha, k, m, u, q_tile)
+        _store(q_tile, start, m, q)
+
+
+@_njit
+def kl_divergence(p, q):
+    """Eq. 2: p, q (n k,), flat -> the loss."""
+    loss = 0.0
+    for start in range(0, p.size, 1024):
+        loss += _kl(p[start : start + 1024], q[start : start + 1024])
+    return loss
+
+
+@_sums
+def frequencies(q):
+    """f_j = sum_i q_ij of Eq. 3: q (n, k) -> f (k,)."""
+    k = q.shape[1]
+    f, q_tile = np.zeros(k), _tile(k)
+    for start in range(0, len(q), T):
+        m = _load(q, start, q_tile)
+        for j in range(k):
+            sum_q = 0.0
+            for i in range(m):
+                sum_q += q_tile[j, i]
+            f[j] += sum_q
+    return f
+
+
+@_njit
+def target_distribution(q, f, p):
+    """Eq. 3: q (n, k), f (k,) -> p (n, k)."""
+    k = len(f)
+    q_tile, weight = _tile(k), _tile(k)
+    for start in range(0, len(q), T):
+        m = _load(q, start, q_tile)
+        for j in range(k):
+            per_f = 0.0 if f[j] < TINY else 1.0 / f[j]  # 0: nobody is in cluster j
+            for i in range(m):
+                weight[j, i] = q_tile[j, i] * (q_tile[j, i] * per_f)
+        _normalise(weight, k, m, q_tile)
+        _store(q_tile, start, m, p)
+
+
+@_njit
+def loss_and_grads(z, mu, p, alpha, g_z, want_loss):
+    """Eqs. 2, 4 and 5: z (n, d), mu (k, d), p (n, k) -> loss (0 if not wanted), g_mu (k, d) in float64; g_z (n, d)
+    is written, unless it is empty."""
+    k, dim = mu.shape
+    mu = _even(mu)
+    z_tile, g_tile, u, q_tile, p_tile, w = _tile(dim), _tile(dim), _tile(k), _tile(k), _tile(k), _tile(k)
+    loss, g_mu = 0.0, np.zeros(mu.shape)
+    for start in range(0, len(z), T):
+        m = _load(z, start, z_tile)
+        _load(p, start, p_tile)
+        _student(z_tile, mu, alpha, k, m, u, q_tile)
+        for j in range(k):
+            if want_loss:
+                loss += _kl(p_tile[j][:m], q_tile[j][:m])
+            for i in range(m):
+                w[j, i] = (alpha + 1.0) / alpha * u[j, i] * (p_tile[j, i] - q_tile[j, i])
+        _pull(z_tile, mu, w, m, g_tile, g_mu)
+        if len(g_z):
+            _store(g_tile, start, m, g_z)
+    return loss, g_mu[:k, :dim]
+
+
+# ---------------------------------------------------------------- one tile
+
+@_njit
+def _tile(columns):
+    """Room for T points of that many columns, made even."""
+    return np.zeros((columns + columns % 2, T))
+
+
+@_njit
+def _even(mu):
+    """mu (k, d) in float64, with zeros added to make k and d even."""
+    k, dim = mu.shape
+    even = np.zeros((k + k % 2, dim + dim % 2))
+    for j in range(k):
+        for t in range(dim):
+            even[j, t] = mu[j, t]
+    return even
+
+
+@_njit
+def _load(x, start, tile):
+    """tile[t, i] <- x[start + i, t] for as many rows as there are, at most T; returns how many."""
+    m = min(T, len(x) - start)
+    for i in range(m):
+        for t in range(x.shape[1]):
+            tile[t, i] = x[start + i, t]
+    return m
+
+
+@_njit
+def _store(tile, start, m, x):
+    """x[start + i, t] <- tile[t, i] for m rows."""
+    for i in range(m):
+        for t in range(x.shape[1]):
+            x[start + i, t] = tile[t, i]
+
+
+@_njit
+def _student(z, mu, alpha, k, m, u, q):
+    """Eq. 1 for m points and the first k rows of mu: u_ij and q_ij."""
+    d = q  # d_ij = ||z_i - mu_j||^2 stands where q_ij will
+    for j in range(0, len(mu), 2):
+        for i in range(m):
+            d[j, i] = d[j + 1, i] = 0.0
+        for t in range(0, len(z), 2):
+            a0, a1, b0, b1 = mu[j, t], mu[j, t + 1], mu[j + 1, t], mu[j + 1, t + 1]
+            for i in range(m):
+                z0, z1 = z[t, i], z[t + 1, i]
+                d[j, i] += (z0 - a0) ** 2 + (z1 - a1) ** 2
+                d[j + 1, i] += (z0 - b0) ** 2 + (z1 - b1) ** 2
+    for j in range(k):
+        for i in range(m):
+            u[j, i] = 1.0 / (1.0 + d[j, i] * (1.0 / alpha))
+    s = u  # u_ij^((alpha+1)/2), where alpha is 1 as in the paper
+    if alpha != 1.0:
+        s = d
+        _powers(s, alpha, k, m)
+    _normalise(s, k, m, q)
+
+
+@_njit
+def _powers(d, alpha, k, m):
+    """d_ij <- u_ij^((alpha+1)/2), divided by the largest of its point, which so cannot underflow."""
+    for i in range(m):
+        nearest = d[0, i]
+        for j in range(1, k):
+            nearest = min(nearest, d[j, i])
+        largest = np.log1p(nearest / alpha)
+        for j in range(k):
+            d[j, i] = np.exp(-(alpha + 1.0) / 2.0 * (np.log1p(d[j, i] / alpha) - largest))
+
+
+@_njit
+def _normalise(s, k, m, q):
+    """q_ij <- s_ij / sum_j' s_ij'."""
+    total = np.zeros(m)
+    for j in range(k):
+        for i in range(m):
+            total[i] += s[j, i]
+    for i in range(m):
+        total[i] = 1.0 / total[i]
+    for j in range(k):
+        for i in range(m):
+            q[j, i] = s[j, i] * total[i]
+
+
+@_sums
+def _pull(z, mu, w, m, g_z, g_mu):
+    """Eqs. 4 and 5 of w_ij = (alpha+1)/alpha u_ij (p_ij - q_ij): g_z is written, g_mu added to."""
+    g_z[:] = 0.0
+    for j in range(0, len(mu), 2):
+        for t in range(len(z)):
+            a, b = mu[j, t], mu[j + 1, t]
+            sum_a, sum_b = 0.0, 0.0
+            for i in range(m):
+                pull_a, pull_b = w[j, i] * (z[t, i] - a), w[j + 1, i] * (z[t, i] - b)
+                g_z[t, i] += pull_a + pull_b  # Eq. 4 sums over j
+                sum_a += pull_a  # Eq. 5 sums over i
+                sum_b += pull_b
+            g_mu[j, t] -= sum_a
+            g_mu[j + 1, t] -= sum_b
+
+
+# ---------------------------------------------------------------- the logarithm
+
+SQRT_HALF = np.sqrt(0.5).view(np.int64)  # its bits
+LOG_2 = np.log(2.0)
+
+
+@_sums
+def _kl(p, q):
+    """Sum of p log(p/q), where 0 log 0 = 0, and infinity where q = 0 < p."""
+    unusual = 0
+    for i in range(p.size):
+        p_i, q_i = p[i], q[i]
+        unusual += not ((p_i >= 0.0) & (p_i <= 2.0) & (q_i >= 1e-300) & (q_i <= 2.0))
+    loss = 0.0
+    for i in range(p.size):
+        p_i, q_i = np.float64(p[i]), np.float64(q[i])
+        if unusual == 0:
+            loss += p_i * _log(p_i / q_i)
+        elif p_i != 0.0:
+            loss += np.inf if q_i == 0.0 else p_i * (np.log(p_i) - np.log(q_i))
+    return loss
+
+
+@_njit
+def _log(x):
+    """log x without a branch, so that a loop over it fills the registers; some finite number where x is 0.
+
+    x = 2^e m with sqrt(1/2) <= m < sqrt(2), so log x = e log 2 + log m. With s = (m - 1)/(m + 1), |s| < 0.172,
+    log m = 2 (s + s^3/3 + s^5/5 + ...), where s^21/21 is beyond the last digit.
+    """
+    bits = np.float64(x).view(np.int64)
+    e = (bits - SQRT_HALF) >> 52
+    m = np.int64(bits - (e << 52)).view(np.float64)
+    s = (m - 1.0) / (m + 1.0)
+    c = s * s
+    series = 1 + c * (1 / 3 + c * (1 / 5 + c * (1 / 7 + c * (1 / 9 + c * (
+        1 / 11 + c * (1 / 13 + c * (1 / 15 + c * (1 / 17 + c * (1 / 19)))))))))
+    return e * LOG_2 + 2.0 * s * series
