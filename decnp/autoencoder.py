@@ -39,7 +39,7 @@ class StackedAutoencoder(NetworkMixin, BaseEstimator):
     ----------
     hidden_layer_sizes : widths of the encoder's layers; the last one is the code's
     profile : "fast", "paper" or a ``decnp.Profile``: the schedule
-    batch_size : rows in a minibatch
+    batch_size : rows in a minibatch; None takes the profile's
     engine : "numba" or "numpy", for the update of the weights
     dtype : "float32", "float64", or None for float32 where it holds X exactly, else float64
     random_state : None, int, ``numpy.random.Generator`` or ``RandomState``
@@ -62,7 +62,7 @@ class StackedAutoencoder(NetworkMixin, BaseEstimator):
     """
 
     def __init__(
-        self, hidden_layer_sizes=(500, 500, 2000, 10), *, profile="fast", batch_size=256, engine="numba",
+        self, hidden_layer_sizes=(500, 500, 2000, 10), *, profile="fast", batch_size=None, engine="numba",
         dtype=None, random_state=None, verbose=0,
     ):
         self.hidden_layer_sizes = hidden_layer_sizes
@@ -88,7 +88,9 @@ class StackedAutoencoder(NetworkMixin, BaseEstimator):
         """The training run as a generator of ``Step``; ``fit`` drains it. ``kept`` is for ``DEC``'s checkpoints."""
         X = check_data(self, X, reset=True)
         profile = profile_for(self.profile, len(X))
-        check_number("batch_size", self.batch_size, low=1, whole=True)
+        if self.batch_size is not None:
+            check_number("batch_size", self.batch_size, low=1, whole=True)
+            profile = replace(profile, batch_size=self.batch_size)
         sizes = [X.shape[1], *check_sizes(self.hidden_layer_sizes)]
         weights_rng, noise_rng, batch_rng = as_generator(self.random_state).spawn(3)
         rows = first_rows(X, profile.autoencoder_rows)
@@ -201,10 +203,10 @@ class StackedAutoencoder(NetworkMixin, BaseEstimator):
     def _train(self, phase, theta, take, n, n_iter, rates, run, place) -> Iterator[Step]:
         """SGD on the reconstruction of ``take(rows)``; ``rates[l]`` is the dropout on the input of layer l."""
         profile = replace(run.profile, lr=run.profile.lr / 2**place.halvings)
-        engine, batch_size = engine_for(self.engine), min(self.batch_size, n)
+        engine, batch_size = engine_for(self.engine), min(profile.batch_size, n)
         optimizer = make_optimizer(arrays_of(theta), profile, n_iter, engine)
         fused = engine.FusedStep and engine.FusedStep(theta, optimizer, batch_size, run.crew)
-        batches = run.go_on(place, optimizer, minibatches(n, self.batch_size, profile.shuffle, run.batch_rng))
+        batches = run.go_on(place, optimizer, minibatches(n, batch_size, profile.shuffle, run.batch_rng))
         run.kept.parts["autoencoder"] = lambda: {
             **self._at_the_end(), **vars(place), "memory": optimizer.memory, "noise": run.noise_rng.bit_generator.state}
         report = max(1, min(n_iter // 20, 1000))

@@ -135,7 +135,7 @@ class Checkpoint:
 def recipe_of(model, X: Rows, profile: Profile, start) -> dict:
     """What must be the same for the run of a ``DEC`` to go on, by name; ``start`` is the autoencoder given, or None."""
     parameters = {name: getattr(model, name) for name in (
-        "n_clusters", "alpha", "tol", "batch_size", "n_init", "update_encoder", "engine")}
+        "n_clusters", "alpha", "tol", "n_init", "update_encoder", "engine")}
     seed = model.random_state
     return {
         **parameters, "hidden_layer_sizes": check_sizes(model.hidden_layer_sizes), **asdict(profile),

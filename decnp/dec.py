@@ -86,7 +86,7 @@ class DEC(NetworkMixin, ClusterMixin, BaseEstimator):
     profile : "fast", "paper" or a ``decnp.Profile``: the training schedule
     update_interval : steps between refreshes of P (the paper's lambda); None takes the profile's
     tol : stop when a smaller fraction of the labels changes between two refreshes
-    batch_size : rows in a minibatch
+    batch_size : rows in a minibatch; None takes the profile's
     max_iter : steps of the clustering phase at most; None takes the profile's
     n_init : restarts of k-means
     update_encoder : False keeps the encoder fixed and trains the centroids only ("DEC w/o backprop")
@@ -125,7 +125,7 @@ class DEC(NetworkMixin, ClusterMixin, BaseEstimator):
 
     def __init__(
         self, n_clusters=8, *, hidden_layer_sizes=(500, 500, 2000, 10), alpha=1.0, profile="fast",
-        update_interval=None, tol=1e-3, batch_size=256, max_iter=None, n_init=20, update_encoder=True,
+        update_interval=None, tol=1e-3, batch_size=None, max_iter=None, n_init=20, update_encoder=True,
         autoencoder=None, checkpoint=None, engine="numba", dtype=None, random_state=None, verbose=0,
     ):
         self.n_clusters = n_clusters
@@ -202,7 +202,7 @@ class DEC(NetworkMixin, ClusterMixin, BaseEstimator):
 
         if self.autoencoder is None:
             self.autoencoder_ = StackedAutoencoder(
-                self.hidden_layer_sizes, profile=profile, batch_size=self.batch_size, engine=self.engine,
+                self.hidden_layer_sizes, profile=profile, engine=self.engine,
                 dtype=X.dtype.name, random_state=autoencoder_rng,
             )
             for step in self.autoencoder_.steps(X, kept):
@@ -258,8 +258,8 @@ class DEC(NetworkMixin, ClusterMixin, BaseEstimator):
         lr_scale = [1.0] + [1.0, profile.kl_bias_lr] * (len(trained) // 2)
         optimizer = SGD(trained, profile.kl_lr, profile.kl_momentum, lr_scale, engine.sgd_update)
         fused = self.update_encoder and engine.FusedStep and engine.FusedStep(
-            theta, optimizer, min(self.batch_size, len(X)), crew)
-        batches = minibatches(len(X), self.batch_size, profile.shuffle, rng)
+            theta, optimizer, min(profile.batch_size, len(X)), crew)
+        batches = minibatches(len(X), profile.batch_size, profile.shuffle, rng)
         data, layers = (X, theta) if self.update_encoder else (self._embed(X, crew), [])  # a fixed encoder runs once
         labels, p, old_p, loss = None, None, None, np.nan
         t, done = 0, 0  # t steps until the last refresh of P, then ``done`` more
@@ -351,13 +351,14 @@ class DEC(NetworkMixin, ClusterMixin, BaseEstimator):
 
     def _profile(self, n) -> Profile:
         """The profile, with what the constructor overrides."""
-        given = {"update_interval": self.update_interval, "max_iter": self.max_iter}
+        given = {"update_interval": self.update_interval, "max_iter": self.max_iter, "batch_size": self.batch_size}
         return replace(profile_for(self.profile, n), **{k: v for k, v in given.items() if v is not None})
 
     def _check_parameters(self, X):
         check_number("n_clusters", self.n_clusters, low=1, whole=True)
         check_number("n_init", self.n_init, low=1, whole=True)
-        check_number("batch_size", self.batch_size, low=1, whole=True)
+        if self.batch_size is not None:
+            check_number("batch_size", self.batch_size, low=1, whole=True)
         check_number("alpha", self.alpha, low=0, above=True)
         check_number("tol", self.tol, low=0)
         check_distinct(X, self.n_clusters)

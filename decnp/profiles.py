@@ -63,6 +63,8 @@ class Profile:
     """Drop units of the code z too. Code: no. Text: yes (Eq. 8)."""
     finetune_dropout: float = 0.0
     """Fraction of raw inputs dropped in end-to-end training. Text and code: none."""
+    batch_size: int = 256
+    """Rows in a minibatch, in the clustering phase too."""
     shuffle: bool = False
     """Draw minibatches in random order. Code: file order, wrapping round. Text: does not say."""
 
@@ -92,7 +94,7 @@ class Profile:
                 raise ValueError(f"{name} must be True or False; got {getattr(self, name)!r}")
         for name in ("pretrain_iter", "finetune_iter", "burn_in", "lr_halvings", "max_iter"):
             check_number(name, getattr(self, name), low=0, whole=True)
-        for name in ("lr_every", "update_interval") + ("autoencoder_rows",) * (self.autoencoder_rows is not None):
+        for name in ("lr_every", "batch_size", "update_interval") + ("autoencoder_rows",) * (self.autoencoder_rows is not None):
             check_number(name, getattr(self, name), low=1, whole=True)
         for name in ("lr", "lr_factor", "bias_lr", "kl_lr", "kl_bias_lr"):
             check_number(name, getattr(self, name), low=0)
@@ -108,17 +110,17 @@ def paper(n_samples: int) -> Profile:
 def fast(n_samples: int) -> Profile:
     """The default: minutes on two CPU cores, with a budget that follows the number of samples.
 
-    End-to-end SGD from fan-in initialisation, at a high rate that falls along a cosine: 40 epochs; where those are
-    fewer than 2000 steps, up to 150 epochs; and at least 1000 steps. P is refreshed every 0.585 epochs, which is the
-    paper's 160 steps on MNIST, and every 20 steps at least; the clustering phase ends after 30 refreshes (1500 steps
-    at least), where it moves few labels more. How it was found: data/results/README.md.
+    End-to-end SGD from fan-in initialisation, at a high rate that falls along a cosine: 40 epochs, and at least 2000
+    steps; minibatches of 256 rows, and of 128 where there are fewer than 20 of 256. P is refreshed every 0.585
+    epochs, which is the paper's 160 steps on MNIST, and every 20 steps at least; the clustering phase ends after 30
+    refreshes (1500 steps at least), where it moves few labels more. How it was found: data/results/README.md.
     """
     epoch = n_samples / 256
-    finetune_iter = max(round(40 * epoch), min(2000, round(150 * epoch)), 1000)
     update_interval = max(20, round(0.585 * epoch))
     return Profile(
-        init_std=None, pretrain_iter=0, finetune_iter=finetune_iter,
-        lr=0.65, lr_by_spectrum=True, lr_decay="cosine", lr_halvings=5, burn_in=500, bias_lr=1.0, shuffle=True,
+        init_std=None, pretrain_iter=0, finetune_iter=max(2000, round(40 * epoch)),
+        lr=0.65, lr_by_spectrum=True, lr_decay="cosine", lr_halvings=5, burn_in=500, bias_lr=1.0,
+        batch_size=256 if epoch >= 20 else 128, shuffle=True,
         update_interval=update_interval, max_iter=max(1500, 30 * update_interval),
     )
 

@@ -164,7 +164,7 @@ def test_a_given_autoencoder_is_copied_and_its_decoder_stays(X, autoencoder):
 
 def test_settings_reach_the_autoencoder_and_alpha_the_probabilities(X, dec):
     inner = dec.autoencoder_
-    assert (inner.hidden_layer_sizes, inner.profile, inner.batch_size, inner.engine) == ((5, 4, 2), QUICK, 64, "numpy")
+    assert (inner.hidden_layer_sizes, inner.profile, inner.engine) == ((5, 4, 2), replace(QUICK, batch_size=64), "numpy")
     other = fitted(X, alpha=10, max_iter=0)
     q = equations.soft_assignment(other.transform(X), other.cluster_centers_, 10)
     assert_allclose(other.predict_proba(X), q, rtol=1e-12)
@@ -257,7 +257,7 @@ def test_the_defaults_beat_k_means_on_digits():
     ("tol", "tol must be a finite number >= 0", [-0.1, "1", None, np.nan]),
     ("update_interval", "update_interval must be a whole number >= 1", [0, -1, 2.5, "1"]),
     ("max_iter", "max_iter must be a whole number >= 0", [-1, 2.5, "1", np.nan]),
-    ("batch_size", "batch_size must be a whole number >= 1", [0, 2.5, None]),
+    ("batch_size", "batch_size must be a whole number >= 1", [0, 2.5]),
     ("n_init", "n_init must be a whole number >= 1", [0, "auto"]),
     ("engine", "engine must be 'numba' or 'numpy'", ["cuda", None]),
     ("profile", "profile must be 'paper', 'fast' or a decnp.Profile", ["slow", None]),

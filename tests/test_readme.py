@@ -5,6 +5,7 @@ import re
 import shlex
 import subprocess
 import sys
+import warnings
 from dataclasses import replace
 from pathlib import Path
 
@@ -29,9 +30,10 @@ def blocks(page, language):
 
 
 @each_page
-@pytest.mark.filterwarnings("error::decnp.TrainingWarning")
 def test_python_blocks_run_and_print_what_their_comments_say(page, capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    if page.stem != "migration":  # which says that it stops too early
+        warnings.simplefilter("error", decnp.TrainingWarning)
     for block in blocks(page, "python"):
         exec(block, {})
         printed = capsys.readouterr().out.strip().split("\n")[-1]
@@ -51,7 +53,8 @@ def test_lines_for_the_shell_work(page, capsys, tmp_path, monkeypatch):
     x = blobs(60, 6)
     header = ",".join("abcdef")
     np.savetxt("new.csv", x, delimiter=",", header=header, comments="")
-    np.savetxt("mydata.csv", np.c_[x, np.arange(60) % 3], delimiter=",", header=header + ",label", comments="")
+    label = ",species" if page.stem == "README" else ",label"
+    np.savetxt("mydata.csv", np.c_[x, np.arange(60) % 3], delimiter=",", header=header + label, comments="")
     np.savetxt("mylabels.csv", np.arange(60) % 3, fmt="%d")
     np.save("new.npy", x)
     for words in commands(page):

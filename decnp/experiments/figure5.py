@@ -29,7 +29,7 @@ def trajectory(folder: Path, data: dict, network: dict, update_interval: int) ->
     X, y, k, _ = load(**data)
     model = new_dec(k, autoencoder(folder, data, network), network, update_interval)
     rows = np.sort(np.random.default_rng(0).choice(len(X), min(SHOWN, len(X)), replace=False))
-    epoch = len(X) / model.batch_size
+    epoch = len(X) / model._profile(len(X)).batch_size
     wanted = {round(e * epoch / update_interval) * update_interval: e for e in reversed(EPOCHS)}
     curve, panels, z = [], [], None
     for step in model.steps(X):
