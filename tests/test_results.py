@@ -140,6 +140,11 @@ def test_the_page_tells_how_an_autoencoder_went_dead():
     assert "from step 1227 of 8199 on" in page and "stopped after 2454" in page
 
 
+def test_the_page_quotes_the_gains_of_five_seeds():
+    gains = [100 * (run["scores"]["end"]["ACC"] - run["scores"]["k-means start"]["ACC"]) for run in FAST]
+    assert f"gain {min(gains):.2f} to {max(gains):.2f} points" in paper_page.PAGE.read_text()
+
+
 def test_what_the_tables_must_reach():
     rows = {(row["data"], row["method"]): row for row in paper_page.raw("table2")["rows"]}
     features = {(row["data"], row["method"]): row for row in paper_page.raw("table3")["rows"]}
