@@ -8,9 +8,10 @@ writing of what is being added up; zeros are added to make their numbers even, a
 Tiles depend on the number of points alone and are added in order, so the same input always gives the same bits on one
 machine (registers of another width add in another order).
 
-Two flags of "fastmath" are on: "contract" everywhere, and "reassoc" in ``_sums``, which lets the compiler add up several
-parts of one sum side by side. Neither lets it suppose that a number is finite, so no test for 0, infinity or not a
-number is lost; the tests feed ``_kl`` all of these. Products such as q (q/f) keep their order: they are not in ``_sums``.
+Two flags of "fastmath" are on: "contract" everywhere, and "reassoc" in ``_sums``, which lets the compiler add up
+several parts of one sum side by side. Neither lets it suppose that a number is finite, so no test for 0, infinity or
+not a number is lost; the tests feed ``_kl`` all of these. Products such as q (q/f), whose order matters, are outside
+``_sums``.
 """
 
 from __future__ import annotations
