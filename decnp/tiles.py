@@ -5,10 +5,13 @@ innermost loop always runs over points i, which lie side by side, and the compil
 holds. All else is the paper's. Centroids and dimensions are taken two at a time, because that halves the reading and
 writing of what is being added up; zeros are added to make their numbers even, and change no sum.
 
-Tiles depend on the number of points alone and are added in order, so the same input always gives the same bits.
+Tiles depend on the number of points alone and are added in order, so the same input always gives the same bits on one
+machine (registers of another width add in another order).
 
-``_sums`` lets the compiler add up several parts of one sum side by side. That is one flag of "fastmath", and it is on
-only where a loop has no guard to lose: no test for 0, infinity or not a number. The rest of "fastmath" is off.
+Two flags of "fastmath" are on: "contract" everywhere, and "reassoc" in ``_sums``, which lets the compiler add up
+several parts of one sum side by side. Neither lets it suppose that a number is finite, so no test for 0, infinity or
+not a number is lost; the tests feed ``_kl`` all of these. Products such as q (q/f), whose order matters, are outside
+``_sums``.
 """
 
 from __future__ import annotations
@@ -19,7 +22,7 @@ from numba import njit
 __all__ = ["soft_assignment", "kl_divergence", "frequencies", "target_distribution", "loss_and_grads"]
 
 T = 224
-"""Points in a tile: a few tiles stay in the nearest cache. Full registers, but not a power of two, whose rows collide."""
+"""Points in a tile: full registers, and a tile stays in the nearest cache. Not a power of two, whose rows collide."""
 
 TINY = np.finfo(np.float64).tiny
 

@@ -136,8 +136,18 @@ RATIOS = np.concatenate([np.sqrt(0.5) * (1 + np.arange(-4, 5) * 2.0**-52), 2.0 *
 @pytest.mark.parametrize("neighbours", [[], [0]])  # 0 log(0/0) makes the loop take the careful way
 def test_the_loss_has_a_logarithm_to_the_last_digits(neighbours):
     losses = [kernels.kl_divergence([[1, *neighbours]], [[q, *neighbours]]) for q in RATIOS]
-    # rtol: 4 units in the last place. atol: p/q is rounded before its logarithm is taken
-    assert_allclose(losses, -np.log(RATIOS), rtol=1e-15, atol=2e-16)
+    # rtol: 2 units in the last place. atol: p/q is rounded before its logarithm is taken
+    assert_allclose(losses, -np.log(RATIOS), rtol=5e-16, atol=1.2e-16)
+
+
+@np.errstate(all="ignore")
+@pytest.mark.parametrize("p, q", [
+    (-0.5, 0.5), (-0.5, -0.5), (0.5, -0.5), (np.nan, 0.5), (0.5, np.nan), (np.inf, 0.5), (0.5, np.inf), (0.5, 0.0),
+    (0.0, 0.0), (0.0, np.nan), (1e-310, 0.5), (0.5, 1e300), (1e300, 1e-200),
+])
+def test_the_loss_of_what_is_no_probability_is_the_reference_s(p, q):
+    p, q = [[p, 0.5]], [[q, 0.25]]
+    assert_allclose(kernels.kl_divergence(p, q), equations.kl_divergence(p, q), rtol=1e-14)  # few roundings
 
 
 # ---------------------------------------------------------------- edges
