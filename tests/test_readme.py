@@ -63,6 +63,8 @@ def test_lines_for_the_shell_work(page, capsys, tmp_path, monkeypatch):
             continue  # has tests of its own, which take as long as they need and no network
         if args.command == "fit":
             words = ["fit", *BRIEF, *(word.replace("mnist", "digits") for word in words[1:])]
+        if args.command == "reproduce" and not args.quick:
+            words = [*words, "--quick"]
         assert main(words) == 0, capsys.readouterr().err
 
 
