@@ -94,8 +94,10 @@ class Profile:
                 raise ValueError(f"{name} must be True or False; got {getattr(self, name)!r}")
         for name in ("pretrain_iter", "finetune_iter", "burn_in", "lr_halvings", "max_iter"):
             check_number(name, getattr(self, name), low=0, whole=True)
-        for name in ("lr_every", "batch_size", "update_interval") + ("autoencoder_rows",) * (self.autoencoder_rows is not None):
+        for name in ("lr_every", "batch_size", "update_interval"):
             check_number(name, getattr(self, name), low=1, whole=True)
+        if self.autoencoder_rows is not None:
+            check_number("autoencoder_rows", self.autoencoder_rows, low=1, whole=True)
         for name in ("lr", "lr_factor", "bias_lr", "kl_lr", "kl_bias_lr"):
             check_number(name, getattr(self, name), low=0)
         for name in ("dropout", "finetune_dropout", "momentum", "kl_momentum"):

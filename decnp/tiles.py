@@ -26,9 +26,9 @@ T = 224
 
 TINY = np.finfo(np.float64).tiny
 
-_options = dict(cache=True, nogil=True, error_model="numpy")  # x / 0 is infinite or not a number, as in NumPy
-_njit = njit(**_options, fastmath={"contract"})  # a * b + c may be rounded once
-_sums = njit(**_options, fastmath={"contract", "reassoc"})
+# x / 0 is infinite or not a number, as in NumPy; a * b + c may be rounded once; sums over points in any order
+_njit = njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract"})
+_sums = njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract", "reassoc"})
 
 
 # ---------------------------------------------------------------- all points, tile by tile
