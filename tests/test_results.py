@@ -23,7 +23,7 @@ def run_of(name):
 
 
 FAST = [run_of(f"fast-seed{seed}") for seed in range(5)]
-README_RUN = run_of("fast-readme")  # its first command, on another machine
+README_RUN = run_of("fast-readme")  # its first command, with today's training step
 EARLIER = [run_of(f"fast20-seed{seed}") for seed in range(5)]  # 20 epochs
 PAPER_PROFILE = [run_of(f"paper-seed{seed}") for seed in range(2)]
 ALL = [*FAST, README_RUN, *EARLIER, *PAPER_PROFILE]
