@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 from argparse import ArgumentTypeError, RawDescriptionHelpFormatter
 from pathlib import Path
 
+from .cli_words import say
 from .errors import UserError
 
 __all__ = ["add_reproduce"]
@@ -74,7 +74,6 @@ def _reproduce(args, argv) -> int:
         raise UserError(f"--data must name data sets, of {', '.join(DATA)}; got {unknown[0]!r}")
     options = Options(args.out, args.data, args.seeds, args.profile, args.jobs, args.threads, args.quick,
                       args.so_far)
-    say = (lambda line: None) if args.quiet else (lambda line: print(f"decnp: {line}", file=sys.stderr, flush=True))
-    result, words = reproduce(args.name, options, argv, say)
+    result, words = reproduce(args.name, options, argv, (lambda line: None) if args.quiet else say)
     print(words, flush=True)
     return 1 if result["failures"] else 0

@@ -66,7 +66,8 @@ def setting(text: str) -> tuple[str, object]:
         return name, word
 
 
-def say(sentence):
+def say(sentence: str) -> None:
+    """A line of ours on standard error."""
     print(f"decnp: {sentence}", file=sys.stderr, flush=True)
 
 

@@ -21,6 +21,7 @@ from typing import Any, Callable, Optional, Sequence
 import numpy as np
 
 from .layers import Dense, mlp, squared_error
+from .scaling import some_rows
 from .training import Diagnosis, Step
 
 __all__ = ["diagnose", "findings", "in_words", "reconstruction_of", "sample"]
@@ -75,7 +76,7 @@ def _root_mean_square(x):
 
 def sample(X) -> np.ndarray:
     """At most ``SAMPLE`` of X's rows, evenly spaced."""
-    return X[:: -(-len(X) // SAMPLE)]
+    return some_rows(X, SAMPLE)
 
 
 def reconstruction_of(x: np.ndarray, theta: Sequence[Dense]) -> float:

@@ -20,6 +20,7 @@ from .checks import as_generator, check_number
 from .contract import TrainingWarning
 from .dec import DEC
 from .metrics import normalized_mutual_info
+from .scaling import some_rows
 
 __all__ = ["CRITERIA", "fit_restarts", "run_restarts", "scores_of"]
 
@@ -54,9 +55,8 @@ def _confidence(model, z, others):
 
 def _silhouette(model, z, others):
     """The silhouette of the end's labels in z, on ``ROWS`` evenly spaced rows at most."""
-    rows = slice(None, None, -(-len(z) // ROWS))
-    labels = model.labels_[rows]
-    return float(silhouette_score(z[rows], labels)) if 1 < len(np.unique(labels)) < len(labels) else -1.0
+    labels = some_rows(model.labels_, ROWS)
+    return float(silhouette_score(some_rows(z, ROWS), labels)) if 1 < len(np.unique(labels)) < len(labels) else -1.0
 
 
 def _agreement(model, z, others):

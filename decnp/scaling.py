@@ -35,9 +35,9 @@ def _mean(X: Rows) -> np.ndarray:
     return sum(x.sum(axis=0, dtype=np.float64) for x in blocks(X)) / len(X)
 
 
-def some_rows(X):
-    """At most ``BLOCK`` of X's rows, evenly spaced."""
-    return np.asarray(X[:: -(-len(X) // BLOCK)])
+def some_rows(X, most: int = BLOCK):
+    """At most so many of X's rows, evenly spaced."""
+    return np.asarray(X[:: -(-len(X) // most)])
 
 
 def top_share(x) -> float:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-
 import numpy as np
 
 from ..archive import ModelFileError, read_archive, write_archive
@@ -70,10 +69,11 @@ def autoencoder(folder: Path, data: dict, network: dict) -> StackedAutoencoder:
 def _train(ae, X) -> None:
     """Fit ``ae``; TrainingError where it does no better than the mean of X after a quarter of the fine-tuning."""
     for step in ae.steps(X):
+        if step.phase != "finetune" or step.iteration < max(LEARNED_BY, step.n_iter / 4):
+            continue
         x = ae._scaled(some_rows(X))
         constant = float(np.mean(np.square(x - x.mean(axis=0)))) / 2  # the loss of the mean
-        enough = step.iteration >= max(LEARNED_BY, step.n_iter / 4)
-        if step.phase == "finetune" and enough and step.loss > LEARNED * constant:
+        if step.loss > LEARNED * constant:
             raise TrainingError(
                 f"the autoencoder has learned nothing: its loss is {step.loss:.4f} after {step.iteration} of "
                 f"{step.n_iter} steps, and that of the mean is {constant:.4f}; another seed may do better")
