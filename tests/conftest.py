@@ -1,16 +1,22 @@
 """What the tests share: small data, quick schedules, a fitted autoencoder; the complex step and a plain loop."""
 
+import os
+import signal
 import sys
 from copy import deepcopy
 from pathlib import Path
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_limits
 
 from decnp import Profile, StackedAutoencoder, equations
 from decnp.layers import arrays_of, mlp, mlp_vjp
 
 sys.path.append(str(Path(__file__).parent / "data"))  # for ``make_autodiff``, the script beside its vectors
+threadpool_limits(1, "blas")  # this process, and ...
+os.environ.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1")  # ... those that it starts, whose bits it compares
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs, and their children, ignore Ctrl-C
 
 QUICK = Profile(
     init_std=None, optimizer="adam", lr=1e-3, lr_decay="cosine", pretrain_iter=30, finetune_iter=60, shuffle=True,

@@ -64,8 +64,7 @@ def refused(says):
 
 def start(*argv, **kwargs):
     """A process of its own, where every warning is an error."""
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1",
-                   **kwargs.pop("env", {})}
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), **kwargs.pop("env", {})}
     return subprocess.Popen([sys.executable, "-W", "error", "-m", "decnp", *argv], stdout=subprocess.PIPE,
                             stderr=subprocess.PIPE, text=True, env=environment, **kwargs)
 

@@ -51,8 +51,7 @@ def command(tmp_path, monkeypatch):
     contents = stl_contents(14, 11, 15)
     put(tmp_path / "data", {f"stl10_binary/{name}": stl_bytes(array) for name, array in contents.items()})
     monkeypatch.chdir(tmp_path)
-    environment = {**os.environ, "DECNP_DATA": str(tmp_path / "data"), "XDG_CACHE_HOME": str(tmp_path / "cache"),
-                   "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    environment = {**os.environ, "DECNP_DATA": str(tmp_path / "data"), "XDG_CACHE_HOME": str(tmp_path / "cache")}
 
     def command(*argv):
         return subprocess.Popen([sys.executable, "-m", "decnp", *argv], env=environment, text=True,
