@@ -26,6 +26,8 @@ from .training import History, Kept, Place, Run, Step, TrainingError, fill, make
 __all__ = ["StackedAutoencoder", "given_autoencoder", "in_blocks"]
 
 STORED = 1 << 28  # bytes of a layer's features that are kept however small the data are
+SAMPLE = 256  # rows that show whether the network is alive
+DEAD = 1e-4  # it is dead where its reconstructions vary less than so many times what the rows do
 
 
 class StackedAutoencoder(NetworkMixin, BaseEstimator):
@@ -49,7 +51,7 @@ class StackedAutoencoder(NetworkMixin, BaseEstimator):
     ----------
     encoder_, decoder_ : lists of ``Dense``
     shift_, scale_ : the network sees (x - shift_) * scale_
-    history_ : list of ``Step``; a phase that diverged and started again at half the rate is in it both times
+    history_ : list of ``Step``; a phase that diverged or died and started again at half the rate is in it both times
     n_features_in_ : D
 
     Differs from the paper: see ``decnp.Profile``, switch by switch.
@@ -188,7 +190,7 @@ class StackedAutoencoder(NetworkMixin, BaseEstimator):
         return lambda i: crew.over_rows(lambda i: encode(below[stored:], features[i]), i)
 
     def _phase(self, phase, theta, take, n, n_iter, rates, run) -> Iterator[Step]:
-        """``_train``; where that diverges, again from the same weights at half the rate, as often as allowed."""
+        """``_train``; where that diverges or dies, again from the same weights at half the rate, if that is allowed."""
         place = run.place(phase, arrays_of(theta))
         while True:
             try:
@@ -217,6 +219,8 @@ class StackedAutoencoder(NetworkMixin, BaseEstimator):
             place.add(t, loss, _half_mean_square(x))
             if t % report == 0 or t == n_iter or not np.isfinite(loss):
                 self._check_progress(place, overall)
+                if phase == "finetune" and t >= n_iter / 4 and place.halvings < profile.lr_halvings:
+                    self._check_alive(theta, take(some_rows(range(n), SAMPLE)), t)
                 self.history_.append(Step(phase, t, n_iter, place.total / place.since))
                 yield self.history_[-1]
                 place.total, place.nothing, place.since = 0.0, 0.0, 0
@@ -233,6 +237,14 @@ class StackedAutoencoder(NetworkMixin, BaseEstimator):
                 f"and is no more than {reference:.3g} at the start or for reconstructing nothing: the learning "
                 "rate is too large for the scale of the data; try input_scale='unit' or a smaller lr in the profile"
             )
+
+    @staticmethod
+    def _check_alive(theta, x, t):
+        """TrainingError where the reconstruction is the same for all rows x (n, D), which are not."""
+        with np.errstate(over="ignore", invalid="ignore"):
+            varies, data = (float(np.var(a, axis=0, dtype=np.float64).sum()) for a in (mlp(theta, x)[-1], x))
+        if varies < DEAD * data:
+            raise TrainingError(f"the network is dead at iteration {t}: it reconstructs all rows as the same one")
 
     def _at_the_end(self) -> dict:
         """What is to be kept of a training that is over; while it lasts, "phase" and more are put over it."""

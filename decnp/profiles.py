@@ -49,7 +49,8 @@ class Profile:
     lr_every: int = 20_000
     lr_factor: float = 0.1
     lr_halvings: int = 0
-    """Where an autoencoder phase diverges, it starts again at half the rate, at most so many times."""
+    """Where an autoencoder phase diverges, it starts again at half the rate, at most so many times; and so does
+    end-to-end training where the network is dead after a quarter of it. Text and code: no."""
     momentum: float = 0.9
     burn_in: int = 1000
     """Momentum rises linearly over so many steps. Code: 1000. Text: does not say (0)."""

@@ -295,6 +295,26 @@ def test_a_phase_that_diverges_starts_again_at_half_the_rate_where_the_profile_a
     assert [step.iteration for step in ae.history_][-11:] == list(range(1, 12))
 
 
+def test_a_network_that_dies_starts_again_at_half_the_rate_where_the_profile_allows_it(X):
+    profile = replace(BY_THE_BOOK, lr=4.0, pretrain_iter=0, finetune_iter=200, burn_in=0, init_std=None, lr_every=1000)
+
+    def variance(ae):
+        return np.var(ae.decode(ae.encode(X)), axis=0).sum() / np.var(X, axis=0).sum()
+
+    def widths(**change):
+        return StackedAutoencoder((6, 6, 6, 2), profile=replace(profile, **change), engine="numpy", random_state=0).fit(X)
+
+    assert variance(widths()) < 1e-20 and len(widths().history_) == 20  # nobody asked for another start
+    dead = widths(lr_halvings=2)
+    assert variance(dead) < 1e-20  # all three starts died, and the last one went on to its end
+    assert [step.iteration for step in dead.history_] == [*range(10, 50, 10)] * 2 + [*range(10, 210, 10)]
+    alive = widths(lr_halvings=9)
+    assert identical(alive, widths(lr=0.5)) and variance(alive) > 0.5
+    same = np.repeat(X[:1], 20, axis=0)
+    ae = StackedAutoencoder((4, 2), profile=replace(profile, lr=0.1, lr_halvings=1), random_state=0).fit(same)
+    assert len(ae.history_) == 20  # rows that do not differ are reconstructed as the same one, and rightly so
+
+
 def test_rows_in_order_of_their_size_are_no_divergence(X):
     fitted(np.where(np.arange(150)[:, None] < 75, 0, X), BY_THE_BOOK)
 

@@ -4,7 +4,7 @@ import json
 import signal
 import subprocess
 import sys
-from dataclasses import asdict, replace
+from dataclasses import asdict
 
 import numpy as np
 import pytest
@@ -21,7 +21,6 @@ from decnp.experiments.cells import Cell, finished, run_cells
 from decnp.experiments.options import QUICK, Options, Plan
 from decnp.layers import arrays_of
 from decnp.profiles import Profile, fast
-from decnp.training import TrainingError
 
 NETWORK = {"hidden": [16, 4], "profile": asdict(QUICK), "seed": 3}
 DIGITS = {"name": "digits", "quick": True}
@@ -154,15 +153,6 @@ def test_a_kept_autoencoder_is_the_one_that_was_trained(tmp_path):
     assert [layer.act for layer in kept.encoder_ + kept.decoder_] == ["relu", "linear", "relu", "linear"]
     assert kept.history_ == trained.history_ and kept.n_features_in_ == 64
     np.testing.assert_array_equal(kept.encode(data_room.load(**DIGITS).X), trained.encode(data_room.load(**DIGITS).X))
-
-
-def test_an_autoencoder_that_has_learned_nothing_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(store, "LEARNED_BY", 20)
-    stuck = {**NETWORK, "profile": asdict(replace(QUICK, lr=0.0))}
-    sentence = r"has learned nothing: its loss is .* after 42 of 150 steps, and that of the mean is"
-    with pytest.raises(TrainingError, match=sentence):
-        store.autoencoder(tmp_path, DIGITS, stuck)
-    assert not (tmp_path / "shared").exists()
 
 
 @pytest.mark.parametrize("change", [{"seed": 4}, {"hidden": [16, 5]}, {"profile": asdict(Profile())}])

@@ -20,19 +20,11 @@ from ..datasets.files import write_aside
 from ..errors import UserError
 from ..model_file import PARTS, layers_of
 from ..profiles import Profile
-from ..scaling import some_rows
-from ..training import History, Step, TrainingError
+from ..training import History, Step
 from .cells import sum_of
 from .data import autoencoder_rows, load
 
 __all__ = ["autoencoder", "cliques", "features", "keep_autoencoder", "prepare_autoencoder", "prepare_cliques"]
-
-LEARNED = 0.98
-"""An autoencoder must reconstruct better than so many times the loss of the mean ..."""
-
-LEARNED_BY = 1000
-"""... after so many steps of its fine-tuning."""
-
 
 def autoencoder(folder: Path, data: dict, network: dict) -> StackedAutoencoder:
     """The autoencoder of a data set, from its file or trained now.
@@ -46,8 +38,7 @@ def autoencoder(folder: Path, data: dict, network: dict) -> StackedAutoencoder:
     Raises
     ------
     TrainingError
-        If the numbers overflow, or the network has learned nothing: then every method on its code would only seem to
-        have been tried.
+        If the numbers overflow.
     UserError
         If the file is damaged.
     """
@@ -55,7 +46,7 @@ def autoencoder(folder: Path, data: dict, network: dict) -> StackedAutoencoder:
     if not path.exists():
         ae = new_autoencoder(network)
         start = time.perf_counter()
-        _train(ae, autoencoder_rows(data))
+        ae.fit(autoencoder_rows(data))
         keep_autoencoder(folder, data, network, ae, time.perf_counter() - start)
     header, arrays = _read(path)
     ae = new_autoencoder(network)
@@ -64,19 +55,6 @@ def autoencoder(folder: Path, data: dict, network: dict) -> StackedAutoencoder:
     ae.n_features_in_ = len(ae.encoder_[0].W)
     ae.history_ = History(Step(*step) for step in header["history"])
     return ae
-
-
-def _train(ae, X) -> None:
-    """Fit ``ae``; TrainingError where it does no better than the mean of X after a quarter of the fine-tuning."""
-    for step in ae.steps(X):
-        if step.phase != "finetune" or step.iteration < max(LEARNED_BY, step.n_iter / 4):
-            continue
-        x = ae._scaled(some_rows(X))
-        constant = float(np.mean(np.square(x - x.mean(axis=0)))) / 2  # the loss of the mean
-        if step.loss > LEARNED * constant:
-            raise TrainingError(
-                f"the autoencoder has learned nothing: its loss is {step.loss:.4f} after {step.iteration} of "
-                f"{step.n_iter} steps, and that of the mean is {constant:.4f}; another seed may do better")
 
 
 def new_autoencoder(network: dict) -> StackedAutoencoder:
