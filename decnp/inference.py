@@ -1,6 +1,6 @@
 """What a deployed model needs, and no more: the encoder and Eq. 1, on NumPy alone.
 
-SciPy, scikit-learn and numba are never imported from here.
+SciPy, scikit-learn and numba are never imported from here; threadpoolctl is, for long X, where it is installed.
 """
 
 from __future__ import annotations
@@ -22,9 +22,10 @@ class Model:
     """A trained DEC for prediction: the encoder f_theta, the centroids mu and alpha.
 
     Long X goes through the network ``decnp.layers.BLOCK`` rows at a time, as in ``DEC``; the paper's network then works
-    in about 35 MB. Rows are independent of each other but for rounding: the matrix product of the BLAS library adds up
-    in another order for another number of rows. Relative differences of z are about 1e-6 in float32 (1e-15 in float64),
-    so a label can depend on the batch only where a point is that near to the border between two clusters.
+    in about 35 MB for each core. Rows are independent of each other but for rounding: the matrix product of the BLAS
+    library adds up in another order for another number of rows. Relative differences of z are about 1e-6 in float32
+    (1e-15 in float64), so a label can depend on the batch only where a point is that near to the border between two
+    clusters.
 
     Attributes
     ----------
@@ -67,29 +68,56 @@ class Model:
 
         Raises ValueError for what is no finite (n, D) array of numbers.
         """
+        return self._blocks(X, lambda z: z)
+
+    def _collect(self, X, shape: tuple, dtype, f: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+        out = np.empty((len(X), *shape), dtype)
+        for rows, found in self._blocks(X, f):
+            out[rows] = found
+        return out
+
+    def _blocks(self, X, f: Callable[[np.ndarray], np.ndarray]) -> Iterator[tuple[slice, np.ndarray]]:
+        """(which rows, f of their z); where threadpoolctl is here too, each core takes a block."""
         X = np.asanyarray(X)
         if X.ndim != 2 or X.shape[1] != self.n_features:
             raise ValueError(f"X must have the shape (n, {self.n_features}); got {X.shape}")
         if X.dtype.kind not in "biuf":
             raise ValueError(f"X must hold real numbers; got the dtype {X.dtype}")
-        for start in range(0, len(X), BLOCK):
+
+        def block(start):
             rows = slice(start, min(start + BLOCK, len(X)))
-            with np.errstate(over="ignore"):  # beyond the dtype: the next line says so
-                x = np.asarray(X[rows], self.dtype)
-            finite = np.isfinite(x).all(axis=1)
-            if not finite.all():
-                row = start + int(finite.argmin())
-                raise ValueError(f"X must hold finite numbers within {self.dtype}; row {row} does not")
-            yield rows, encode(self.encoder, (x - self.shift) * self.scale)
+            return rows, f(encode(self.encoder, (self._checked(X[rows], start) - self.shift) * self.scale))
+
+        starts = range(0, len(X), BLOCK)
+        crew = _crew() if len(starts) > 1 else None
+        if crew is None:
+            yield from map(block, starts)
+            return
+        with crew:
+            for at in range(0, len(starts), crew.n_threads):
+                yield from crew.map(block, starts[at : at + crew.n_threads])
+
+    def _checked(self, x, start) -> np.ndarray:
+        """x (b, D) in the model's dtype. Raises ValueError if a number is not finite; x[0] is row ``start``."""
+        with np.errstate(over="ignore"):  # beyond the dtype: the next line says so
+            x = np.asarray(x, self.dtype)
+        finite = np.isfinite(x).all(axis=1)
+        if not finite.all():
+            row = start + int(finite.argmin())
+            raise ValueError(f"X must hold finite numbers within {self.dtype}; row {row} does not")
+        return x
 
     def _q(self, z):
         return soft_assignment(z, self.centers, self.alpha)
 
-    def _collect(self, X, shape: tuple, dtype, f: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
-        out = np.empty((len(X), *shape), dtype)
-        for rows, z in self.blocks(X):
-            out[rows] = f(z)
-        return out
+
+def _crew():
+    """Threads that share long X; None where threadpoolctl or crew.py is not there, and the BLAS library has its own."""
+    try:
+        from .crew import Crew
+    except ImportError:
+        return None
+    return Crew()
 
 
 def load_model(path: Union[str, "os.PathLike[str]"]) -> Model:

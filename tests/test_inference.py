@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 from conftest import QUICK
 from numpy.testing import assert_allclose, assert_array_equal
+from threadpoolctl import threadpool_limits
 
 from decnp import DEC, ModelFileError
+from decnp.crew import blas_threads
 from decnp.inference import Model, load_model
 from decnp.layers import BLOCK, Dense
 
@@ -77,6 +79,20 @@ def test_a_memory_map_is_read_in_pieces(fitted, X, tmp_path):
     assert_array_equal(load_model(path).predict(mapped), dec.predict(many(X)))
 
 
+def test_a_crew_changes_no_bit_and_leaves_the_threads_as_they_were(fitted, X):
+    dec, path = fitted
+    model, x = load_model(path), many(X)
+    with threadpool_limits(1, "blas"):
+        alone = model.predict_proba(x)
+    with threadpool_limits(3, "blas"):
+        assert_array_equal(model.predict_proba(x), alone)
+        assert_array_equal(np.vstack([z for _, z in model.blocks(x)]), model.transform(x))
+        x[[BLOCK + 3, 2 * BLOCK + 1], 0] = np.nan
+        with pytest.raises(ValueError, match=f"row {BLOCK + 3} does not"):
+            model.predict(x)
+        assert blas_threads() == 3
+
+
 @pytest.mark.parametrize("wrong, sentence", [
     (lambda x: x[:, :5], r"X must have the shape \(n, 6\); got \(4, 5\)"),
     (lambda x: x[0], r"X must have the shape \(n, 6\); got \(6,\)"),
@@ -106,7 +122,7 @@ def test_a_file_that_is_no_model_is_refused(tmp_path):
 
 def test_numpy_is_all_it_needs(fitted, X, tmp_path):
     dec, path = fitted
-    np.save(tmp_path / "x.npy", X)
+    np.save(tmp_path / "x.npy", many(X))
     program = """if True:
         import sys
         for name in ("scipy", "sklearn", "numba", "llvmlite", "threadpoolctl", "joblib"):
@@ -121,4 +137,4 @@ def test_numpy_is_all_it_needs(fitted, X, tmp_path):
     done = subprocess.run([sys.executable, "-W", "error", "-c", program, path, tmp_path / "x.npy", tmp_path / "y.npy"],
                           capture_output=True, text=True, env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)})
     assert done.returncode == 0, done.stderr
-    assert_array_equal(np.load(tmp_path / "y.npy"), dec.predict(X))
+    assert_array_equal(np.load(tmp_path / "y.npy"), dec.predict(many(X)))
