@@ -108,3 +108,13 @@ def test_on_a_dask_cluster_and_on_dask_arrays(model, runs, X):
             answer, dtype=dtype, chunks=(rows.chunks[0], answer(X[:1]).shape[1]))
         close = dict(rtol=1e-12, atol=1e-12)  # products of 128 rows and of 500 are rounded otherwise
         assert_allclose(lazy.compute(scheduler="synchronous"), answer(blobs(500)), **close)
+
+
+@pytest.mark.filterwarnings("default")  # its own
+def test_in_a_wrapper_of_dask_ml(runs):
+    wrappers, array = pytest.importorskip("dask_ml.wrappers"), pytest.importorskip("dask.array")
+    wrapped, rows = wrappers.ParallelPostFit(runs[0]), blobs(500)
+    for method in ("predict", "transform"):  # its predict_proba is for classifiers
+        answer = getattr(wrapped, method)(array.from_array(rows, chunks=(128, -1)))
+        assert isinstance(answer, array.Array)
+        assert_allclose(answer.compute(scheduler="synchronous"), getattr(runs[0], method)(rows), rtol=1e-12, atol=1e-12)
