@@ -127,7 +127,7 @@ class Place:
     start: list
     """The weights that the phase began with."""
     halvings: int = 0
-    """How often it has diverged."""
+    """How often it has diverged or died."""
     t: int = 0
     """Iterations done."""
     total: float = 0.0

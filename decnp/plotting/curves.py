@@ -24,8 +24,8 @@ def learning_curves(history: Iterable[Any], ax: Optional[Axes] = None) -> Axes:
 
     Reconstruction losses (1/(2 n D) sum of squares) are on the left axis; the clustering phase's KL(P || Q), in nats
     per sample, is on the right one, or on the left one if there is nothing else. Both are logarithmic. Phase i has
-    the x from i to i + 1: its steps, divided by how many it took. An attempt that diverged is dotted. k-means has no
-    curve.
+    the x from i to i + 1: its steps, divided by how many it took. An attempt that diverged or died is dotted. k-means has
+    no curve.
 
     Parameters
     ----------

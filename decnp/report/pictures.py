@@ -65,7 +65,7 @@ def _training(run):
     record, tol = run.record, run.record["parameters"]["tol"]
     yield _picture("How it was learned", "Left the autoencoder's reconstruction, 1/(2nD) Σ‖x − y‖²; right the "
                    "clustering loss, which rises where the targets P are refreshed and become sharper. An attempt that "
-                   "diverged is dotted.", lambda: plotting.learning_curves(record["history"]))
+                   "diverged or died is dotted.", lambda: plotting.learning_curves(record["history"]))
     yield _picture("How it came to rest", "Labels that changed between two refreshes of P. The run stops when fewer "
                    f"change than tol = {100 * tol:g} %.", lambda: plotting.label_changes(record["history"], tol=tol))
     sizes = [record["source"]["n_features"], *record["parameters"]["hidden_layer_sizes"]]
