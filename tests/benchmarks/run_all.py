@@ -41,6 +41,8 @@ def main():
             lines.append((title, "one pass over its bytes", 3, seconds["decnp"] / seconds["pass"]))
     lines.append(("ten epochs, 10 times the rows", "the same on a tenth", 10.5, fits.growth(args.threads)))
     lines.append(("two fits at once", "one after the other", 1.2, fits.at_once(args.threads)))
+    fits.other_growth(args.threads)
+    fits.cold(args.threads)
     lines += fit_rows(fits.mnist(args.threads), step, args.threads)
     print("\n| what | against | at most | measured |\n|---|---|---|---|")
     for what, against, limit, measured in lines:
