@@ -127,9 +127,15 @@ def _fit(args, argv) -> int:
     from .datasets import DataError
     from .run import fit_command
     from .training import TrainingError
+    from .unfinished import complete
 
     if args.resume:
-        args, argv = _begun(args, argv)
+        _check_alone(args, argv)
+        done = complete(args.resume)
+        if done:
+            say(f"the run in {args.resume} is complete: these are its results")
+            return _told(done, args, args.resume)
+        args, argv = _begun(args)
     elif args.source is None:
         raise UserError("fit needs a SOURCE, or --resume DIR (see decnp fit --help)")
     try:
@@ -143,23 +149,32 @@ def _fit(args, argv) -> int:
         return 2
     for warning in run["source"]["doubts"] * args.quiet + run["warnings"]:  # the doubts were told, if not quiet
         say(f"warning: {warning}")
+    return _told(run, args, args.out)
+
+
+def _told(run, args, out) -> int:
+    """The results on standard output."""
     if args.json:
         summary = {name: value for name, value in run.items() if name not in NOT_IN_SUMMARY}
-        print(json.dumps({**summary, "out": args.out}, indent=1))
+        print(json.dumps({**summary, "out": out}, indent=1))
     else:
-        print(_in_words(run, args.out, args.report))
+        print(_in_words(run, out, args.report))
     sys.stdout.flush()
     return 0
 
 
-def _begun(args, argv):
-    """The arguments that the run in --resume DIR was begun with; its files are where they were."""
-    from .unfinished import asked_for
-
+def _check_alone(args, argv):
+    """UserError where --resume DIR has company that would change the run."""
     others = [word for word in argv if word not in ("fit", "-q", "--quiet", "--json", "--resume", args.resume,
                                                     f"--resume={args.resume}")]
     if others:
         raise UserError(f"--resume takes everything from DIR, and only --quiet and --json beside it; got {others[0]}")
+
+
+def _begun(args):
+    """The arguments that the run in --resume DIR was begun with; its files are where they were."""
+    from .unfinished import asked_for
+
     first_argv, folder, kept = asked_for(args.resume)
     first = build_parser().parse_args(first_argv)
     for name in ("source", "labels"):

@@ -19,7 +19,9 @@ from .checkpoint import Checkpoint
 from .datasets.files import write_aside
 from .errors import UserError
 
-__all__ = ["CHECKPOINT", "OTHER_ROWS", "asked_for", "begin", "checkpoints", "end", "give_up", "stopped_by_signals"]
+__all__ = [
+    "CHECKPOINT", "OTHER_ROWS", "asked_for", "begin", "checkpoints", "complete", "end", "give_up", "stopped_by_signals",
+]
 
 CHECKPOINT = "checkpoint.decnp"
 OTHER_ROWS = "checkpoint-autoencoder.decnp"
@@ -47,6 +49,14 @@ def end(out: Path) -> None:
 def checkpoints(out: Path) -> list[Path]:
     """The checkpoints that a run in ``out`` has left."""
     return [out / name for name in (CHECKPOINT, OTHER_ROWS) if (out / name).exists()]
+
+
+def complete(out: str) -> Optional[dict]:
+    """``run.json`` of a run that has ended, whose results are in ``out``; None where there is something to go on with."""
+    try:
+        return None if (Path(out) / ASKED_FOR).exists() else json.loads((Path(out) / "run.json").read_bytes())
+    except (OSError, ValueError):
+        return None
 
 
 def give_up(out: Path, made: bool) -> None:
