@@ -273,17 +273,10 @@ class DEC(NetworkMixin, ClusterMixin, BaseEstimator):
             "labels": labels, "p": p, "loss": loss, "t": t, "done": done}
         while True:
             if p is None:
-                z = self._embed(X, crew) if layers else data
-                _check_finite(z, mu, t)
-                q = engine.soft_assignment(z, mu, self.alpha)  # Eq. 1, all points
-                last, labels = labels, q.argmax(axis=1).astype(np.int32)
+                last, (labels, p, found) = labels, self._refresh(X, data, layers, old_p, t, engine, crew)
                 changed = 1.0 if last is None else float(np.mean(labels != last))
                 self.labels_, self.n_iter_ = labels, t
                 self.converged_: bool = changed < self.tol
-                p = engine.target_distribution(q)  # Eq. 3, all points; constant until the next refresh
-                x, there_and_back = self.autoencoder_._scaled(sample(X)), theta + self.autoencoder_.decoder_
-                rebuilt, = crew.map(partial(reconstruction_of, theta=there_and_back), [x])
-                found = diagnose(z, mu, q, p, old_p, labels, engine.kl_divergence, rebuilt)
                 yield Step("cluster", t, profile.max_iter, found.kl_after if t == 0 else loss, changed, found)
                 if self.converged_ or t >= profile.max_iter:
                     break
@@ -301,6 +294,16 @@ class DEC(NetworkMixin, ClusterMixin, BaseEstimator):
             if self.converged_
             else f"max_iter = {profile.max_iter} steps were taken; {changed:.3%} of the labels still changed"
         )
+
+    def _refresh(self, X, data, layers, old_p, t, engine, crew):
+        """The targets P from all points: labels (n,), p (n, k), and a ``Diagnosis``."""
+        z, mu, ae = self._embed(X, crew) if layers else data, self.cluster_centers_, self.autoencoder_
+        _check_finite(z, mu, t)
+        q = engine.soft_assignment(z, mu, self.alpha)  # Eq. 1
+        labels = q.argmax(axis=1).astype(np.int32)
+        p = engine.target_distribution(q)  # Eq. 3; constant until the next refresh
+        rebuilt, = crew.map(partial(reconstruction_of, theta=ae.encoder_ + ae.decoder_), [ae._scaled(sample(X))])
+        return labels, p, diagnose(z, mu, q, p, old_p, labels, engine.kl_divergence, rebuilt)
 
     def _step(self, X, p, i, theta, mu, optimizer, engine, fused=None) -> float:
         """One SGD step on rows i; returns the minibatch's mean KL. Without layers theta, X holds z."""
