@@ -1,14 +1,14 @@
 """By hand: which criterion without labels tracks ACC over seeds. Raw JSON, and a table of rank correlations.
 
-    python tests/benchmarks/restarts.py OUT.json [SOURCE] [SEEDS] [PROFILE] [--store FOLDER] [--jobs 1]
+    python tests/benchmarks/restarts.py OUT.json [SOURCE] [SEEDS] [PROFILE] [--store FOLDER [--generalizability]] [--jobs 1]
 
 SOURCE is digits (default), mnist, or another name of ``decnp data list``; SEEDS is 12 by default. PROFILE is ``quick``
 (default: 800 autoencoder steps and at most 400 of clustering), ``fast`` or ``paper``. Labels come in when all runs are
 over. Ten seeds of MNIST with ``fast`` take more than an hour.
 
 With --store the runs are those of ``decnp fit SOURCE --seed 0``, 1, 2, ..., from the autoencoders that ``decnp
-reproduce --out FOLDER`` keeps. Each is trained a second time on the first 6/7 of the rows, from the same autoencoder,
-which has seen all rows, and without labels, for its generalizability (the paper's section 6).
+reproduce --out FOLDER`` keeps. With --generalizability (the paper's section 6) each is clustered a second time on the
+first 6/7 of the rows, from the same autoencoder, which has seen all rows.
 """
 
 from __future__ import annotations
@@ -34,25 +34,28 @@ QUICK = Profile(init_std=None, pretrain_iter=0, finetune_iter=800, lr=0.5, lr_by
                 lr_halvings=5, burn_in=200, bias_lr=1.0, shuffle=True, update_interval=20, max_iter=400)
 
 
-def kept_run(folder, spec, network):
-    """One seed's run from its kept autoencoder, and G of its other run, on the first 6/7 of the rows."""
+def kept_run(folder, spec, network, with_part):
+    """One seed's run from its kept autoencoder, and G of its other run, on the first 6/7 of the rows, or None."""
     X, _, k, _ = load(**spec)
     start, interval = time.perf_counter(), network["profile"]["update_interval"]
     model = new_dec(k, store.autoencoder(folder, spec, network), network, interval).fit(X)
+    print(f"seed {network['seed']}: {time.perf_counter() - start:.0f} s", flush=True)
+    if not with_part:
+        return model, None
     cut = len(X) * 6 // 7
     part = new_dec(k, store.autoencoder(folder, spec, network), network, interval).fit(X[:cut])
     losses = []
     for rows in (X[:cut], X[cut:]):
         q = part.predict_proba(rows)
         losses.append(float(kernels.kl_divergence(kernels.target_distribution(q), q)) / len(rows))
-    print(f"seed {network['seed']}: {time.perf_counter() - start:.0f} s", flush=True)
     return model, float(generalizability(*losses))
 
 
-def kept_runs(source, seeds, profile, folder, jobs):
-    plan = Plan(Options(folder, profile=profile))
-    spec = plan.spec(source)
-    found = Parallel(n_jobs=jobs)(delayed(kept_run)(folder, spec, plan.network(spec, seed)) for seed in range(seeds))
+def kept_runs(args):
+    plan = Plan(Options(args.store, profile=args.profile))
+    spec = plan.spec(args.source)
+    work = [(args.store, spec, plan.network(spec, seed), args.generalizability) for seed in range(args.seeds)]
+    found = Parallel(n_jobs=args.jobs)(delayed(kept_run)(*of_one) for of_one in work)
     return [list(part) for part in zip(*found)]
 
 
@@ -63,21 +66,23 @@ def main():
     parser.add_argument("seeds", nargs="?", type=int, default=12)
     parser.add_argument("profile", nargs="?", default="quick")
     parser.add_argument("--store", type=Path, metavar="FOLDER")
+    parser.add_argument("--generalizability", action="store_true")
     parser.add_argument("--jobs", type=int, default=1)
     args = parser.parse_args()
     X, y = SOURCES[args.source]()
     widths = (64, 10) if args.source == "digits" and not args.store else (500, 500, 2000, 10)
     start, names = time.perf_counter(), list(CRITERIA)
     if args.store:
-        runs, G = kept_runs(args.source, args.seeds, args.profile, args.store, args.jobs)
+        runs, G = kept_runs(args)
     else:
         model = DEC(n_clusters(args.source), hidden_layer_sizes=widths, random_state=0,
                     profile=QUICK if args.profile == "quick" else args.profile)
         runs, G = run_restarts(model, X, args.seeds, args.jobs), []
     scores = scores_of(runs, X)
-    for score, g in zip(scores, G):
-        score["generalizability"] = g
-        names = [*CRITERIA, "generalizability"]
+    if args.generalizability:
+        names.append("generalizability")
+        for score, g in zip(scores, G, strict=True):
+            score["generalizability"] = g
     for run, score in zip(runs, scores):
         score["ACC"] = float(cluster_accuracy(y, run.labels_))
         score["ACC of the k-means start"] = float(cluster_accuracy(y, run.initial_labels_))
