@@ -24,7 +24,8 @@ def doubts(X: Rows, names: Sequence[str]) -> list[str]:
     found: list[str] = []
     if isinstance(X, LazyRows) and is_mapped(X.source) and not X.source.flags.c_contiguous:
         found.append("the file has one column after the other (Fortran order) and stays on the disk, so that each row "
-                     "is gathered from all over it, which is slow; store it row by row (C order)")
+                     "is gathered from all over it, which is slow where memory does not hold it; store it row by row "
+                     "(C order)")
     if isinstance(X, LazyRows) or not names:
         return found
     for name, column in zip(names, X.T):

@@ -19,6 +19,7 @@ from test_rows import sparse_blobs, twice
 from decnp import plotting
 from decnp.datasets import files
 from decnp.datasets.files import read_labels, read_table
+from decnp.datasets.rows import open_rows
 from decnp.doubts import doubts
 from decnp.layers import BLOCK
 from decnp.rows import LazyRows, is_mapped
@@ -185,7 +186,6 @@ def test_damaged_sparse_files(tmp_path, arrays, changed, sentence):
     np.savez(tmp_path / "x.npz", **{name: array for name, array in {**arrays, **changed}.items() if array is not None})
     assert refused_file(tmp_path / "x.npz") == sentence
     if "data" not in changed:  # predict reads them likewise; it finds numbers that are not finite in its blocks
-        from decnp.datasets.rows import open_rows
         assert refused_file(tmp_path / "x.npz", open_rows) == sentence
 
 
@@ -329,8 +329,9 @@ def test_predictions_for_sparse_rows(sparse, says, form):  # noqa: F811
         assert Path("npy.npy").read_bytes() == Path("npz.npy").read_bytes()
     X[BLOCK + 3, 4] = np.inf
     sp.save_npz("x.npz", sp.csr_array(X))
-    assert says("predict", "run/model.decnp", "x.npz")[::2] == (2, (
-        f"decnp: error: x.npz has NaN or infinite values, the first (inf) in row {BLOCK + 4}, column 5 (counted from 1)\n"))
+    assert says("predict", "run/model.decnp", "x.npz")[::2] == (
+        2, "decnp: error: x.npz has NaN or infinite values, the first (inf) in "
+           f"row {BLOCK + 4}, column 5 (counted from 1)\n")
 
 
 def test_a_machine_without_scipy_says_so(sparse, says, monkeypatch):  # noqa: F811

@@ -82,7 +82,7 @@ def _shape(path, value, data):
     """(n, D), neither of them absurd for ``data`` of this shape."""
     if value.ndim != 1 or value.dtype.kind not in "iu" or len(value) > 32 or (value < 0).any():
         raise DataError(f"{path} is damaged: the shape of its sparse matrix must be whole numbers >= 0; "
-                        f"got {str(value.tolist()):.40}")
+                        f"got {value.tolist()!s:.40}")
     shape = tuple(map(int, value))
     check_table(shape, value.dtype, path)
     if shape[1] > MOST_COLUMNS:

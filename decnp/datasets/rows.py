@@ -43,9 +43,9 @@ class Rows:
 def open_rows(source: PathLike, label_column: Optional[str] = None) -> Rows:
     """The rows of a file as ``decnp.datasets.files.read_table`` takes it, or of standard input, "-". No labels.
 
-    An ``.npy`` is read when its rows are asked for, ``.npz`` and ``.csv`` at once; a sparse matrix stays sparse. Standard input is an
-    ``.npy``, known by its first bytes, or else CSV; it is first put aside in a temporary file. A ``.csv`` is read
-    without its ``label_column``.
+    An ``.npy`` is read when its rows are asked for, ``.npz`` and ``.csv`` at once; a sparse matrix stays
+    sparse. Standard input is an ``.npy``, known by its first bytes, or else CSV; it is first put aside in a temporary
+    file. A ``.csv`` is read without its ``label_column``.
 
     Raises
     ------
