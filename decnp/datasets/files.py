@@ -33,7 +33,7 @@ class Table(NamedTuple):
     """A data set from a file."""
 
     X: Rows
-    """(n, D) float32, finite; n and D are at least 1. A C-contiguous array; of what is sparse or large, ``LazyRows``."""
+    """(n, D) float32, finite; n and D are at least 1. An array in C order; of what is sparse or large, ``LazyRows``."""
     y: Optional[np.ndarray]
     """(n,) integers or strings, the labels that the same file holds, or None."""
     names: tuple[str, ...]
