@@ -60,7 +60,8 @@ def _add_fit(commands):
     )
     fit.add_argument("source", metavar="SOURCE", nargs="?",
                      help="mnist, digits, stl, reuters10k (see decnp data list), or a file with one row for each "
-                          "sample: .npy, .npz (array X), or .csv")
+                          "sample: .npy (may be larger than memory), .npz (array X, or a sparse matrix from "
+                          "scipy.sparse.save_npz), or .csv")
 
     data = fit.add_argument_group("what to find")
     data.add_argument("--n-clusters", type=whole(1), metavar="K",

@@ -22,7 +22,7 @@ def add_commands(commands) -> None:
     for name, summary, description, add, run in (
         ("predict", "label the rows of a file with a trained model",
          "The cluster of each row of DATA, one to a line on standard output, or into a file.\n"
-         "An .npy may be larger than memory. Needs NumPy alone.", _predict_options, _predict),
+         "An .npy may be larger than memory. Needs NumPy alone, and SciPy for a sparse .npz.", _predict_options, _predict),
         ("info", "say what is in a model file",
          "Architecture, clusters, training and versions of a model file.", _info_options, _info),
         ("export", "write a model as ONNX",
@@ -41,8 +41,9 @@ def _predict_options(predict):
                       "  decnp predict run/model.decnp new.csv\n"
                       "  decnp predict run/model.decnp new.npy --proba --out q.npy\n"
                       "  zcat new.csv.gz | decnp predict run/model.decnp - | sort | uniq -c")
-    predict.add_argument("data", metavar="DATA", help="one row for each sample: .npy, .npz (array X), .csv, or - for "
-                                                      "standard input (CSV, or the bytes of an .npy)")
+    predict.add_argument("data", metavar="DATA", help="one row for each sample: .npy, .npz (array X, or a sparse matrix "
+                                                      "from scipy.sparse.save_npz), .csv, or - for standard input "
+                                                      "(CSV, or the bytes of an .npy)")
     predict.add_argument("--out", metavar="FILE", help="write the answers into this .npy or .csv file")
     what = predict.add_mutually_exclusive_group()
     for answer, text in (("proba", "q of Eq. 1, k numbers for each row, instead of labels"),

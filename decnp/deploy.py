@@ -1,6 +1,6 @@
 """A model in use from the command line: predictions for files of any length, and what is in a model file.
 
-NumPy is all that is imported for it. What is printed is said in ``decnp.cli_deploy``.
+NumPy is all that is imported for it, and SciPy for a sparse matrix. What is printed is said in ``decnp.cli_deploy``.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def predict_command(
     ----------
     model : path of a model file
     source : .npy, .npz or .csv file with rows (n, D), or "-" for standard input. An .npy goes through
-        ``decnp.layers.BLOCK`` rows at a time, so it may be larger than memory.
+        ``decnp.layers.BLOCK`` rows at a time, so it may be larger than memory; a sparse .npz is made dense likewise.
     out : .npy or .csv file to write, aside and renamed; None: text, which is printed when the last row is done
     answer : "labels" (n,) int32, "proba" q of Eq. 1 (n, k), or "embed" z (n, d)
     watch : called with the rows done and n, after each block

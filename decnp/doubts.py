@@ -6,20 +6,27 @@ from typing import Sequence
 
 import numpy as np
 
+from .rows import LazyRows, Rows, is_mapped
+
 __all__ = ["doubts"]
 
 LIKE_LABELS = ("class", "classes", "label", "labels", "target", "species", "category", "y")
 RATIO = 100  # between the largest and the smallest standard deviation of two columns
 
 
-def doubts(X: np.ndarray, names: Sequence[str]) -> list[str]:
-    """A sentence for each doubt about X (n, D), whose columns are called ``names``; none without names.
+def doubts(X: Rows, names: Sequence[str]) -> list[str]:
+    """A sentence for each doubt about X (n, D), whose columns are called ``names``; without names, only about
+    how it lies on the disk.
 
     >>> doubts(np.array([[0.0, 9.0], [1.0, 7.0], [0.0, 8.0]]), ["target", "size"])
     ["the column 'target' is trained on like the others; if it holds labels, say --label-column target"]
     """
     found: list[str] = []
-    if not names:
+    if isinstance(X, LazyRows) and is_mapped(X.source) and not X.source.flags.c_contiguous:
+        found.append("the file has one column after the other (Fortran order) and stays on the disk, so that each row "
+                     "is gathered from all over it, which is slow where memory does not hold it; store it row by row "
+                     "(C order)")
+    if isinstance(X, LazyRows) or not names:
         return found
     for name, column in zip(names, X.T):
         if name.lower() in LIKE_LABELS and (column % 1 == 0).all():

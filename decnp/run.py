@@ -37,6 +37,7 @@ from .other_rows import other_rows, pretrain, profile_of_both
 from .persistence import write_model
 from .profiles import Profile, profile_for
 from .report import REPORT, check_pictures, write_report
+from .rows import LazyRows, is_mapped
 from .training import Step
 from .unfinished import CHECKPOINT, OTHER_ROWS, begin, checkpoints, end, give_up, stopped_by_signals
 
@@ -129,13 +130,18 @@ def _prepare(args, note):
     except ValueError as error:
         raise UserError(f"{args.source}: {error}") from error
     whose = f" in {args.label_column!r}" if args.label_column else ""
-    note(f"{args.source}: {len(X)} rows of {X.shape[1]} columns" + ", with a first line of names" * bool(names)
+    note(f"{args.source}: {len(X)} rows of {X.shape[1]} columns" + _lazily(X) + ", with a first line of names" * bool(names)
          + ("" if y is None else f"; the labels{whose} are for the scores only")
          + ("" if rows is None else f"; the autoencoder trains on {len(rows)} rows, of unlabelled images too"))
     found = doubts(X, names)
     for doubt in found:
         note(f"warning: {doubt}")
     return X, y, names, model, rows, found
+
+
+def _lazily(X) -> str:
+    """How X lies, where it is no array in memory."""
+    return "" if not isinstance(X, LazyRows) else ", read from the disk" if is_mapped(X.source) else ", sparse"
 
 
 def _check_labels(args):

@@ -15,7 +15,7 @@ from numpy.lib import format as npy
 
 from ._files import DataError
 
-__all__ = ["npy_layout", "read_arrays", "read_npy", "read_npz", "read_npz_labels"]
+__all__ = ["check_table", "npy_layout", "read_arrays", "read_npy", "read_npz", "read_npz_labels"]
 
 CHUNK = 1 << 20  # bytes read at a time
 BROKEN_ZIP = (zipfile.BadZipFile, zlib.error, EOFError, KeyError, ValueError, NotImplementedError, RuntimeError)
@@ -68,6 +68,17 @@ def _npy_header(file, name):
     return tuple(map(int, shape)), fortran, dtype
 
 
+def check_table(shape, dtype, path):
+    """DataError if an array of this shape and dtype is no table (n, D) of real numbers with n and D at least 1."""
+    if dtype.kind not in "biuf":
+        raise DataError(f"{path} must hold real numbers; got the dtype {dtype}")
+    if len(shape) != 2:
+        hint = "X.reshape(len(X), -1) makes a row of each sample" if shape[2:] else "X.reshape(-1, 1) makes a column"
+        raise DataError(f"{path} must have the shape (n, D), one row for each sample; got {shape}; {hint}")
+    if 0 in shape:
+        raise DataError(f"{path} must have at least one row and one column; got the shape {shape}")
+
+
 @contextmanager
 def _zipped_arrays(path):
     """Yields the shapes by name and a function that reads an array by name; nothing is read unasked."""
@@ -105,11 +116,16 @@ def _chosen(path, shapes, names, n_axes):
 
 
 def read_npz(path):
-    """X, and the labels y or None, of the .npz at ``path``; DataError if it does not hold them."""
+    """X, and the labels y or None, of the .npz at ``path``; DataError if it does not hold them.
+
+    X is an array; or, of a sparse matrix, ``LazyRows``.
+    """
+    from ._sparse import is_sparse, read_sparse
+
     with _zipped_arrays(path) as (shapes, read):
-        X = _chosen(path, shapes, ("X", "x"), 2)
+        X = None if is_sparse(shapes) else _chosen(path, shapes, ("X", "x"), 2)
         y = next((name for name in ("y", "labels") if name != X and len(shapes.get(name, ())) == 1), None)
-        return read(X), None if y is None else read(y)
+        return read_sparse(path, shapes, read) if X is None else read(X), None if y is None else read(y)
 
 
 def read_npz_labels(path):

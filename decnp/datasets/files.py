@@ -7,6 +7,7 @@ is ever unpickled. Each mistake is a ``DataError`` with one sentence that names 
 from __future__ import annotations
 
 import errno
+import math
 import os
 import secrets
 from pathlib import Path
@@ -14,13 +15,16 @@ from typing import BinaryIO, Callable, Mapping, NamedTuple, Optional, Union
 
 import numpy as np
 
-from ._arrays import read_npy, read_npz, read_npz_labels
+from ..layers import BLOCK
+from ..rows import LazyRows, Rows, is_mapped
+from ._arrays import check_table, npy_layout, read_npy, read_npz, read_npz_labels
 from ._files import DataError
 from ._text import read_csv, read_text_labels
 
 __all__ = ["Table", "read_table", "read_labels", "read_npy", "write_aside", "write_all_aside"]
 
 TABLES = (".npy", ".npz", ".csv")
+MAPPED = 1 << 30  # bytes in float32, from which on an .npy stays on the disk
 
 PathLike = Union[str, "os.PathLike[str]"]
 
@@ -28,8 +32,8 @@ PathLike = Union[str, "os.PathLike[str]"]
 class Table(NamedTuple):
     """A data set from a file."""
 
-    X: np.ndarray
-    """(n, D) float32, finite, C-contiguous; n and D are at least 1."""
+    X: Rows
+    """(n, D) float32, finite; n and D are at least 1. An array in C order; of what is sparse or large, ``LazyRows``."""
     y: Optional[np.ndarray]
     """(n,) integers or strings, the labels that the same file holds, or None."""
     names: tuple[str, ...]
@@ -39,8 +43,10 @@ class Table(NamedTuple):
 def read_table(path: PathLike, label_column: Optional[str] = None) -> Table:
     """The table in a file of n rows and D columns.
 
-    - ``.npy``: an array (n, D) of numbers.
-    - ``.npz``: its array called X or x, else the only one with two axes; y or labels, (n,), are the labels.
+    - ``.npy``: an array (n, D) of numbers. One that takes 1 GiB or more in float32 is checked, and then read through
+      a memory map.
+    - ``.npz``: its array called X or x, else the only one with two axes; y or labels, (n,), are the labels. Or a
+      sparse matrix from ``scipy.sparse.save_npz``, which stays sparse.
     - ``.csv``: numbers between commas (or semicolons, tabs, spaces), in UTF-8. The first line is taken as
       the columns' names if none of its cells is a number, or if they are 0, 1, 2, ..., as pandas writes
       them. The column called ``label_column`` holds the labels; without that, one called label or labels.
@@ -63,8 +69,7 @@ def read_table(path: PathLike, label_column: Optional[str] = None) -> Table:
     elif ending == ".npz":
         X, y = read_npz(path)
     else:
-        with open(path, "rb") as file:
-            X = read_npy(file, path.stat().st_size, str(path))
+        X = _npy(path)
     X = _as_float32(X, path)
     if y is not None:
         y = _as_labels(y, path)
@@ -125,21 +130,34 @@ def check_label_column(path, ending, label_column):
 
 # ---------------------------------------------------------------- what the arrays must be
 
+def _npy(path):
+    """The array in the .npy at ``path``; a large table as ``LazyRows`` of a memory map, which takes no memory."""
+    with open(path, "rb") as file:
+        size = path.stat().st_size
+        shape, fortran, dtype = npy_layout(file, size, str(path))
+        check_table(shape, dtype, path)
+        if math.prod(shape) * 4 >= MAPPED:
+            return LazyRows(np.memmap(file, dtype, "r", file.tell(), shape, "F" if fortran else "C"), np.float32)
+        file.seek(0)
+        return read_npy(file, size, str(path))
+
+
 def _as_float32(X, path):
     """X (n, D) as finite float32, or one sentence that says what is wrong with it."""
     check_table(X.shape, X.dtype, path)
-    return as_finite(X, np.dtype(np.float32), path)
-
-
-def check_table(shape, dtype, path):
-    """DataError if an array of this shape and dtype is no table (n, D) of real numbers with n and D at least 1."""
-    if dtype.kind not in "biuf":
-        raise DataError(f"{path} must hold real numbers; got the dtype {dtype}")
-    if len(shape) != 2:
-        hint = "X.reshape(len(X), -1) makes a row of each sample" if shape[2:] else "X.reshape(-1, 1) makes a column"
-        raise DataError(f"{path} must have the shape (n, D), one row for each sample; got {shape}; {hint}")
-    if 0 in shape:
-        raise DataError(f"{path} must have at least one row and one column; got the shape {shape}")
+    float32 = np.dtype(np.float32)
+    if not isinstance(X, LazyRows):
+        return as_finite(X, float32, path)
+    source = X.source
+    if is_mapped(source):
+        for start in range(0, len(X), BLOCK):
+            as_finite(source[start : start + BLOCK], float32, path, start)
+        return LazyRows(source, float32)
+    with np.errstate(over="ignore"):
+        data = source.data.astype(float32, copy=False)
+    _check_finite(source.data, data, path, lambda at: (
+        np.searchsorted(source.indptr, at, "right") - 1, source.indices[at]))
+    return LazyRows(type(source)((data, source.indices, source.indptr), shape=source.shape), float32)
 
 
 def as_finite(X, dtype, path, start=None):
@@ -149,14 +167,21 @@ def as_finite(X, dtype, path, start=None):
     """
     with np.errstate(over="ignore"):
         out = np.ascontiguousarray(X, dtype)
-    if not np.isfinite(out).all():
-        for what, bad in (("NaN or infinite values", ~np.isfinite(X)), (f"values beyond {dtype}", ~np.isfinite(out))):
-            if bad.any():
-                row, column = np.unravel_index(bad.argmax(), bad.shape)
-                count = f": {bad.sum()} of them" if start is None else ""
-                raise DataError(f"{path} has {what}{count}, the first ({X[row, column]}) in "
-                                f"row {(start or 0) + row + 1}, column {column + 1} (counted from 1)")
+    _check_finite(X, out, path, lambda at: np.unravel_index(at, X.shape), start)
     return out
+
+
+def _check_finite(X, out, path, place, start=None):
+    """DataError if ``out``, which is X in its dtype, is not finite; ``place`` gives row and column of X.flat[at]."""
+    if np.isfinite(out).all():
+        return
+    for what, bad in (("NaN or infinite values", ~np.isfinite(X)), (f"values beyond {out.dtype}", ~np.isfinite(out))):
+        if bad.any():
+            at = bad.argmax()
+            row, column = place(at)
+            count = f": {bad.sum()} of them" if start is None else ""
+            raise DataError(f"{path} has {what}{count}, the first ({X.flat[at]}) in "
+                            f"row {(start or 0) + row + 1}, column {column + 1} (counted from 1)")
 
 
 def _as_labels(y, path):

@@ -11,10 +11,10 @@ from typing import Any, Callable, Iterator, Optional
 
 import numpy as np
 
-from ._arrays import npy_layout, read_npz
+from ._arrays import check_table, npy_layout, read_npz
 from ._files import DataError, PathLike
 from ._text import read_csv_words
-from .files import TABLES, as_finite, check_label_column, check_table, ending_of
+from .files import TABLES, as_finite, check_label_column, ending_of
 
 __all__ = ["Rows", "open_rows"]
 
@@ -43,9 +43,9 @@ class Rows:
 def open_rows(source: PathLike, label_column: Optional[str] = None) -> Rows:
     """The rows of a file as ``decnp.datasets.files.read_table`` takes it, or of standard input, "-". No labels.
 
-    An ``.npy`` is read when its rows are asked for, ``.npz`` and ``.csv`` at once. Standard input is an
-    ``.npy``, known by its first bytes, or else CSV; it is first put aside in a temporary file. A ``.csv`` is read
-    without its ``label_column``.
+    An ``.npy`` is read when its rows are asked for, ``.npz`` and ``.csv`` at once; a sparse matrix stays
+    sparse. Standard input is an ``.npy``, known by its first bytes, or else CSV; it is first put aside in a temporary
+    file. A ``.csv`` is read without its ``label_column``.
 
     Raises
     ------

@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from scipy.optimize import linear_sum_assignment
 
 from ..metrics import cluster_accuracy, contingency
+from ..rows import LazyRows
 from ._canvas import CLUSTER_COLOURS, GREY, TEXT, axes, images_of, names, numbers, style
 
 __all__ = ["cluster_montage", "confusion_matrix", "embedding_scatter"]
@@ -27,7 +28,7 @@ def cluster_montage(
 
     Parameters
     ----------
-    X : (N, D), an image a row
+    X : (N, D), an image a row; an array, or ``decnp.rows.LazyRows``
     labels : (N,) the cluster of each, whole numbers
     scores : (N,) the larger the more typical; or q (N, k) of Eq. 1, of which each row's own cluster is taken
     n : images in a row; where a cluster has fewer, the rest is empty
@@ -39,7 +40,8 @@ def cluster_montage(
     >>> ax.images[0].get_array()[:2, :2].tolist()        # the second image has the best score of cluster 0
     [[0.0, 0.0], [1.0, 0.0]]
     """
-    labels = names("labels", labels, len(np.asarray(X)))
+    X = X if isinstance(X, LazyRows) else np.asarray(X)
+    labels = names("labels", labels, len(X))
     scores = _own_scores(scores, labels)
     clusters = np.unique(labels)
     if not isinstance(n, (int, np.integer)) or n < 1:
@@ -48,7 +50,7 @@ def cluster_montage(
         raise ValueError(f"a montage has room for {MOST} clusters; got {len(clusters)}")
     order = np.argsort(scores if least else -scores, kind="stable")
     chosen = [order[labels[order] == cluster][:n] for cluster in clusters]
-    images = images_of(np.asarray(X)[np.concatenate(chosen)], image_shape)
+    images = images_of(X[np.concatenate(chosen)], image_shape)
     sheet = _sheet(images, [len(rows) for rows in chosen], n)
 
     h, w = images.shape[1] + GAP, images.shape[2] + GAP

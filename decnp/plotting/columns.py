@@ -7,6 +7,8 @@ from typing import Any, Optional, Sequence
 import numpy as np
 from matplotlib.axes import Axes
 
+from ..layers import BLOCK
+from ..rows import LazyRows
 from ._canvas import TEXT, axes, names, numbers, style
 
 __all__ = ["cluster_columns"]
@@ -22,7 +24,7 @@ def cluster_columns(
 
     Parameters
     ----------
-    X : (N, D) a table
+    X : (N, D) a table, or ``decnp.rows.LazyRows``
     labels : (N,) the cluster of each row
     columns : the D names of the columns; without them they are numbered from 1
     n : columns to draw; where there are more, those whose means differ most between the clusters, in their own order
@@ -34,7 +36,7 @@ def cluster_columns(
     array([[-1.,  1.],
            [ 0.,  0.]])
     """
-    X = numbers("X", X, ndim=2)
+    X = X if isinstance(X, LazyRows) else numbers("X", X, ndim=2)
     labels = names("labels", labels, len(X))
     if not isinstance(n, (int, np.integer)) or n < 1:
         raise ValueError(f"n must be a whole number >= 1; got {n!r}")
@@ -42,8 +44,7 @@ def cluster_columns(
     if len(called) != X.shape[1]:
         raise ValueError(f"columns must have {X.shape[1]} names; got {len(called)}")
     clusters = np.unique(labels)
-    spread = X.std(axis=0)
-    means = np.array([X[labels == cluster].mean(axis=0) for cluster in clusters]) - X.mean(axis=0)  # (k, D)
+    means, spread = _moments(X, labels == clusters[:, None])
     far = np.divide(means, spread, out=np.zeros_like(means), where=spread > 0).T  # (D, k)
     drawn = np.sort(np.argsort(-far.std(axis=1), kind="stable")[:n])
 
@@ -60,3 +61,17 @@ def cluster_columns(
             ax.text(j, i, f"{value:+.1f}", ha="center", va="center", fontsize=TEXT - 3,
                     color="white" if abs(value) > 0.6 * LIMIT else "black")
     return ax
+
+
+def _moments(X, members):
+    """Of the rows X (n, D) whose clusters are ``members`` (k, n): each cluster's mean less that of all, (k, D), and the
+    standard deviations (D,). Some rows at a time, and less the first row, so that a column without change gives 0.
+    """
+    first, starts = X[:1].astype(np.float64), range(0, len(X), BLOCK)
+    sums, squares = np.zeros((len(members), X.shape[1])), np.zeros(X.shape[1])
+    for start in starts:
+        sums += members[:, start : start + BLOCK] @ (X[start : start + BLOCK] - first)
+    mean = sums.sum(axis=0) / len(X)
+    for start in starts:
+        squares += np.square(X[start : start + BLOCK] - first - mean).sum(axis=0)
+    return sums / members.sum(axis=1, keepdims=True) - mean, np.sqrt(squares / len(X))

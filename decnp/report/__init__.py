@@ -14,6 +14,7 @@ import numpy as np
 
 from ..datasets.files import PathLike, write_aside
 from ..errors import UserError
+from ..rows import Rows
 from .folder import read_run
 
 __all__ = ["REPORT", "check_pictures", "write_report"]
@@ -31,7 +32,7 @@ def check_pictures() -> None:
 
 def write_report(
     folder: PathLike, tsne: bool = False, image_shape: Union[None, str, tuple[int, ...]] = "auto",
-    data: Optional[tuple[np.ndarray, Optional[np.ndarray]]] = None,
+    data: Optional[tuple[Rows, Optional[np.ndarray]]] = None,
 ) -> Path:
     """Write ``report.html`` into the folder of a finished run, aside and renamed; returns its path.
 

@@ -17,6 +17,7 @@ from ..equations import soft_assignment
 from ..errors import UserError
 from ..inference import load_model
 from ..metrics import cluster_accuracy
+from ..rows import Rows
 
 __all__ = ["Finished", "read_run"]
 
@@ -43,7 +44,7 @@ class Finished(NamedTuple):
     """(n, d) the embedding."""
     q: np.ndarray
     """(n, k) Eq. 1."""
-    X: Optional[np.ndarray]
+    X: Optional[Rows]
     """(n, D), or None where the data cannot be read any more, or are others."""
     y: Optional[np.ndarray]
     """(n,) the classes, or None."""
@@ -51,7 +52,7 @@ class Finished(NamedTuple):
     """A sentence for each thing that is not there."""
 
 
-def read_run(folder: Path, data: Optional[tuple[np.ndarray, Optional[np.ndarray]]] = None) -> Finished:
+def read_run(folder: Path, data: Optional[tuple[Rows, Optional[np.ndarray]]] = None) -> Finished:
     """The finished run in ``folder``; ``data`` is its (X, y) if it is at hand. Raises UserError."""
     record = _record(folder)
     n, k = record["source"]["n_samples"], record["n_clusters"]
