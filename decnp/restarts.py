@@ -65,14 +65,14 @@ def _agreement(model, z, others):
 
 
 CRITERIA: dict[str, Callable] = {
-    "confidence": _confidence, "agreement": _agreement, "silhouette": _silhouette, "inertia": _inertia,
-    "reconstruction": _reconstruction, "kl": _kl,
+    "agreement": _agreement, "reconstruction": _reconstruction, "silhouette": _silhouette, "inertia": _inertia,
+    "confidence": _confidence, "kl": _kl,
 }
 """What needs no labels and may say which run is good; more is better in each."""
 
 
 def fit_restarts(
-    model: DEC, X, n_restarts: int = 10, criterion: str = "confidence", n_jobs: Optional[int] = None
+    model: DEC, X, n_restarts: int = 10, criterion: str = "agreement", n_jobs: Optional[int] = None
 ) -> DEC:
     """Train ``model``'s settings on X (n, D) from ``n_restarts`` seeds; the fitted run that is best by ``criterion``.
 
@@ -90,16 +90,17 @@ def fit_restarts(
 
     Raises ValueError for bad parameters, and as ``DEC.fit`` does; it warns of what the best run warns of.
 
-    The default rests on little: on scikit-learn's digits, 40 seeds of ``fast``, its rank correlation with ACC is the
-    highest of the six, and it is 0.31; with fewer steps it is -0.23 (data/results/README.md). On MNIST or text the study
-    (tests/benchmarks/restarts.py) has not been run. A criterion compares runs of one setting; it does not choose k, nor
-    say that a run is right. Differs from the paper: it has no restarts; it starts k-means 20 times.
+    The default keeps the run whose labels agree most with those of the others, which takes three runs at least. Its
+    rank correlation with ACC is 0.93 over ten seeds of MNIST, where it kept 95.63 of a mean of 92.33; over ten of a
+    sample of RCV1 it is 0.21 (71.79 of 67.17), and over 40 of scikit-learn's digits 0.23 (72.12 of 73.36): see
+    data/results/README.md. A criterion compares runs of one setting; it does not choose k, nor say that a run is right.
+    Differs from the paper: it has no restarts; it starts k-means 20 times.
 
     >>> from decnp import Profile, load_digits
     >>> X, _ = load_digits()
     >>> quick = Profile(init_std=None, pretrain_iter=0, finetune_iter=20, max_iter=0)
     >>> best = fit_restarts(DEC(10, hidden_layer_sizes=(32, 5), profile=quick, n_init=1, random_state=0), X, 3)
-    >>> len(best.restarts_), best.random_state == max(best.restarts_, key=lambda run: run["confidence"])["random_state"]
+    >>> len(best.restarts_), best.random_state == max(best.restarts_, key=lambda run: run["agreement"])["random_state"]
     (3, True)
     """
     if criterion not in CRITERIA:

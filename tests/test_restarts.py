@@ -75,7 +75,7 @@ def test_the_best_runs_warnings_are_said_once(model, X, monkeypatch):
 
 
 def test_bad_parameters_are_named(model, X, tmp_path):
-    with pytest.raises(ValueError, match="criterion must be one of confidence, .*; got 'ACC'"):
+    with pytest.raises(ValueError, match="criterion must be one of agreement, .*; got 'ACC'"):
         fit_restarts(model, X, 2, "ACC")
     with pytest.raises(ValueError, match="n_restarts must be a whole number >= 1; got 0"):
         fit_restarts(model, X, 0)
