@@ -1,16 +1,18 @@
 """The numbers in the READMEs are those of the raw results beside them."""
 
+import inspect
 import json
 import re
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import paper_page
 import pytest
 from scipy.stats import spearmanr
 
 from decnp.profiles import Profile, fast, profile_for
-from decnp.restarts import CRITERIA
+from decnp.restarts import CRITERIA, fit_restarts
 from decnp.run import PAPER_MNIST
 
 ROOT = Path(__file__).parents[1]
@@ -98,6 +100,20 @@ def test_the_results_quote_the_studies_of_restarts():
         assert f"| {name} | {' | '.join(cells)} |" in table
     ends = [f" | {100 * study['mean ACC']:.2f} ± {100 * study['std ACC']:.2f}" for study in STUDIES.values()]
     assert f"| mean ± standard deviation | {' | '.join(ends)} |" in table
+
+
+def test_the_readmes_quote_ten_seeds_of_today_and_the_rule():
+    study = STUDIES["mnist-fast"]
+    scores = [100 * run["ACC"] for run in study["runs"]]
+    assert [run["random_state"] for run in study["runs"]] == list(range(10))
+    for readme in (ROOT / "README.md", RESULTS / "README.md"):
+        text = readme.read_text()
+        assert f"{min(scores):.2f} to {max(scores):.2f}, mean {100 * study['mean ACC']:.2f}" in text
+        assert f"{100 * study['criteria'][next(iter(CRITERIA))]['ACC of its choice']:.2f}" in text
+    assert f"at {np.mean(scores[:5]):.2f} ± {np.std(scores[:5], ddof=1):.2f}" in text  # of the results
+    assert inspect.signature(fit_restarts).parameters["criterion"].default == next(iter(CRITERIA))
+    for name in ("mnist", "reuters10k-sample", "digits"):
+        assert STUDIES[f"{name}-fast"]["criteria"]["agreement"]["spearman"] > 0
 
 
 def test_the_results_quote_the_text_runs():
