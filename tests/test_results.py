@@ -111,6 +111,9 @@ def test_the_readmes_quote_ten_seeds_of_today_and_the_rule():
         assert f"{min(scores):.2f} to {max(scores):.2f}, mean {100 * study['mean ACC']:.2f}" in text
         assert f"{100 * study['criteria'][next(iter(CRITERIA))]['ACC of its choice']:.2f}" in text
     assert f"at {np.mean(scores[:5]):.2f} ± {np.std(scores[:5], ddof=1):.2f}" in text  # of the results
+    for name in ("mnist-fast", "reuters10k-sample-fast"):
+        words = f"{100 * STUDIES[name]['mean ACC']:.2f} ± {100 * STUDIES[name]['std ACC']:.2f}"
+        assert words in text and words in paper_page.PAGE.read_text()
     assert inspect.signature(fit_restarts).parameters["criterion"].default == next(iter(CRITERIA))
     for name in ("mnist", "reuters10k-sample", "digits"):
         assert STUDIES[f"{name}-fast"]["criteria"]["agreement"]["spearman"] > 0
