@@ -14,6 +14,7 @@ from threadpoolctl import threadpool_limits
 from .checks import as_generator, check_data, check_number, check_sizes
 from .contract import NetworkMixin
 from .crew import Crew
+from .diagnostics import sample
 from .engine import engine_for
 from .layers import (
     BLOCK, Dense, arrays_of, dropout_mask, encode, init_mlp, mlp, reconstruction_loss_and_grads, squared_error,
@@ -26,7 +27,6 @@ from .training import History, Kept, Place, Run, Step, TrainingError, fill, make
 __all__ = ["StackedAutoencoder", "given_autoencoder", "in_blocks"]
 
 STORED = 1 << 28  # bytes of a layer's features that are kept however small the data are
-SAMPLE = 256  # rows that show whether the network is alive
 DEAD = 1e-4  # it is dead where its reconstructions vary less than so many times what the rows do
 
 
@@ -220,7 +220,7 @@ class StackedAutoencoder(NetworkMixin, BaseEstimator):
             if t % report == 0 or t == n_iter or not np.isfinite(loss):
                 self._check_progress(place, overall)
                 if phase == "finetune" and t >= n_iter / 4 and place.halvings < profile.lr_halvings:
-                    self._check_alive(theta, take(some_rows(range(n), SAMPLE)), t)
+                    self._check_alive(theta, take(sample(range(n))), t)
                 self.history_.append(Step(phase, t, n_iter, place.total / place.since))
                 yield self.history_[-1]
                 place.total, place.nothing, place.since = 0.0, 0.0, 0

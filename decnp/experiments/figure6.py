@@ -10,11 +10,10 @@ from pathlib import Path
 
 import numpy as np
 
-from .. import kernels
 from ..metrics import generalizability
 from . import sweeps
 from .data import load
-from .methods import new_dec, scores
+from .methods import loss_within, new_dec, scores
 from .options import Plan
 from .store import autoencoder
 from .words import missing, table
@@ -34,10 +33,7 @@ def at_k(folder: Path, data: dict, network: dict, update_interval: int, k: int) 
     X, y = load(**data)[:2]
     model = new_dec(k, autoencoder(folder, data, network), network, update_interval).fit(X)
     validation = load(**{**data, "part": "validation"})
-    losses = []
-    for rows in (X, validation.X):
-        q = model.predict_proba(rows)
-        losses.append(float(kernels.kl_divergence(kernels.target_distribution(q), q)) / len(rows))
+    losses = [loss_within(model, rows) for rows in (X, validation.X)]
     return {**scores(y, model.labels_), "train_loss": losses[0], "validation_loss": losses[1],
             "G": generalizability(*losses), "n_iter": model.n_iter_, "stop_reason": model.stop_reason_,
             "validation": scores(validation.y, model.predict(validation.X)),

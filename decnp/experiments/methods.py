@@ -13,6 +13,7 @@ from sklearn.cluster import KMeans, SpectralClustering
 from sklearn.mixture import GaussianMixture
 from threadpoolctl import threadpool_limits
 
+from .. import kernels
 from ..autoencoder import StackedAutoencoder
 from ..baselines import LDMGI, SEC
 from ..baselines.cliques import normalized_cut_laplacian
@@ -24,7 +25,7 @@ from ..training import History
 from . import store
 from .data import load
 
-__all__ = ["dec", "gmm", "identity", "kmeans", "ldmgi", "scores", "sec", "spectral", "top_ten"]
+__all__ = ["dec", "gmm", "identity", "kmeans", "ldmgi", "loss_within", "scores", "sec", "spectral", "top_ten"]
 
 N_INIT = 20  # "all baselines 20 random restarts, best objective" (section 4.3)
 
@@ -107,6 +108,12 @@ def top_ten(model: DEC, X: np.ndarray) -> list[dict]:
         rows = own[np.argsort(distance[own], kind="stable")[:10]]
         clusters.append({"size": len(own), "rows": rows.tolist(), "distances": distance[rows].round(4).tolist()})
     return clusters
+
+
+def loss_within(model: DEC, X: np.ndarray) -> float:
+    """Eq. 2 as a mean per row of X (n, D), with the target P by Eq. 3 within X."""
+    q = model.predict_proba(X)
+    return float(kernels.kl_divergence(kernels.target_distribution(q), q)) / len(X)
 
 
 def identity(ae: StackedAutoencoder) -> StackedAutoencoder:

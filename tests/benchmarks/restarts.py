@@ -22,11 +22,11 @@ import numpy as np
 from joblib import Parallel, delayed
 from scipy.stats import spearmanr
 
-from decnp import DEC, Profile, cluster_accuracy, generalizability, kernels
+from decnp import DEC, Profile, cluster_accuracy, generalizability
 from decnp.datasets.registry import SOURCES, n_clusters
 from decnp.experiments import store
 from decnp.experiments.data import load
-from decnp.experiments.methods import new_dec
+from decnp.experiments.methods import loss_within, new_dec
 from decnp.experiments.options import Options, Plan
 from decnp.restarts import CRITERIA, run_restarts, scores_of
 
@@ -44,11 +44,7 @@ def kept_run(folder, spec, network, with_part):
         return model, None
     cut = len(X) * 6 // 7
     part = new_dec(k, store.autoencoder(folder, spec, network), network, interval).fit(X[:cut])
-    losses = []
-    for rows in (X[:cut], X[cut:]):
-        q = part.predict_proba(rows)
-        losses.append(float(kernels.kl_divergence(kernels.target_distribution(q), q)) / len(rows))
-    return model, float(generalizability(*losses))
+    return model, float(generalizability(*(loss_within(part, rows) for rows in (X[:cut], X[cut:]))))
 
 
 def kept_runs(args):
