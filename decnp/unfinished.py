@@ -28,6 +28,8 @@ OTHER_ROWS = "checkpoint-autoencoder.decnp"
 """Of an autoencoder that trains on other rows than those that are clustered, before the run's own checkpoint."""
 
 ASKED_FOR = "resume.json"
+TOLD = {"cluster_sizes", "n_iter", "stop_reason", "diagnostics", "scores", "peak_memory_mb", "seconds"}
+"""What the command tells of run.json."""
 
 
 def begin(out: Path, argv: list[str]) -> None:
@@ -54,9 +56,10 @@ def checkpoints(out: Path) -> list[Path]:
 def complete(out: str) -> Optional[dict]:
     """``run.json`` of a run that has ended, whose results are in ``out``; None where there is something to go on with."""
     try:
-        return None if (Path(out) / ASKED_FOR).exists() else json.loads((Path(out) / "run.json").read_bytes())
-    except (OSError, ValueError):
+        run = None if (Path(out) / ASKED_FOR).exists() else json.loads((Path(out) / "run.json").read_bytes())
+    except (OSError, ValueError, RecursionError):
         return None
+    return run if isinstance(run, dict) and TOLD <= run.keys() else None
 
 
 def give_up(out: Path, made: bool) -> None:

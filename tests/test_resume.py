@@ -129,8 +129,10 @@ def test_a_complete_run_is_told_again_and_left_alone(data, says):  # noqa: F811
     assert (status, err) == (0, said) and [line for line in out.splitlines() if " s, peak memory" not in line] == same
     assert says("fit", "--resume", "run", "--json") == (0, as_json[1], said)
     assert before == {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in Path("run").iterdir()}
-    Path("run/run.json").write_text("{")
-    assert says("fit", "--resume", "run")[0] == 2
+    for content in ("{", "[]", "{}"):
+        Path("run/run.json").write_text(content)
+        status, out, err = says("fit", "--resume", "run")
+        assert (status, out) == (2, "") and "there is no run to go on with" in err
 
 
 def test_what_resume_refuses(data, says):  # noqa: F811
