@@ -129,7 +129,7 @@ def test_a_complete_run_is_told_again_and_left_alone(data, says):  # noqa: F811
     assert (status, err) == (0, said) and [line for line in out.splitlines() if " s, peak memory" not in line] == same
     assert says("fit", "--resume", "run", "--json") == (0, as_json[1], said)
     assert before == {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in Path("run").iterdir()}
-    for content in ("{", "[]", "{}"):
+    for content in ("{", "[3]", '{"n_iter": 3}'):
         Path("run/run.json").write_text(content)
         status, out, err = says("fit", "--resume", "run")
         assert (status, out) == (2, "") and "there is no run to go on with" in err
