@@ -101,12 +101,13 @@ class _InPieces(io.FileIO):
 
 
 def read_archive(
-    path: PathLike, expect: Optional[Callable[[dict], dict[str, Expected]]] = None
+    path: PathLike, expect: Optional[Callable[[dict], dict[str, Expected]]] = None, unread: tuple[str, ...] = ()
 ) -> tuple[dict, dict[str, np.ndarray]]:
     """Header and arrays of an archive.
 
     ``expect(header)`` checks the header and says what the arrays must be; without it they may be any numbers. It may
-    raise ModelFileError with a sentence that goes on from the file's name.
+    raise ModelFileError with a sentence that goes on from the file's name. Arrays whose names begin with a word of
+    ``unread`` must be there, and are not looked into.
 
     Raises
     ------
@@ -129,7 +130,7 @@ def read_archive(
                 _check_names(members, expected)
                 sums = header["sha256"]
                 return header, {name: _read_array(archive, members[f"{name}.npy"], name, sums.get(name), want)
-                                for name, want in expected.items()}
+                                for name, want in expected.items() if not name.startswith(unread)}
         except ModelFileError as error:
             raise ModelFileError(f"{path} {one_line(error)}") from None
         except UNREADABLE as error:

@@ -123,10 +123,12 @@ def _crew():
 def load_model(path: Union[str, "os.PathLike[str]"]) -> Model:
     """The model in a file that ``DEC.save`` or ``decnp fit`` wrote, for prediction; NumPy is all it needs.
 
+    The decoder, half of the file, is left unread: prediction has no use for it.
+
     Raises
     ------
     decnp.ModelFileError
-        If the file is no model, is damaged, or is from a newer decnp.
+        If the file is no model, is damaged (its decoder aside), or is from a newer decnp.
     OSError
         If it is not there or cannot be read.
 
@@ -141,6 +143,6 @@ def load_model(path: Union[str, "os.PathLike[str]"]) -> Model:
     >>> bool((model.predict(X) == dec.labels_).all())
     True
     """
-    header, arrays = read_model(path)
+    header, arrays = read_model(path, unread=("decoder.",))
     return Model(layers_of(header, arrays, "encoder"), arrays["centers"], header["alpha"], arrays["shift"],
                  arrays["scale"], header)

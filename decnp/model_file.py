@@ -70,12 +70,13 @@ def _as_stored(name, array, header):
     return np.asarray(array, dtype, order="C")
 
 
-def read_model(path: PathLike) -> tuple[dict, dict[str, np.ndarray]]:
+def read_model(path: PathLike, unread: tuple[str, ...] = ()) -> tuple[dict, dict[str, np.ndarray]]:
     """Header and arrays of a model file, checked against each other; the arrays are in the header's ``dtype``.
 
-    All strings in the header but the ``feature_names`` are printable. Raises as ``decnp.load`` does.
+    Arrays whose names begin with a word of ``unread`` must be there, and are not looked into. All strings in the header
+    but the ``feature_names`` are printable. Raises as ``decnp.load`` does.
     """
-    header, arrays = read_archive(path, _expected)
+    header, arrays = read_archive(path, _expected, unread)
     if not arrays["scale"] > 0:
         raise ModelFileError(f"{path} is damaged: its scale must be > 0")
     return header, arrays
