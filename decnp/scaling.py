@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 from scipy.sparse.linalg import svds
 
-from .layers import BLOCK
 from .profiles import Profile
 from .rows import Rows, blocks
 from .training import TrainingError
@@ -35,7 +34,7 @@ def _mean(X: Rows) -> np.ndarray:
     return sum(x.sum(axis=0, dtype=np.float64) for x in blocks(X)) / len(X)
 
 
-def some_rows(X, most: int = BLOCK):
+def some_rows(X, most: int = 2048):
     """At most so many of X's rows, evenly spaced."""
     return np.asarray(X[:: -(-len(X) // most)])
 

@@ -14,7 +14,7 @@ __all__ = ["is_sparse", "read_sparse"]
 
 PARTS = {"csr": ("indptr", "indices"), "csc": ("indptr", "indices"), "bsr": ("indptr", "indices"),
          "coo": ("row", "col"), "dia": ("offsets",)}
-MOST_COLUMNS = 1 << 21  # of which 2,048 dense rows take 17 GB
+MOST_COLUMNS = 1 << 21  # of which a block of dense rows takes 9 GB
 EMPTY = 64  # rows for each number that is there, at most, in a matrix of more than a million rows
 
 
