@@ -1,7 +1,8 @@
 """The kernels of Eqs. 1-5: beside the NumPy reference, PyTorch and one pass over their bytes; and the refresh of P.
 
 By hand, alone on the machine: python tests/benchmarks/equations.py [--threads 2] [--rounds 5]
-float32, d = 10, alpha = 1. "pass" is the time of reading the inputs and writing the outputs once, by one core.
+float32, d = 10, alpha = 1. "pass" is the time of reading the inputs and writing the outputs once, by one core. Kernels
+and pass write into arrays that are there ("new": into a new one, whose pages the system has to find first).
 """
 
 from itertools import product
@@ -16,20 +17,15 @@ z, mu = rng.standard_normal((n, 10), dtype=np.float32), rng.standard_normal((k, 
 """
 OURS = ARRAYS + """
 from decnp import equations, kernels
-q = equations.soft_assignment(z[:1000], mu)
 q = kernels.soft_assignment(z, mu)
 p = kernels.target_distribution(q)
-module = {module}
+nk, nd, kd = np.ones_like(q), np.ones_like(z), np.ones_like(mu)
 def call():
-    {call}
+    {module}.{name}({call})
 """
-CALLS = {
-    "soft_assignment": "module.soft_assignment(z, mu)",
-    "target_distribution": "module.target_distribution(q)",
-    "kl_divergence": "module.kl_divergence(p, q)",
-    "grad_z": "module.grad_z(z, mu, p)",
-    "grad_mu": "module.grad_mu(z, mu, p)",
-    "loss_and_grads": "module.loss_and_grads(z, mu, p)",
+CALLS = {  # arguments, and what is written into
+    "soft_assignment": ("z, mu", "nk"), "target_distribution": ("q", "nk"), "kl_divergence": ("p, q", None),
+    "grad_z": ("z, mu, p", "nd"), "grad_mu": ("z, mu, p", "kd"), "loss_and_grads": ("z, mu, p", "(nd, kd)"),
 }
 MOVED = {  # arrays of n rows that are read and written: columns by name
     "soft_assignment": "d k", "target_distribution": "k k", "kl_divergence": "k k", "grad_z": "d k d",
@@ -98,10 +94,14 @@ def measure(threads: int, rounds: int = 5, ns=(70_000, 1_000_000), ks=(10,)) -> 
     for n, k, name in product(ns, ks, CALLS):
         if n * k > 20_000_000:
             continue
-        words = {"n": n, "k": k, "threads": threads, "moved!r": repr(MOVED[name]), "call": CALLS[name]}
-        programs = {"decnp": OURS.replace("{module}", "kernels"), "pass": PASS}
+        words = {"n": n, "k": k, "threads": threads, "moved!r": repr(MOVED[name]), "name": name}
+        given, out = CALLS[name]
+        kernel = OURS.replace("{module}", "kernels")
+        programs = {"decnp": kernel.replace("{call}", f"{given}, out={out}" if out else given), "pass": PASS}
+        if n == 1_000_000 and out not in (None, "kd"):
+            programs["new"] = kernel.replace("{call}", given)
         if n * k < 1_000_000:  # the reference holds n k d differences
-            programs["reference"] = OURS.replace("{module}", "equations")
+            programs["reference"] = OURS.replace("{module}", "equations").replace("{call}", given)
         if HAS_TORCH and name == "loss_and_grads" and n * k < 10_000_000:
             programs["PyTorch"] = TORCH
         title = f"{name}, n = {n}, k = {k}"
