@@ -144,8 +144,12 @@ def batches(n, shuffle, rng):
 
 
 def mask(rng, width, rate):
-    """One minibatch's dropout mask: 0 with probability ``rate``, else 1/(1 - rate)."""
-    return (rng.random((BATCH, width), dtype=np.float32) >= rate) / (1 - rate) if rate else 1
+    """One minibatch's dropout mask: 0 with probability ``rate``, by sixteen random bits for a unit, else 1/(1 - rate)."""
+    if not rate:
+        return 1
+    words = rng.integers(0, 2**64, -(-BATCH * width // 4), np.uint64)  # of four units each
+    units = np.ravel([words >> np.uint64(16 * i) & np.uint64(0xFFFF) for i in range(4)], order="F")
+    return (units[: BATCH * width].reshape(BATCH, width) >= round(65536 * rate)) / (1 - rate)
 
 
 def wide(layers):
