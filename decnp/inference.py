@@ -22,7 +22,7 @@ class Model:
     """A trained DEC for prediction: the encoder f_theta, the centroids mu and alpha.
 
     Long X goes through the network ``decnp.layers.BLOCK`` rows at a time, as in ``DEC``; the paper's network then works
-    in about 18 MB for each core. Rows are independent of each other but for rounding: the matrix product of the BLAS
+    in about 13 MB for each core. Rows are independent of each other but for rounding: the matrix product of the BLAS
     library adds up in another order for another number of rows. Relative differences of z are about 1e-6 in float32
     (1e-15 in float64), so a label can depend on the batch only where a point is that near to the border between two
     clusters.

@@ -140,8 +140,7 @@ def test_load_model_leaves_the_decoder_unread(good, scratch, X):
                 for entry in archive.infolist() if entry.filename != HEADER}
     refused_by_load_model = set()
     for name, end in ends.items():
-        at = end - 1
-        scratch.write_bytes(good[:at] + bytes([good[at] ^ 1]) + good[at + 1:])
+        scratch.write_bytes(good[: end - 1] + bytes([good[end - 1] ^ 1]) + good[end:])
         refused(scratch, load)
         try:
             assert_array_equal(load_model(scratch).predict_proba(X), q)

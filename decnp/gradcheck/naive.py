@@ -18,6 +18,7 @@ def wide(a):
 
 
 def squared_distance(z_i, mu_j):
+    """||z_i - mu_j||^2 of two rows (d,), the distance in Eq. 1."""
     total = 0.0
     for t in range(len(z_i)):
         total += (z_i[t] - mu_j[t]) ** 2
