@@ -11,20 +11,20 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.utils.validation import check_is_fitted
 from threadpoolctl import threadpool_limits
 
-from .checks import as_generator, check_data, check_number, check_sizes
-from .contract import NetworkMixin
-from .crew import Crew
-from .diagnostics import sample
-from .engine import engine_for
-from .layers import (
-    BLOCK, Dense, arrays_of, dropout_mask, encode, init_mlp, mlp, reconstruction_loss_and_grads, squared_error,
-)
+from .exceptions import TrainingError
+from .layers import Dense, arrays_of, dropout_mask, encode, init_mlp, mlp, squared_error
+from .losses import reconstruction_loss_and_grads
 from .profiles import Profile, profile_for
-from .rows import Rows, first_rows
-from .scaling import scaling, some_rows, top_share
-from .training import History, Kept, Place, Run, Step, TrainingError, fill, make_optimizer, minibatches, pack, unpack
+from .training.diagnostics import sample
+from .training.engine import engine_for
+from .training.estimator import NetworkMixin
+from .training.records import History, Kept, Place, Run, Step, fill, make_optimizer, minibatches, pack, unpack
+from .training.scaling import scaling, top_share
+from .utils.rows import BLOCK, evenly_spaced_rows, first_rows
+from .utils.threads import ThreadPool, map_blocks
+from .utils.validation import as_generator, check_data, check_number, check_sizes
 
-__all__ = ["StackedAutoencoder", "given_autoencoder", "in_blocks"]
+__all__ = ["StackedAutoencoder", "given_autoencoder"]
 
 STORED = 1 << 28  # bytes of a layer's features that are kept however small the data are
 DEAD = 1e-4  # it is dead where its reconstructions vary less than so many times what the rows do
@@ -101,11 +101,11 @@ class StackedAutoencoder(NetworkMixin, BaseEstimator):
 
         if profile.lr_by_spectrum:
             with threadpool_limits(1):  # with more threads, sums add up in another order
-                profile = replace(profile, lr=profile.lr / np.sqrt(top_share(self._scaled(some_rows(rows)))))
+                profile = replace(profile, lr=profile.lr / np.sqrt(top_share(self._scaled(evenly_spaced_rows(rows)))))
         pairs = _init_pairs(weights_rng, sizes, profile.init_std, X.dtype)
         self.encoder_ = [enc for enc, _ in pairs]
         self.decoder_ = [dec for _, dec in reversed(pairs)]
-        with Crew() as crew:
+        with ThreadPool() as crew:
             yield from self._phases(rows, pairs, Run(profile, noise_rng, batch_rng, kept or Kept(), crew))
 
     def _phases(self, rows, pairs, run) -> Iterator[Step]:
@@ -131,7 +131,7 @@ class StackedAutoencoder(NetworkMixin, BaseEstimator):
     def encode(self, X) -> np.ndarray:
         """X (n, D) -> the code z (n, d). Raises NotFittedError before ``fit``, ValueError for bad input."""
         check_is_fitted(self, "encoder_")
-        return in_blocks(self._encode_block, check_data(self, X, reset=False, dtype=self._dtype))
+        return map_blocks(self._encode_block, check_data(self, X, reset=False, dtype=self._dtype))
 
     transform = encode
 
@@ -142,7 +142,7 @@ class StackedAutoencoder(NetworkMixin, BaseEstimator):
         width = self.decoder_[0].W.shape[0]
         if Z.ndim != 2 or Z.shape[1] != width:
             raise ValueError(f"Z must have the shape (n, {width}); got {Z.shape}")
-        return in_blocks(lambda z: mlp(self.decoder_, z)[-1] / self.scale_ + self.shift_, Z)
+        return map_blocks(lambda z: mlp(self.decoder_, z)[-1] / self.scale_ + self.shift_, Z)
 
     inverse_transform = decode
 
@@ -172,7 +172,7 @@ class StackedAutoencoder(NetworkMixin, BaseEstimator):
     def _encode_block(self, x):
         return encode(self.encoder_, self._scaled(x))
 
-    def _features(self, rows, below: Sequence[Dense], crew: Crew) -> Callable[[np.ndarray], np.ndarray]:
+    def _features(self, rows, below: Sequence[Dense], crew: ThreadPool) -> Callable[[np.ndarray], np.ndarray]:
         """What a pair trains on, as a function of row numbers: the fixed output of the layers below it.
 
         It is computed once, up to the last layer that is no wider than the data and takes no more memory than they
@@ -183,11 +183,11 @@ class StackedAutoencoder(NetworkMixin, BaseEstimator):
         widest = min(rows.shape[1], max(rows.nbytes, STORED) // (len(rows) * rows.dtype.itemsize))
         stored = max((l + 1 for l, layer in enumerate(below) if len(layer.b) <= widest), default=0)
         if stored == 0:
-            return lambda i: crew.over_rows(lambda i: encode(below, self._scaled(rows[i])), i)
-        features = in_blocks(lambda x: encode(below[:stored], self._scaled(x)), rows, crew)
+            return lambda i: crew.map_rows(lambda i: encode(below, self._scaled(rows[i])), i)
+        features = map_blocks(lambda x: encode(below[:stored], self._scaled(x)), rows, crew)
         if stored == len(below):
             return lambda i: features[i]
-        return lambda i: crew.over_rows(lambda i: encode(below[stored:], features[i]), i)
+        return lambda i: crew.map_rows(lambda i: encode(below[stored:], features[i]), i)
 
     def _phase(self, phase, theta, take, n, n_iter, rates, run) -> Iterator[Step]:
         """``_train``; where that diverges or dies, again from the same weights at half the rate, if that is allowed."""
@@ -212,7 +212,7 @@ class StackedAutoencoder(NetworkMixin, BaseEstimator):
         run.kept.parts["autoencoder"] = lambda: {
             **self._at_the_end(), **vars(place), "memory": optimizer.memory, "noise": run.noise_rng.bit_generator.state}
         report = max(1, min(n_iter // 20, 1000))
-        overall = _half_mean_square(take(some_rows(range(n))))
+        overall = _half_mean_square(take(evenly_spaced_rows(range(n))))
         for t in range(place.t + 1, n_iter + 1):
             x = take(next(batches))
             loss = self._step(theta, x, rates, run.noise_rng, optimizer, fused)
@@ -298,19 +298,3 @@ def _dropout_rates(profile: Profile, l: int, n_pairs: int) -> list[float]:
 def _half_mean_square(x):
     """The loss of reconstructing x (n, D) as 0."""
     return float(np.square(x).mean(dtype=np.float64)) / 2
-
-
-def in_blocks(f: Callable[[np.ndarray], np.ndarray], X: Rows, crew: Optional[Crew] = None) -> np.ndarray:
-    """f over X (n, D) in blocks of ``BLOCK`` rows, by a crew of threads, into one array (n, ...) of X's dtype."""
-    if crew is None:
-        with Crew() as crew:
-            return in_blocks(f, X, crew)
-    first, = crew.map(f, [X[:BLOCK]], alone=len(X) < BLOCK)
-    out = np.empty((len(X), *first.shape[1:]), first.dtype)
-    out[:BLOCK] = first
-
-    def block(start):
-        out[start : start + BLOCK] = f(X[start : start + BLOCK])
-
-    crew.map(block, range(BLOCK, len(X), BLOCK))
-    return out

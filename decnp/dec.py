@@ -6,7 +6,7 @@ import warnings
 from copy import deepcopy
 from dataclasses import replace
 from functools import partial
-from typing import Callable, Iterator, Sequence
+from typing import Iterator
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClusterMixin
@@ -14,61 +14,21 @@ from sklearn.cluster import KMeans
 from sklearn.utils.validation import check_is_fitted
 from threadpoolctl import threadpool_limits
 
-from . import equations
-from .autoencoder import StackedAutoencoder, given_autoencoder, in_blocks
-from .checkpoint import Checkpoint, recipe_of
-from .checks import as_generator, check_data, check_distinct, check_number
-from .contract import NetworkMixin, TrainingWarning
-from .crew import Crew
-from .diagnostics import diagnose, findings, reconstruction_of, sample
-from .engine import engine_for
-from .layers import Dense, arrays_of, mlp, mlp_vjp
+from .autoencoder import StackedAutoencoder, given_autoencoder
+from .exceptions import TrainingError
+from .layers import arrays_of
+from .losses import clustering_loss_and_grads
 from .optim import SGD
-from .profiles import Profile, ends_by_budget, profile_for
-from .training import History, Kept, Step, TrainingError, fill, minibatches, pack, unpack
+from .profiles import Profile, has_fixed_budget, profile_for
+from .training.checkpoint import Checkpoint, recipe_of
+from .training.diagnostics import diagnose, findings, reconstruction_of, sample
+from .training.engine import engine_for
+from .training.estimator import NetworkMixin, TrainingWarning
+from .training.records import History, Kept, Step, fill, minibatches, pack, unpack
+from .utils.threads import ThreadPool, map_blocks
+from .utils.validation import as_generator, check_data, check_distinct, check_number
 
-__all__ = ["DEC", "clustering_loss_and_grads"]
-
-
-def clustering_loss_and_grads(
-    theta: Sequence[Dense], mu: np.ndarray, x: np.ndarray, p: np.ndarray, alpha: float = 1.0,
-    loss_and_grads: Callable = equations.loss_and_grads, update_encoder: bool = True,
-) -> tuple[float, np.ndarray, list[tuple[np.ndarray, np.ndarray]]]:
-    """One clustering step's loss and gradients, as means over its b samples (DEC section 3.1.3).
-
-    Parameters
-    ----------
-    theta : the encoder's layers, D to d
-    mu : (k, d) centroids
-    x : (b, D) minibatch, scaled as in training
-    p : (b, k) its rows of P, held constant
-    alpha : degrees of freedom
-    loss_and_grads : Eqs. 2, 4 and 5, from ``equations`` or ``kernels``
-    update_encoder : False leaves the encoder's gradients out
-
-    Returns
-    -------
-    loss : KL in nats per sample
-    g_mu : (k, d)
-    g_theta : [(g_W, g_b) of each layer]; empty without ``update_encoder``
-
-    Raises ValueError where the shapes do not fit. Differs from the paper: it prints sums; the authors' code
-    divides by the minibatch, and the learning rate of 0.01 is meant for that.
-
-    >>> theta = [Dense(np.eye(1), np.zeros(1), "linear")]
-    >>> x = mu = np.array([[0.0], [1.0]])
-    >>> loss, g_mu, [(g_W, g_b)] = clustering_loss_and_grads(theta, mu, x, np.array([[0.8, 0.2], [0.2, 0.8]]))
-    >>> g_mu.round(4)
-    array([[ 0.0667],
-           [-0.0667]])
-    """
-    b = len(x)
-    hs = mlp(theta, x)
-    loss, grad_z, grad_mu = loss_and_grads(hs[-1], mu, p, alpha)  # Eqs. 2, 4, 5: sums
-    g_theta: list[tuple[np.ndarray, np.ndarray]] = []
-    if update_encoder:
-        _, g_theta = mlp_vjp(grad_z / b, theta, hs, need_x=False)  # Eq. 4 is the g of backpropagation
-    return float(loss) / b, grad_mu / b, g_theta
+__all__ = ["DEC"]
 
 
 class DEC(NetworkMixin, ClusterMixin, BaseEstimator):
@@ -109,7 +69,7 @@ class DEC(NetworkMixin, ClusterMixin, BaseEstimator):
     initial_centers_ : (k, d) the centroids it started from
     n_iter_ : steps of the clustering phase
     converged_, stop_reason_ : whether ``tol`` was met, and a sentence
-    history_ : list of ``Step``, one for each report; ``history_.to_frame()`` for pandas, ``decnp.diagnostics`` in words
+    history_ : list of ``Step``, one for each report; ``history_.to_frame()`` for pandas
     warnings_ : what ``fit`` warned of (``decnp.TrainingWarning``), a list of sentences
     n_features_in_ : D
 
@@ -216,11 +176,11 @@ class DEC(NetworkMixin, ClusterMixin, BaseEstimator):
         if "clustering" not in kept.state:
             self._start(X, kmeans_rng)
             yield self.history_[-1]
-        with Crew() as crew:
+        with ThreadPool() as crew:
             for step in self._cluster(X, profile, batch_rng, kept, crew):
                 self.history_.append(step)
                 yield step
-        planned = ends_by_budget(profile, len(X))
+        planned = has_fixed_budget(profile, len(X))
         self.warnings_ = findings(self.history_, self.tol, planned, self.converged_, self.update_encoder)
 
     def _kept(self, X, profile: Profile, resume: bool) -> Kept:
@@ -248,7 +208,7 @@ class DEC(NetworkMixin, ClusterMixin, BaseEstimator):
         self.cluster_centers_ = self.initial_centers_.copy()
         self.history_.append(Step("k-means", kmeans.n_iter_, kmeans.n_iter_, kmeans.inertia_ / len(X)))
 
-    def _cluster(self, X, profile: Profile, rng, kept: Kept, crew: Crew) -> Iterator[Step]:
+    def _cluster(self, X, profile: Profile, rng, kept: Kept, crew: ThreadPool) -> Iterator[Step]:
         """The clustering phase, DEC section 3.1: refresh P, take ``update_interval`` steps, repeat."""
         engine, state = engine_for(self.engine), kept.state.get("clustering")
         if state:
@@ -322,7 +282,7 @@ class DEC(NetworkMixin, ClusterMixin, BaseEstimator):
         return loss
 
     def _embed(self, X, crew=None):
-        return in_blocks(self.autoencoder_._encode_block, X, crew)
+        return map_blocks(self.autoencoder_._encode_block, X, crew)
 
     def transform(self, X) -> np.ndarray:
         """X (n, D) -> the embedding z = f_theta(x), (n, d)."""

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Union
 import numpy as np
 
 from . import __version__
-from .datasets.files import PathLike, write_aside
 from .inference import Model, load_model
+from .io.atomic import PathLike, write_atomically
 
 if TYPE_CHECKING:
     from .dec import DEC
@@ -57,7 +57,7 @@ def export_onnx(model: Union[Model, DEC, PathLike], path: PathLike) -> None:
     elif not isinstance(model, Model):
         model = _of_estimator(model)
     content = _graph(model).SerializeToString()
-    write_aside(path, lambda file: file.write(content))
+    write_atomically(path, lambda file: file.write(content))
 
 
 def _of_estimator(dec: DEC) -> Model:

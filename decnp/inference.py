@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .equations import soft_assignment
-from .layers import BLOCK, Dense, encode
-from .model_file import layers_of, read_model
+from .io.model_file import layers_of, read_model
+from .layers import Dense, encode
+from .utils.rows import BLOCK
 
 __all__ = ["Model", "load_model"]
 
@@ -21,7 +22,7 @@ __all__ = ["Model", "load_model"]
 class Model:
     """A trained DEC for prediction: the encoder f_theta, the centroids mu and alpha.
 
-    Long X goes through the network ``decnp.layers.BLOCK`` rows at a time, as in ``DEC``; the paper's network then works
+    Long X goes through the network ``decnp.utils.rows.BLOCK`` rows at a time, as in ``DEC``; the paper's network then works
     in about 13 MB for each core. Rows are independent of each other but for rounding: the matrix product of the BLAS
     library adds up in another order for another number of rows. Relative differences of z are about 1e-6 in float32
     (1e-15 in float64), so a label can depend on the batch only where a point is that near to the border between two
@@ -114,10 +115,10 @@ class Model:
 def _crew():
     """Threads that share long X; None where threadpoolctl or crew.py is not there, and the BLAS library has its own."""
     try:
-        from .crew import Crew
+        from .utils.threads import ThreadPool
     except ImportError:
         return None
-    return Crew()
+    return ThreadPool()
 
 
 def load_model(path: Union[str, "os.PathLike[str]"]) -> Model:

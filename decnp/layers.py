@@ -16,11 +16,8 @@ from numpy.typing import DTypeLike
 
 __all__ = [
     "Dense", "dense", "dense_vjp", "relu", "relu_vjp", "squared_error", "mlp", "encode", "mlp_vjp",
-    "reconstruction_loss_and_grads", "gaussian", "fan_in_uniform", "init_mlp", "dropout_mask", "arrays_of",
+    "gaussian", "fan_in_uniform", "init_mlp", "dropout_mask", "arrays_of",
 ]
-
-BLOCK = 1024
-"""Rows that go through a network at once where no gradient is needed: a bounded workspace."""
 
 Masks = Optional[Sequence[Optional[np.ndarray]]]
 
@@ -154,24 +151,6 @@ def mlp_vjp(
         if g_x is not None:
             g_x = _masked(g_x, masks, l)  # a mask is a product, and so is its VJP
     return g_x, g_theta[::-1]
-
-
-def reconstruction_loss_and_grads(
-    theta: Sequence[Dense], x: np.ndarray, masks: Masks = None
-) -> tuple[np.floating, list[tuple[np.ndarray, np.ndarray]]]:
-    """An autoencoder's whole gradient: x (n, D) -> ``squared_error`` of its reconstruction, [(g_W, g_b) of each layer].
-
-    ``masks`` are as for ``mlp``; the target is x without a mask (DEC Eqs. 6-9). Raises as ``mlp`` does.
-
-    >>> theta = [Dense(np.array([[3.0]]), np.zeros(1), "linear")]
-    >>> loss, [(g_W, g_b)] = reconstruction_loss_and_grads(theta, np.array([[1.0]]))
-    >>> float(loss), g_W, g_b
-    (2.0, array([[2.]]), array([2.]))
-    """
-    hs = mlp(theta, x, masks)
-    loss, g = squared_error(hs[-1], x)
-    _, g_theta = mlp_vjp(g, theta, hs, masks, need_x=False)
-    return loss, g_theta
 
 
 def _masked(h: np.ndarray, masks: Masks, l: int) -> np.ndarray:

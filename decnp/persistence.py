@@ -1,12 +1,11 @@
 """A fitted DEC into a model file and back, and models that were trained elsewhere. Nothing is ever pickled.
 
-``decnp.model_file`` has the format. scikit-learn's own ways work too: ``pickle``, ``joblib`` and ``skops``.
+``decnp.io.model_file`` has the format. scikit-learn's own ways work too: ``pickle``, ``joblib`` and ``skops``.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import platform
 from dataclasses import asdict
 from numbers import Integral
@@ -15,20 +14,19 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Optional, Sequence, Union
 import numpy as np
 
 from . import __version__
-from .archive import MAX_HEADER, ModelFileError
-from .checks import check_number
-from .datasets.files import write_aside
+from .exceptions import ModelFileError
+from .io.archive import MAX_HEADER
+from .io.atomic import PathLike, write_atomically
+from .io.model_file import PARAMETERS, PARTS, RUN, layers_of, profile_of, read_model, write_file
 from .layers import Dense
-from .model_file import PARAMETERS, PARTS, RUN, layers_of, profile_of, read_model, write_file
 from .profiles import profile_for
+from .utils.validation import check_number
 
 if TYPE_CHECKING:
     from .dec import DEC
     from .inference import Model
 
-__all__ = ["ModelFileError", "save", "write_model", "load", "read_model", "layers_of", "from_arrays"]
-
-PathLike = Union[str, "os.PathLike[str]"]
+__all__ = ["save", "write_model", "load", "from_arrays"]
 
 
 def save(model: Union[DEC, Model], path: PathLike, storage: Optional[str] = None) -> None:
@@ -63,7 +61,7 @@ def save(model: Union[DEC, Model], path: PathLike, storage: Optional[str] = None
     >>> bool((again.predict(X) == dec.labels_).all())
     True
     """
-    write_aside(path, lambda file: write_model(model, file, storage))
+    write_atomically(path, lambda file: write_model(model, file, storage))
 
 
 def write_model(model: Union[DEC, Model], file: BinaryIO, storage: Optional[str] = None) -> None:

@@ -6,12 +6,12 @@ command line). Every place where the authors' code departs from the paper's text
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any, Callable, Optional, Union
 
-from .checks import check_number
-from typing import Optional, Union
+from .utils.validation import check_number
 
-__all__ = ["Profile", "paper", "fast", "profile_for", "ends_by_budget"]
+__all__ = ["PAPER_MNIST", "Profile", "paper", "fast", "profile_for", "profile_of_both", "has_fixed_budget"]
 
 
 @dataclass(frozen=True)
@@ -143,6 +143,17 @@ def profile_for(profile: Union[str, Profile], n_samples: int) -> Profile:
     raise ValueError(f"profile must be 'paper', 'fast' or a decnp.Profile; got {profile!r}")
 
 
-def ends_by_budget(profile: Profile, n_samples: int) -> bool:
-    """Whether ``profile`` has the clustering steps of ``fast``, which plans to end there rather than by ``tol``."""
+PAPER_MNIST: dict[str, Any] = dict(input_scale=None, autoencoder_rows=60_000)
+"""Fields of ``paper`` that differ on MNIST in the authors' code: pixels x 0.02 as they are, and an autoencoder trained
+on the 60,000 training images."""
+
+
+def profile_of_both(profile_for_rows: Callable[[int], Profile], n: int, n_rows: int) -> Profile:
+    """Return the profile for ``n`` rows to cluster, with the autoencoder's steps of the profile for ``n_rows`` rows."""
+    own = profile_for_rows(n_rows)
+    return replace(profile_for_rows(n), pretrain_iter=own.pretrain_iter, finetune_iter=own.finetune_iter)
+
+
+def has_fixed_budget(profile: Profile, n_samples: int) -> bool:
+    """Return whether ``profile`` has the clustering budget of ``fast``, which plans to end there and not by ``tol``."""
     return profile.max_iter == fast(n_samples).max_iter

@@ -16,11 +16,11 @@ from joblib import Parallel, delayed
 from sklearn.base import clone
 from sklearn.metrics import silhouette_score
 
-from .checks import as_generator, check_number
-from .contract import TrainingWarning
 from .dec import DEC
 from .metrics import normalized_mutual_info
-from .scaling import some_rows
+from .training.estimator import TrainingWarning
+from .utils.rows import evenly_spaced_rows
+from .utils.validation import as_generator, check_number
 
 __all__ = ["CRITERIA", "fit_restarts", "run_restarts", "scores_of"]
 
@@ -55,8 +55,8 @@ def _confidence(model, z, others):
 
 def _silhouette(model, z, others):
     """The silhouette of the end's labels in z, on ``ROWS`` evenly spaced rows at most."""
-    labels = some_rows(model.labels_, ROWS)
-    return float(silhouette_score(some_rows(z, ROWS), labels)) if 1 < len(np.unique(labels)) < len(labels) else -1.0
+    labels = evenly_spaced_rows(model.labels_, ROWS)
+    return float(silhouette_score(evenly_spaced_rows(z, ROWS), labels)) if 1 < len(np.unique(labels)) < len(labels) else -1.0
 
 
 def _agreement(model, z, others):

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from test_metrics import best_by_trying
 
-from decnp import autoencoder, dec, equations, kernels, layers, metrics
+from decnp import autoencoder, dec, equations, kernels, layers, losses, metrics
 from decnp.gradcheck import check_equations, derivatives, judges, naive
 
 ROOT = Path(__file__).parents[1]
@@ -30,19 +30,20 @@ ROWS = [  # Eq., what it says, the row of check_equations, reference, kernel, it
     ("7, 9", "dense layer", "dense", layers.dense_vjp, None, naive.dense_vjp),
     ("7, 9", "ReLU", "ReLU", layers.relu_vjp, None, naive.relu_vjp),
     ("", "squared error", "squared error", layers.squared_error, None, naive.squared_error),
-    ("6-9", "whole autoencoder: ∂loss/∂W, ∂loss/∂b", "whole autoencoder", layers.reconstruction_loss_and_grads, None,
+    ("6-9", "whole autoencoder: ∂loss/∂W, ∂loss/∂b", "whole autoencoder", losses.reconstruction_loss_and_grads, None,
      naive.dense_vjp),
-    ("1-5", "whole DEC step: ∂L/∂θ, ∂L/∂μ", "whole DEC step", dec.clustering_loss_and_grads, kernels.loss_and_grads,
+    ("1-5", "whole DEC step: ∂L/∂θ, ∂L/∂μ", "whole DEC step", losses.clustering_loss_and_grads, kernels.loss_and_grads,
      naive.grad_z),
 ]
 
 
 def link(function, text=None) -> str:
-    """[room.name](file#Lline) of a function of ours."""
+    """Return [module.name](file#Lline) for a function of the package or of the tests."""
     function = getattr(function, "py_func", inspect.unwrap(function))
     path = Path(inspect.getsourcefile(function)).relative_to(ROOT)
     line = inspect.getsourcelines(function)[1]
-    return f"[{text or f'`{path.stem}.{function.__name__}`'}]({path.as_posix()}#L{line})"
+    module = ".".join(path.with_suffix("").parts[1:])  # within decnp/ or tests/
+    return f"[{text or f'`{module}.{function.__name__}`'}]({path.as_posix()}#L{line})"
 
 
 def table() -> str:

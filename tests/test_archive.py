@@ -7,7 +7,8 @@ import pytest
 from hostile_models import HEADER, announcing, npy, packed, unpacked, with_entries
 from numpy.testing import assert_array_equal
 
-from decnp.archive import ModelFileError, read_archive, sha256_of, write_archive
+from decnp.exceptions import ModelFileError
+from decnp.io.archive import read_archive, sha256_of, write_archive
 
 ARRAYS = {
     "a.0": np.arange(6.0).reshape(2, 3)[:, ::2],

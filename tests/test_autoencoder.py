@@ -12,8 +12,8 @@ from sklearn.exceptions import NotFittedError
 
 from decnp import Profile, StackedAutoencoder, TrainingError
 from decnp import autoencoder as module
-from decnp.scaling import some_rows
 from decnp.layers import arrays_of, dropout_mask, mlp, mlp_vjp, squared_error
+from decnp.utils.rows import evenly_spaced_rows
 
 SIZES = (5, 4, 7, 2)  # four pairs, as in D-500-500-2000-10; the third is wider than the data
 UNTRAINED = replace(BY_THE_BOOK, pretrain_iter=0, finetune_iter=0)
@@ -148,7 +148,7 @@ def test_the_rate_may_follow_the_spectrum_of_the_data(X):
     followed = fitted(X, replace(QUICK, lr_by_spectrum=True))
     for a, b in zip(learned(followed), learned(fitted(X, replace(QUICK, lr=1e-3 / np.sqrt(share)))), strict=True):
         assert_allclose(a, b, rtol=1e-6, atol=1e-9)  # an iterative solver finds the share
-    assert some_rows(np.arange(5000)).tolist() == list(range(0, 5000, 3))  # of more than 2048 rows, every third
+    assert evenly_spaced_rows(np.arange(5000)).tolist() == list(range(0, 5000, 3))  # of more than 2048 rows, every third
     assert identical(fitted(0 * X, replace(QUICK, lr_by_spectrum=True)), fitted(0 * X))  # no direction at all
 
 

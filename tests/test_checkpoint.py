@@ -14,7 +14,7 @@ from numpy.testing import assert_array_equal
 from sklearn.base import clone
 
 from decnp import DEC, Checkpoint, CheckpointError, StackedAutoencoder
-from decnp import checkpoint as module
+from decnp.training import checkpoint as module
 
 SCHEDULES = {
     "paper": BY_THE_BOOK,

@@ -16,10 +16,13 @@ from conftest import blobs
 from numpy.testing import assert_array_equal
 
 import decnp
-from decnp import DEC, Profile, cli, run
+from decnp import DEC, Profile
+from decnp.cli import command as cli
 from decnp.cli import main
-from decnp.cli_words import Progress
+from decnp.cli import run_fit as run
+from decnp.cli.arguments import Progress
 from decnp.persistence import load
+from decnp.training.records import Diagnosis
 
 ROOT = Path(__file__).parents[1]
 FILES = ["centroids.npy", "embedding.npy", "labels.npy", "model.decnp", "run.json"]
@@ -185,7 +188,7 @@ def test_a_librarys_warning_is_a_sentence_too(data, says):
 
 
 def test_many_clusters_are_wrapped_and_unknown_memory_is_left_out():
-    found = decnp.training.Diagnosis((100,) * 60, None, 0.1, 0.9, 0.3, (0, 1), 2.0, 1.0, 3.0, 0.25)._asdict()
+    found = Diagnosis((100,) * 60, None, 0.1, 0.9, 0.3, (0, 1), 2.0, 1.0, 3.0, 0.25)._asdict()
     record = dict(cluster_sizes=[100] * 60, n_iter=3, stop_reason="done", scores=None, seconds={"total": 1.0},
                   peak_memory_mb=None, diagnostics=dict(start=found, end=found))
     lines = cli._in_words(record, None, False).splitlines()
@@ -203,7 +206,7 @@ def test_what_help_and_version_say(says):
 
 
 def test_help_needs_no_heavy_import():
-    code = ("import sys; from decnp.cli import build_parser; build_parser().format_help(); "
+    code = ("import sys; from decnp.cli.command import build_parser; build_parser().format_help(); "
             "sys.exit(any(name in sys.modules for name in ('numpy', 'numba', 'sklearn', 'scipy')))")
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT).returncode == 0
 

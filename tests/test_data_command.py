@@ -12,7 +12,17 @@ from pathlib import Path
 
 import pytest
 from datafiles import (
-    HTML, TOKEN_FILES, TOPICS, empty_folders, mirror, names_in, put, rcv1_files, stl_archive, stl_bytes, stl_contents,
+    HTML,
+    TOKEN_FILES,
+    TOPICS,
+    empty_folders,
+    mirror,
+    names_in,
+    put,
+    rcv1_files,
+    stl_archive,
+    stl_bytes,
+    stl_contents,
 )
 
 from decnp.cli import main

@@ -20,8 +20,8 @@ from sklearn.exceptions import NotFittedError
 import decnp
 from decnp import DEC, StackedAutoencoder, cluster_accuracy, equations, load_digits
 from decnp import dec as module
-from decnp.engine import engine_for
 from decnp.layers import arrays_of, mlp
+from decnp.training.engine import engine_for
 
 
 def fitted(X, k=3, **settings):

@@ -11,10 +11,10 @@ from conftest import BY_THE_BOOK, QUICK, blobs
 from numpy.testing import assert_allclose
 
 from decnp import DEC, Profile, TrainingWarning, equations
-from decnp.diagnostics import SAMPLE, diagnose, findings, in_words, sample
-from decnp.engine import engine_for
-from decnp.profiles import ends_by_budget, fast
-from decnp.training import Diagnosis, History, Step, pack, unpack
+from decnp.profiles import fast, has_fixed_budget
+from decnp.training.diagnostics import SAMPLE, diagnose, findings, in_words, sample
+from decnp.training.engine import engine_for
+from decnp.training.records import Diagnosis, History, Step, pack, unpack
 
 pytestmark = pytest.mark.filterwarnings("error::decnp.TrainingWarning")
 
@@ -210,8 +210,8 @@ def test_the_end_of_the_budget_is_said_where_it_was_not_the_plan(settings, warne
 
 def test_whose_plan_it_is_to_end_by_the_budget():
     for n in (20, 5000, 70_000):
-        assert ends_by_budget(fast(n), n) and not ends_by_budget(Profile(), n)
-        assert not ends_by_budget(replace(fast(n), max_iter=10), n)
+        assert has_fixed_budget(fast(n), n) and not has_fixed_budget(Profile(), n)
+        assert not has_fixed_budget(replace(fast(n), max_iter=10), n)
 
 
 def test_words_for_one_cluster():

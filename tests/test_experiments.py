@@ -13,8 +13,8 @@ from datafiles import empty_folders, put, rcv1_files, stl_bytes, stl_contents
 
 from decnp import DEC, cluster_accuracy
 from decnp.cli import main
-from decnp.cli_reproduce import NAMES
-from decnp.errors import UserError
+from decnp.cli.reproduce import NAMES
+from decnp.exceptions import UserError
 from decnp.experiments import data as data_room
 from decnp.experiments import figure2, figure6, methods, store, sweeps, table2, table3
 from decnp.experiments.cells import Cell, finished, run_cells

@@ -11,8 +11,9 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from decnp.datasets import DataError
-from decnp.datasets.files import read_labels, read_npy, read_table, write_all_aside, write_aside
-from decnp.datasets.rows import open_rows
+from decnp.io.atomic import write_all_atomically, write_atomically
+from decnp.io.row_reader import open_rows
+from decnp.io.tables import read_labels, read_npy, read_table
 
 X = np.array([[0.5, 1, 2], [3, 4, 5], [6, 7, 8.25], [9, 10, 11]])  # exact in float32
 
@@ -424,14 +425,14 @@ def test_an_interrupted_write_leaves_what_was_there(tmp_path):
     one, two = tmp_path / "one", tmp_path / "two"
     one.write_text("old")
     with pytest.raises(KeyboardInterrupt):
-        write_all_aside({one: lambda file: file.write(b"new"), two: fail})
+        write_all_atomically({one: lambda file: file.write(b"new"), two: fail})
     assert one.read_text() == "old"
     assert os.listdir(tmp_path) == ["one"]
 
 
 def test_files_are_replaced(tmp_path):
     (tmp_path / "one").write_text("old")
-    write_all_aside({tmp_path / name: lambda file: file.write(b"new") for name in ("one", "two")})
+    write_all_atomically({tmp_path / name: lambda file: file.write(b"new") for name in ("one", "two")})
     assert {name: (tmp_path / name).read_text() for name in os.listdir(tmp_path)} == {"one": "new", "two": "new"}
 
 
@@ -439,7 +440,7 @@ def test_files_are_replaced(tmp_path):
 def test_files_have_the_permissions_that_the_umask_allows(tmp_path):
     before = os.umask(0o027)
     try:
-        write_aside(tmp_path / "x", lambda file: file.write(b"x"))
+        write_atomically(tmp_path / "x", lambda file: file.write(b"x"))
     finally:
         os.umask(before)
     assert stat.S_IMODE((tmp_path / "x").stat().st_mode) == 0o640
@@ -449,11 +450,11 @@ def test_files_have_the_permissions_that_the_umask_allows(tmp_path):
 def test_links_are_followed_and_what_is_no_file_stays(tmp_path):
     (tmp_path / "there").mkdir()
     (tmp_path / "link").symlink_to(tmp_path / "there" / "x")
-    write_aside(tmp_path / "link", lambda file: file.write(b"x"))
+    write_atomically(tmp_path / "link", lambda file: file.write(b"x"))
     assert (tmp_path / "there" / "x").read_text() == "x" and (tmp_path / "link").is_symlink()
     os.mkfifo(tmp_path / "pipe")
     for name in ("there", "pipe"):
         with pytest.raises(OSError, match="not a file"):
-            write_aside(tmp_path / name, lambda file: file.write(b"x"))
+            write_atomically(tmp_path / name, lambda file: file.write(b"x"))
     assert stat.S_ISFIFO((tmp_path / "pipe").stat().st_mode)
     assert sorted(os.listdir(tmp_path)) == ["link", "pipe", "there"]

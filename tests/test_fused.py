@@ -10,11 +10,13 @@ from numpy.testing import assert_allclose, assert_array_equal
 from threadpoolctl import threadpool_info, threadpool_limits
 
 import decnp
-from decnp import DEC, Profile, kernels, layer_kernels, layers
-from decnp.crew import Crew, blas_threads
-from decnp.fused import FusedStep
-from decnp.layers import arrays_of, dropout_mask, init_mlp, reconstruction_loss_and_grads
+from decnp import DEC, Profile, kernels, layers
+from decnp.kernels import layers as layer_kernels
+from decnp.kernels.fused_step import FusedStep
+from decnp.layers import arrays_of, dropout_mask, init_mlp
+from decnp.losses import reconstruction_loss_and_grads
 from decnp.optim import SGD, Adam
+from decnp.utils.threads import ThreadPool, blas_threads
 
 TOLERANCE = {np.float32: 2e-5, np.float64: 1e-12}  # sums in another order, fed back a few times; seen: 2e-6, 5e-15
 
@@ -42,9 +44,9 @@ def test_it_is_the_readable_step(sizes, n_features, b, rate, rule, n_threads, dt
         layer.b[...] = rng.standard_normal(len(layer.b))
     fast = [layers.Dense(W.copy(), bias.copy(), act) for W, bias, act in theta]
     optimizer, fast_optimizer = optimizers(arrays_of(theta), rule), optimizers(arrays_of(fast), rule)
-    with Crew(n_threads) as crew:
+    with ThreadPool(n_threads) as crew:
         step = FusedStep(fast, fast_optimizer, b, crew)
-        step.alone = False
+        step.serial = False
         for _ in range(3):  # the second finds what the first left in its arrays
             x = rng.standard_normal((b, n_features)).astype(dtype)
             masks = [dropout_mask(rng, (b, n), rate, dtype) for n in sizes[:-1]]
@@ -66,7 +68,7 @@ def test_adam_takes_the_same_steps():
     theta = init_mlp(rng, [6, 5, 6], ["linear", "linear"], 0.5, np.float64)
     fast = [layers.Dense(W.copy(), bias.copy(), act) for W, bias, act in theta]
     optimizer, fast_optimizer = optimizers(arrays_of(theta), "adam"), optimizers(arrays_of(fast), "adam")
-    with Crew(1) as crew:
+    with ThreadPool(1) as crew:
         step = FusedStep(fast, fast_optimizer, 8, crew)
         for _ in range(5):
             x = rng.standard_normal((8, 6))
@@ -81,9 +83,9 @@ def test_one_thread_and_two_give_the_same_bits(dtype):
     def trained(n_threads):
         rng = np.random.default_rng(0)
         theta = init_mlp(rng, [30, 200, 301, 30], ["relu", "linear", "linear"], None, dtype)
-        with Crew(n_threads) as crew:
+        with ThreadPool(n_threads) as crew:
             step = FusedStep(theta, SGD(arrays_of(theta), 0.5, update=kernels.sgd_update), 99, crew)
-            step.alone = False
+            step.serial = False
             losses = [step.reconstruct(rng.random((99, 30)).astype(dtype)) for _ in range(10)]
         return losses, arrays_of(theta)
 
@@ -95,10 +97,10 @@ def test_one_thread_and_two_give_the_same_bits(dtype):
 
 @pytest.mark.parametrize("width, small", [(10, True), (20_000, False)])
 def test_small_work_stays_on_its_thread_and_large_work_does_not(width, small, monkeypatch):
-    seen, crew_map = [], Crew.map
-    monkeypatch.setattr(Crew, "map", lambda *args, alone=False: seen.append(alone) or crew_map(*args, alone=alone))
+    seen, crew_map = [], ThreadPool.map
+    monkeypatch.setattr(ThreadPool, "map", lambda *args, serial=False: seen.append(serial) or crew_map(*args, serial=serial))
     theta = init_mlp(np.random.default_rng(0), [3, width, 3], ["relu", "linear"])
-    with Crew(2) as crew:
+    with ThreadPool(2) as crew:
         FusedStep(theta, SGD(arrays_of(theta), 0.1), 100, crew).reconstruct(np.ones((100, 3), np.float32))
     assert seen == [small] * 2
 
@@ -134,37 +136,37 @@ def blas():
     return [library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"]
 
 
-@pytest.mark.parametrize("alone", [False, True])
-def test_results_come_in_order_and_the_library_has_one_thread_meanwhile(alone):
-    with threadpool_limits(3, "blas"), Crew(2) as crew:
-        assert crew.map(lambda part: (part, *blas()), range(5), alone=alone) == [(n, *[1] * len(blas())) for n in range(5)]
+@pytest.mark.parametrize("serial", [False, True])
+def test_results_come_in_order_and_the_library_has_one_thread_meanwhile(serial):
+    with threadpool_limits(3, "blas"), ThreadPool(2) as crew:
+        assert crew.map(lambda part: (part, *blas()), range(5), serial=serial) == [(n, *[1] * len(blas())) for n in range(5)]
         assert set(blas()) == {3}
 
 
 def test_it_really_has_two_threads():
     together = threading.Barrier(2, timeout=20)  # breaks where one waits for another that never comes
-    with Crew(2) as crew:
+    with ThreadPool(2) as crew:
         crew.map(lambda part: together.wait(), range(2))
 
 
 def test_it_has_as_many_threads_as_a_product_would_use():
     for n in (1, 2):
         with threadpool_limits(n, "blas"):
-            assert blas_threads() == Crew().n_threads == n
+            assert blas_threads() == ThreadPool().n_threads == n
 
 
 @pytest.mark.parametrize("n_threads", [1, 2])
 def test_an_error_comes_out_and_leaves_nothing_behind(n_threads):
     before, threads = blas(), threading.active_count()
-    with pytest.raises(ZeroDivisionError), Crew(n_threads) as crew:
+    with pytest.raises(ZeroDivisionError), ThreadPool(n_threads) as crew:
         crew.map(lambda part: 1 / part, [1, 0, 2])
     assert blas() == before and threading.active_count() == threads
 
 
 def test_overflow_in_a_part_is_no_warning():
-    with Crew(2) as crew:  # warnings are errors here
-        for alone in (False, True):
-            crew.map(lambda part: np.full(3, 1e300) * part, [1.0, 1e300], alone=alone)
+    with ThreadPool(2) as crew:  # warnings are errors here
+        for serial in (False, True):
+            crew.map(lambda part: np.full(3, 1e300) * part, [1.0, 1e300], serial=serial)
         with pytest.raises(RuntimeWarning):
             np.full(3, 1e300) * 1e300  # as before, outside
 

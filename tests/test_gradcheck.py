@@ -17,7 +17,13 @@ import decnp
 from decnp import equations, layers
 from decnp.cli import main
 from decnp.gradcheck import (
-    central_difference, check_against, check_equations, check_gradient, complex_step, judges, rules,
+    central_difference,
+    check_against,
+    check_equations,
+    check_gradient,
+    complex_step,
+    judges,
+    rules,
 )
 from decnp.gradcheck.derivatives import relative_error
 from decnp.gradcheck.table import in_words

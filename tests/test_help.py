@@ -15,7 +15,7 @@ import pytest
 from conftest import blobs
 
 from decnp import load_digits
-from decnp.cli import build_parser
+from decnp.cli.command import build_parser
 
 ROOT = Path(__file__).parents[1]
 SHELL = shutil.which("bash")

@@ -17,8 +17,9 @@ from numpy.testing import assert_array_equal
 
 from decnp import DEC, ModelFileError, load
 from decnp.inference import Model, load_model
+from decnp.io.model_file import read_model
 from decnp.layers import Dense
-from decnp.persistence import read_model, save
+from decnp.persistence import save
 
 
 @pytest.fixture(scope="module")

@@ -11,9 +11,10 @@ from numpy.testing import assert_allclose, assert_array_equal
 from threadpoolctl import threadpool_limits
 
 from decnp import DEC, ModelFileError
-from decnp.crew import blas_threads
 from decnp.inference import Model, load_model
-from decnp.layers import BLOCK, Dense
+from decnp.layers import Dense
+from decnp.utils.rows import BLOCK
+from decnp.utils.threads import blas_threads
 
 
 @pytest.fixture(scope="module", params=["float32", "float64"])

@@ -13,8 +13,9 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from test_equations import CLOSE, DRESSES, EQUATIONS, SHAPES, dressed, problem
 
-from decnp import equations, kernels, tiles
-from decnp.crew import Crew
+from decnp import equations, kernels
+from decnp.kernels import tiles
+from decnp.utils.threads import ThreadPool
 
 pytestmark = pytest.mark.filterwarnings("error")
 
@@ -106,10 +107,10 @@ def test_equals_the_reference_at_the_edges_of_a_tile(name, k, d, n):
 @pytest.mark.parametrize("name", EQUATIONS)
 def test_threads_change_no_bit(name, monkeypatch):
     args = problem(333, 3, 2)[name]
-    monkeypatch.setattr(kernels, "PART", 50)  # six parts of 55 or 56 points
+    monkeypatch.setattr(kernels.equations, "PART", 50)  # six parts of 55 or 56 points
     results = []
     for n_threads in (1, 2, 5):
-        monkeypatch.setattr(kernels, "Crew", lambda n_threads=n_threads: Crew(n_threads))
+        monkeypatch.setattr(kernels.equations, "ThreadPool", lambda n_threads=n_threads: ThreadPool(n_threads))
         results.append(getattr(kernels, name)(*args))
     assert_array_equal(results[0], results[1])
     assert_array_equal(results[0], results[2])
@@ -324,8 +325,9 @@ def test_an_update_with_too_short_a_gradient_is_refused(update):
 
 WARM = """
 import numpy as np
-from decnp import kernels, tiles
-loops = {**vars(tiles), **vars(kernels)}.values()
+from decnp import kernels
+from decnp.kernels import optim, tiles
+loops = {**vars(tiles), **vars(optim)}.values()
 count = lambda: [len(f.signatures) for f in loops if hasattr(f, "signatures")]
 kernels.warmup((np.float32,))
 kernels.warmup()

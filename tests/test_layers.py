@@ -7,8 +7,20 @@ from conftest import gradient
 from numpy.testing import assert_allclose, assert_array_equal
 
 from decnp.layers import (
-    Dense, arrays_of, dense, dense_vjp, dropout_mask, encode, fan_in_uniform, gaussian, init_mlp, mlp,
-    mlp_vjp, relu, relu_vjp, squared_error,
+    Dense,
+    arrays_of,
+    dense,
+    dense_vjp,
+    dropout_mask,
+    encode,
+    fan_in_uniform,
+    gaussian,
+    init_mlp,
+    mlp,
+    mlp_vjp,
+    relu,
+    relu_vjp,
+    squared_error,
 )
 
 # Sums of at most ten products of size 1: a few roundings of 2e-16 or 6e-8, beside terms of size 1.

@@ -17,21 +17,20 @@ from test_resume import RESULTS, outcome
 from test_rows import sparse_blobs, twice
 
 from decnp import plotting
-from decnp.datasets import files
-from decnp.datasets.files import read_labels, read_table
-from decnp.datasets.rows import open_rows
-from decnp.doubts import doubts
-from decnp.layers import BLOCK
-from decnp.rows import LazyRows, is_mapped
+from decnp.io import tables as files
+from decnp.io.row_reader import open_rows
+from decnp.io.table_warnings import table_warnings
+from decnp.io.tables import read_labels, read_table
+from decnp.utils.rows import BLOCK, LazyRows, is_mapped
 
 FORMATS = ("csr", "csc", "coo", "bsr", "dia")
 LIMITED = """if True:
     import resource, sys
     from pathlib import Path
     from decnp.cli import main
-    from decnp.datasets import files
+    from decnp.io import tables
     from decnp.kernels import warmup
-    files.MAPPED = 1 << 27  # bytes; 1 GiB takes long to read in a test
+    tables.MAPPED = 1 << 27  # bytes; 1 GiB takes long to read in a test
     warmup()
     used = int(Path("/proc/self/status").read_text().split("VmData:")[1].split()[0]) << 10
     resource.setrlimit(resource.RLIMIT_DATA, (used + (220 << 20),) * 2)
@@ -216,7 +215,7 @@ def test_a_large_npy_stays_on_the_disk(tmp_path, monkeypatch, order, dtype):
     X = read_table(tmp_path / "x.npy").X
     assert isinstance(X, LazyRows) and is_mapped(X.source) and X.nbytes == 0
     assert_array_equal(X[:], x.astype(np.float32), strict=True)
-    assert [sentence.startswith("the file has one column after the other") for sentence in doubts(X, ())] == (
+    assert [sentence.startswith("the file has one column after the other") for sentence in table_warnings(X, ())] == (
         [True] * (order == "F"))
     monkeypatch.setattr(files, "MAPPED", x.size * 4 + 1)
     assert isinstance(read_table(tmp_path / "x.npy").X, np.ndarray)

@@ -8,7 +8,7 @@ import pytest
 from conftest import blobs
 from test_cli import QUICK, data, refused, says, whole  # noqa: F401
 
-from decnp.doubts import doubts
+from decnp.io.table_warnings import table_warnings
 
 
 @pytest.fixture
@@ -54,18 +54,18 @@ def test_what_is_wrong_in_a_process_of_its_own(table):
 def test_doubts_about_a_table():
     rng = np.random.default_rng(0)
     X = np.c_[rng.normal(size=(30, 2)), rng.integers(3, size=30), np.arange(30) + 7]
-    assert doubts(X, ("a", "b", "Species", "id")) == [
+    assert table_warnings(X, ("a", "b", "Species", "id")) == [
         "the column 'Species' is trained on like the others; if it holds labels, say --label-column Species",
         "the column 'id' counts the rows; if that is all it does, leave it out of the file"]
-    assert doubts(X[:, :3], ("a", "target", "c")) == []  # 1.7 is no label
-    assert doubts(X, ()) == []
+    assert table_warnings(X[:, :3], ("a", "target", "c")) == []  # 1.7 is no label
+    assert table_warnings(X, ()) == []
     X[:, 1] *= 1000
-    scale, = doubts(X[:, :2], ("height", "income"))
+    scale, = table_warnings(X[:, :2], ("height", "income"))
     assert scale.startswith("the columns differ much in scale: the standard deviation of 'income' is "
                             f"{X[:, 1].std():.3g}, that of 'height' {X[:, 0].std():.3g}")
-    assert doubts(X[:, :2], ("0", "1")) == []  # pixels, it seems
-    assert doubts(np.c_[X[:, 0], np.ones(30)], ("a", "b")) == []  # a column that never changes has no scale
-    assert doubts(X[:, :2] * [99e-3, 1], ("a", "b")) != [] and doubts(X[:, :2] * [99, 1], ("a", "b")) == []
+    assert table_warnings(X[:, :2], ("0", "1")) == []  # pixels, it seems
+    assert table_warnings(np.c_[X[:, 0], np.ones(30)], ("a", "b")) == []  # a column that never changes has no scale
+    assert table_warnings(X[:, :2] * [99e-3, 1], ("a", "b")) != [] and table_warnings(X[:, :2] * [99, 1], ("a", "b")) == []
 
 
 def test_doubts_are_told_before_training_and_kept(data, says):  # noqa: F811

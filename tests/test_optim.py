@@ -9,12 +9,19 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from decnp import Profile, kernels, optim
-from decnp.training import make_optimizer
-from decnp.engine import engine_for
 from decnp.optim import (
-    SGD, Adam, burn_in, constant, cosine_decay, cyclic_minibatches, shuffled_minibatches, step_decay,
+    SGD,
+    Adam,
+    burn_in,
+    constant,
+    cosine_decay,
+    cyclic_minibatches,
+    shuffled_minibatches,
+    step_decay,
 )
 from decnp.profiles import fast, paper, profile_for
+from decnp.training.engine import engine_for
+from decnp.training.records import make_optimizer
 
 ENGINES = [optim, kernels]
 engines = pytest.mark.parametrize("engine", ENGINES, ids=["numpy", "numba"])

@@ -13,8 +13,9 @@ from conftest import QUICK, blobs, identical
 from datafiles import put, stl_bytes, stl_contents
 
 from decnp import DEC, StackedAutoencoder, profiles
-from decnp.checks import as_generator
-from decnp.other_rows import other_rows, pretrain, profile_of_both
+from decnp.cli.pretraining import other_rows, pretrain
+from decnp.profiles import profile_of_both
+from decnp.utils.validation import as_generator
 
 ARGV = ["fit", "stl-unofficial", "--hidden", "8,3", "--update-interval", "10", "--max-iter", "60", "--tol", "0",
         "--checkpoint-every", "0"]

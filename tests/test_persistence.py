@@ -22,9 +22,11 @@ from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
 from decnp import DEC
+from decnp.exceptions import ModelFileError
 from decnp.inference import Model, load_model
+from decnp.io.model_file import read_model
 from decnp.layers import Dense
-from decnp.persistence import ModelFileError, from_arrays, load, read_model, save
+from decnp.persistence import from_arrays, load, save
 
 QUICKER = replace(QUICK, pretrain_iter=5, finetune_iter=10, max_iter=20)
 
@@ -381,8 +383,8 @@ def by_joblib(estimator):
     return joblib.load(file)
 
 
-OURS = ["decnp.autoencoder.StackedAutoencoder", "decnp.training.Step", "decnp.training.History",
-        "decnp.training.Diagnosis", "decnp.dec.DEC", "decnp.layers.Dense",
+OURS = ["decnp.autoencoder.StackedAutoencoder", "decnp.training.records.Step", "decnp.training.records.History",
+        "decnp.training.records.Diagnosis", "decnp.dec.DEC", "decnp.layers.Dense",
         "decnp.profiles.Profile"]
 
 

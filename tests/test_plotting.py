@@ -13,8 +13,17 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from decnp import Step, cluster_accuracy, plotting
 from decnp.plotting import (
-    accuracy_curve, choosing_k, cluster_columns, cluster_montage, confusion_matrix, embedding_scatter,
-    gradient_against_q, label_changes, learning_curves, network_diagram, settings_curves,
+    accuracy_curve,
+    choosing_k,
+    cluster_columns,
+    cluster_montage,
+    confusion_matrix,
+    embedding_scatter,
+    gradient_against_q,
+    label_changes,
+    learning_curves,
+    network_diagram,
+    settings_curves,
 )
 
 ROOT = Path(__file__).parents[1]

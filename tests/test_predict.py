@@ -17,12 +17,13 @@ from hostile_models import CORRUPTIONS
 from numpy.testing import assert_array_equal
 from test_cli import says, whole  # noqa: F401, says is a fixture
 
-from decnp import DEC, cli_deploy
-from decnp.datasets import rows as rows_room
-from decnp.deploy import predict_command
+from decnp import DEC
+from decnp.cli import deploy as cli_deploy
+from decnp.cli.predict import predict_command
 from decnp.inference import load_model
-from decnp.layers import BLOCK
+from decnp.io import row_reader as rows_room
 from decnp.persistence import from_arrays, save
+from decnp.utils.rows import BLOCK
 
 ROOT = Path(__file__).parents[1]
 N = 2 * BLOCK + 17  # more than goes through at once, and no multiple of that
@@ -176,7 +177,9 @@ def test_numpy_is_all_that_is_imported(work):
     assert done.returncode == 0, done.stderr
 
 
-NEEDED = {"__init__", "archive", "checks", "equations", "inference", "layers", "model_file", "profiles"}
+NEEDED = {
+    "__init__", "equations", "exceptions", "inference", "layers", "profiles", "io/__init__", "io/archive", "io/atomic",
+    "io/model_file", "utils/__init__", "utils/rows", "utils/validation"}
 
 
 def test_these_files_alone_predict(work, tmp_path):
@@ -446,7 +449,7 @@ def test_what_a_header_says_cannot_drive_the_terminal(work, says, monkeypatch): 
     model, _ = work
     arrays = {"centers": model.centers, "shift": model.shift, "scale": model.scale}
     header = {**model.header, "versions": {"a\x1b[2J": "b\x1b[2J"}, "training": {"x": [{"\x07": 1}]}}
-    monkeypatch.setattr("decnp.deploy.read_model", lambda path: (header, arrays))
+    monkeypatch.setattr("decnp.cli.predict.read_model", lambda path: (header, arrays))
     status, out, _ = says("info", "m.decnp")
     assert status == 0 and not re.search(r"[\x00-\x09\x0b-\x1f]", out)
 

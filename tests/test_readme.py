@@ -15,8 +15,9 @@ import pytest
 from conftest import QUICK, blobs
 
 import decnp
-from decnp.cli import build_parser, main
-from decnp.cli_words import setting
+from decnp.cli import main
+from decnp.cli.arguments import setting
+from decnp.cli.command import build_parser
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()

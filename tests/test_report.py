@@ -17,7 +17,7 @@ from conftest import blobs
 from test_cli import QUICK, data, refused, says, whole  # noqa: F401
 
 from decnp import plotting
-from decnp.datasets.files import read_table
+from decnp.io.tables import read_table
 from decnp.plotting.embed import data_uri
 from decnp.report import page as report_page
 from decnp.report import write_report
@@ -379,7 +379,7 @@ def test_fit_with_a_report_needs_a_folder_and_replaces_an_earlier_one(data, refu
     Path("mine/report.html").write_text("my own")
     assert "has report.html but no run.json" in refused("x.npy", "--out", "mine")
     monkeypatch.setattr(
-        "decnp.run.write_report", lambda out, data: (out / "report.html").write_text(str(data[0].shape)))
+        "decnp.cli.run_fit.write_report", lambda out, data: (out / "report.html").write_text(str(data[0].shape)))
     assert says("fit", "x.npy", *QUICK, "-q", "--out", "run", "--report")[0] == 0
     assert Path("run/report.html").read_text() == "(60, 6)"
     assert says("fit", "x.npy", *QUICK, "-q", "--out", "run")[0] == 0

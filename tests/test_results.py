@@ -11,9 +11,8 @@ import paper_page
 import pytest
 from scipy.stats import spearmanr
 
-from decnp.profiles import Profile, fast, profile_for
+from decnp.profiles import PAPER_MNIST, Profile, fast, profile_for
 from decnp.restarts import CRITERIA, fit_restarts
-from decnp.run import PAPER_MNIST
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "data" / "results"

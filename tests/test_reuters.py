@@ -16,7 +16,13 @@ from scipy.sparse import csr_matrix
 from sklearn.feature_extraction.text import CountVectorizer, TfidfTransformer
 
 from decnp.datasets import (
-    DataError, UnofficialData, _rcv1, load_reuters, load_reuters10k, load_reuters10k_sample, reuters,
+    DataError,
+    UnofficialData,
+    _rcv1,
+    load_reuters,
+    load_reuters10k,
+    load_reuters10k_sample,
+    reuters,
 )
 from decnp.datasets.reuters import tfidf
 

@@ -12,7 +12,6 @@ from numpy.testing import assert_allclose, assert_array_equal
 from decnp.datasets import DataError, UnofficialData, _stl10, load_stl, stl, stl_autoencoder_rows
 from decnp.datasets.hog import BLOCK, colour_map, hog, stl_hog
 
-
 # ---------------------------------------------------------------- features
 
 def naive_hog(image):

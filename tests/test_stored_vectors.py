@@ -10,8 +10,8 @@ from make_autodiff import ALPHAS, AUTOENCODER, CLUSTERINGS, ENCODER, FILE, PACKA
 from numpy.testing import assert_allclose, assert_array_equal
 
 from decnp import DEC, equations, kernels
-from decnp.engine import engine_for
 from decnp.layers import Dense, arrays_of, dense, dense_vjp, mlp, mlp_vjp, relu, relu_vjp, squared_error
+from decnp.training.engine import engine_for
 
 with np.load(FILE, allow_pickle=False) as file:
     STORED = dict(file)

@@ -19,7 +19,12 @@ import numpy as np
 import pytest
 from conftest import blobs
 from make_autodiff import (
-    Torch, clustering_loss, network, reconstruction_loss, soft_assignment, target_distribution,
+    Torch,
+    clustering_loss,
+    network,
+    reconstruction_loss,
+    soft_assignment,
+    target_distribution,
 )
 
 from decnp import DEC, Profile, StackedAutoencoder

@@ -3,8 +3,8 @@
 k-means, Gaussian mixtures and plain spectral clustering are scikit-learn's.
 """
 
-from decnp.baselines.cliques import Cliques, find_cliques
-from decnp.baselines.ldmgi import LDMGI
-from decnp.baselines.sec import SEC
+from .cliques import Cliques, find_cliques
+from .ldmgi import LDMGI
+from .sec import SEC
 
 __all__ = ["LDMGI", "SEC", "Cliques", "find_cliques"]

@@ -8,7 +8,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, ClusterMixin
 from sklearn.utils.validation import validate_data
 
-from ..checks import check_distinct, check_number
+from ..utils.validation import check_distinct, check_number
 from .cliques import Cliques, find_cliques, trivial_vectors
 from .eigen import smallest_eigenvectors
 

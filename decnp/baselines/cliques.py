@@ -17,7 +17,7 @@ from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 from sklearn.utils import check_array
 
-from ..checks import check_number
+from ..utils.validation import check_number
 
 __all__ = ["Cliques", "find_cliques", "local_laplacian", "normalized_cut_laplacian", "trivial_vectors"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..checks import as_generator, check_number
+from ..utils.validation import as_generator, check_number
 from ._base import SpectralBaseline, nontrivial_eigenvectors
 from .cliques import Cliques, local_laplacian
 from .rotation import spectral_rotation

@@ -6,7 +6,7 @@ import numpy as np
 from sklearn.cluster import KMeans
 from threadpoolctl import threadpool_limits
 
-from ..checks import as_generator, check_number
+from ..utils.validation import as_generator, check_number
 from ._base import SpectralBaseline, nontrivial_eigenvectors
 from .cliques import Cliques, local_laplacian, normalized_cut_laplacian
 from .eigen import regression, smallest_eigenvectors

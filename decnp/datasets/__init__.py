@@ -5,12 +5,13 @@
 ((1797, 64), (1797,))
 """
 
-from decnp.datasets._files import DataError, UnofficialData
-from decnp.datasets.digits import load_digits
-from decnp.datasets.imbalanced import make_imbalanced
-from decnp.datasets.mnist import load_mnist
-from decnp.datasets.reuters import load_reuters, load_reuters10k, load_reuters10k_sample
-from decnp.datasets.stl import load_stl, stl_autoencoder_rows
+from ..exceptions import DataError
+from ._files import UnofficialData
+from .digits import load_digits
+from .imbalanced import make_imbalanced
+from .mnist import load_mnist
+from .reuters import load_reuters, load_reuters10k, load_reuters10k_sample
+from .stl import load_stl, stl_autoencoder_rows
 
 __all__ = [
     "DataError", "UnofficialData", "load_digits", "load_mnist", "load_reuters", "load_reuters10k",

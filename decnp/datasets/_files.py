@@ -19,6 +19,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
+from ..exceptions import DataError, InsufficientDiskSpace
+from ..io.atomic import PathLike
+
 if os.name == "posix":
     import fcntl
 
@@ -32,20 +35,11 @@ TIMEOUT = 30  # seconds a mirror may stay silent
 CHUNK = 1 << 16  # bytes
 SPEAK_EVERY = 5  # seconds between two lines of progress
 
-PathLike = str | os.PathLike[str]
 Content = TypeVar("Content")
-
-
-class DataError(ValueError):
-    """A data file is damaged, is not the official one, or could not be had; the sentence names it."""
 
 
 class UnofficialData(UserWarning):
     """A data set was loaded with ``verify=False``: nothing says that its files are the official ones."""
-
-
-class _NoRoom(DataError):
-    """The disk is too small: no other mirror would help."""
 
 
 class DataFile(NamedTuple):
@@ -132,7 +126,7 @@ def download(urls: Iterable[str], target: Path, read: Callable[[Path, str], Cont
                 content = _from_mirror(url, part, read)
                 os.replace(part, target)
                 return content
-            except _NoRoom:
+            except InsufficientDiskSpace:
                 raise
             except DataError as error:
                 failures.append(str(error))
@@ -181,7 +175,7 @@ def _from_mirror(url, part, read):
         except (OSError, http.client.HTTPException):
             if not kept < part.stat().st_size:  # a mirror that gave something is asked for the rest
                 raise
-        except _NoRoom:
+        except InsufficientDiskSpace:
             raise
         except DataError:
             os.truncate(part, 0)
@@ -222,7 +216,7 @@ def check_disk(folder: Path, n_bytes: int, what: str) -> None:
     """DataError if the disk of ``folder`` has no room for ``n_bytes`` of ``what``."""
     free = shutil.disk_usage(folder).free
     if n_bytes > free:
-        raise _NoRoom(f"there is not enough room on the disk of {folder} for {what}: "
+        raise InsufficientDiskSpace(f"there is not enough room on the disk of {folder} for {what}: "
                       f"{n_bytes / 1e6:.1f} MB are needed, {free / 1e6:.1f} MB are free")
 
 

@@ -19,7 +19,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from decnp.datasets._files import DataError, DataFile, PathLike, find, progress
+from ..exceptions import DataError
+from ..io.atomic import PathLike
+from ._files import DataFile, find, progress
 
 if TYPE_CHECKING:  # SciPy is imported where it is used: who only loads a model needs none
     from scipy.sparse import csr_matrix

@@ -13,8 +13,10 @@ from typing import BinaryIO, NamedTuple
 
 import numpy as np
 
-from decnp.datasets._files import DataError, DataFile, PathLike, find, progress
-from decnp.datasets.hog import SIDE
+from ..exceptions import DataError
+from ..io.atomic import PathLike
+from ._files import DataFile, find, progress
+from .hog import SIDE
 
 __all__ = ["IMAGE", "PARTS", "files", "image_blocks", "opened", "read_labels"]
 

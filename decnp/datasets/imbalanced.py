@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from decnp.checks import as_generator, check_number
+from ..utils.validation import as_generator, check_number
 
 __all__ = ["make_imbalanced"]
 

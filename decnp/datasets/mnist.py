@@ -17,7 +17,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from decnp.datasets._files import DataError, DataFile, PathLike, download, download_folder, find, sha256
+from ..exceptions import DataError
+from ..io.atomic import PathLike
+from ._files import DataFile, download, download_folder, find, sha256
 
 __all__ = ["load_mnist"]
 

@@ -11,8 +11,10 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
+from ..exceptions import DataError
+from ..io.atomic import PathLike
 from . import _rcv1, _stl10, mnist, reuters
-from ._files import DataError, DataFile, PathLike, download, download_folder, find
+from ._files import DataFile, download, download_folder, find
 from .digits import load_digits
 from .mnist import load_mnist
 from .reuters import load_reuters10k, load_reuters10k_sample

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from decnp.datasets._arrays import read_arrays
-from decnp.datasets._files import DataError, DataFile, PathLike, UnofficialData, download_folder, file_sha256, find
-from decnp.datasets._rcv1 import CLASSES, N_DOCUMENTS, Counts, count_terms
-from decnp.datasets.files import write_aside
+from ..exceptions import DataError
+from ..io.atomic import PathLike, write_atomically
+from ..io.npy import read_arrays
+from ._files import DataFile, UnofficialData, download_folder, file_sha256, find
+from ._rcv1 import CLASSES, N_DOCUMENTS, Counts, count_terms
 
 if TYPE_CHECKING:  # SciPy is imported where it is used: who only loads a model needs none
     from scipy.sparse import csr_matrix
@@ -179,7 +180,7 @@ def _warn(what):
 def _keep(counts: Counts, folder):
     matrix = counts.matrix
     folder.mkdir(parents=True, exist_ok=True)
-    write_aside(folder / COUNTS, lambda file: np.savez(
+    write_atomically(folder / COUNTS, lambda file: np.savez(
         file, counts=matrix.data, indices=matrix.indices.astype(np.uint16), indptr=matrix.indptr,
         shape=np.array(matrix.shape), y=counts.y.astype(np.uint8), class_names=np.array(CLASSES),
         terms=np.array(counts.terms)))

@@ -14,11 +14,12 @@ from itertools import chain
 import numpy as np
 from numpy.typing import ArrayLike
 
-from decnp.datasets._arrays import read_npz
-from decnp.datasets._files import DataError, PathLike, UnofficialData, check_disk, download_folder, find
-from decnp.datasets._stl10 import IMAGE, PARTS, image_blocks, opened, read_labels
-from decnp.datasets.files import write_aside
-from decnp.datasets.hog import N_FEATURES, stl_hog
+from ..exceptions import DataError
+from ..io.atomic import PathLike, write_atomically
+from ..io.npy import read_npz
+from ._files import UnofficialData, check_disk, download_folder, find
+from ._stl10 import IMAGE, PARTS, image_blocks, opened, read_labels
+from .hog import N_FEATURES, stl_hog
 
 __all__ = ["load_stl", "stl_autoencoder_rows", "stl_images"]
 
@@ -150,7 +151,7 @@ def _write_autoencoder_rows(path, labelled, data_home, verify):
                         file.write(row.astype("<f4", copy=False).tobytes())
                 done += len(rows)
 
-        write_aside(path, write)
+        write_atomically(path, write)
 
 
 def _orders(*sizes: int) -> list[np.ndarray]:
@@ -187,5 +188,5 @@ def _labelled(data_home, verify):
         with suppress(OSError):  # where nothing can be kept, it is worked out each time
             folder = download_folder(data_home)
             folder.mkdir(parents=True, exist_ok=True)
-            write_aside(folder / FEATURES, lambda file: np.savez(file, X=X, y=y))
+            write_atomically(folder / FEATURES, lambda file: np.savez(file, X=X, y=y))
     return X, y, len(got["train_y.bin"])

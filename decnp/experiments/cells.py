@@ -24,7 +24,7 @@ from typing import Callable, Sequence
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from .. import __version__
-from ..datasets.files import write_aside
+from ..io.atomic import write_atomically
 
 __all__ = ["Cell", "Done", "finished", "run_cells", "so_far", "sum_of"]
 
@@ -148,7 +148,7 @@ def _do(cell: Cell, folder: Path, threads, note) -> str | None:
     }
     path = cell.path(folder)
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_aside(path, lambda file: file.write(json.dumps(done, indent=1).encode()))
+    write_atomically(path, lambda file: file.write(json.dumps(done, indent=1).encode()))
     score = f"ACC {100 * result['ACC']:.2f}, " if "ACC" in result else ""
     note(f"{cell.name}: {score}{done['minutes']:.1f} min")
     return None

@@ -7,13 +7,13 @@ from typing import Callable, Mapping, NamedTuple
 
 import numpy as np
 
-from ..checkpoint import fingerprint
 from ..datasets import make_imbalanced
-from ..datasets.files import write_aside
+from ..datasets._files import check_disk, download_folder
 from ..datasets.registry import SOURCES, n_clusters
 from ..datasets.reuters import load_reuters
 from ..datasets.stl import stl_autoencoder_rows, stl_images
-from ..datasets._files import check_disk, download_folder
+from ..io.atomic import write_atomically
+from ..training.checkpoint import fingerprint
 
 __all__ = ["Data", "NAMES", "QUICK_ROWS", "autoencoder_rows", "images", "load"]
 
@@ -117,7 +117,7 @@ def _reuters(verify: bool = True):
             for start in range(0, X.shape[0], 2048):
                 file.write(X[start : start + 2048].toarray().astype("<f4", copy=False).tobytes())
 
-        write_aside(path, write)
+        write_atomically(path, write)
     return np.load(path, mmap_mode="r"), y
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 from sklearn.manifold import TSNE
 
-from . import sweeps
 from ..metrics import cluster_accuracy
+from . import sweeps
 from .data import load
 from .methods import new_dec, scores
 from .options import Plan

@@ -21,7 +21,7 @@ from ..dec import DEC
 from ..layers import Dense
 from ..metrics import adjusted_rand_index, cluster_accuracy, normalized_mutual_info
 from ..profiles import Profile
-from ..training import History
+from ..training.records import History
 from . import store
 from .data import load
 

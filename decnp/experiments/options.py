@@ -8,9 +8,7 @@ from pathlib import Path
 from typing import Callable, Iterator
 
 from ..datasets import DataError
-from ..other_rows import profile_of_both
-from ..profiles import Profile, profile_for
-from ..run import PAPER_MNIST
+from ..profiles import PAPER_MNIST, Profile, profile_for, profile_of_both
 from .cells import Cell
 from .data import autoencoder_rows, load
 from .store import prepare_autoencoder, prepare_cliques

@@ -7,8 +7,8 @@ import shlex
 from importlib import import_module
 from typing import Callable
 
-from ..datasets.files import write_aside
-from ..errors import UserError
+from ..exceptions import UserError
+from ..io.atomic import write_atomically
 from .cells import Done, run_cells, so_far, sum_of
 from .options import Options, Plan
 
@@ -44,7 +44,7 @@ def reproduce(name: str, options: Options, argv: list[str], note: Callable[[str]
             **module.gather(planned, done.results), "missing": plan.missing, "failures": done.failures,
             **_compact(done.results),
         }
-        write_aside(options.out / f"{name}.json", lambda file: file.write(_as_json(result).encode()))
+        write_atomically(options.out / f"{name}.json", lambda file: file.write(_as_json(result).encode()))
         written = [f"{name}.json"]
         if hasattr(module, "draw"):
             written += _picture(module, result, options, name, note)
@@ -74,7 +74,7 @@ def _picture(module, result, options, name, note) -> list[str]:
         return []
     if options.quick:
         figure.text(0.5, 0.5, "QUICK", color="red", alpha=0.25, size=60, ha="center", va="center", rotation=30)
-    write_aside(options.out / f"{name}.png", lambda file: figure.savefig(file, format="png", dpi=DPI))
+    write_atomically(options.out / f"{name}.png", lambda file: figure.savefig(file, format="png", dpi=DPI))
     return [f"{name}.png"]
 
 

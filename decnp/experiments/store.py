@@ -1,7 +1,7 @@
 """What several cells share, kept in files: pretrained autoencoders and neighbour graphs.
 
 An autoencoder is known by its data, widths, schedule and seed. The file is an archive of arrays and a JSON header
-(``decnp.archive``); nothing in it is ever executed. DEC that starts from a kept autoencoder with the same seed ends
+(``decnp.io.archive``); nothing in it is ever executed. DEC that starts from a kept autoencoder with the same seed ends
 as ``decnp fit`` does, which trains its own.
 """
 
@@ -12,15 +12,15 @@ from pathlib import Path
 
 import numpy as np
 
-from ..archive import ModelFileError, read_archive, write_archive
 from ..autoencoder import StackedAutoencoder
 from ..baselines import Cliques, find_cliques
-from ..checks import as_generator
-from ..datasets.files import write_aside
-from ..errors import UserError
-from ..model_file import PARTS, layers_of
+from ..exceptions import ModelFileError, UserError
+from ..io.archive import read_archive, write_archive
+from ..io.atomic import write_atomically
+from ..io.model_file import PARTS, layers_of
 from ..profiles import Profile
-from ..training import History, Step
+from ..training.records import History, Step
+from ..utils.validation import as_generator
 from .cells import sum_of
 from .data import autoencoder_rows, load
 
@@ -121,7 +121,7 @@ def _path(folder, kind, data, network):
 
 def _write(path, header, arrays):
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_aside(path, lambda file: write_archive(file, header, arrays))
+    write_atomically(path, lambda file: write_archive(file, header, arrays))
 
 
 def _read(path):

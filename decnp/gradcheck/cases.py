@@ -8,9 +8,9 @@ from typing import Callable, Iterator, NamedTuple, Optional
 
 import numpy as np
 
-from .. import equations, layers
-from ..dec import clustering_loss_and_grads
+from .. import equations, layers, losses
 from ..layers import Dense, arrays_of
+from ..losses import clustering_loss_and_grads
 from . import judges, naive, rules
 
 __all__ = ["Case", "Problem", "draw", "cases"]
@@ -238,7 +238,7 @@ def _autoencoder(pr: Problem, row) -> Case:
     """whole autoencoder, every W and b"""
     arrays, (x, *masks) = _wide(*arrays_of(pr.theta)), _wide(pr.x, *pr.masks)
     acts = [layer.act for layer in pr.theta]
-    loss, g_theta = layers.reconstruction_loss_and_grads(pr.theta, pr.x, pr.masks)
+    loss, g_theta = losses.reconstruction_loss_and_grads(pr.theta, pr.x, pr.masks)
 
     def define(xp, array, *arrays):
         x_rec = judges.mlp(xp, arrays, acts, array(x), [array(m) for m in masks])
@@ -247,7 +247,7 @@ def _autoencoder(pr: Problem, row) -> Case:
 
     return Case(
         row, arrays, [loss], arrays_of(g_theta),
-        lambda *arrays: layers.reconstruction_loss_and_grads(_stack(arrays, acts), x, masks)[0], define,
+        lambda *arrays: losses.reconstruction_loss_and_grads(_stack(arrays, acts), x, masks)[0], define,
         _naive_network(arrays, acts, x, masks, lambda x_rec: naive.squared_error(x_rec, x)),
     )
 

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from scipy.optimize import linear_sum_assignment
 
 from ..metrics import cluster_accuracy, contingency
-from ..rows import LazyRows
+from ..utils.rows import LazyRows
 from ._canvas import CLUSTER_COLOURS, GREY, TEXT, axes, images_of, names, numbers, style
 
 __all__ = ["cluster_montage", "confusion_matrix", "embedding_scatter"]
@@ -28,7 +28,7 @@ def cluster_montage(
 
     Parameters
     ----------
-    X : (N, D), an image a row; an array, or ``decnp.rows.LazyRows``
+    X : (N, D), an image a row; an array, or ``decnp.utils.rows.LazyRows``
     labels : (N,) the cluster of each, whole numbers
     scores : (N,) the larger the more typical; or q (N, k) of Eq. 1, of which each row's own cluster is taken
     n : images in a row; where a cluster has fewer, the rest is empty

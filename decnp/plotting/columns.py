@@ -7,8 +7,7 @@ from typing import Any, Optional, Sequence
 import numpy as np
 from matplotlib.axes import Axes
 
-from ..layers import BLOCK
-from ..rows import LazyRows
+from ..utils.rows import BLOCK, LazyRows
 from ._canvas import TEXT, axes, names, numbers, style
 
 __all__ = ["cluster_columns"]
@@ -24,7 +23,7 @@ def cluster_columns(
 
     Parameters
     ----------
-    X : (N, D) a table, or ``decnp.rows.LazyRows``
+    X : (N, D) a table, or ``decnp.utils.rows.LazyRows``
     labels : (N,) the cluster of each row
     columns : the D names of the columns; without them they are numbered from 1
     n : columns to draw; where there are more, those whose means differ most between the clusters, in their own order

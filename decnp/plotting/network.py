@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.patches import FancyArrowPatch, Polygon, Rectangle
 
-from ..checks import check_sizes
+from ..utils.validation import check_sizes
 from ._canvas import BLUE, GREY, LINE_COLOURS, RED, TEXT, axes
 
 __all__ = ["network_diagram"]

@@ -12,9 +12,9 @@ from typing import Optional, Union
 
 import numpy as np
 
-from ..datasets.files import PathLike, write_aside
-from ..errors import UserError
-from ..rows import Rows
+from ..exceptions import UserError
+from ..io.atomic import PathLike, write_atomically
+from ..utils.rows import Rows
 from .folder import read_run
 
 __all__ = ["REPORT", "check_pictures", "write_report"]
@@ -56,7 +56,7 @@ def write_report(
     content = html_of(run, tsne, image_shape).encode("utf-8", "backslashreplace")
     path = Path(folder) / REPORT
     try:
-        write_aside(path, lambda file: file.write(content))
+        write_atomically(path, lambda file: file.write(content))
     except OSError as error:
         raise UserError(f"{os.fspath(path)} could not be written: {error.strerror or error}") from error
     return path

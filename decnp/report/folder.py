@@ -9,15 +9,14 @@ from typing import Any, NamedTuple, Optional
 
 import numpy as np
 
-from ..archive import ModelFileError
 from ..datasets import DataError
-from ..datasets.files import read_labels, read_npy, read_table
 from ..datasets.registry import SOURCES
 from ..equations import soft_assignment
-from ..errors import UserError
+from ..exceptions import ModelFileError, UserError
 from ..inference import load_model
+from ..io.tables import read_labels, read_npy, read_table
 from ..metrics import cluster_accuracy
-from ..rows import Rows
+from ..utils.rows import Rows
 
 __all__ = ["Finished", "read_run"]
 

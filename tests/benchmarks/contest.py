@@ -69,9 +69,8 @@ def contest(programs: dict[str, str], threads: int, rounds: int, calls: int) -> 
 
 def machine(threads: int) -> str:
     """What a figure depends on: machine, threads, versions, BLAS."""
-    from threadpoolctl import threadpool_info
-
     import numpy  # noqa: F401  (its BLAS is asked for)
+    from threadpoolctl import threadpool_info
 
     blas = {f"{p['internal_api']} {p['version']} ({p.get('architecture')})"
             for p in threadpool_info() if p["user_api"] == "blas"}

@@ -58,8 +58,8 @@ Ws = [rng.standard_normal((m, n), dtype=np.float32) / np.float32(np.sqrt(m))
 """
 REFRESH = NETWORK + """
 from decnp import DEC, StackedAutoencoder
-from decnp.crew import Crew
-from decnp.engine import engine_for
+from decnp.utils.threads import Crew
+from decnp.training.engine import engine_for
 from decnp.layers import Dense
 engine, dec = engine_for("numba"), DEC()
 dec.autoencoder_ = ae = StackedAutoencoder()

@@ -27,9 +27,9 @@ def batch():
 """
 OURS = COMMON + """
 from decnp import DEC, StackedAutoencoder
-from decnp.crew import Crew
-from decnp.engine import engine_for
-from decnp.fused import FusedStep
+from decnp.utils.threads import Crew
+from decnp.training.engine import engine_for
+from decnp.kernels.fused_step import FusedStep
 from decnp.layers import arrays_of, init_mlp
 from decnp.optim import SGD
 engine, theta = engine_for("numba"), init_mlp(rng, sizes, acts, None)

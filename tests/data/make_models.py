@@ -21,6 +21,7 @@ NAMES = ("format1", "format2", "format2-encoder")  # the last one has no decoder
 def main():
     sys.path.append(str(HERE.parent))
     from conftest import QUICK, blobs
+
     from decnp import DEC
     from decnp.inference import Model, load_model
     from decnp.persistence import save

@@ -1,0 +1,1 @@
+"""Files in and out: atomic writes, model and checkpoint archives, tables, labels."""

@@ -1,0 +1,45 @@
+"""Write files atomically: a file with its final name is always complete."""
+
+from __future__ import annotations
+
+import errno
+import os
+import secrets
+from pathlib import Path
+from typing import BinaryIO, Callable, Mapping, Union
+
+__all__ = ["PathLike", "write_all_atomically", "write_atomically"]
+
+PathLike = Union[str, "os.PathLike[str]"]
+
+
+def write_atomically(path: PathLike, write: Callable[[BinaryIO], object]) -> None:
+    """Call ``write(file)`` on a new file beside ``path``, then rename it to ``path``.
+
+    The file has the permissions that the umask allows. A symbolic link at ``path`` is followed. Anything at ``path``
+    that is not a regular file is left in place. Raises OSError if the file cannot be written; an earlier file at
+    ``path`` is then unchanged.
+    """
+    write_all_atomically({path: write})
+
+
+def write_all_atomically(files: Mapping[PathLike, Callable[[BinaryIO], object]]) -> None:
+    """Write several files as ``write_atomically`` does; all are complete before the first one is renamed."""
+    waiting = []
+    try:
+        for path, write in files.items():
+            path = Path(os.path.realpath(path))
+            if path.exists() and not path.is_file():
+                raise OSError(errno.EEXIST, "there is something that is not a file", str(path))
+            temporary = path.with_name(f".{path.name[:40]}.{secrets.token_hex(4)}.part")
+            waiting.append((temporary, path))
+            with open(temporary, "xb") as file:
+                write(file)
+                file.flush()
+                os.fsync(file.fileno())
+        while waiting:
+            os.replace(*waiting[0])
+            del waiting[0]
+    finally:
+        for temporary, _ in waiting:
+            temporary.unlink(missing_ok=True)

@@ -1,0 +1,199 @@
+"""The format of model files: one zip of .npy arrays and a JSON header, on NumPy alone.
+
+A model file is a zip archive without compression: ``header.json`` and an .npy file for each array, named
+
+    centers                       (k, d)      the centroids mu
+    encoder.0.W, encoder.0.b, ... (n_in, n_out), (n_out,)     and so for each layer, first to last
+    decoder.0.W, decoder.0.b, ... likewise, from the code to the reconstruction
+    shift, scale                  () or (D,), and ()    the network sees (x - shift) * scale
+
+The header gives the architecture, from which the names and shapes of all arrays follow, the SHA-256 sum of
+each array's bytes (little-endian, row by row), and the training run: its parameters, profile and end.
+Format 2 is written where format 1 does not do: its matrices W may be stored in float16 (``storage``), and
+it may have no decoder, and then no training run either.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import fields
+from typing import BinaryIO
+
+import numpy as np
+
+from ..exceptions import ModelFileError
+from ..layers import Dense
+from ..profiles import Profile
+from ..utils.validation import check_number
+from .archive import UNREADABLE, Expected, one_line, read_archive, write_archive
+from .atomic import PathLike
+
+__all__ = ["layers_of", "profile_of", "read_model", "write_file"]
+
+FORMAT = 2  # the newest
+PARTS = ("encoder", "decoder")
+DTYPES = {"float16": "<f2", "float32": "<f4", "float64": "<f8"}
+FIELDS = {"dtype": str, "n_features": int, "n_clusters": int, "hidden_layer_sizes": list, "activations": dict,
+          "versions": dict}
+RUN = {"parameters": dict, "profile": dict, "training": dict}
+PARAMETERS = ("tol", "batch_size", "n_init", "update_encoder", "update_interval", "max_iter", "engine", "dtype",
+              "random_state", "verbose")  # of DEC, beside those that the header has anyway
+MAX_LAYERS = 1000
+
+
+def write_file(file: BinaryIO, header: dict, arrays: dict[str, np.ndarray]) -> None:
+    """A model file into ``file``, which is open, empty and seekable; the same content gives the same bytes.
+
+    ``header`` lacks the format and the sums only. Raises ValueError for what could not be read again: NaN or
+    infinite values, matrices beyond float16 if they are to be stored so, shapes that do not fit together.
+    """
+    arrays = {name: _as_stored(name, array, header) for name, array in arrays.items()}
+    number = 1 if header["storage"] == header["dtype"] and header["activations"]["decoder"] else FORMAT
+    header = {"format": number, **header}
+    if number == 1:
+        del header["storage"]
+    try:
+        for name, want in _expected(json.loads(json.dumps(header))).items():
+            if arrays[name].shape not in want.shapes:
+                raise ValueError(f"{name} must have the shape {want.shapes[-1]}; got {arrays[name].shape}")
+    except UNREADABLE as error:
+        raise ValueError(f"this model cannot be saved, the file would not be readable: {one_line(error)}") from error
+    write_archive(file, header, arrays)
+
+
+def _as_stored(name, array, header):
+    """The array as the file has it: finite, little-endian and row by row."""
+    if not np.isfinite(array).all():
+        raise ValueError(f"a model with NaN or infinite values cannot be saved; {name} has some")
+    dtype = _stored_dtype(name, header)
+    if dtype == DTYPES["float16"] and np.abs(array).max() >= 65520:  # rounds to infinity
+        raise ValueError(f"storage='float16' holds weights up to 65504; {name} has {np.abs(array).max():g}")
+    return np.asarray(array, dtype, order="C")
+
+
+def read_model(path: PathLike, unread: tuple[str, ...] = ()) -> tuple[dict, dict[str, np.ndarray]]:
+    """Header and arrays of a model file, checked against each other; the arrays are in the header's ``dtype``.
+
+    Arrays whose names begin with a word of ``unread`` must be there, and are not looked into. All strings in the header
+    but the ``feature_names`` are printable. Raises as ``decnp.load`` does.
+    """
+    header, arrays = read_archive(path, _expected, unread)
+    if not arrays["scale"] > 0:
+        raise ModelFileError(f"{path} is damaged: its scale must be > 0")
+    return header, arrays
+
+
+def layers_of(header: dict, arrays: dict[str, np.ndarray], part: str) -> list[Dense]:
+    """The layers of the "encoder" or "decoder", from what ``read_model`` gives."""
+    return [Dense(arrays[f"{part}.{l}.W"], arrays[f"{part}.{l}.b"], act)
+            for l, act in enumerate(header["activations"][part])]
+
+
+def profile_of(header: dict) -> Profile:
+    """The training schedule in a header; a field that the file does not have yet has its default."""
+    return Profile(**{f.name: header["profile"][f.name] for f in fields(Profile) if f.name in header["profile"]})
+
+
+# ---------------------------------------------------------------- what the header must say
+
+def _expected(header):
+    """What the arrays must be; ModelFileError unless the header's known fields are complete and in range.
+
+    Afterwards the header says ``storage``, whatever its format.
+    """
+    version = header.get("format")
+    if type(version) is int and version > FORMAT:
+        raise ModelFileError(f"has the model format {version} of a newer decnp, this one reads {FORMAT}: update decnp")
+    if type(version) is not int or version < 1:
+        raise ModelFileError(f"is no decnp model file: its format must be a number from 1 to {FORMAT}; got {version!r}")
+    _check_kinds(header, FIELDS)
+    dtype = header["dtype"]
+    header["storage"] = dtype if version == 1 else header.get("storage", dtype)
+    if (dtype, header["storage"]) not in (("float32", "float32"), ("float64", "float64"), ("float32", "float16")):
+        raise ModelFileError(f"is damaged: its header has the dtype {dtype!r}, stored as {header['storage']!r}")
+    _check_architecture(header, version)
+    if version == 1 or header["activations"]["decoder"] or RUN.keys() & header.keys():
+        _check_run(header)
+    names = header.get("feature_names", [])
+    if "feature_names" in header and not (isinstance(names, list) and all(isinstance(name, str) for name in names)
+                                          and len(names) == header["n_features"]):
+        raise ModelFileError("is damaged: the feature_names in its header must be n_features strings")
+    "".join(names).encode()  # no half characters
+    _check_plain({name: value for name, value in header.items() if name != "feature_names"})
+    return {name: Expected(_stored_dtype(name, header), shapes, dtype) for name, shapes in _shapes(header).items()}
+
+
+def _check_kinds(header, fields):
+    """Each of ``fields`` must be there and of its kind."""
+    for name, kind in fields.items():
+        if type(header.get(name)) is not kind:
+            raise ModelFileError(f"is damaged: {name} in its header must be of the kind {kind.__name__}")
+
+
+def _check_architecture(header, version):
+    """What the shapes of all arrays follow from, and alpha."""
+    sizes, activations = header["hidden_layer_sizes"], header["activations"]
+    widths = [header["n_features"], header["n_clusters"], *sizes]
+    if not sizes or not all(type(n) is int and 0 < n < 1 << 40 for n in widths):
+        raise ModelFileError(f"is damaged: its header names the widths {widths}")
+    if len(sizes) > MAX_LAYERS:
+        raise ModelFileError(f"is damaged: its header names {len(sizes)} layers, and {MAX_LAYERS} are the most")
+    for part in PARTS:
+        acts = activations.get(part)
+        none = part == "decoder" and version > 1 and acts == []
+        if not none and not (isinstance(acts, list) and len(acts) == len(sizes)
+                             and all(act in ("relu", "linear") for act in acts)):
+            raise ModelFileError(f"is damaged: its header must have relu or linear for each layer of the {part}")
+    try:
+        check_number("alpha in its header", header.get("alpha"), low=0, above=True)
+    except ValueError as error:
+        raise ModelFileError(f"is damaged: {error}") from None
+
+
+def _check_run(header):
+    """The parameters and the profile of the training run, as far as types go, and how it ended."""
+    _check_kinds(header, RUN)
+    parameters, training = header["parameters"], header["training"]
+    flat = [value for name in RUN for value in header[name].values()]
+    if (parameters.keys() != set(PARAMETERS) or parameters["engine"] not in ("numba", "numpy")
+            or not all(value is None or isinstance(value, (bool, int, float, str)) for value in flat)):
+        raise ModelFileError("is damaged: its header does not have the parameters of a DEC and plain values for them")
+    try:
+        profile_of(header)
+    except ValueError as error:
+        raise ModelFileError(f"is damaged: its header does not describe a training run ({error})") from None
+    _check_kinds(training, {"n_iter": int, "converged": bool, "stop_reason": str})
+    for name, kinds in (("n_samples", (int,)), ("loss", (int, float))):
+        if name in training and type(training[name]) not in kinds:
+            raise ModelFileError(f"is damaged: {name} in its header must be a number")
+
+
+def _check_plain(value):
+    """Strings that a terminal can show, finite numbers."""
+    if isinstance(value, dict):
+        _check_plain([*value, *value.values()])
+    elif isinstance(value, list):
+        for item in value:
+            _check_plain(item)
+    elif isinstance(value, str):
+        if not value.isprintable() or len(value) > 1000:
+            raise ModelFileError(f"is damaged: its header has the text {value!r}")
+    elif isinstance(value, float) and not math.isfinite(value):
+        raise ModelFileError(f"is damaged: its header has the number {value}")
+
+
+def _shapes(header):
+    """The shapes that each array may have, by name: they follow from the architecture."""
+    D, k, sizes = header["n_features"], header["n_clusters"], header["hidden_layer_sizes"]
+    widths = {"encoder": [D, *sizes], "decoder": [*sizes[::-1], D]}
+    shapes = {"centers": [(k, sizes[-1])], "shift": [(), (D,)], "scale": [()]}
+    for part in PARTS:
+        for l, (n_in, n_out, _) in enumerate(zip(widths[part], widths[part][1:], header["activations"][part])):
+            shapes[f"{part}.{l}.W"], shapes[f"{part}.{l}.b"] = [(n_in, n_out)], [(n_out,)]
+    return shapes
+
+
+def _stored_dtype(name, header):
+    """The dtype of an array in the file, as .npy has it: what is in float16 are the matrices W."""
+    return DTYPES[header["storage"] if name.endswith(".W") else header["dtype"]]

@@ -1,0 +1,197 @@
+"""Eqs. 1-5 as numba kernels: the names and arguments of ``decnp.equations``, and ``out=``.
+
+Each function checks, converts and allocates, then calls a compiled loop of ``tiles.py``. The loops compute in float64
+for every input dtype. Many points are split into parts for a ``ThreadPool``; the sums over parts are added in order,
+so the result does not depend on the number of threads.
+
+``decnp.equations`` is the specification; ``tests/test_kernels.py`` holds the two together.
+"""
+
+from __future__ import annotations
+
+from numbers import Real
+from typing import Callable
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ..utils.threads import ThreadPool
+from . import tiles
+
+__all__ = ["soft_assignment", "kl_divergence", "target_distribution", "grad_z", "grad_mu", "loss_and_grads"]
+
+PART = 16_000
+"""Least number of points for one thread: half a millisecond of work, several times the cost of starting a task."""
+
+
+def soft_assignment(z: ArrayLike, mu: ArrayLike, alpha: float = 1.0, out: np.ndarray | None = None) -> np.ndarray:
+    """DEC Eq. 1, as ``equations.soft_assignment``: z (n, d), mu (k, d) -> q (n, k).
+
+    ``out``: an (n, k) array of the result's dtype to write into. Raises ValueError where shapes do not
+    fit and TypeError for complex input. Differs from the paper: no.
+
+    >>> soft_assignment([[0.0], [1.0]], [[0.0], [1.0]]).round(4)
+    array([[0.6667, 0.3333],
+           [0.3333, 0.6667]])
+    """
+    z, mu = _arrays(z=z, mu=mu)
+    _check(z, mu, alpha)
+    q = _output(out, (len(z), len(mu)), z.dtype)
+    _over_parts(len(z), lambda part: tiles.soft_assignment(z[part], mu, float(alpha), q[part]))
+    return q
+
+
+def kl_divergence(p: ArrayLike, q: ArrayLike) -> float:
+    """DEC Eq. 2, as ``equations.kl_divergence``: p, q (n, k) -> the sum over all points, in nats.
+
+    Raises ValueError where shapes do not fit and TypeError for complex input. Differs from the paper: no.
+
+    >>> round(kl_divergence([[0.8, 0.2]], [[2/3, 1/3]]), 6)
+    0.043692
+    """
+    p, q = _arrays(p=p, q=q)
+    if p.shape != q.shape:
+        raise ValueError(f"p and q must both have the shape (n, k); got {p.shape} and {q.shape}")
+    return float(sum(_over_parts(len(p), lambda part: tiles.kl_divergence(p[part].reshape(-1), q[part].reshape(-1)))))
+
+
+def target_distribution(q: ArrayLike, out: np.ndarray | None = None) -> np.ndarray:
+    """DEC Eq. 3, as ``equations.target_distribution``: q (n, k) of all points -> p (n, k).
+
+    ``out``: an (n, k) array of the result's dtype to write into. Raises ValueError where shapes do not
+    fit and TypeError for complex input. Differs from the paper: no.
+
+    >>> target_distribution([[2/3, 1/3], [1/3, 2/3]]).round(4)
+    array([[0.8, 0.2],
+           [0.2, 0.8]])
+    """
+    (q,) = _arrays(q=q)
+    p = _output(out, q.shape, q.dtype)
+    f = sum(_over_parts(len(q), lambda part: tiles.frequencies(q[part])))
+    _over_parts(len(q), lambda part: tiles.target_distribution(q[part], f, p[part]))
+    return p
+
+
+def grad_z(
+    z: ArrayLike, mu: ArrayLike, p: ArrayLike, alpha: float = 1.0, out: np.ndarray | None = None
+) -> np.ndarray:
+    """DEC Eq. 4, as ``equations.grad_z``: z (n, d), mu (k, d), p (n, k) -> (n, d).
+
+    ``out``: an (n, d) array of the result's dtype to write into. Raises ValueError where shapes do not
+    fit and TypeError for complex input. Differs from the paper: no.
+    """
+    z, mu, p = _arrays(z=z, mu=mu, p=p)
+    _check(z, mu, alpha, p)
+    g_z = _output(out, z.shape, z.dtype)
+    _sums(z, mu, p, alpha, g_z)
+    return g_z
+
+
+def grad_mu(
+    z: ArrayLike, mu: ArrayLike, p: ArrayLike, alpha: float = 1.0, out: np.ndarray | None = None
+) -> np.ndarray:
+    """DEC Eq. 5, as ``equations.grad_mu``: z (n, d), mu (k, d), p (n, k) -> (k, d).
+
+    ``out``: a (k, d) array of the result's dtype to write into. Raises ValueError where shapes do not
+    fit and TypeError for complex input. Differs from the paper: no.
+    """
+    z, mu, p = _arrays(z=z, mu=mu, p=p)
+    _check(z, mu, alpha, p)
+    g_mu = _output(out, mu.shape, z.dtype)
+    _, g_mu[...] = _sums(z, mu, p, alpha, z[:0])
+    return g_mu
+
+
+def loss_and_grads(
+    z: ArrayLike,
+    mu: ArrayLike,
+    p: ArrayLike,
+    alpha: float = 1.0,
+    out: tuple[np.ndarray, np.ndarray] | None = None,
+) -> tuple[float, np.ndarray, np.ndarray]:
+    """DEC Eqs. 2, 4 and 5 in one pass: the loss and its two gradients, which so can never drift apart.
+
+    Parameters
+    ----------
+    z : array of shape (n, d), embedded points
+    mu : array of shape (k, d), centroids
+    p : array of shape (n, k), targets; rows sum to 1
+    alpha : float > 0, degrees of freedom
+    out : pair of arrays of shapes (n, d) and (k, d) to write the gradients into
+
+    Returns
+    -------
+    loss, grad_z, grad_mu : float (nats), (n, d), (k, d); all are *sums* over points
+
+    Raises
+    ------
+    ValueError
+        If the shapes do not fit or ``alpha`` is not positive.
+    TypeError
+        If the input is complex (``decnp.equations`` takes it).
+
+    Differs from the paper: no.
+
+    >>> loss, g_z, g_mu = loss_and_grads([[0.0], [1.0]], [[0.0], [1.0]], [[0.8, 0.2], [0.2, 0.8]])
+    >>> round(loss, 6), g_z.ravel().round(4), g_mu.ravel().round(4)
+    (0.087384, array([ 0.1333, -0.1333]), array([ 0.1333, -0.1333]))
+    """
+    z, mu, p = _arrays(z=z, mu=mu, p=p)
+    _check(z, mu, alpha, p)
+    g_z, g_mu = (None, None) if out is None else out
+    g_z = _output(g_z, z.shape, z.dtype)
+    g_mu = _output(g_mu, mu.shape, z.dtype)
+    loss, g_mu[...] = _sums(z, mu, p, alpha, g_z, want_loss=True)
+    return float(loss), g_z, g_mu
+
+
+# ---------------------------------------------------------------- parts of the points
+
+def _over_parts(n: int, f: Callable) -> list:
+    """[f(part) for each slice of the n points], by as many threads as a matrix product would use."""
+    n_parts = n // PART
+    if n_parts < 2:
+        return [f(slice(0, n))]
+    with ThreadPool() as crew:
+        return crew.map(f, [slice(n * part // n_parts, n * (part + 1) // n_parts) for part in range(n_parts)])
+
+
+def _sums(z, mu, p, alpha, g_z, want_loss=False):
+    """The loss and dL/dmu, and dL/dz into g_z, if that is not empty."""
+    parts = _over_parts(
+        len(z), lambda part: tiles.loss_and_grads(z[part], mu, p[part], float(alpha), g_z[part], want_loss))
+    losses, g_mus = zip(*parts)
+    return sum(losses), sum(g_mus)
+
+
+# ---------------------------------------------------------------- checks
+
+def _arrays(**named: ArrayLike) -> list[np.ndarray]:
+    """The arguments as C-contiguous writable arrays of one real floating dtype (so: one compilation)."""
+    arrays = {name: np.asarray(a) for name, a in named.items()}
+    for name, a in arrays.items():
+        if a.ndim != 2:
+            raise ValueError(f"{name} must be two-dimensional; got the shape {a.shape}")
+        if a.dtype.kind not in "fiub":
+            raise TypeError(f"{name} must hold real numbers; got dtype {a.dtype} (decnp.equations takes complex)")
+    dtype = np.result_type(np.float32, *arrays.values())
+    if dtype.itemsize > 8:
+        dtype = np.dtype(np.float64)
+    return [np.require(a, dtype, ["C", "W"]) for a in arrays.values()]
+
+
+def _check(z, mu, alpha, p=None):
+    if z.shape[1] != mu.shape[1] or len(mu) == 0:
+        raise ValueError(f"z must be (n, d) and mu (k, d) with k >= 1 and the same d; got {z.shape} and {mu.shape}")
+    if not (isinstance(alpha, Real) and 0 < float(alpha) < np.inf):
+        raise ValueError(f"alpha must be a finite number > 0; got {alpha!r}")
+    if p is not None and p.shape != (len(z), len(mu)):
+        raise ValueError(f"p must have the shape (n, k) = {(len(z), len(mu))}; got {p.shape}")
+
+
+def _output(out, shape, dtype):
+    if out is None:
+        return np.empty(shape, dtype)
+    if not isinstance(out, np.ndarray) or out.shape != shape or out.dtype != dtype or not out.flags.carray:
+        raise ValueError(f"out must be a writable C-contiguous {dtype} array of shape {shape}")
+    return out

@@ -1,0 +1,68 @@
+"""Updates of ``decnp.optim`` as numba kernels: one pass over memory each, in place.
+
+``optim.sgd_update`` and ``optim.adam_update`` are the specification; ``tests/test_kernels.py`` compares them.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+__all__ = ["sgd_update", "adam_update"]
+
+
+def sgd_update(w: np.ndarray, v: np.ndarray, g: np.ndarray, lr: float, momentum: float) -> None:
+    """``optim.sgd_update`` in one pass over memory: w, v, g of one shape; w and v change in place."""
+    w, v, g = _flat(w, v, g=g)
+    dtype = w.dtype.type
+    _sgd_update(w, v, g, dtype(lr), dtype(momentum), np.finfo(dtype).tiny)
+
+
+def adam_update(
+    w: np.ndarray, m: np.ndarray, v: np.ndarray, g: np.ndarray,
+    lr: float, beta1: float, beta2: float, eps: float,
+) -> None:
+    """``optim.adam_update`` in one pass over memory: all of one shape; w, m and v change in place."""
+    w, m, v, g = _flat(w, m, v, g=g)
+    dtype = w.dtype.type
+    _adam_update(
+        w, m, v, g,
+        dtype(lr), dtype(beta1), dtype(1 - beta1), dtype(beta2), dtype(1 - beta2), dtype(eps), np.finfo(dtype).tiny,
+    )
+
+
+def _flat(*changed, g):
+    """The arrays an update changes as flat views (never copies: the change would be lost), then g."""
+    for a in (*changed, g):
+        if a.shape != changed[0].shape or a.dtype.kind != "f":
+            raise ValueError(f"an update needs real arrays of one shape; got {[a.shape for a in (*changed, g)]}")
+    if not all(a.flags.carray for a in changed):
+        raise ValueError("an update needs writable C-contiguous arrays, because it changes them in place")
+    return *(a.reshape(-1) for a in changed), g.reshape(-1)
+
+
+_njit = njit(cache=True, nogil=True, error_model="numpy")
+
+
+@_njit
+def _sgd_update(w, v, g, lr, momentum, tiny):
+    for t in range(w.size):
+        v_t = momentum * v[t] - lr * g[t]
+        if abs(v_t) < tiny:
+            v_t -= v_t  # 0: a denormal velocity would stay, and slow every product
+        v[t] = v_t
+        w[t] += v_t
+
+
+@_njit
+def _adam_update(w, m, v, g, lr, beta1, rest1, beta2, rest2, eps, tiny):
+    for t in range(w.size):
+        m_t = beta1 * m[t] + rest1 * g[t]
+        v_t = beta2 * v[t] + rest2 * g[t] * g[t]
+        if abs(m_t) < tiny:
+            m_t -= m_t
+        if v_t < tiny:
+            v_t -= v_t
+        m[t] = m_t
+        v[t] = v_t
+        w[t] -= lr * m_t / (np.sqrt(v_t) + eps)

@@ -1,0 +1,43 @@
+"""The data's scale: what the network sees of X, and how steep its top direction is."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.sparse.linalg import svds
+
+from ..exceptions import TrainingError
+from ..profiles import Profile
+from ..utils.rows import Rows, blocks
+
+__all__ = ["scaling", "top_share"]
+
+
+def scaling(X: Rows, profile: Profile):
+    """shift (D,) or 0 and scale, for (x - shift) * scale."""
+    shift = _mean(X).astype(X.dtype) if profile.center else X.dtype.type(0)
+    scale = profile.input_scale
+    if scale == "unit":
+        with np.errstate(over="ignore"):
+            mean_square = sum(float(np.sum(np.square(x - shift, dtype=np.float64))) for x in blocks(X)) / X.size
+        differ = mean_square > 0 or any(np.any(x != shift) for x in blocks(X))
+        scale = 1 / np.sqrt(mean_square) if mean_square > 0 else np.inf if differ else 1.0
+    scale = 1.0 if scale is None else float(scale)
+    if not float(np.finfo(X.dtype).tiny) < scale < float(np.finfo(X.dtype).max):
+        raise TrainingError(f"the data's scale does not fit into {X.dtype}: the factor would be {scale:.3g}; rescale X")
+    return shift, X.dtype.type(scale)
+
+
+def _mean(X: Rows) -> np.ndarray:
+    """The mean row (D,), float64; of lazy rows as a sum of the blocks' sums, which can differ in the last bit."""
+    if isinstance(X, np.ndarray):
+        return X.mean(axis=0, dtype=np.float64)
+    return sum(x.sum(axis=0, dtype=np.float64) for x in blocks(X)) / len(X)
+
+
+def top_share(x) -> float:
+    """The share, in (0, 1], of sum ||x_i||^2 along the top right-singular direction of x (n, D); 1 if n or D < 3."""
+    total = float(np.vdot(x, x))
+    if total == 0 or min(x.shape) < 3:
+        return 1.0
+    top = svds(x.astype(np.float64), k=1, return_singular_vectors=False, v0=np.ones(min(x.shape)))[0] ** 2
+    return min(1.0, top / total)

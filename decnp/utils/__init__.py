@@ -1,0 +1,1 @@
+"""Helpers without a paper: input validation, rows of large data, threads."""

@@ -1,0 +1,109 @@
+"""A thread pool in which each thread calls the BLAS library with one thread of its own.
+
+By default the BLAS library puts all its threads on one matrix product. The work between two products then runs on one
+core, and the library's idle threads spin, which slows down other processes. ``ThreadPool`` splits the *rows* instead:
+each thread takes its part of the rows through the products and everything between them, and sleeps when it is idle.
+The parts do not depend on the number of threads.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from typing import Callable, Iterable, TypeVar
+
+import numpy as np
+from threadpoolctl import ThreadpoolController
+
+from .rows import BLOCK, Rows
+
+__all__ = ["ThreadPool", "blas_threads", "map_blocks"]
+
+Part = TypeVar("Part")
+Result = TypeVar("Result")
+
+
+@cache
+def _blas_libraries() -> ThreadpoolController:
+    """Return the controller of the BLAS libraries that NumPy and SciPy have loaded in this process."""
+    return ThreadpoolController().select(user_api="blas")
+
+
+def blas_threads() -> int:
+    """Return the number of threads that a matrix product would use now.
+
+    The cores, ``OPENBLAS_NUM_THREADS`` and ``threadpoolctl.threadpool_limits`` determine it.
+    """
+    return max((library["num_threads"] for library in _blas_libraries().info()), default=1)
+
+
+class ThreadPool:
+    """A context manager whose ``map`` runs on ``n_threads`` threads.
+
+    The BLAS library has one thread during ``map``, and its own number before and after.
+
+    Parameters
+    ----------
+    n_threads : int, default=None
+        Number of threads. None takes ``blas_threads()``.
+
+    Examples
+    --------
+    >>> with ThreadPool(2) as pool:
+    ...     pool.map(lambda part: part * 10, [1, 2, 3])
+    [10, 20, 30]
+    """
+
+    def __init__(self, n_threads: int | None = None) -> None:
+        self.n_threads = blas_threads() if n_threads is None else n_threads
+        self._executor: ThreadPoolExecutor | None = None
+
+    def __enter__(self) -> ThreadPool:
+        if self.n_threads > 1:
+            self._executor = ThreadPoolExecutor(self.n_threads, "decnp", initializer=_ignore_floating_point_errors)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._executor is not None:
+            self._executor.shutdown()
+            self._executor = None
+
+    def map(self, f: Callable[[Part], Result], parts: Iterable[Part], serial: bool = False) -> list[Result]:
+        """Return [f(part) for part in parts]; an exception of ``f`` is raised here.
+
+        ``f`` must write only to data of its own part. ``serial=True`` runs on the calling thread, for work that is
+        smaller than the cost of starting a task.
+        """
+        with _blas_libraries().limit(limits=1):
+            if self._executor is None or serial:
+                with np.errstate(all="ignore"):
+                    return [f(part) for part in parts]
+            return list(self._executor.map(f, parts))
+
+    def map_rows(self, f: Callable[[np.ndarray], np.ndarray], i: np.ndarray) -> np.ndarray:
+        """Return f(i) for the row numbers ``i``, with one part of ``i`` for each thread."""
+        return np.concatenate(self.map(f, np.array_split(i, max(2, self.n_threads))))
+
+
+def _ignore_floating_point_errors() -> None:
+    """Turn off NumPy's floating-point warnings in a thread; the caller tests the results for infinite numbers."""
+    np.seterr(all="ignore")
+
+
+def map_blocks(f: Callable[[np.ndarray], np.ndarray], X: Rows, pool: ThreadPool | None = None) -> np.ndarray:
+    """Return f(X) for X (n, D), computed in blocks of ``BLOCK`` rows on the threads of ``pool``.
+
+    ``f`` maps (b, D) to (b, ...); the result has the shape (n, ...). Without ``pool`` a pool is made for this call.
+    """
+    if pool is None:
+        with ThreadPool() as pool:
+            return map_blocks(f, X, pool)
+    (first,) = pool.map(f, [X[:BLOCK]], serial=len(X) < BLOCK)
+    out = np.empty((len(X), *first.shape[1:]), first.dtype)
+    out[:BLOCK] = first
+
+    def write_block(start: int) -> None:
+        out[start : start + BLOCK] = f(X[start : start + BLOCK])
+
+    pool.map(write_block, range(BLOCK, len(X), BLOCK))
+    return out
