@@ -8,6 +8,7 @@ _HOME = {  # imported on first use, so that importing decnp pulls in neither num
     "DEC": "dec",
     "StackedAutoencoder": "autoencoder",
     "fit_restarts": "restarts",
+    "Record": "training.records",
     "Step": "training.records",
     "TrainingError": "exceptions",
     "TrainingWarning": "training.estimator",

@@ -1,24 +1,59 @@
-"""The two losses that DEC minimises, each with its gradients from one function."""
+"""The two losses that DEC minimizes, each with its gradients from one function.
+
+The autoencoder minimizes ``layers.squared_error`` of its reconstruction (section 3.2). The clustering phase minimizes
+``clustering_loss``, Eq. 2, of the embedding (section 3.1). Both start backpropagation in the same way: the gradient with
+respect to the network's output is the ``g`` of ``layers.mlp_vjp``.
+"""
 
 from __future__ import annotations
 
-from typing import Callable, Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from . import equations
 from .layers import Dense, Masks, mlp, mlp_vjp, squared_error
 
-__all__ = ["reconstruction_loss_and_grads", "clustering_loss_and_grads"]
+__all__ = ["clustering_loss", "clustering_loss_and_grads", "reconstruction_loss_and_grads"]
+
+Gradients = list[tuple[np.ndarray, np.ndarray]]
+"""(g_W, g_b) of each layer."""
 
 
 def reconstruction_loss_and_grads(
     theta: Sequence[Dense], x: np.ndarray, masks: Masks = None
-) -> tuple[np.floating, list[tuple[np.ndarray, np.ndarray]]]:
-    """An autoencoder's whole gradient: x (n, D) -> ``squared_error`` of its reconstruction, [(g_W, g_b) of each layer].
+) -> tuple[np.floating, Gradients]:
+    """Return the loss of an autoencoder and its gradients with respect to all weights (DEC Eqs. 6-9).
 
-    ``masks`` are as for ``mlp``; the target is x without a mask (DEC Eqs. 6-9). Raises as ``mlp`` does.
+    Parameters
+    ----------
+    theta : sequence of Dense
+        Layers from x to its reconstruction.
+    x : ndarray of shape (n, D)
+        Minibatch. The target of the reconstruction is x without a mask.
+    masks : sequence of ndarray or None, default=None
+        Dropout masks, as for ``layers.mlp``.
 
+    Returns
+    -------
+    loss : float
+        ``squared_error``: a mean over elements, halved.
+    g_theta : list of (g_W, g_b)
+        Gradients of each layer.
+
+    Raises
+    ------
+    KeyError
+        For an unknown activation.
+    ValueError
+        If the shapes do not fit.
+
+    Notes
+    -----
+    Differs from the paper: see ``layers.squared_error``.
+
+    Examples
+    --------
     >>> theta = [Dense(np.array([[3.0]]), np.zeros(1), "linear")]
     >>> loss, [(g_W, g_b)] = reconstruction_loss_and_grads(theta, np.array([[1.0]]))
     >>> float(loss), g_W, g_b
@@ -30,31 +65,102 @@ def reconstruction_loss_and_grads(
     return loss, g_theta
 
 
-def clustering_loss_and_grads(
-    theta: Sequence[Dense], mu: np.ndarray, x: np.ndarray, p: np.ndarray, alpha: float = 1.0,
-    loss_and_grads: Callable = equations.loss_and_grads, update_encoder: bool = True,
-) -> tuple[float, np.ndarray, list[tuple[np.ndarray, np.ndarray]]]:
-    """One clustering step's loss and gradients, as means over its b samples (DEC section 3.1.3).
+def clustering_loss(
+    z: np.ndarray, mu: np.ndarray, p: np.ndarray, alpha: float = 1.0, n: int | None = None,
+    loss_and_grads: Callable[..., tuple] = equations.loss_and_grads,
+) -> tuple[float, np.ndarray, np.ndarray]:
+    """Return Eqs. 2, 4 and 5 of a minibatch as means over its samples (DEC section 3.1.3).
 
     Parameters
     ----------
-    theta : the encoder's layers, D to d
-    mu : (k, d) centroids
-    x : (b, D) minibatch, scaled as in training
-    p : (b, k) its rows of P, held constant
-    alpha : degrees of freedom
-    loss_and_grads : Eqs. 2, 4 and 5, from ``equations`` or ``kernels``
-    update_encoder : False leaves the encoder's gradients out
+    z : ndarray of shape (b, d)
+        Embedding of the minibatch, or of a part of it.
+    mu : ndarray of shape (k, d)
+        Centroids.
+    p : ndarray of shape (b, k)
+        Rows of P that belong to z, held constant.
+    alpha : float, default=1.0
+        Degrees of freedom.
+    n : int, default=None
+        Samples in the whole minibatch; None means b. Losses and gradients of all parts add up to those of the whole.
+    loss_and_grads : callable, default=equations.loss_and_grads
+        Eqs. 2, 4 and 5, from ``equations`` or ``kernels``.
 
     Returns
     -------
-    loss : KL in nats per sample
-    g_mu : (k, d)
-    g_theta : [(g_W, g_b) of each layer]; empty without ``update_encoder``
+    loss : float
+        KL in nats per sample.
+    g_z : ndarray of shape (b, d)
+        Eq. 4 / n: the ``g`` of backpropagation.
+    g_mu : ndarray of shape (k, d)
+        Eq. 5 / n.
 
-    Raises ValueError where the shapes do not fit. Differs from the paper: it prints sums; the authors' code
-    divides by the minibatch, and the learning rate of 0.01 is meant for that.
+    Raises
+    ------
+    ValueError
+        If the shapes do not fit.
 
+    Notes
+    -----
+    Differs from the paper: it prints sums. The authors' code divides by the size of the minibatch, and its learning
+    rate of 0.01 is meant for that.
+
+    Examples
+    --------
+    >>> z = mu = np.array([[0.0], [1.0]])
+    >>> loss, g_z, g_mu = clustering_loss(z, mu, np.array([[0.8, 0.2], [0.2, 0.8]]))
+    >>> round(loss, 6), g_z.round(4)
+    (0.043692, array([[ 0.0667],
+           [-0.0667]]))
+    """
+    n = len(z) if n is None else n
+    loss, grad_z, grad_mu = loss_and_grads(z, mu, p, alpha)  # Eqs. 2, 4 and 5: sums over samples
+    return float(loss) / n, grad_z / n, grad_mu / n
+
+
+def clustering_loss_and_grads(
+    theta: Sequence[Dense], mu: np.ndarray, x: np.ndarray, p: np.ndarray, alpha: float = 1.0,
+    loss_and_grads: Callable[..., tuple] = equations.loss_and_grads, update_encoder: bool = True,
+) -> tuple[float, np.ndarray, Gradients]:
+    """Return the loss of a clustering step and its gradients with respect to centroids and encoder.
+
+    Parameters
+    ----------
+    theta : sequence of Dense
+        Layers of the encoder, D to d. Without layers, x is the embedding.
+    mu : ndarray of shape (k, d)
+        Centroids.
+    x : ndarray of shape (b, D)
+        Minibatch, scaled as in training.
+    p : ndarray of shape (b, k)
+        Rows of P that belong to x, held constant.
+    alpha : float, default=1.0
+        Degrees of freedom.
+    loss_and_grads : callable, default=equations.loss_and_grads
+        Eqs. 2, 4 and 5, from ``equations`` or ``kernels``.
+    update_encoder : bool, default=True
+        False leaves out the gradients of the encoder.
+
+    Returns
+    -------
+    loss : float
+        KL in nats per sample.
+    g_mu : ndarray of shape (k, d)
+        Mean over samples.
+    g_theta : list of (g_W, g_b)
+        Mean over samples for each layer; empty without ``update_encoder``.
+
+    Raises
+    ------
+    ValueError
+        If the shapes do not fit.
+
+    Notes
+    -----
+    Differs from the paper: see ``clustering_loss``.
+
+    Examples
+    --------
     >>> theta = [Dense(np.eye(1), np.zeros(1), "linear")]
     >>> x = mu = np.array([[0.0], [1.0]])
     >>> loss, g_mu, [(g_W, g_b)] = clustering_loss_and_grads(theta, mu, x, np.array([[0.8, 0.2], [0.2, 0.8]]))
@@ -62,10 +168,9 @@ def clustering_loss_and_grads(
     array([[ 0.0667],
            [-0.0667]])
     """
-    b = len(x)
     hs = mlp(theta, x)
-    loss, grad_z, grad_mu = loss_and_grads(hs[-1], mu, p, alpha)  # Eqs. 2, 4, 5: sums
-    g_theta: list[tuple[np.ndarray, np.ndarray]] = []
-    if update_encoder:
-        _, g_theta = mlp_vjp(grad_z / b, theta, hs, need_x=False)  # Eq. 4 is the g of backpropagation
-    return float(loss) / b, grad_mu / b, g_theta
+    loss, g_z, g_mu = clustering_loss(hs[-1], mu, p, alpha, loss_and_grads=loss_and_grads)
+    if not update_encoder:
+        return loss, g_mu, []
+    _, g_theta = mlp_vjp(g_z, theta, hs, need_x=False)
+    return loss, g_mu, g_theta

@@ -1,30 +1,34 @@
-"""Optimisers, schedules and minibatches.
+"""Optimizers, schedules and minibatches.
 
-An optimiser holds references to the arrays it trains and changes them in place; its velocity is the
-only thing here that remembers. A learning rate or a momentum is a number, or a function of the step
-(counted from 0).
+An optimizer holds references to the arrays that it trains and changes them in place. Its state is its velocity (SGD) or
+its two moments (Adam), and the step t. A learning rate or a momentum is a number, or a function of the step, which is
+counted from 0.
 """
 
 from __future__ import annotations
 
-from typing import Callable, Iterator, Sequence, Union
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol, Union
 
 import numpy as np
 
 __all__ = [
-    "SGD", "Adam", "sgd_update", "adam_update", "constant", "step_decay", "cosine_decay", "burn_in",
-    "cyclic_minibatches", "shuffled_minibatches",
+    "SGD", "Adam", "Optimizer", "sgd_update", "adam_update", "constant", "step_decay", "cosine_decay", "burn_in",
+    "Minibatches", "cyclic_minibatches", "shuffled_minibatches",
 ]
 
 Schedule = Union[float, Callable[[int], float]]
-Update = Callable[[int, slice, np.ndarray], None]
+UpdateRows = Callable[[int, slice, np.ndarray], None]
 
+
+# ---------------------------------------------------------------- update rules
 
 def sgd_update(w: np.ndarray, v: np.ndarray, g: np.ndarray, lr: float, momentum: float) -> None:
-    """v <- momentum v - lr g;  w <- w + v, in place, arrays of one shape (Caffe's form: lr is inside v).
+    """Set v <- momentum v - lr g, then w <- w + v, in place (Caffe's form: lr is inside v).
 
-    A velocity too small to be a normal number becomes 0: a dead unit's would otherwise stay denormal
-    for ever and slow every product down.
+    All arrays have one shape. A velocity below the smallest normal number becomes 0, because denormal numbers of dead
+    units would slow down every matrix product.
     """
     v *= momentum
     v -= lr * g
@@ -35,9 +39,9 @@ def sgd_update(w: np.ndarray, v: np.ndarray, g: np.ndarray, lr: float, momentum:
 def adam_update(
     w: np.ndarray, m: np.ndarray, v: np.ndarray, g: np.ndarray, lr: float, beta1: float, beta2: float, eps: float
 ) -> None:
-    """m <- b1 m + (1-b1) g;  v <- b2 v + (1-b2) g^2;  w <- w - lr m / (sqrt(v) + eps), in place.
+    """Set m <- b1 m + (1-b1) g, v <- b2 v + (1-b2) g^2, then w <- w - lr m / (sqrt(v) + eps), in place.
 
-    Arrays of one shape. ``lr`` and ``eps`` come with the bias correction in them. Denormal m and v become 0.
+    All arrays have one shape. ``lr`` and ``eps`` include the bias correction. Denormal m and v become 0.
     """
     for moment, beta, new in ((m, beta1, g), (v, beta2, g * g)):
         moment *= beta
@@ -46,43 +50,74 @@ def adam_update(
     w -= lr * m / (np.sqrt(v) + eps)
 
 
+# ---------------------------------------------------------------- optimizers
+
+class Optimizer(Protocol):
+    """Interface of ``SGD`` and ``Adam``."""
+
+    arrays: list[np.ndarray]
+    t: int
+
+    @property
+    def state(self) -> list[np.ndarray]:
+        """Return the arrays that the optimizer keeps between two steps."""
+
+    def step(self, grads: Sequence[np.ndarray]) -> None:
+        """Update all arrays by their gradients."""
+
+    def next_update(self) -> UpdateRows:
+        """Advance t and return the update of step t for rows of one array."""
+
+    def restart(self) -> None:
+        """Set the state and t to 0."""
+
+
 class SGD:
     """Stochastic gradient descent with momentum: v <- momentum v - lr(t) g;  w <- w + v.
 
     Parameters
     ----------
-    arrays : the arrays to train, in place
-    lr, momentum : numbers, or functions of the step
-    lr_scale : one factor for each array on its learning rate (DEC's code has 2 for biases); default 1
-    update : ``optim.sgd_update`` (readable) or ``kernels.sgd_update`` (one pass over memory)
+    arrays : sequence of ndarray
+        Arrays to train, in place.
+    lr, momentum : float or callable
+        Numbers, or functions of the step.
+    lr_scale : sequence of float, default=None
+        Factor on the learning rate of each array. DEC's code has 2 for biases. None means 1.
+    update : callable, default=sgd_update
+        ``optim.sgd_update`` (readable) or ``kernels.sgd_update`` (one pass over memory).
+    state : list of ndarray, default=None
+        Velocity to continue from, used in place. None starts from 0.
+    t : int, default=0
+        Step to continue from.
     """
 
     def __init__(
         self, arrays: Sequence[np.ndarray], lr: Schedule, momentum: Schedule = 0.9,
-        lr_scale: Sequence[float] | None = None, update: Callable = sgd_update,
-    ):
+        lr_scale: Sequence[float] | None = None, update: Callable[..., None] = sgd_update,
+        state: list[np.ndarray] | None = None, t: int = 0,
+    ) -> None:
         self.arrays = list(arrays)
         self.lr, self.momentum = constant(lr), constant(momentum)
         self.lr_scale = [1.0] * len(self.arrays) if lr_scale is None else list(lr_scale)
         self.update = update
-        self.restart()
-
-    def restart(self) -> None:
-        """Forget the velocity and count steps from 0 again."""
-        self.t = 0
-        self.velocity = [np.zeros_like(a) for a in self.arrays]
+        self.velocity = [np.zeros_like(a) for a in self.arrays] if state is None else state
+        self.t = t
 
     @property
-    def memory(self) -> list[np.ndarray]:
-        """All that it remembers beside ``t``."""
+    def state(self) -> list[np.ndarray]:
+        """Return the velocity of each array."""
         return self.velocity
 
+    def restart(self) -> None:
+        """Set the velocity and t to 0, in place."""
+        _set_zero(self)
+
     def step(self, grads: Sequence[np.ndarray]) -> None:
-        """One update; ``grads`` in the order and shapes of ``arrays``. Raises ValueError if one is missing."""
+        """Take one step; ``grads`` has the order and shapes of ``arrays``. Raises ValueError if one is missing."""
         _update_all(self, grads)
 
-    def next_update(self) -> Update:
-        """Step t is taken; what comes back updates ``arrays[i][rows]`` by its gradient, piece by piece."""
+    def next_update(self) -> UpdateRows:
+        """Advance t and return ``update(i, rows, g)``, which takes step t on ``arrays[i][rows]`` with gradient g."""
         lr, momentum = self.lr(self.t), self.momentum(self.t)
         self.t += 1
 
@@ -95,37 +130,46 @@ class SGD:
 class Adam:
     """Adam (Kingma & Ba 2015, Algorithm 1). Not in the DEC paper.
 
-    Parameters as for ``SGD``, with ``beta1``, ``beta2`` and ``eps`` of Adam's paper;
-    ``update`` is ``optim.adam_update`` or ``kernels.adam_update``.
+    Parameters
+    ----------
+    arrays, lr, lr_scale, t
+        As for ``SGD``.
+    beta1, beta2, eps : float
+        As in the paper of Adam.
+    update : callable, default=adam_update
+        ``optim.adam_update`` (readable) or ``kernels.adam_update`` (one pass over memory).
+    state : list of ndarray, default=None
+        First moments of all arrays, then second moments, to continue from, used in place. None starts from 0.
     """
 
     def __init__(
         self, arrays: Sequence[np.ndarray], lr: Schedule = 1e-3, beta1: float = 0.9, beta2: float = 0.999,
-        eps: float = 1e-8, lr_scale: Sequence[float] | None = None, update: Callable = adam_update,
-    ):
+        eps: float = 1e-8, lr_scale: Sequence[float] | None = None, update: Callable[..., None] = adam_update,
+        state: list[np.ndarray] | None = None, t: int = 0,
+    ) -> None:
         self.arrays = list(arrays)
         self.lr, self.beta1, self.beta2, self.eps = constant(lr), beta1, beta2, eps
         self.lr_scale = [1.0] * len(self.arrays) if lr_scale is None else list(lr_scale)
         self.update = update
-        self.restart()
-
-    def restart(self) -> None:
-        """Forget both moments and count steps from 0 again."""
-        self.t = 0
-        self.m = [np.zeros_like(a) for a in self.arrays]
-        self.v = [np.zeros_like(a) for a in self.arrays]
+        state = [np.zeros_like(a) for a in 2 * self.arrays] if state is None else state
+        self.m, self.v = state[: len(self.arrays)], state[len(self.arrays) :]
+        self.t = t
 
     @property
-    def memory(self) -> list[np.ndarray]:
-        """All that it remembers beside ``t``."""
+    def state(self) -> list[np.ndarray]:
+        """Return both moments: m of each array, then v of each array."""
         return self.m + self.v
 
+    def restart(self) -> None:
+        """Set both moments and t to 0, in place."""
+        _set_zero(self)
+
     def step(self, grads: Sequence[np.ndarray]) -> None:
-        """One update; ``grads`` in the order and shapes of ``arrays``. Raises ValueError if one is missing."""
+        """Take one step; ``grads`` has the order and shapes of ``arrays``. Raises ValueError if one is missing."""
         _update_all(self, grads)
 
-    def next_update(self) -> Update:
-        """As ``SGD.next_update``."""
+    def next_update(self) -> UpdateRows:
+        """Advance t and return ``update(i, rows, g)``, as ``SGD.next_update`` does."""
         lr = self.lr(self.t)
         self.t += 1
         # m / (1 - b1^t) over sqrt(v / (1 - b2^t)) + eps, with both corrections moved into lr and eps
@@ -140,7 +184,7 @@ class Adam:
         return update
 
 
-def _update_all(optimizer: Union[SGD, Adam], grads: Sequence[np.ndarray]) -> None:
+def _update_all(optimizer: Optimizer, grads: Sequence[np.ndarray]) -> None:
     if len(grads) != len(optimizer.arrays):
         raise ValueError(f"grads must have one array for each of the {len(optimizer.arrays)} trained; got {len(grads)}")
     update = optimizer.next_update()
@@ -148,18 +192,27 @@ def _update_all(optimizer: Union[SGD, Adam], grads: Sequence[np.ndarray]) -> Non
         update(i, slice(None), g)
 
 
+def _set_zero(optimizer: Optimizer) -> None:
+    """Set t and the state to 0 in place, so that other references to the arrays stay valid."""
+    optimizer.t = 0
+    for a in optimizer.state:
+        a[...] = 0
+
+
+# ---------------------------------------------------------------- schedules
+
 def constant(value: Schedule) -> Callable[[int], float]:
-    """A number as a function of the step; a function stays as it is."""
+    """Return a number as a function of the step; return a function unchanged."""
     return value if callable(value) else lambda t: value
 
 
 def step_decay(lr: float, every: int, factor: float = 0.1) -> Callable[[int], float]:
-    """lr, times ``factor`` after each ``every`` steps. DEC section 4.2: 0.1, divided by 10 every 20,000."""
+    """Return lr times ``factor`` after each ``every`` steps. DEC section 4.2: 0.1, divided by 10 every 20,000 steps."""
     return lambda t: lr * factor ** (t // every)
 
 
 def cosine_decay(lr: float, steps: int, warmup: int = 0) -> Callable[[int], float]:
-    """From lr to 0 along half a cosine in ``steps`` steps, after a linear rise over the first ``warmup``."""
+    """Return half a cosine from lr to 0 in ``steps`` steps, after a linear rise over the first ``warmup`` steps."""
 
     def schedule(t: int) -> float:
         if t < warmup:
@@ -171,22 +224,70 @@ def cosine_decay(lr: float, steps: int, warmup: int = 0) -> Callable[[int], floa
 
 
 def burn_in(momentum: float, steps: int) -> Callable[[int], float]:
-    """A momentum that rises linearly from 0 over the first ``steps`` steps (the DEC authors' code: 1000)."""
+    """Return a momentum that rises linearly from 0 over the first ``steps`` steps (1000 in the DEC authors' code)."""
     return lambda t: momentum * min(1.0, t / steps) if steps else momentum
 
 
-def cyclic_minibatches(n: int, batch_size: int, start: int = 0) -> Iterator[np.ndarray]:
-    """Endless row numbers in file order, ``batch_size`` at a time, wrapping round at n (the authors' order)."""
-    batch = np.arange(min(batch_size, n))
-    while True:
-        yield (start + batch) % n
-        start = (start + len(batch)) % n
+# ---------------------------------------------------------------- minibatches
+
+@dataclass
+class Minibatches:
+    """Endless iterator over the row numbers of minibatches; its fields are its whole state.
+
+    Parameters
+    ----------
+    n : int
+        Number of rows.
+    batch_size : int
+        Row numbers in a minibatch; ``n`` if that is less.
+    rng : numpy.random.Generator, default=None
+        None takes the rows in file order and wraps round at n (the authors' order). A generator draws a new random
+        order for each epoch; a last, shorter minibatch is left out.
+    start : int, default=0
+        Position in the current order.
+    order : ndarray of shape (n,), default=None
+        Current random order.
+
+    Examples
+    --------
+    >>> batches = Minibatches(5, 2)
+    >>> [next(batches).tolist() for _ in range(3)]
+    [[0, 1], [2, 3], [4, 0]]
+    """
+
+    n: int
+    batch_size: int
+    rng: np.random.Generator | None = None
+    start: int = 0
+    order: np.ndarray | None = None
+
+    def __post_init__(self) -> None:
+        self.batch_size = min(self.batch_size, self.n)
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        return self
+
+    def __next__(self) -> np.ndarray:
+        b = self.batch_size
+        if self.rng is None:
+            i = (self.start + np.arange(b)) % self.n
+            self.start = (self.start + b) % self.n
+            return i
+        if self.order is None or self.start + b > self.n:
+            self.order, self.start = self.rng.permutation(self.n), 0
+        self.start += b
+        return self.order[self.start - b : self.start]
+
+    def restart(self) -> None:
+        """Begin a new epoch: row 0 in file order, or a new random order."""
+        self.start, self.order = 0, None
 
 
-def shuffled_minibatches(n: int, batch_size: int, rng: np.random.Generator) -> Iterator[np.ndarray]:
-    """Endless row numbers, each epoch in a new random order; a last, shorter batch is left out."""
-    batch_size = min(batch_size, n)
-    while True:
-        order = rng.permutation(n)
-        for start in range(0, n - batch_size + 1, batch_size):
-            yield order[start : start + batch_size]
+def cyclic_minibatches(n: int, batch_size: int, start: int = 0) -> Minibatches:
+    """Return endless row numbers in file order, ``batch_size`` at a time, wrapping round at n (the authors' order)."""
+    return Minibatches(n, batch_size, start=start)
+
+
+def shuffled_minibatches(n: int, batch_size: int, rng: np.random.Generator) -> Minibatches:
+    """Return endless row numbers, each epoch in a new random order; a last, shorter minibatch is left out."""
+    return Minibatches(n, batch_size, rng)

@@ -7,7 +7,7 @@ import pytest
 from hostile_models import HEADER, announcing, npy, packed, unpacked, with_entries
 from numpy.testing import assert_array_equal
 
-from decnp.exceptions import ModelFileError
+from decnp.exceptions import ArchiveError
 from decnp.io.archive import read_archive, sha256_of, write_archive
 
 ARRAYS = {
@@ -71,19 +71,19 @@ def test_what_could_not_be_read_again_is_not_written(header, array, sentence):
 ], ids=["objects", "strings", "a long shape", "many axes", "a negative shape", "column by column", "none"])
 def test_arrays_that_are_none(tmp_path, array, sentence):
     (tmp_path / "a").write_bytes(with_entries(a=array)(written({}, {"a": np.zeros(3)})))
-    with pytest.raises(ModelFileError, match=sentence):
+    with pytest.raises(ArchiveError, match=sentence):
         read_archive(tmp_path / "a")
 
 
 def test_other_names_than_the_sums(tmp_path):
     entries = unpacked(written({}, {"a": np.zeros(3)}))
     (tmp_path / "a").write_bytes(packed([(HEADER, entries[HEADER]), ("b.npy", entries["a.npy"])]))
-    with pytest.raises(ModelFileError, match="a is missing"):
+    with pytest.raises(ArchiveError, match="a is missing"):
         read_archive(tmp_path / "a")
 
 
 def test_names_are_shown_on_one_line(tmp_path):
     (tmp_path / "a").write_bytes(packed([(HEADER, b'{"sha256": {"a\\n\\u001b[31m": ""}}'), ("b.npy", npy(np.zeros(3)))]))
-    with pytest.raises(ModelFileError) as error:
+    with pytest.raises(ArchiveError) as error:
         read_archive(tmp_path / "a")
     assert str(error.value).isprintable() and r"a\n\x1b[31m is missing" in str(error.value)

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import replace
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -12,7 +13,9 @@ from sklearn.exceptions import NotFittedError
 
 from decnp import Profile, StackedAutoencoder, TrainingError
 from decnp import autoencoder as module
+from decnp.autoencoder import descend
 from decnp.layers import arrays_of, dropout_mask, mlp, mlp_vjp, squared_error
+from decnp.utils import rows, threads
 from decnp.utils.rows import evenly_spaced_rows
 
 SIZES = (5, 4, 7, 2)  # four pairs, as in D-500-500-2000-10; the third is wider than the data
@@ -27,17 +30,23 @@ def fitted(X, profile=QUICK, sizes=SIZES, cls=StackedAutoencoder, random_state=0
 class Watched(StackedAutoencoder):
     """Notes for each phase what it trains, on what, and the weights before and after."""
 
-    def _train(self, phase, theta, take, n, *rest):
-        seen = {"phase": phase, "acts": [layer.act for layer in theta], "x": take(np.arange(n)), "rows": []}
-        seen["before"] = [a.copy() for a in arrays_of(theta)]
-        vars(self).setdefault("seen", []).append(seen)
+    def fit(self, X, y=None):
+        self.seen = []
 
-        def watched_take(i):
-            seen["rows"].append(i)
-            return take(i)
+        def watched(phase, batch_at, state, *rest):
+            seen = {"phase": phase.name, "acts": [layer.act for layer in phase.theta], "rows": [],
+                    "x": batch_at(np.arange(state.batches.n)), "before": [a.copy() for a in arrays_of(phase.theta)]}
+            self.seen.append(seen)
 
-        yield from super()._train(phase, theta, watched_take, n, *rest)
-        seen["after"] = [a.copy() for a in arrays_of(theta)]
+            def watched_batch_at(i):
+                seen["rows"].append(i)
+                return batch_at(i)
+
+            yield from descend(phase, watched_batch_at, state, *rest)
+            seen["after"] = [a.copy() for a in arrays_of(phase.theta)]
+
+        with patch.object(module, "descend", watched):
+            return super().fit(X)
 
 
 @pytest.fixture
@@ -167,7 +176,8 @@ def test_encode_decode_and_the_loss_fit_together(X, center, monkeypatch):
     assert_allclose(ae.reconstruction_loss(X), loss, rtol=1e-12)
     assert_array_equal(ae.transform(X), z)
     assert_array_equal(ae.inverse_transform(z), rec)
-    monkeypatch.setattr(module, "BLOCK", 64)  # 64 + 64 + 22 rows
+    for user in (rows, threads):
+        monkeypatch.setattr(user, "BLOCK", 64)  # 64 + 64 + 22 rows
     for result, expected in [(ae.encode(X), z), (ae.decode(z), rec), (ae.reconstruction_loss(X), loss)]:
         assert_allclose(result, expected, **exact)
     trained = fitted(X, replace(QUICK, center=center, lr=1e-2, finetune_iter=300))
@@ -177,7 +187,8 @@ def test_encode_decode_and_the_loss_fit_together(X, center, monkeypatch):
 @pytest.mark.parametrize("dtype, rtol", [(np.float64, 1e-12), (np.float32, 1e-6)])  # a few roundings in 900 terms
 def test_unit_scale_and_centering(dtype, rtol, monkeypatch):
     X = blobs(dtype=dtype) + 5
-    monkeypatch.setattr(module, "BLOCK", 64)
+    for user in (rows, threads):
+        monkeypatch.setattr(user, "BLOCK", 64)
     assert_allclose(np.mean((X * fitted(X).scale_) ** 2), 1, rtol=rtol)
     centred = fitted(X, replace(QUICK, center=True))
     x = (X - centred.shift_) * centred.scale_

@@ -18,10 +18,12 @@ from sklearn.cluster import KMeans
 from sklearn.exceptions import NotFittedError
 
 import decnp
-from decnp import DEC, StackedAutoencoder, cluster_accuracy, equations, load_digits
+from decnp import DEC, StackedAutoencoder, cluster_accuracy, equations, kernels, load_digits
 from decnp import dec as module
 from decnp.layers import arrays_of, mlp
-from decnp.training.engine import engine_for
+from decnp.optim import Minibatches
+from decnp.training.engine import ReadableStep, engine_for
+from decnp.utils.threads import ThreadPool
 
 
 def fitted(X, k=3, **settings):
@@ -66,10 +68,10 @@ def test_one_step_takes_the_gradient_of_the_mean_loss_with_p_frozen(X, dec, alph
     taken = []
     theta, mu, i = dec.autoencoder_.encoder_, dec.cluster_centers_, np.arange(40, 60)
     p = equations.target_distribution(equations.soft_assignment(dec.transform(X), mu, alpha))
-    judged = clone(dec).set_params(alpha=alpha)
-    judged.autoencoder_ = dec.autoencoder_
+    x = (X[i] - dec.autoencoder_.shift_) * dec.autoencoder_.scale_
     optimizer = SimpleNamespace(step=taken.extend)
-    loss = judged._step(X, p, i, theta, mu, optimizer, engine_for(engine))
+    loss_and_grads = {"numpy": equations, "numba": kernels}[engine].loss_and_grads
+    loss = ReadableStep(theta, optimizer, loss_and_grads).cluster(x, mu, p[i], alpha)
 
     def mean_loss(mu=mu, theta=theta):
         z = mlp(theta, (X[i] - dec.autoencoder_.shift_) * dec.autoencoder_.scale_)[-1]
@@ -85,7 +87,9 @@ def test_one_step_takes_the_gradient_of_the_mean_loss_with_p_frozen(X, dec, alph
         assert_allclose(taken[1 + 2 * l], gradient(lambda W: with_layer(W=W), layer.W), **exact)
         assert_allclose(taken[2 + 2 * l], gradient(lambda b: with_layer(b=b), layer.b), **exact)
     assert len(taken) == 1 + 2 * len(theta)
-    judged.set_params(update_encoder=False)._step(X, p, i, theta, mu, optimizer, engine_for(engine))
+    with ThreadPool(1) as pool:  # a fixed encoder: no layers, and z for x
+        step = engine_for(engine).step_for([], optimizer, 20, pool)
+        step.cluster(mlp(theta, x)[-1], mu, p[i], alpha)
     assert len(taken) == 2 + 2 * len(theta)  # this time, mu's alone
     assert_array_equal(taken[-1], taken[0])
 
@@ -115,8 +119,8 @@ def test_it_starts_from_the_best_k_means_of_the_code(X, autoencoder, monkeypatch
 
 
 def test_shuffled_batches_where_the_profile_says_so(X, autoencoder, monkeypatch):
-    rows, step = [], DEC._step
-    monkeypatch.setattr(DEC, "_step", lambda self, X, p, i, *rest: rows.append(i) or step(self, X, p, i, *rest))
+    rows, draw = [], Minibatches.__next__
+    monkeypatch.setattr(Minibatches, "__next__", lambda self: rows.append(draw(self)) or rows[-1])
     fitted(X, autoencoder=autoencoder, batch_size=50, max_iter=6, tol=0)
     first, second = np.concatenate(rows[:3]), np.concatenate(rows[3:])
     assert set(first) == set(second) == set(range(150))

@@ -12,9 +12,10 @@ from numpy.testing import assert_allclose
 
 from decnp import DEC, Profile, TrainingWarning, equations
 from decnp.profiles import fast, has_fixed_budget
-from decnp.training.diagnostics import SAMPLE, diagnose, findings, in_words, sample
+from decnp.training.diagnostics import SAMPLE, format_diagnosis, measure_refresh, training_warnings
 from decnp.training.engine import engine_for
-from decnp.training.records import Diagnosis, History, Step, pack, unpack
+from decnp.training.records import Diagnosis, History, Record
+from decnp.utils.rows import evenly_spaced_rows
 
 pytestmark = pytest.mark.filterwarnings("error::decnp.TrainingWarning")
 
@@ -38,7 +39,7 @@ def test_each_number_is_that_of_a_plain_loop(k, engine):
     z, mu = rng.normal(size=(n, d)), rng.normal(size=(k, d))
     q = equations.soft_assignment(z, mu)
     p, before, labels = equations.target_distribution(q), equations.soft_assignment(z + 1, mu), q.argmax(axis=1)
-    found = diagnose(z, mu, q, p, before, labels, engine_for(engine).kl_divergence, 0.5)
+    found = measure_refresh(z, mu, q, p, before, labels, engine_for(engine).kl_divergence, 0.5)
 
     def length(a, b):
         return math.sqrt(sum((a[t] - b[t]) ** 2 for t in range(d)))
@@ -59,12 +60,12 @@ def test_each_number_is_that_of_a_plain_loop(k, engine):
     assert_allclose(found.radius, math.sqrt(sum(length(z[i], mu[labels[i]]) ** 2 for i in range(n)) / n), **close)
     assert_allclose(found.spread, math.sqrt(sum(length(z[i], middle) ** 2 for i in range(n)) / n), **close)
     assert found.reconstruction == 0.5
-    assert diagnose(z, mu, q, p, None, labels, equations.kl_divergence, 0.0).kl_before is None
+    assert measure_refresh(z, mu, q, p, None, labels, equations.kl_divergence, 0.0).kl_before is None
 
 
 def test_a_q_that_is_zero_has_no_entropy():
     q = np.array([[1.0, 0.0], [0.0, 1.0]])
-    found = diagnose(q, q, q, q, None, np.array([0, 1]), equations.kl_divergence, 0.0)
+    found = measure_refresh(q, q, q, q, None, np.array([0, 1]), equations.kl_divergence, 0.0)
     assert found.entropy == 0 and found.confidence == 1 and found.kl_after == 0
 
 
@@ -79,7 +80,7 @@ def test_the_curve_can_be_read(X):
     end = others[-1].diagnosis
     assert_allclose(end.kl_after, equations.kl_divergence(equations.target_distribution(q), q) / len(X), rtol=1e-12)
     assert end.sizes == tuple(np.bincount(model.labels_, minlength=3))
-    x = sample(X)
+    x = evenly_spaced_rows(X, SAMPLE)
     assert_allclose(end.reconstruction, model.autoencoder_.reconstruction_loss(x), rtol=1e-12)
     assert end.reconstruction != first.diagnosis.reconstruction == pytest.approx(
         dec(profile=BY_THE_BOOK, max_iter=0).fit(X).autoencoder_.reconstruction_loss(x), rel=1e-12)
@@ -94,7 +95,7 @@ def test_before_is_the_old_p(X):
 
 
 def test_sample_takes_few_rows_of_many():
-    assert [len(sample(np.zeros((n, 1)))) for n in (1, SAMPLE, SAMPLE + 1, 10 * SAMPLE)] == [1, SAMPLE, 257, SAMPLE]
+    assert [len(evenly_spaced_rows(np.zeros((n, 1)), SAMPLE)) for n in (1, SAMPLE, SAMPLE + 1, 10 * SAMPLE)] == [1, SAMPLE, 257, SAMPLE]
 
 
 # ---------------------------------------------------------------- history
@@ -104,15 +105,18 @@ def test_history_as_a_frame_and_through_a_checkpoint(X):
     model = dec().fit(X)
     frame = model.history_.to_frame()
     assert isinstance(frame, pd.DataFrame) and len(frame) == len(model.history_)
-    assert list(frame.columns) == [*Step._fields[:5], *Diagnosis._fields]
+    assert list(frame.columns) == [*Record._fields[:5], *Diagnosis._fields]
     cluster = frame[frame.phase == "cluster"]
     assert cluster.confidence.tolist() == [step.diagnosis.confidence for step in diagnosed(model)]
     assert frame.confidence.isna().sum() == len(frame) - len(cluster) > 0
     assert len(model.autoencoder_.history_.to_frame()) == len(frame) - len(cluster) - 1  # k-means' own line
     assert History().to_frame().empty
-    packed = pack(model.history_)
-    assert unpack(packed) == model.history_ and type(unpack(packed)) is History
-    assert unpack(pack(model.autoencoder_.history_)) == model.autoencoder_.history_ and unpack(pack([])) == []
+
+    def stored(history):
+        return History.from_arrays(**history.to_arrays())
+
+    assert stored(model.history_) == model.history_ and type(stored(model.history_)) is History
+    assert stored(model.autoencoder_.history_) == model.autoencoder_.history_ and stored(History()) == []
 
 
 # ---------------------------------------------------------------- warnings that are deserved
@@ -165,9 +169,9 @@ GOOD = Diagnosis((5, 5, 5), 0.1, 0.2, 0.8, 0.5, (0, 1), 3.0, 1.0, 4.0, 0.1)
 
 
 def said(*diagnoses, changed=0.0, tol=1e-3, planned=True, converged=True, moves=True):
-    history = [Step("finetune", 9, 9, 0.1)] + [
-        Step("cluster", 10 * i, 99, 0.1, changed, found) for i, found in enumerate(diagnoses)]
-    return findings(history, tol, planned, converged, moves)
+    history = [Record("finetune", 9, 9, 0.1)] + [
+        Record("cluster", 10 * i, 99, 0.1, changed, found) for i, found in enumerate(diagnoses)]
+    return training_warnings(history, tol, planned, converged, moves)
 
 
 def changed(**numbers):
@@ -216,4 +220,4 @@ def test_whose_plan_it_is_to_end_by_the_budget():
 
 def test_words_for_one_cluster():
     one = changed(sizes=(15,), nearest=(0, 0), distance=0.0)._asdict()
-    assert in_words(one, one)[1] == "rows lie 1 from theirs (root mean square)"
+    assert format_diagnosis(one, one)[1] == "rows lie 1 from theirs (root mean square)"

@@ -9,6 +9,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from decnp import Profile, kernels, optim
+from decnp.layers import Dense
 from decnp.optim import (
     SGD,
     Adam,
@@ -20,8 +21,7 @@ from decnp.optim import (
     step_decay,
 )
 from decnp.profiles import fast, paper, profile_for
-from decnp.training.engine import engine_for
-from decnp.training.records import make_optimizer
+from decnp.training.engine import engine_for, make_optimizer
 
 ENGINES = [optim, kernels]
 engines = pytest.mark.parametrize("engine", ENGINES, ids=["numpy", "numba"])
@@ -242,7 +242,7 @@ def test_fast_has_a_budget_that_follows_the_samples():
     (Adam, Profile(optimizer="adam", lr=1e-3, lr_decay="cosine"), {0: 1e-3, 50_000: 5e-4, 100_000: 0}, {}),
 ], ids=["paper", "cosine", "adam"])
 def test_the_profile_chooses_the_optimizer(optimizer_class, profile, lr, momentum):
-    optimizer = make_optimizer([np.ones(1) for _ in range(4)], profile, 100_000, engine_for("numpy"))
+    optimizer = make_optimizer([Dense(np.ones(1), np.ones(1), "relu")] * 2, profile, 100_000, engine_for("numpy"))
     assert type(optimizer) is optimizer_class and optimizer.lr_scale == [1, 2, 1, 2]
     for t, rate in lr.items():
         assert_allclose(optimizer.lr(t), rate, **ROUNDING)

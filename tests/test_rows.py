@@ -122,7 +122,7 @@ def test_features_that_would_take_more_memory_than_sparse_rows_are_not_kept(monk
     monkeypatch.setattr(module, "map_blocks", lambda f, X, pool: made.append(len(X)) or map_blocks(f, X, pool))
     ae.fit(sp.csr_array(X))
     assert identical(learned(ae), learned(dense)) and made == [600, 600]  # small features are, as for dense rows
-    monkeypatch.setattr(module, "STORED", 0)
+    monkeypatch.setattr(module, "FEATURE_BYTES", 0)
     made.clear()
     ae.fit(sp.csr_array(X))
     assert not made

@@ -9,9 +9,9 @@ import pytest
 from make_autodiff import ALPHAS, AUTOENCODER, CLUSTERINGS, ENCODER, FILE, PACKAGES
 from numpy.testing import assert_allclose, assert_array_equal
 
-from decnp import DEC, equations, kernels
+from decnp import equations, kernels
 from decnp.layers import Dense, arrays_of, dense, dense_vjp, mlp, mlp_vjp, relu, relu_vjp, squared_error
-from decnp.training.engine import engine_for
+from decnp.training.engine import ReadableStep
 
 with np.load(FILE, allow_pickle=False) as file:
     STORED = dict(file)
@@ -120,10 +120,9 @@ def test_every_weight_and_bias_of_a_masked_autoencoder(package):
 def test_one_step_of_dec(package, alpha, engine):
     x, p, mu = given("step", "x", "p", "mu")
     taken = []
-    dec = DEC(len(mu), alpha=alpha)
-    dec.autoencoder_ = SimpleNamespace(_scaled=lambda x: x)
     optimizer = SimpleNamespace(step=taken.extend)
-    loss = dec._step(x, p, np.arange(len(x)), theta_of("step", ENCODER), mu, optimizer, engine_for(engine))
+    loss_and_grads = {"numpy": equations, "numba": kernels}[engine].loss_and_grads
+    loss = ReadableStep(theta_of("step", ENCODER), optimizer, loss_and_grads).cluster(x, mu, p, alpha)
     expected = stored(package, "step", "loss", "g_mu", "g_W1", "g_b1", "g_W2", "g_b2", alpha=alpha)
     for result, array in zip([loss, *taken], expected, strict=True):
         close(result, array)

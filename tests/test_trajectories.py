@@ -12,6 +12,7 @@ from dataclasses import replace
 from functools import cache
 from itertools import count, islice
 from typing import NamedTuple
+from unittest.mock import patch
 
 import autograd
 import autograd.numpy
@@ -28,6 +29,10 @@ from make_autodiff import (
 )
 
 from decnp import DEC, Profile, StackedAutoencoder
+from decnp import autoencoder as autoencoder_module
+from decnp import dec as dec_module
+from decnp.autoencoder import descend as descend_phase
+from decnp.clustering import Stepped, cluster
 from decnp.layers import arrays_of
 
 # Only where a JUnit report is asked for in its newer format, which pytest does not want to mix with properties.
@@ -68,19 +73,32 @@ TOLERANCE = {"float64": 1e-9, "float32": 2e-5}
 class WatchedAutoencoder(StackedAutoencoder):
     """Notes the loss and the weights after each step."""
 
-    def _step(self, theta, *rest):
-        loss = super()._step(theta, *rest)
-        vars(self).setdefault("seen", []).append((loss, [a.copy() for a in arrays_of(theta)]))
-        return loss
+    def fit(self, X, y=None):
+        self.seen = []
+
+        def watched(phase, *rest):
+            for loss, x in descend_phase(phase, *rest):
+                self.seen.append((loss, [a.copy() for a in arrays_of(phase.theta)]))
+                yield loss, x
+
+        with patch.object(autoencoder_module, "descend", watched):
+            return super().fit(X)
 
 
 class WatchedDEC(DEC):
     """Notes the loss, the centroids and the encoder's weights after each step."""
 
-    def _step(self, X, p, i, theta, mu, *rest):
-        loss = super()._step(X, p, i, theta, mu, *rest)
-        vars(self).setdefault("seen", []).append((loss, [a.copy() for a in [mu, *arrays_of(theta)]]))
-        return loss
+    def fit(self, X, y=None):
+        self.seen = []
+
+        def watched(X, state, *rest):
+            for event in cluster(X, state, *rest):
+                if isinstance(event, Stepped):
+                    self.seen.append((event.loss, [a.copy() for a in [state.mu, *arrays_of(state.theta)]]))
+                yield event
+
+        with patch.object(dec_module, "cluster", watched):
+            return super().fit(X)
 
 
 def data(dtype):

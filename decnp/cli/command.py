@@ -193,11 +193,11 @@ def _begun(args):
 
 
 def _in_words(run, out, report) -> str:
-    from ..training.diagnostics import in_words  # late: --help stays quick
+    from ..training.diagnostics import format_diagnosis  # late: --help stays quick
 
     lines = textwrap.wrap(f"cluster sizes: {' '.join(map(str, run['cluster_sizes']))}", 100, subsequent_indent=" " * 15)
     lines.append(f"{run['n_iter']} steps: {run['stop_reason']}")
-    lines += in_words(**run["diagnostics"])
+    lines += format_diagnosis(**run["diagnostics"])
     if run["scores"]:
         lines.append(f"{'':13}" + "".join(f"{metric:>8}" for metric in run["scores"]["end"]))
         for name, scores in run["scores"].items():

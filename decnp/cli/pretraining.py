@@ -1,48 +1,50 @@
-"""An autoencoder that trains on other rows than those that are clustered, and a checkpoint of its own for it.
+"""An autoencoder that trains on other rows than those that are clustered, with a checkpoint of its own.
 
-So it is on STL-10: "We also used the unlabeled set when training our autoencoders" (DEC section 4.1).
+STL-10 is such a case: "We also used the unlabeled set when training our autoencoders" (DEC section 4.1).
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
-from typing import Iterator, Optional
 
 import numpy as np
 
-from ..autoencoder import StackedAutoencoder
 from ..datasets.stl import stl_autoencoder_rows
-from ..dec import DEC
-from ..training.checkpoint import Checkpoint, fingerprint
-from ..training.records import Kept, Step
-from ..utils.validation import as_generator, check_sizes
+from ..dec import DEC, STATES
+from ..training.checkpoint import Checkpoint, check_same_shapes, fingerprint
+from ..training.records import Record
+from ..utils.validation import check_sizes
 
-__all__ = ["other_rows", "pretrain"]
+__all__ = ["autoencoder_rows", "pretrain_on"]
 
 
-def other_rows(source: str) -> Optional[np.ndarray]:
-    """The rows (n, D) for the autoencoder of a named data set where they are not its own, else None."""
+def autoencoder_rows(source: str) -> np.ndarray | None:
+    """Return the rows (n, D) for the autoencoder of a named data set, or None where they are those of the data set."""
     if source in ("stl", "stl-unofficial"):
         return stl_autoencoder_rows(verify=source == "stl")
     return None
 
 
-def pretrain(model: DEC, rows: np.ndarray, checkpoint: Optional[Checkpoint], resume: bool) -> Iterator[Step]:
-    """Train an autoencoder on ``rows`` as ``model`` would train its own, and give it to ``model``.
+def pretrain_on(rows: np.ndarray, model: DEC, checkpoint: Checkpoint | None, resume: bool) -> Iterator[Record]:
+    """Train the autoencoder of ``model`` on ``rows``, set it as ``model.autoencoder``, and yield each report.
 
-    ``checkpoint`` keeps it, unfinished and finished; with ``resume`` it goes on from there. Raises as ``DEC.fit`` and
-    ``DEC.resume`` do.
+    ``checkpoint`` holds the state, during training and after it; ``resume`` continues from there. Raises as ``DEC.fit``
+    and ``DEC.resume`` do.
     """
-    ae = StackedAutoencoder(
-        model.hidden_layer_sizes, profile=model.profile, batch_size=model.batch_size, engine=model.engine,
-        dtype=model.dtype, random_state=as_generator(model.random_state).spawn(3)[0])
-    kept = Kept()
+    ae = model.new_autoencoder(len(rows))
+    training_rows, schedule, state = ae.begin(rows)
+    save: Callable[[], object] = lambda: None  # noqa: E731
     if checkpoint:
-        recipe = {"hidden_layer_sizes": check_sizes(ae.hidden_layer_sizes), **asdict(ae.profile),
+        recipe = {"hidden_layer_sizes": check_sizes(ae.hidden_layer_sizes), **asdict(schedule),
                   "random_state": model.random_state, "the sha256 of the autoencoder's rows": fingerprint(rows)}
-        kept = Kept(checkpoint, checkpoint.read(recipe) if resume else None)
-        kept.parts["recipe"] = lambda: recipe
-    yield from ae.steps(rows, kept)
+        if resume:
+            restored = checkpoint.read(recipe, STATES)
+            check_same_shapes(restored.encoder + restored.decoder, state.encoder + state.decoder)
+            state = restored
+        checkpoint.recipe = recipe
+        save = lambda: checkpoint.keep(lambda: state)  # noqa: E731
+    yield from ae.train(training_rows, schedule, state, save)
     if checkpoint:
-        checkpoint.write({"recipe": recipe, "autoencoder": ae._at_the_end()})
+        checkpoint.write(state)
     model.autoencoder = ae

@@ -39,7 +39,7 @@ from ..training.checkpoint import Checkpoint
 from ..training.engine import engine_for
 from ..training.records import Step
 from ..utils.rows import LazyRows, is_mapped
-from .pretraining import other_rows, pretrain
+from .pretraining import autoencoder_rows, pretrain_on
 from .resume import CHECKPOINT, OTHER_ROWS, begin, checkpoints, end, give_up, stopped_by_signals
 
 if os.name == "posix":
@@ -110,7 +110,7 @@ def _prepare(args, note):
         if args.labels:
             _check_labels(args)
         X, y, names = (*known(), ()) if known else read_table(args.source, args.label_column)
-        rows = other_rows(args.source)
+        rows = autoencoder_rows(args.source)
         if args.labels:
             y = read_labels(args.labels, len(X))
     except OSError as error:
@@ -208,7 +208,7 @@ def _train(model: DEC, X, rows, watch, args) -> dict[str, float]:
     if rows is not None:
         own = Checkpoint(Path(args.out) / OTHER_ROWS, args.checkpoint_every) if args.out else None
         resume = own is not None and args.begun and own.path.exists()
-        timings.update(_drain(pretrain(model, rows, own, resume), own, watch))
+        timings.update(_drain(pretrain_on(rows, model, own, resume), own, watch))
     return {**timings, **_drain(model.steps(X, args.resume), model.checkpoint, watch)}
 
 
@@ -235,7 +235,7 @@ def _result(model: DEC, X, y) -> dict:
     return {
         "n_clusters": k,
         "seed": model.random_state,
-        "profile": asdict(model._profile(len(X))),
+        "profile": asdict(model._schedule(len(X))),
         "parameters": {n: v for n, v in model.get_params(deep=False).items() if n not in NOT_RECORDED},
         "n_iter": model.n_iter_,
         "converged": model.converged_,

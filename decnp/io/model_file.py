@@ -1,4 +1,4 @@
-"""The format of model files: one zip of .npy arrays and a JSON header, on NumPy alone.
+"""Format of model files: one zip file of .npy arrays and a JSON header, read and written with NumPy alone.
 
 A model file is a zip archive without compression: ``header.json`` and an .npy file for each array, named
 
@@ -7,18 +7,18 @@ A model file is a zip archive without compression: ``header.json`` and an .npy f
     decoder.0.W, decoder.0.b, ... likewise, from the code to the reconstruction
     shift, scale                  () or (D,), and ()    the network sees (x - shift) * scale
 
-The header gives the architecture, from which the names and shapes of all arrays follow, the SHA-256 sum of
-each array's bytes (little-endian, row by row), and the training run: its parameters, profile and end.
-Format 2 is written where format 1 does not do: its matrices W may be stored in float16 (``storage``), and
-it may have no decoder, and then no training run either.
+The header has the architecture, which determines the names and shapes of all arrays, the SHA-256 digest of each array's
+bytes (little-endian, C order), and the training run: its parameters, profile and end. Format 2 is written only for what
+format 1 does not have: matrices W in float16 (``storage``), or no decoder and then no training run either.
 """
 
 from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -29,7 +29,7 @@ from ..utils.validation import check_number
 from .archive import UNREADABLE, Expected, one_line, read_archive, write_archive
 from .atomic import PathLike
 
-__all__ = ["layers_of", "profile_of", "read_model", "write_file"]
+__all__ = ["layers_of", "named_arrays", "profile_of", "read_model", "write_file"]
 
 FORMAT = 2  # the newest
 PARTS = ("encoder", "decoder")
@@ -43,10 +43,10 @@ MAX_LAYERS = 1000
 
 
 def write_file(file: BinaryIO, header: dict, arrays: dict[str, np.ndarray]) -> None:
-    """A model file into ``file``, which is open, empty and seekable; the same content gives the same bytes.
+    """Write a model file into ``file``, which is open, empty and seekable; the same content gives the same bytes.
 
-    ``header`` lacks the format and the sums only. Raises ValueError for what could not be read again: NaN or
-    infinite values, matrices beyond float16 if they are to be stored so, shapes that do not fit together.
+    ``header`` is complete except for the format and the digests. Raises ValueError for a model that could not be read
+    again: NaN or infinite values, matrices beyond float16 if that is the storage, shapes that do not fit together.
     """
     arrays = {name: _as_stored(name, array, header) for name, array in arrays.items()}
     number = 1 if header["storage"] == header["dtype"] and header["activations"]["decoder"] else FORMAT
@@ -62,8 +62,8 @@ def write_file(file: BinaryIO, header: dict, arrays: dict[str, np.ndarray]) -> N
     write_archive(file, header, arrays)
 
 
-def _as_stored(name, array, header):
-    """The array as the file has it: finite, little-endian and row by row."""
+def _as_stored(name: str, array: np.ndarray, header: Mapping[str, Any]) -> np.ndarray:
+    """Return an array as the file stores it: finite, little-endian and in C order."""
     if not np.isfinite(array).all():
         raise ValueError(f"a model with NaN or infinite values cannot be saved; {name} has some")
     dtype = _stored_dtype(name, header)
@@ -73,34 +73,40 @@ def _as_stored(name, array, header):
 
 
 def read_model(path: PathLike, unread: tuple[str, ...] = ()) -> tuple[dict, dict[str, np.ndarray]]:
-    """Header and arrays of a model file, checked against each other; the arrays are in the header's ``dtype``.
+    """Return header and arrays of a model file, checked against each other; the arrays have the header's ``dtype``.
 
-    Arrays whose names begin with a word of ``unread`` must be there, and are not looked into. All strings in the header
-    but the ``feature_names`` are printable. Raises as ``decnp.load`` does.
+    Arrays whose names begin with a word of ``unread`` must be in the file, and are not read. All strings of the header
+    are printable, except the ``feature_names``. Raises as ``decnp.load`` does.
     """
-    header, arrays = read_archive(path, _expected, unread)
+    header, arrays = read_archive(path, _expected, unread, "decnp model file", ModelFileError)
     if not arrays["scale"] > 0:
         raise ModelFileError(f"{path} is damaged: its scale must be > 0")
     return header, arrays
 
 
-def layers_of(header: dict, arrays: dict[str, np.ndarray], part: str) -> list[Dense]:
-    """The layers of the "encoder" or "decoder", from what ``read_model`` gives."""
+def layers_of(header: Mapping[str, Any], arrays: Mapping[str, np.ndarray], part: str) -> list[Dense]:
+    """Return the layers of the "encoder" or "decoder", from header and arrays of a file."""
     return [Dense(arrays[f"{part}.{l}.W"], arrays[f"{part}.{l}.b"], act)
             for l, act in enumerate(header["activations"][part])]
 
 
-def profile_of(header: dict) -> Profile:
-    """The training schedule in a header; a field that the file does not have yet has its default."""
+def named_arrays(layers: Mapping[str, Sequence[Dense]]) -> dict[str, np.ndarray]:
+    """Return the arrays of the layers of each part under the names of the file; ``layers_of`` is the inverse."""
+    return {f"{part}.{l}.{name}": array for part, theta in layers.items() for l, layer in enumerate(theta)
+            for name, array in (("W", layer.W), ("b", layer.b))}
+
+
+def profile_of(header: Mapping[str, Any]) -> Profile:
+    """Return the training schedule of a header; a field that an older file does not have gets its default."""
     return Profile(**{f.name: header["profile"][f.name] for f in fields(Profile) if f.name in header["profile"]})
 
 
-# ---------------------------------------------------------------- what the header must say
+# ---------------------------------------------------------------- requirements for the header
 
-def _expected(header):
-    """What the arrays must be; ModelFileError unless the header's known fields are complete and in range.
+def _expected(header: dict[str, Any]) -> dict[str, Expected]:
+    """Return the requirements for the arrays, and add ``storage`` to a header of format 1.
 
-    Afterwards the header says ``storage``, whatever its format.
+    Raises ModelFileError unless the known fields of the header are complete and in range.
     """
     version = header.get("format")
     if type(version) is int and version > FORMAT:
@@ -124,15 +130,15 @@ def _expected(header):
     return {name: Expected(_stored_dtype(name, header), shapes, dtype) for name, shapes in _shapes(header).items()}
 
 
-def _check_kinds(header, fields):
-    """Each of ``fields`` must be there and of its kind."""
+def _check_kinds(header: Mapping[str, Any], fields: Mapping[str, type]) -> None:
+    """Raise ModelFileError unless each of ``fields`` is in the header with its type."""
     for name, kind in fields.items():
         if type(header.get(name)) is not kind:
             raise ModelFileError(f"is damaged: {name} in its header must be of the kind {kind.__name__}")
 
 
-def _check_architecture(header, version):
-    """What the shapes of all arrays follow from, and alpha."""
+def _check_architecture(header: Mapping[str, Any], version: int) -> None:
+    """Check the fields that determine the shapes of all arrays, and alpha."""
     sizes, activations = header["hidden_layer_sizes"], header["activations"]
     widths = [header["n_features"], header["n_clusters"], *sizes]
     if not sizes or not all(type(n) is int and 0 < n < 1 << 40 for n in widths):
@@ -151,8 +157,8 @@ def _check_architecture(header, version):
         raise ModelFileError(f"is damaged: {error}") from None
 
 
-def _check_run(header):
-    """The parameters and the profile of the training run, as far as types go, and how it ended."""
+def _check_run(header: Mapping[str, Any]) -> None:
+    """Check the types of the parameters, the profile and the end of the training run."""
     _check_kinds(header, RUN)
     parameters, training = header["parameters"], header["training"]
     flat = [value for name in RUN for value in header[name].values()]
@@ -169,8 +175,8 @@ def _check_run(header):
             raise ModelFileError(f"is damaged: {name} in its header must be a number")
 
 
-def _check_plain(value):
-    """Strings that a terminal can show, finite numbers."""
+def _check_plain(value: Any) -> None:
+    """Raise ModelFileError for strings that a terminal cannot print and for numbers that are not finite."""
     if isinstance(value, dict):
         _check_plain([*value, *value.values()])
     elif isinstance(value, list):
@@ -183,17 +189,17 @@ def _check_plain(value):
         raise ModelFileError(f"is damaged: its header has the number {value}")
 
 
-def _shapes(header):
-    """The shapes that each array may have, by name: they follow from the architecture."""
+def _shapes(header: Mapping[str, Any]) -> dict[str, list[tuple[int, ...]]]:
+    """Return the shapes that each array may have, by name, from the architecture."""
     D, k, sizes = header["n_features"], header["n_clusters"], header["hidden_layer_sizes"]
     widths = {"encoder": [D, *sizes], "decoder": [*sizes[::-1], D]}
-    shapes = {"centers": [(k, sizes[-1])], "shift": [(), (D,)], "scale": [()]}
+    shapes: dict[str, list[tuple[int, ...]]] = {"centers": [(k, sizes[-1])], "shift": [(), (D,)], "scale": [()]}
     for part in PARTS:
         for l, (n_in, n_out, _) in enumerate(zip(widths[part], widths[part][1:], header["activations"][part])):
             shapes[f"{part}.{l}.W"], shapes[f"{part}.{l}.b"] = [(n_in, n_out)], [(n_out,)]
     return shapes
 
 
-def _stored_dtype(name, header):
-    """The dtype of an array in the file, as .npy has it: what is in float16 are the matrices W."""
+def _stored_dtype(name: str, header: Mapping[str, Any]) -> str:
+    """Return the dtype of an array in the file, as .npy writes it; only matrices W can be in float16."""
     return DTYPES[header["storage"] if name.endswith(".W") else header["dtype"]]

@@ -1,21 +1,22 @@
-"""What a training step does between two matrix products, as numba kernels: one pass over memory each, in place.
+"""Work of a training step between two matrix products, as numba kernels: one pass over memory each.
 
-``layers.py`` is the specification, and ``fused.py`` the only caller; tests hold the three together. They let
-go of Python's lock, so that a ``Crew`` runs them side by side.
+``decnp.layers`` is the specification, ``fused_step.py`` the only caller; ``tests/test_fused.py`` compares the three. The
+kernels release Python's global lock, so that a ``ThreadPool`` can run them side by side.
 """
 
 from __future__ import annotations
 
+import numpy as np
 from numba import njit
 
-__all__ = ["bias_relu", "bias_linear", "relu_back", "linear_back", "squared_error"]
+__all__ = ["bias_relu", "bias_linear", "relu_vjp", "linear_vjp", "squared_error"]
 
 _njit = njit(cache=True, nogil=True, error_model="numpy")
 
 
 @_njit
-def bias_relu(a, b):
-    """a (n, n_out) <- relu(a + b)."""
+def bias_relu(a: np.ndarray, b: np.ndarray) -> None:
+    """Set a (n, n_out) <- relu(a + b)."""
     for i in range(a.shape[0]):
         for j in range(a.shape[1]):
             h = a[i, j] + b[j]
@@ -23,16 +24,16 @@ def bias_relu(a, b):
 
 
 @_njit
-def bias_linear(a, b):
-    """a (n, n_out) <- a + b."""
+def bias_linear(a: np.ndarray, b: np.ndarray) -> None:
+    """Set a (n, n_out) <- a + b."""
     for i in range(a.shape[0]):
         for j in range(a.shape[1]):
             a[i, j] += b[j]
 
 
 @_njit
-def relu_back(g, h, g_b):
-    """g (n, n_out) <- ``relu_vjp(g, h)``;  g_b (n_out,) <- its sum over rows."""
+def relu_vjp(g: np.ndarray, h: np.ndarray, g_b: np.ndarray) -> None:
+    """Set g (n, n_out) <- ``layers.relu_vjp(g, h)`` and g_b (n_out,) <- its sum over rows."""
     g_b[:] = 0
     for i in range(g.shape[0]):
         for j in range(g.shape[1]):
@@ -42,8 +43,8 @@ def relu_back(g, h, g_b):
 
 
 @_njit
-def linear_back(g, g_b):
-    """g_b (n_out,) <- the sum of g (n, n_out) over rows."""
+def linear_vjp(g: np.ndarray, g_b: np.ndarray) -> None:
+    """Set g_b (n_out,) <- sum of g (n, n_out) over rows."""
     g_b[:] = 0
     for i in range(g.shape[0]):
         for j in range(g.shape[1]):
@@ -51,15 +52,15 @@ def linear_back(g, g_b):
 
 
 @_njit
-def squared_error(x_rec, x, size):
-    """x_rec (n, D) <- (x_rec - x) / size;  returns sum (x_rec - x)^2 / (2 size)."""
+def squared_error(x_rec: np.ndarray, x: np.ndarray, size: float, g: np.ndarray) -> float:
+    """Set g (n, D) <- (x_rec - x) / size and return sum (x_rec - x)^2 / (2 size)."""
     loss = 0.0
     for i in range(x.shape[0]):
         row = x.dtype.type(0)
         for j in range(x.shape[1]):
             diff = x_rec[i, j] - x[i, j]
-            g = diff / size
-            x_rec[i, j] = g
-            row += diff * g
+            g_ij = diff / size
+            g[i, j] = g_ij
+            row += diff * g_ij
         loss += row
     return loss / 2

@@ -1,69 +1,75 @@
-"""Checkpoints: a training run's whole state in one file, from which it goes on to the same bits.
+"""Checkpoints: the whole state of a training run in one file; a resumed run ends in the same bits.
 
-What a run remembers between two steps is a tree of numbers, words, generators' states and arrays (``DEC.steps``
-builds it). The file is a zip of .npy arrays and a JSON header, as a model file is: nothing in it is ever executed,
-every array has its SHA-256 sum, and it is written aside and renamed, so that a run killed while it writes leaves
-the one before.
+A checkpoint is the state object of the run, written down. ``to_tree`` turns dataclasses, arrays and random generators
+into JSON and .npy arrays; ``from_tree`` restores them. The file is an archive as a model file is: nothing in it is ever
+executed, every array has its SHA-256 digest, and the file is written atomically.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import os
 import time
 import warnings
-from dataclasses import asdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, fields, is_dataclass
 from itertools import chain
 from numbers import Integral
 from pathlib import Path
-from typing import Any, Callable, Mapping, Union
+from typing import Any
 
 import numpy as np
 from threadpoolctl import threadpool_info
 
-from ..exceptions import CheckpointError, ModelFileError
+from ..exceptions import ArchiveError, CheckpointError
 from ..io.archive import read_archive, write_archive
-from ..io.atomic import write_atomically
-from ..layers import arrays_of
+from ..io.atomic import PathLike, write_atomically
+from ..layers import Dense, arrays_of
 from ..profiles import Profile
 from ..utils.rows import Rows, blocks
 from ..utils.validation import check_sizes
 
-__all__ = ["Checkpoint", "fingerprint", "recipe_of"]
+__all__ = ["Checkpoint", "check_same_shapes", "fingerprint", "from_tree", "recipe_of", "to_tree"]
 
-FORMAT = 2
+FORMAT = 3
 KIND = "checkpoint"
+GENERATORS = ("PCG64", "PCG64DXSM", "MT19937", "Philox", "SFC64")
 
 
 class Checkpoint:
-    """Where a run keeps its state, and how often.
+    """File that holds the state of a training run, and how often it is written.
+
+    A file that cannot be written raises a warning, and training continues; an earlier file stays.
 
     Parameters
     ----------
-    path : the file; a run overwrites what is there
-    every : minutes between two writings at least; 0 writes after each step, ``inf`` only when ``stop`` is called
+    path : str or path-like
+        File to write; a run replaces an earlier file.
+    every : float, default=10.0
+        Least minutes between two writes. 0 writes after each step, ``inf`` only after ``stop`` is called.
 
     Attributes
     ----------
-    notes : dict of what else is to be kept in the file, as JSON; for the caller
-
-    A file that cannot be written is warned of, and training goes on: the one before it stays.
+    notes : dict
+        Other data for the file, as JSON; for the caller.
+    recipe : dict
+        Settings and data digests that must be equal to resume, by name. The run sets them.
     """
 
-    def __init__(self, path: Union[str, "os.PathLike[str]"], every: float = 10.0):
+    def __init__(self, path: PathLike, every: float = 10.0) -> None:
         self.path = Path(path)
         self.every = every
-        self.notes: dict = {}
+        self.notes: dict[str, Any] = {}
+        self.recipe: dict[str, Any] = {}
         self._last = time.monotonic()
         self._stop = False
 
     def stop(self) -> None:
-        """Write after the step that is under way, then end the run with KeyboardInterrupt."""
+        """Write after the current step, then end the run with KeyboardInterrupt."""
         self._stop = True
 
-    def keep(self, state: Callable[[], dict]) -> None:
-        """Called by the run after each step: writes what ``state()`` gives, if it is time or ``stop`` was called."""
+    def keep(self, state: Callable[[], object]) -> None:
+        """Write ``state()`` if it is time or ``stop`` was called. The run calls this after each step."""
         if not self._stop and time.monotonic() - self._last < 60 * self.every:
             return
         try:
@@ -76,110 +82,164 @@ class Checkpoint:
         if self._stop:
             raise KeyboardInterrupt
 
-    def write(self, state: dict) -> None:
-        """Write ``state`` to the file, aside and renamed. Raises OSError if that fails; the file before it stays."""
+    def write(self, state: object) -> None:
+        """Write ``state`` to the file atomically. Raises OSError if that fails; an earlier file then stays."""
         arrays: dict[str, np.ndarray] = {}
         header = {"format": FORMAT, "kind": KIND, "notes": self.notes, "machine": _machine(),
-                  "state": _without_arrays(state, "", arrays)}
-        self._sweep()
+                  "recipe": to_tree(self.recipe, arrays), "state": to_tree(state, arrays, "state")}
+        self._delete_temporary_files()
         write_atomically(self.path, lambda file: write_archive(file, header, arrays))
 
-    def read(self, recipe: Mapping[str, Any]) -> dict:
-        """The state in the file; its notes are then in ``notes``.
+    def read(self, recipe: Mapping[str, Any], classes: Iterable[type]) -> Any:
+        """Return the state in the file, and set ``notes`` and ``recipe``.
 
-        Another BLAS library or number of threads than the run began with is warned of: it rounds otherwise.
+        Another BLAS library or number of threads than the run began with raises a warning, because it rounds
+        differently.
+
+        Parameters
+        ----------
+        recipe : mapping
+            Recipe of this run.
+        classes : iterable of type
+            Classes that the state consists of; the file can name no others.
 
         Raises
         ------
         CheckpointError
-            If the file is damaged or no checkpoint, or if its run's recipe is not ``recipe``: the sentence names the
-            first difference.
+            If the file is damaged or not a checkpoint, or if its recipe is not ``recipe``. The message names the first
+            difference.
         OSError
-            If it is not there or cannot be read.
+            If the file does not exist or cannot be read.
         """
         try:
-            header, arrays = read_archive(self.path)
+            header, arrays = read_archive(self.path, what="checkpoint")
             if header["kind"] != KIND:
                 raise CheckpointError(f"{self.path} is no checkpoint")
             if header["format"] != FORMAT:
                 raise CheckpointError(f"{self.path} is a checkpoint of another decnp: its format is "
                                       f"{header['format']!r}, this one reads {FORMAT}")
-            state = _with_arrays(header["state"], arrays)
-            self.notes = dict(header["notes"])
-            kept, machine = dict(state["recipe"]), header["machine"]
-        except (ModelFileError, KeyError, TypeError, RecursionError) as error:
+            notes, machine, stored = dict(header["notes"]), header["machine"], dict(header["recipe"])
+            self._check_recipe(recipe, stored)
+            state = from_tree(header["state"], arrays, {cls.__name__: cls for cls in classes})
+        except (ArchiveError, KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
+            if isinstance(error, CheckpointError):
+                raise
             raise CheckpointError(f"{self.path} is no checkpoint, or is damaged ({error})") from error
-        for name in {**recipe, **kept}:
-            here, there = (_plain(one.get(name)) for one in (recipe, kept))
-            if here != there:
-                raise CheckpointError(f"{self.path} is of another run: {name} was {there!r}, and is {here!r} now")
+        self.notes, self.recipe = notes, dict(recipe)
         if machine != _machine():
             warnings.warn(f"the run began with {', '.join(machine)} and goes on with {', '.join(_machine())}: it can "
                           "end otherwise than in one go", RuntimeWarning, stacklevel=2)
         return state
 
+    def _check_recipe(self, recipe: Mapping[str, Any], stored: Mapping[str, Any]) -> None:
+        """Raise CheckpointError with the first difference between two recipes."""
+        plain = json.loads(json.dumps(to_tree(dict(recipe), {})))  # as JSON returns it: tuples as lists
+        for name in {**plain, **stored}:
+            if plain.get(name) != stored.get(name):
+                raise CheckpointError(
+                    f"{self.path} is of another run: {name} was {stored.get(name)!r}, and is {plain.get(name)!r} now")
+
     def remove(self) -> None:
         """Delete the file: the run is complete."""
         self.path.unlink(missing_ok=True)
-        self._sweep()
+        self._delete_temporary_files()
 
-    def _sweep(self):
-        """What a killed run left half written beside the file goes."""
+    def _delete_temporary_files(self) -> None:
+        """Delete temporary files left by an interrupted write."""
         for part in self.path.parent.glob(f".{self.path.name[:40]}.*.part"):
             part.unlink(missing_ok=True)
 
 
-def recipe_of(model, X: Rows, profile: Profile, start) -> dict:
-    """What must be the same for the run of a ``DEC`` to go on, by name; ``start`` is the autoencoder given, or None."""
-    parameters = {name: getattr(model, name) for name in (
-        "n_clusters", "alpha", "tol", "n_init", "update_encoder", "engine")}
+def recipe_of(model: Any, X: Rows, schedule: Profile, start: Any) -> dict[str, Any]:
+    """Return by name what must be equal to resume the run of a ``DEC`` on X; ``start`` is the autoencoder given, or None."""
+    names = ("n_clusters", "alpha", "tol", "n_init", "update_encoder", "engine")
     seed = model.random_state
     return {
-        **parameters, "hidden_layer_sizes": check_sizes(model.hidden_layer_sizes), **asdict(profile),
+        **{name: getattr(model, name) for name in names},
+        "hidden_layer_sizes": check_sizes(model.hidden_layer_sizes), **asdict(schedule),
         "random_state": int(seed) if isinstance(seed, Integral) else type(seed).__name__,
         "autoencoder": start and fingerprint(*arrays_of(start.encoder_ + start.decoder_)),
         "dtype": X.dtype.name, "the shape of X": X.shape, "the sha256 of X": fingerprint(X),
     }
 
 
+def check_same_shapes(restored: Sequence[Dense], new: Sequence[Dense]) -> None:
+    """Raise CheckpointError unless restored layers have the shapes and dtypes of new ones."""
+    shapes, others = ([(a.shape, a.dtype) for a in arrays_of(theta)] for theta in (restored, new))
+    if shapes != others:
+        raise CheckpointError("the checkpoint is damaged: its layers do not fit the parameters of this run")
+
+
 def fingerprint(*arrays: Rows) -> str:
-    """The SHA-256 sum of the arrays' bytes, row by row, one array after the other; sparse rows count as dense ones."""
-    total = hashlib.sha256()
+    """Return the SHA-256 digest of the arrays' bytes, row by row; sparse rows count as dense ones."""
+    digest = hashlib.sha256()
     for x in chain.from_iterable(map(blocks, arrays)):
-        total.update(np.ascontiguousarray(x).data)
-    return total.hexdigest()
+        digest.update(np.ascontiguousarray(x).data)
+    return digest.hexdigest()
 
 
 def _machine() -> list[str]:
-    """What rounds the matrix products."""
+    """Return the libraries that determine how matrix products are rounded."""
     return [f"NumPy {np.__version__}"] + sorted(
         f"{pool['internal_api']} {pool['version']} ({pool.get('architecture')}, threads: {pool['num_threads']})"
         for pool in threadpool_info() if pool["user_api"] == "blas")
 
 
-# ---------------------------------------------------------------- a tree as JSON and arrays
+# ---------------------------------------------------------------- a state object as JSON and arrays
 
-def _without_arrays(value, name, arrays):
-    """``value`` with each array replaced by {"array": its name}; the arrays go into ``arrays``."""
+def to_tree(value: Any, arrays: dict[str, np.ndarray], name: str = "") -> Any:
+    """Return ``value`` as JSON data; its arrays are added to ``arrays`` and replaced by their names.
+
+    An object is a dataclass or a named tuple, or has ``to_arrays`` and ``from_arrays``. An array that occurs twice is
+    stored once.
+    """
     if isinstance(value, np.ndarray):
+        name = next((stored for stored, array in arrays.items() if array is value), name)
         arrays[name] = value
         return {"array": name}
+    if isinstance(value, np.random.Generator):
+        return {"generator": to_tree(value.bit_generator.state, arrays, name)}
+    content = _fields_of(value)
+    if content is not None:
+        return {"class": type(value).__name__, "fields": to_tree(content, arrays, name)}
     if isinstance(value, Mapping):
-        return {key: _without_arrays(item, f"{name}.{key}".lstrip("."), arrays) for key, item in value.items()}
+        return {key: to_tree(item, arrays, f"{name}.{key}") for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_without_arrays(item, f"{name}.{i}", arrays) for i, item in enumerate(value)]
+        return [to_tree(item, arrays, f"{name}.{i}") for i, item in enumerate(value)]
     return value.item() if isinstance(value, np.generic) else value
 
 
-def _with_arrays(value, arrays):
-    """The tree again."""
-    if isinstance(value, dict):
-        if value.keys() == {"array"}:
-            return arrays[value["array"]]
-        return {key: _with_arrays(item, arrays) for key, item in value.items()}
-    return [_with_arrays(item, arrays) for item in value] if isinstance(value, list) else value
+def from_tree(tree: Any, arrays: Mapping[str, np.ndarray], classes: Mapping[str, type]) -> Any:
+    """Return the object that ``to_tree`` turned into ``tree`` and ``arrays``; KeyError for a class not in ``classes``."""
+    if isinstance(tree, list):
+        return [from_tree(item, arrays, classes) for item in tree]
+    if not isinstance(tree, dict):
+        return tree
+    if tree.keys() == {"array"}:
+        return arrays[tree["array"]]
+    if tree.keys() == {"generator"}:
+        return _generator(from_tree(tree["generator"], arrays, classes))
+    if tree.keys() == {"class", "fields"}:
+        cls: Any = classes[tree["class"]]
+        content = from_tree(tree["fields"], arrays, classes)
+        return getattr(cls, "from_arrays", cls)(**content)
+    return {key: from_tree(item, arrays, classes) for key, item in tree.items()}
 
 
-def _plain(value):
-    """As JSON gives it back: tuples as lists, NumPy's numbers as Python's."""
-    return json.loads(json.dumps(_without_arrays(value, "", {})))
+def _fields_of(value: Any) -> dict[str, Any] | None:
+    """Return the content of an object by name, or None for plain data."""
+    if hasattr(value, "to_arrays"):
+        return value.to_arrays()
+    if is_dataclass(value):
+        return {field.name: getattr(value, field.name) for field in fields(value)}
+    return value._asdict() if hasattr(value, "_asdict") else None
+
+
+def _generator(state: Mapping[str, Any]) -> np.random.Generator:
+    """Return a random generator in ``state``; KeyError for a bit generator that NumPy does not have."""
+    name = state["bit_generator"]
+    if name not in GENERATORS:
+        raise KeyError(name)
+    bit_generator = getattr(np.random, name)()
+    bit_generator.state = state
+    return np.random.Generator(bit_generator)

@@ -1,6 +1,8 @@
-"""The data's scale: what the network sees of X, and how steep its top direction is."""
+"""Scale of the data: shift and factor for the network's input, and how steep the data's top direction is."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 from scipy.sparse.linalg import svds
@@ -9,13 +11,16 @@ from ..exceptions import TrainingError
 from ..profiles import Profile
 from ..utils.rows import Rows, blocks
 
-__all__ = ["scaling", "top_share"]
+__all__ = ["fit_scaling", "top_singular_share"]
 
 
-def scaling(X: Rows, profile: Profile):
-    """shift (D,) or 0 and scale, for (x - shift) * scale."""
-    shift = _mean(X).astype(X.dtype) if profile.center else X.dtype.type(0)
-    scale = profile.input_scale
+def fit_scaling(X: Rows, profile: Profile) -> tuple[Any, Any]:
+    """Return shift (0, or (D,) with ``profile.center``) and scale of X (n, D).
+
+    Raises TrainingError if the scale does not fit into the dtype of X.
+    """
+    shift: Any = _mean(X).astype(X.dtype) if profile.center else X.dtype.type(0)
+    scale: Any = profile.input_scale
     if scale == "unit":
         with np.errstate(over="ignore"):
             mean_square = sum(float(np.sum(np.square(x - shift, dtype=np.float64))) for x in blocks(X)) / X.size
@@ -28,16 +33,22 @@ def scaling(X: Rows, profile: Profile):
 
 
 def _mean(X: Rows) -> np.ndarray:
-    """The mean row (D,), float64; of lazy rows as a sum of the blocks' sums, which can differ in the last bit."""
+    """Return the mean row (D,) in float64.
+
+    Lazy rows are added block by block, which can change the last bit.
+    """
     if isinstance(X, np.ndarray):
         return X.mean(axis=0, dtype=np.float64)
     return sum(x.sum(axis=0, dtype=np.float64) for x in blocks(X)) / len(X)
 
 
-def top_share(x) -> float:
-    """The share, in (0, 1], of sum ||x_i||^2 along the top right-singular direction of x (n, D); 1 if n or D < 3."""
+def top_singular_share(x: np.ndarray) -> float:
+    """Return the share, in (0, 1], of sum ||x_i||^2 along the top right-singular direction of x (n, D).
+
+    The share is 1 if n or D is below 3.
+    """
     total = float(np.vdot(x, x))
     if total == 0 or min(x.shape) < 3:
         return 1.0
     top = svds(x.astype(np.float64), k=1, return_singular_vectors=False, v0=np.ones(min(x.shape)))[0] ** 2
-    return min(1.0, top / total)
+    return min(1.0, float(top / total))

@@ -3,51 +3,56 @@
 from __future__ import annotations
 
 import mmap
-from typing import Iterator, Optional, Union
+from collections.abc import Iterator
+from typing import Any, Union
 
 import numpy as np
+from numpy.typing import DTypeLike
 
-__all__ = ["BLOCK", "LazyRows", "Rows", "blocks", "evenly_spaced_rows", "first_rows", "is_mapped"]
+__all__ = ["BLOCK", "LazyRows", "Rows", "ScaledRows", "blocks", "evenly_spaced_rows", "first_rows", "is_mapped"]
 
 BLOCK = 1024
-"""Rows that go through a network at once where no gradient is needed: a bounded workspace."""
+"""Rows that go through a network at once where no gradient is needed, so that the workspace is bounded."""
 
 
 class LazyRows:
-    """X (n, D) that lies sparse, or on disk: what is asked for comes as a dense, C-contiguous array of ``dtype``.
+    """X (n, D) that is sparse or on disk; an index returns dense, C-contiguous rows of ``dtype``.
+
+    A minibatch is the same array, to the bit, as if the whole X had been made dense and converted to ``dtype`` before.
 
     Parameters
     ----------
-    source : a SciPy CSR matrix or array, or a NumPy array of any dtype and order, such as a memory map
-    dtype : of the rows that come
+    source : SciPy CSR matrix or array, or ndarray
+        An ndarray can have any dtype and order, such as a memory map.
+    dtype : dtype
+        dtype of the rows.
 
-    ``X[i]`` takes row numbers or a slice and gives (len, D). A minibatch is the same array, to the bit, as if the
-    whole X had been made dense and of ``dtype`` before.
-
+    Examples
+    --------
     >>> X = LazyRows(np.array([[1, 0], [0, 2]]), np.float32)
     >>> X[[1, 0]]
     array([[0., 2.],
            [1., 0.]], dtype=float32)
     """
 
-    def __init__(self, source, dtype):
+    def __init__(self, source: Any, dtype: DTypeLike) -> None:
         self.source, self.dtype, self.shape = source, np.dtype(dtype), source.shape
 
     def __len__(self) -> int:
         return self.shape[0]
 
-    def __getitem__(self, i) -> np.ndarray:
+    def __getitem__(self, i: Any) -> np.ndarray:
         x = self.source[i]
         return np.ascontiguousarray(x.toarray() if hasattr(x, "toarray") else x, self.dtype)
 
     @property
     def size(self) -> int:
-        """n D, zeros and all."""
+        """Return n D, zeros included."""
         return self.shape[0] * self.shape[1]
 
     @property
     def nbytes(self) -> int:
-        """The bytes of memory that X takes: of a memory map none, of a sparse matrix its three arrays."""
+        """Return the bytes of memory that X takes: 0 for a memory map, three arrays for a sparse matrix."""
         if is_mapped(self.source):
             return 0
         return sum(part.nbytes for part in (self.source.data, self.source.indices, self.source.indptr))
@@ -56,13 +61,33 @@ class LazyRows:
 Rows = Union[np.ndarray, LazyRows]
 
 
-def blocks(X: Rows) -> Iterator[np.ndarray]:
-    """All rows of X (n, ...) in order, dense, ``decnp.utils.rows.BLOCK`` at a time."""
+class ScaledRows:
+    """Rows as the network sees them: (x - shift) * scale.
+
+    Parameters
+    ----------
+    rows : Rows of shape (n, D)
+    shift : ndarray of shape () or (D,)
+    scale : float
+    """
+
+    def __init__(self, rows: Rows, shift: np.ndarray | np.floating, scale: np.floating) -> None:
+        self.rows, self.shift, self.scale = rows, shift, scale
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, i: Any) -> np.ndarray:
+        return (self.rows[i] - self.shift) * self.scale
+
+
+def blocks(X: Rows | ScaledRows) -> Iterator[np.ndarray]:
+    """Yield all rows of X (n, ...) in order, dense, ``BLOCK`` at a time."""
     return (X[start : start + BLOCK] for start in range(0, len(X), BLOCK))
 
 
-def first_rows(X: Rows, n: Optional[int]) -> Rows:
-    """The first n rows of X, or all for None; what is lazy stays so."""
+def first_rows(X: Rows, n: int | None) -> Rows:
+    """Return the first n rows of X, or all for None; lazy rows stay lazy."""
     if n is None or n >= len(X):
         return X
     return LazyRows(X.source[:n], X.dtype) if isinstance(X, LazyRows) else X[:n]
@@ -77,8 +102,8 @@ def evenly_spaced_rows(X: Rows | range, max_rows: int = 2048) -> np.ndarray:
     return np.asarray(X[:: -(-len(X) // max_rows)])
 
 
-def is_mapped(X) -> bool:
-    """Whether X is a NumPy array that lies in a memory map."""
+def is_mapped(X: Any) -> bool:
+    """Return whether X is a NumPy array in a memory map."""
     while isinstance(X, np.ndarray) and not isinstance(X, np.memmap):
         X = X.base
     return isinstance(X, (np.memmap, mmap.mmap))

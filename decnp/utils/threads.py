@@ -8,14 +8,15 @@ The parts do not depend on the number of threads.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
-from typing import Callable, Iterable, TypeVar
+from typing import TypeVar
 
 import numpy as np
 from threadpoolctl import ThreadpoolController
 
-from .rows import BLOCK, Rows
+from .rows import BLOCK, Rows, ScaledRows
 
 __all__ = ["ThreadPool", "blas_threads", "map_blocks"]
 
@@ -90,7 +91,7 @@ def _ignore_floating_point_errors() -> None:
     np.seterr(all="ignore")
 
 
-def map_blocks(f: Callable[[np.ndarray], np.ndarray], X: Rows, pool: ThreadPool | None = None) -> np.ndarray:
+def map_blocks(f: Callable[[np.ndarray], np.ndarray], X: Rows | ScaledRows, pool: ThreadPool | None = None) -> np.ndarray:
     """Return f(X) for X (n, D), computed in blocks of ``BLOCK`` rows on the threads of ``pool``.
 
     ``f`` maps (b, D) to (b, ...); the result has the shape (n, ...). Without ``pool`` a pool is made for this call.
@@ -98,7 +99,7 @@ def map_blocks(f: Callable[[np.ndarray], np.ndarray], X: Rows, pool: ThreadPool 
     if pool is None:
         with ThreadPool() as pool:
             return map_blocks(f, X, pool)
-    (first,) = pool.map(f, [X[:BLOCK]], serial=len(X) < BLOCK)
+    (first,) = pool.map(lambda n: f(X[:n]), [BLOCK], serial=len(X) < BLOCK)
     out = np.empty((len(X), *first.shape[1:]), first.dtype)
     out[:BLOCK] = first
 

@@ -1,0 +1,94 @@
+"""The clustering phase of DEC, section 3.1: ``cluster`` is the loop, ``ClusteringState`` everything that changes in it.
+
+The loop yields after every refresh of P and every step. Saving, reports, diagnostics and tests for divergence belong to
+its caller, ``decnp.DEC``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import partial
+from typing import NamedTuple
+
+import numpy as np
+
+from .layers import Dense, arrays_of, encode
+from .optim import SGD, Minibatches
+from .profiles import Profile
+from .training.engine import Engine
+from .utils.rows import ScaledRows
+from .utils.threads import ThreadPool, map_blocks
+
+__all__ = ["ClusteringState", "Refresh", "Stepped", "cluster"]
+
+
+@dataclass
+class ClusteringState:
+    """Everything that changes in the clustering phase. A checkpoint stores exactly this."""
+
+    mu: np.ndarray
+    """Centroids (k, d)."""
+    theta: list[Dense]
+    """Layers of the encoder f_theta; empty where the encoder is fixed."""
+    batches: Minibatches
+    velocity: list[np.ndarray]
+    """Velocity of SGD for mu, W, b, W, b, ..."""
+    labels: np.ndarray
+    """argmax_j q_ij (n,) at the last refresh; -1 before the first."""
+    p: np.ndarray = field(default_factory=lambda: np.empty((0, 0)))
+    """Targets (n, k), constant between two refreshes; empty before the first."""
+    t: int = 0
+    """SGD steps taken."""
+    refresh_due: bool = True
+    done: bool = False
+
+
+class Refresh(NamedTuple):
+    """Event after a refresh of the targets P."""
+
+    z: np.ndarray
+    q: np.ndarray
+    p_before: np.ndarray
+    changed: float
+    """Fraction of labels that changed since the refresh before; 1.0 at the first."""
+
+
+class Stepped(NamedTuple):
+    """Event after a step of SGD."""
+
+    loss: float
+
+
+def cluster(
+    X: np.ndarray | ScaledRows, state: ClusteringState, schedule: Profile, engine: Engine, alpha: float, tol: float,
+    pool: ThreadPool,
+) -> Iterator[Refresh | Stepped]:
+    """Minimize KL(P || Q) with respect to encoder and centroids (DEC section 3.1, Eqs. 1-5).
+
+    X (n, D) are rows as the encoder sees them; where the encoder is fixed, X (n, d) is the embedding. Yields an event
+    after each refresh and each step; ``state`` is complete at every yield.
+    """
+    arrays = [state.mu, *arrays_of(state.theta)]
+    lr_scale = [1.0, *[1.0, schedule.kl_bias_lr] * len(state.theta)]
+    optimizer = SGD(arrays, schedule.kl_lr, schedule.kl_momentum, lr_scale, engine.sgd_update, state.velocity)
+    step = engine.step_for(state.theta, optimizer, state.batches.batch_size, pool)
+    while not state.done:
+        if state.refresh_due:  # every lambda steps
+            with np.errstate(over="ignore", invalid="ignore"):  # the observer tests z and mu
+                z = map_blocks(partial(encode, state.theta), X, pool)  # (n, d), all points
+                q = engine.soft_assignment(z, state.mu, alpha)  # (n, k), Eq. 1
+                labels, p_before = q.argmax(axis=1).astype(np.int32), state.p
+                changed = float(np.mean(labels != state.labels))
+                state.labels, state.p = labels, engine.target_distribution(q)  # Eq. 3
+            state.refresh_due, state.done = False, changed < tol or state.t >= schedule.max_iter
+            if schedule.momentum_restart:
+                optimizer.restart()
+            yield Refresh(z, q, p_before, changed)
+            del z, q, p_before  # as large as the data's embedding
+        else:
+            i = next(state.batches)  # (b,) row numbers
+            loss = step.cluster(X[i], state.mu, state.p[i], alpha)  # Eqs. 2, 4 and 5, backpropagation, SGD
+            state.t += 1
+            state.refresh_due = state.t % schedule.update_interval == 0 or state.t == schedule.max_iter
+            yield Stepped(loss)
