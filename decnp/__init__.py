@@ -1,10 +1,11 @@
 """Deep Embedded Clustering in NumPy: every equation of the paper, checkable line by line."""
 
 from importlib import import_module
+from typing import Any
 
 __version__ = "0.1.0"
 
-_HOME = {  # imported on first use, so that importing decnp pulls in neither numba nor scikit-learn
+_HOME = {  # imported on first use, so that importing decnp imports neither numba nor scikit-learn
     "DEC": "dec",
     "StackedAutoencoder": "autoencoder",
     "fit_restarts": "restarts",
@@ -30,11 +31,11 @@ _HOME = {  # imported on first use, so that importing decnp pulls in neither num
 __all__ = ["__version__", *_HOME]
 
 
-def __getattr__(name):
+def __getattr__(name: str) -> Any:
     if name in _HOME:
         return getattr(import_module(f".{_HOME[name]}", __name__), name)
     raise AttributeError(f"module 'decnp' has no attribute {name!r}")
 
 
-def __dir__():
+def __dir__() -> list[str]:
     return sorted([*globals(), *_HOME])

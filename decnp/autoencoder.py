@@ -23,6 +23,7 @@ from .optim import Minibatches
 from .profiles import Profile, profile_for
 from .training.engine import Engine, engine_for, make_optimizer
 from .training.estimator import NetworkMixin
+from .training.features import features
 from .training.records import History, Record
 from .training.scaling import fit_scaling, top_singular_share
 from .training.stability import PhaseMonitor, PhaseProgress
@@ -31,10 +32,6 @@ from .utils.threads import ThreadPool, map_blocks
 from .utils.validation import as_generator, check_data, check_number, check_sizes
 
 __all__ = ["AutoencoderState", "StackedAutoencoder", "check_autoencoder", "descend"]
-
-FEATURE_BYTES = 1 << 28
-"""Features of a layer up to this size are stored, however small the data are."""
-
 
 # ---------------------------------------------------------------- section 3.2: one phase
 
@@ -105,25 +102,6 @@ def phases(state: AutoencoderState, schedule: Profile) -> list[Phase]:
                schedule.dropout * (l < last or schedule.dropout_on_code)])
         for l in range(len(encoder))]
     return [*pairs, Phase("finetune", encoder + decoder, [], schedule.finetune_iter, [schedule.finetune_dropout])]
-
-
-def features(rows: ScaledRows, below: Sequence[Dense], pool: ThreadPool) -> Callable[[np.ndarray], np.ndarray]:
-    """Return the inputs of a phase as a function of row numbers: the fixed output of the layers ``below``.
-
-    The output is computed once, up to the last layer that is no wider than the data and takes no more memory (sparse
-    or mapped data are small: there, no more than ``FEATURE_BYTES``). The layers above are run for each minibatch.
-    """
-    if not below:
-        return rows.__getitem__
-    X = rows.rows
-    widest = min(X.shape[1], max(X.nbytes, FEATURE_BYTES) // (len(X) * X.dtype.itemsize))
-    stored = max((l + 1 for l, layer in enumerate(below) if len(layer.b) <= widest), default=0)
-    if stored == 0:
-        return lambda i: pool.map_rows(lambda i: encode(below, rows[i]), i)
-    outputs = map_blocks(lambda x: encode(below[:stored], x), rows, pool)
-    if stored == len(below):
-        return lambda i: outputs[i]
-    return lambda i: pool.map_rows(lambda i: encode(below[stored:], outputs[i]), i)
 
 
 # ---------------------------------------------------------------- the estimator

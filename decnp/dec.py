@@ -9,9 +9,9 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from copy import deepcopy
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClusterMixin
@@ -31,35 +31,12 @@ from .training.engine import Engine, engine_for
 from .training.estimator import NetworkMixin, TrainingWarning
 from .training.records import History, Record
 from .training.stability import PhaseProgress
+from .training.state import KMeansStart, RunState
 from .utils.rows import Rows, ScaledRows, evenly_spaced_rows
 from .utils.threads import ThreadPool, map_blocks
 from .utils.validation import as_generator, check_data, check_distinct, check_number
 
-__all__ = ["DEC", "RunState"]
-
-
-class KMeansStart(NamedTuple):
-    """Result of k-means in the embedded space."""
-
-    labels: np.ndarray
-    centers: np.ndarray
-
-
-@dataclass
-class RunState:
-    """Everything that changes in ``DEC.fit``. A checkpoint stores exactly this."""
-
-    kmeans_rng: np.random.Generator
-    batch_rng: np.random.Generator
-    """Generator of the clustering phase's minibatches."""
-    history: History = field(default_factory=History)
-    autoencoder: AutoencoderState | None = None
-    """None where an autoencoder is given."""
-    clustering: ClusteringState | None = None
-    """None before k-means."""
-    start: KMeansStart | None = None
-    mean_loss: float = np.nan
-    """Mean loss of the steps since the last refresh of P."""
+__all__ = ["DEC"]
 
 
 STATES = (RunState, KMeansStart, AutoencoderState, ClusteringState, PhaseProgress, Minibatches, History, Dense)
@@ -78,7 +55,7 @@ class DEC(NetworkMixin, ClusterMixin, BaseEstimator):
     n_clusters : int, default=8
         Number of clusters k.
     hidden_layer_sizes : sequence of int, default=(500, 500, 2000, 10)
-        Widths of the encoder's layers; the last one is d.
+        Widths of the encoder's layers; the last is d.
     alpha : float, default=1.0
         Degrees of freedom of Student's t in Eq. 1.
     profile : {"fast", "paper"} or Profile, default="fast"
@@ -96,8 +73,8 @@ class DEC(NetworkMixin, ClusterMixin, BaseEstimator):
     update_encoder : bool, default=True
         False keeps the encoder fixed and trains the centroids only ("DEC w/o backprop").
     autoencoder : StackedAutoencoder or FrozenEstimator, default=None
-        Fitted autoencoder to start from, which is copied; None trains one. scikit-learn's ``clone`` returns unfitted
-        estimators: for ``GridSearchCV`` and others that clone, put it into ``sklearn.frozen.FrozenEstimator``.
+        Fitted autoencoder to start from, which is copied; None trains one. ``clone`` returns unfitted estimators: for
+        ``GridSearchCV`` and others that clone, put it into ``sklearn.frozen.FrozenEstimator``.
     checkpoint : path or Checkpoint, default=None
         File for the state of the run, written every ten minutes, for ``resume``. ``fit`` deletes it when the run is
         complete.
@@ -107,7 +84,7 @@ class DEC(NetworkMixin, ClusterMixin, BaseEstimator):
         None takes float32 if it holds X exactly, else float64.
     random_state : None, int, numpy.random.Generator or RandomState, default=None
     verbose : int, default=0
-        1 prints a line for each report.
+        1 prints each report.
 
     Attributes
     ----------
@@ -117,16 +94,12 @@ class DEC(NetworkMixin, ClusterMixin, BaseEstimator):
         Centroids mu, in the embedded space.
     autoencoder_ : StackedAutoencoder
         Its encoder is f_theta after clustering; its decoder is as pretrained.
-    initial_labels_ : ndarray of shape (n,), int32
-        Labels of k-means, from which the clustering phase started.
-    initial_centers_ : ndarray of shape (k, d)
-        Centroids from which it started.
+    initial_labels_, initial_centers_ : ndarray of shapes (n,) and (k, d)
+        Labels and centroids of k-means, from which the clustering phase started.
     n_iter_ : int
         Steps of the clustering phase.
-    converged_ : bool
-        True if ``tol`` was met.
-    stop_reason_ : str
-        A sentence.
+    converged_, stop_reason_ : bool and str
+        True if ``tol`` was met, and a sentence.
     history_ : History
         List of ``Record``, one for each report; ``history_.to_frame()`` for pandas.
     warnings_ : list of str
@@ -140,7 +113,6 @@ class DEC(NetworkMixin, ClusterMixin, BaseEstimator):
 
     Examples
     --------
-    >>> from decnp import DEC
     >>> from decnp.datasets import load_digits
     >>> X, _ = load_digits()
     >>> dec = DEC(10, hidden_layer_sizes=(32, 5), random_state=0).fit(X)
@@ -175,14 +147,8 @@ class DEC(NetworkMixin, ClusterMixin, BaseEstimator):
     def fit(self, X: Any, y: Any = None, **others: Any) -> DEC:
         """Train on X (n, D), dense or sparse. ``y`` is ignored.
 
-        Raises
-        ------
-        ValueError
-            For bad input or parameters, in one sentence.
-        TrainingError
-            If training diverges.
-        TypeError
-            For any other argument, such as ``sample_weight``.
+        Raises ValueError for bad input or parameters, TrainingError if training diverges, TypeError for any other
+        argument, such as ``sample_weight``.
         """
         self._refuse(others)
         return self._drain(self.iter_fit(X))
@@ -190,12 +156,9 @@ class DEC(NetworkMixin, ClusterMixin, BaseEstimator):
     def resume(self, X: Any, y: Any = None) -> DEC:
         """Continue from ``checkpoint``, with the parameters and X of its run; the result is the same to the bit.
 
-        The same machine is required, and with more than two threads the same number of threads. Raises as ``fit``, and
-
-        CheckpointError
-            If the file is damaged, or belongs to a run with other parameters or data; the message names the difference.
-        OSError
-            If the file does not exist or cannot be read.
+        The same machine is required, and with more than two threads the same number of threads. Raises as ``fit`` does;
+        CheckpointError if the file is damaged, or belongs to a run with other parameters or data, whose difference the
+        message names; OSError if the file does not exist or cannot be read.
         """
         return self._drain(self.iter_fit(X, resume=True))
 
@@ -236,11 +199,7 @@ class DEC(NetworkMixin, ClusterMixin, BaseEstimator):
     steps = iter_fit
 
     def new_autoencoder(self, n_samples: int, dtype: Any = None, random_state: Any = None) -> StackedAutoencoder:
-        """Return the unfitted autoencoder that ``fit`` trains on ``n_samples`` rows.
-
-        None for ``dtype`` takes this estimator's; None for ``random_state`` takes the first of the three generators that
-        are spawned from this estimator's.
-        """
+        """Return the unfitted autoencoder that ``fit`` trains on ``n_samples`` rows, with the same generator by default."""
         rng = as_generator(self.random_state).spawn(3)[0] if random_state is None else random_state
         return StackedAutoencoder(
             self.hidden_layer_sizes, profile=self._schedule(n_samples), engine=self.engine,

@@ -1,9 +1,10 @@
-"""A trained model as an ONNX graph: the encoder and Eq. 1, for any runtime, in float32."""
+"""Export of a trained model as an ONNX graph in float32: the encoder and Eq. 1."""
 
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any, Union
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -17,59 +18,56 @@ if TYPE_CHECKING:
 __all__ = ["OPSET", "export_onnx"]
 
 OPSET = 13
-"""The ONNX operators' version: the first in which all of ours have today's form. onnxruntime runs it since 1.7."""
+"""Version of the ONNX operators: the first in which all operators here have their present form. onnxruntime >= 1.7."""
 IR_VERSION = 7  # of the file format, the one that came with opset 13
 MAX_BYTES = 2**31 - 2**20  # protobuf's limit, less some room for the graph
 LARGEST = 3e38  # within float32
 
 
-def export_onnx(model: Union[Model, DEC, PathLike], path: PathLike) -> None:
-    """Write ``model`` to ``path`` as ONNX, opset 13, aside and renamed.
+def export_onnx(model: Model | DEC | PathLike, path: PathLike) -> None:
+    """Write ``model`` to ``path`` as ONNX, opset 13, atomically.
 
-    The graph takes ``x`` (n, D) float32, any n, and gives ``z`` (n, d), the embedding, ``q`` (n, k), Eq. 1, both
-    float32, and ``label`` (n,) int64, argmax_j q_ij. The model's shift and scale are in it. A float64 model is
-    rounded to float32. The graph's metadata have alpha, n_clusters and the dtype that the model computes in.
+    The graph takes ``x`` (n, D) float32, for any n. Its outputs are ``z`` (n, d), the embedding, ``q`` (n, k), Eq. 1,
+    both float32, and ``label`` (n,) int64, argmax_j q_ij. Shift and scale of the model are in the graph. A float64 model
+    is rounded to float32. The metadata have alpha, n_clusters and the dtype of the model.
 
     Parameters
     ----------
-    model : what ``load_model`` gives, a fitted ``DEC``, or the path of a model file
-    path : the file to write
+    model : Model, DEC or path
+        Result of ``load_model``, a fitted ``DEC``, or the path of a model file.
+    path : str or path-like
+        File to write.
 
     Raises
     ------
     ImportError
         If the package ``onnx`` is missing.
     ValueError
-        If the model does not fit into float32, or into the 2 GB of an ONNX file; ModelFileError for no model file.
+        If the model does not fit into float32, or into the 2 GB of an ONNX file. ModelFileError if a path is not that
+        of a model file.
     OSError
         If a file cannot be read or written.
 
-    Differs from Eq. 1 as printed: not in value. All is measured from the mean centroid c, so that an embedding far
-    from the origin loses nothing to rounding, and each row's powers are relative to its nearest centroid,
+    Notes
+    -----
+    Differs from Eq. 1 as printed: not in value. Distances are computed relative to the mean centroid c, so that an
+    embedding far from the origin loses no digits, and the powers of each row are relative to its nearest centroid,
 
         q_ij ~ (1 + (d_ij - d_i*) / (alpha + d_i*))^(-(alpha+1)/2),    d_ij = ||z_i - mu_j||^2,  d_i* = min_j d_ij
 
-    so that far points do not become 0/0. A label can differ from the model's where two clusters are equal but for
-    rounding. The work needs n k d numbers: give long x in parts.
+    so that far points do not become 0/0. A label can differ from the model's where two clusters are equal except for
+    rounding. The graph needs memory for n k d numbers: split long x into parts.
     """
     if isinstance(model, (str, os.PathLike)):
         model = load_model(model)
     elif not isinstance(model, Model):
-        model = _of_estimator(model)
+        model = Model.from_estimator(model)
     content = _graph(model).SerializeToString()
     write_atomically(path, lambda file: file.write(content))
 
 
-def _of_estimator(dec: DEC) -> Model:
-    from sklearn.utils.validation import check_is_fitted
-
-    check_is_fitted(dec, "cluster_centers_")
-    ae = dec.autoencoder_
-    return Model(ae.encoder_, dec.cluster_centers_, dec.alpha, ae.shift_, ae.scale_)
-
-
-def _graph(model: Model):
-    """The whole ONNX model."""
+def _graph(model: Model) -> Any:
+    """Return the whole ONNX model."""
     try:
         from onnx import TensorProto, helper, numpy_helper
     except ImportError as error:
@@ -96,7 +94,7 @@ def _graph(model: Model):
 
 
 def _constants(model: Model) -> dict[str, np.ndarray]:
-    """All numbers of the graph by name. Differences are taken in float64 and then rounded to float32, once."""
+    """Return all numbers of the graph by name. Differences are taken in float64 and rounded to float32 once."""
     *_, last = model.encoder
     wide: dict[str, Any] = {"shift": model.shift, "scale": model.scale, "c": np.zeros(len(last.b))}
     for l, (W, b, _) in enumerate(model.encoder, 1):
@@ -119,8 +117,8 @@ def _constants(model: Model) -> dict[str, np.ndarray]:
     return {**constants, "axis": np.array([1], np.int64)}
 
 
-def _encoder(model):
-    """x -> h0, the scaled input, ..., zc = z - c, and z: (operator, inputs, output, attributes) of each node."""
+def _encoder(model: Model) -> Iterator[tuple[str, list[str], str, dict[str, Any]]]:
+    """Yield (operator, inputs, output, attributes) of each node: x -> h0, the scaled input, ..., zc = z - c, and z."""
     yield "Sub", ["x", "shift"], "x_centred", {}
     yield "Mul", ["x_centred", "scale"], "h0", {}
     for l, (_, _, act) in enumerate(model.encoder, 1):
@@ -131,7 +129,7 @@ def _encoder(model):
     yield "Add", ["zc", "c"], "z", {}
 
 
-EQUATION_1 = [
+EQUATION_1: list[tuple[str, list[str], str, dict[str, Any]]] = [
     ("Unsqueeze", ["zc", "axis"], "z_row", {}),                                    # (n, 1, d)
     ("Sub", ["z_row", "mu"], "diff", {}),                                           # (n, k, d)
     ("ReduceSumSquare", ["diff"], "dist", {"axes": [2], "keepdims": 0}),            # (n, k) d_ij

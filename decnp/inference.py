@@ -1,20 +1,25 @@
-"""What a deployed model needs, and no more: the encoder and Eq. 1, on NumPy alone.
+"""Prediction with a trained model on NumPy alone: the encoder and Eq. 1.
 
-SciPy, scikit-learn and numba are never imported from here; threadpoolctl is, for long X, where it is installed.
+SciPy, scikit-learn and numba are never imported. threadpoolctl is imported for long X, where it is installed.
 """
 
 from __future__ import annotations
 
-import os
-from typing import Callable, Iterator, Union
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from .equations import soft_assignment
+from .io.atomic import PathLike
 from .io.model_file import layers_of, read_model
 from .layers import Dense, encode
 from .utils.rows import BLOCK
+
+if TYPE_CHECKING:
+    from .dec import DEC
+    from .utils.threads import ThreadPool
 
 __all__ = ["Model", "load_model"]
 
@@ -22,24 +27,34 @@ __all__ = ["Model", "load_model"]
 class Model:
     """A trained DEC for prediction: the encoder f_theta, the centroids mu and alpha.
 
-    Long X goes through the network ``decnp.utils.rows.BLOCK`` rows at a time, as in ``DEC``; the paper's network then works
-    in about 13 MB for each core. Rows are independent of each other but for rounding: the matrix product of the BLAS
-    library adds up in another order for another number of rows. Relative differences of z are about 1e-6 in float32
-    (1e-15 in float64), so a label can depend on the batch only where a point is that near to the border between two
-    clusters.
+    Long X goes through the network in blocks of ``decnp.utils.rows.BLOCK`` rows, as in ``DEC``. The workspace of the
+    paper's network is then about 13 MB for each core. Rows are independent except for rounding: the BLAS library adds
+    up in another order for another number of rows. Relative differences of z are about 1e-6 in float32 and 1e-15 in
+    float64. A label can depend on the batch only where a point is that near to the border between two clusters.
+
+    Parameters
+    ----------
+    encoder : list of Dense
+        Layers D to d.
+    centers : ndarray of shape (k, d)
+        Centroids mu.
+    alpha : float, default=1.0
+        Degrees of freedom of Eq. 1.
+    shift, scale : ndarray or float
+        The network sees (x - shift) * scale.
+    header : mapping, default=None
+        Record of the training in the model file.
 
     Attributes
     ----------
-    encoder : list of ``Dense``, D to d
-    centers : (k, d) centroids mu
-    alpha : degrees of freedom of Eq. 1
-    shift, scale : the network sees (x - shift) * scale
-    dtype : what it computes in
-    header : what the model file says of its training
+    dtype : dtype
+        Precision of the computation: that of ``centers``.
     """
 
-    def __init__(self, encoder: list[Dense], centers: np.ndarray, alpha: float = 1.0, shift=0.0, scale=1.0,
-                 header: dict | None = None):
+    def __init__(
+        self, encoder: list[Dense], centers: np.ndarray, alpha: float = 1.0, shift: Any = 0.0, scale: Any = 1.0,
+        header: Mapping[str, Any] | None = None,
+    ) -> None:
         self.encoder = encoder
         self.centers = centers
         self.alpha = alpha
@@ -47,60 +62,71 @@ class Model:
         self.shift, self.scale = np.asarray(shift, self.dtype), np.asarray(scale, self.dtype)
         self.header = header or {}
 
+    @classmethod
+    def from_estimator(cls, dec: DEC) -> Model:
+        """Return the model of a fitted ``DEC``; NotFittedError for one that is not fitted."""
+        from sklearn.utils.validation import check_is_fitted  # an estimator comes with scikit-learn
+
+        check_is_fitted(dec, "stop_reason_")
+        ae = dec.autoencoder_
+        return cls(ae.encoder_, dec.cluster_centers_, dec.alpha, ae.shift_, ae.scale_)
+
     @property
     def n_features(self) -> int:
-        """D, the columns that X must have."""
+        """Return D, the number of columns of X."""
         return self.encoder[0].W.shape[0]
 
     def transform(self, X: ArrayLike) -> np.ndarray:
-        """X (n, D) -> the embedding z = f_theta(x), (n, d), in the model's dtype. Raises ValueError for bad input."""
+        """Return the embedding z = f_theta(x), (n, d), of X (n, D) in the model's dtype; ValueError for bad input."""
         return self._collect(X, (self.centers.shape[1],), self.dtype, lambda z: z)
 
     def predict_proba(self, X: ArrayLike) -> np.ndarray:
-        """X (n, D) -> soft assignments q (n, k), DEC Eq. 1; rows sum to 1. Raises ValueError for bad input."""
+        """Return soft assignments q (n, k), DEC Eq. 1, of X (n, D); rows sum to 1. Raises ValueError for bad input."""
         return self._collect(X, (len(self.centers),), self.dtype, self._q)
 
     def predict(self, X: ArrayLike) -> np.ndarray:
-        """X (n, D) -> the cluster of each row, argmax_j q_ij, (n,) int32. Raises ValueError for bad input."""
+        """Return the cluster of each row of X (n, D), argmax_j q_ij, as (n,) int32. Raises ValueError for bad input."""
         return self._collect(X, (), np.dtype(np.int32), lambda z: self._q(z).argmax(axis=1))
 
     def blocks(self, X: ArrayLike) -> Iterator[tuple[slice, np.ndarray]]:
-        """The embedding of X (n, D), some rows at a time: (which rows, their z). X may be a memory map.
+        """Yield (slice, z) for each block of rows of X (n, D), which may be a memory map.
 
-        Raises ValueError for what is no finite (n, D) array of numbers.
+        Raises ValueError unless X is a finite (n, D) array of numbers.
         """
         return self._blocks(X, lambda z: z)
 
-    def _collect(self, X, shape: tuple, dtype, f: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+    def _collect(
+        self, X: Any, shape: tuple[int, ...], dtype: np.dtype, f: Callable[[np.ndarray], np.ndarray]
+    ) -> np.ndarray:
         out = np.empty((len(X), *shape), dtype)
         for rows, found in self._blocks(X, f):
             out[rows] = found
         return out
 
-    def _blocks(self, X, f: Callable[[np.ndarray], np.ndarray]) -> Iterator[tuple[slice, np.ndarray]]:
-        """(which rows, f of their z); where threadpoolctl is here too, each core takes a block."""
+    def _blocks(self, X: Any, f: Callable[[np.ndarray], np.ndarray]) -> Iterator[tuple[slice, np.ndarray]]:
+        """Yield (slice, f(z)) for each block of rows; with threadpoolctl, one block for each core at a time."""
         X = np.asanyarray(X)
         if X.ndim != 2 or X.shape[1] != self.n_features:
             raise ValueError(f"X must have the shape (n, {self.n_features}); got {X.shape}")
         if X.dtype.kind not in "biuf":
             raise ValueError(f"X must hold real numbers; got the dtype {X.dtype}")
 
-        def block(start):
+        def block(start: int) -> tuple[slice, np.ndarray]:
             rows = slice(start, min(start + BLOCK, len(X)))
             return rows, f(encode(self.encoder, (self._checked(X[rows], start) - self.shift) * self.scale))
 
         starts = range(0, len(X), BLOCK)
-        crew = _crew() if len(starts) > 1 else None
-        if crew is None:
+        pool = _thread_pool() if len(starts) > 1 else None
+        if pool is None:
             yield from map(block, starts)
             return
-        with crew:
-            for at in range(0, len(starts), crew.n_threads):
-                yield from crew.map(block, starts[at : at + crew.n_threads])
+        with pool:
+            for at in range(0, len(starts), pool.n_threads):
+                yield from pool.map(block, starts[at : at + pool.n_threads])
 
-    def _checked(self, x, start) -> np.ndarray:
-        """x (b, D) in the model's dtype. Raises ValueError if a number is not finite; x[0] is row ``start``."""
-        with np.errstate(over="ignore"):  # beyond the dtype: the next line says so
+    def _checked(self, x: np.ndarray, start: int) -> np.ndarray:
+        """Return x (b, D) in the model's dtype. Raises ValueError if a number is not finite; x[0] is row ``start``."""
+        with np.errstate(over="ignore"):  # numbers beyond the dtype become infinite
             x = np.asarray(x, self.dtype)
         finite = np.isfinite(x).all(axis=1)
         if not finite.all():
@@ -108,12 +134,12 @@ class Model:
             raise ValueError(f"X must hold finite numbers within {self.dtype}; row {row} does not")
         return x
 
-    def _q(self, z):
+    def _q(self, z: np.ndarray) -> np.ndarray:
         return soft_assignment(z, self.centers, self.alpha)
 
 
-def _crew():
-    """Threads that share long X; None where threadpoolctl or crew.py is not there, and the BLAS library has its own."""
+def _thread_pool() -> ThreadPool | None:
+    """Return a thread pool for long X; None without threadpoolctl, where the BLAS library uses its own threads."""
     try:
         from .utils.threads import ThreadPool
     except ImportError:
@@ -121,25 +147,27 @@ def _crew():
     return ThreadPool()
 
 
-def load_model(path: Union[str, "os.PathLike[str]"]) -> Model:
-    """The model in a file that ``DEC.save`` or ``decnp fit`` wrote, for prediction; NumPy is all it needs.
+def load_model(path: PathLike) -> Model:
+    """Return the model in a file that ``decnp.save`` or ``decnp fit`` wrote, for prediction with NumPy alone.
 
-    The decoder, half of the file, is left unread: prediction has no use for it.
+    The decoder, half of the file, is not read, because prediction does not use it.
 
     Raises
     ------
     decnp.ModelFileError
-        If the file is no model, is damaged (its decoder aside), or is from a newer decnp.
+        If the file is not a model, is damaged outside its decoder, or was written by a newer decnp.
     OSError
-        If it is not there or cannot be read.
+        If the file does not exist or cannot be read.
 
+    Examples
+    --------
     >>> import tempfile
-    >>> from decnp import DEC, load_digits, Profile
+    >>> from decnp import DEC, Profile, load_digits, save
     >>> X, _ = load_digits()
     >>> quick = Profile(init_std=None, pretrain_iter=0, finetune_iter=99, max_iter=0)
     >>> dec = DEC(10, hidden_layer_sizes=(32, 5), profile=quick).fit(X)
     >>> with tempfile.TemporaryDirectory() as folder:
-    ...     dec.save(f"{folder}/model.decnp")
+    ...     save(dec, f"{folder}/model.decnp")
     ...     model = load_model(f"{folder}/model.decnp")
     >>> bool((model.predict(X) == dec.labels_).all())
     True

@@ -1,15 +1,16 @@
-"""A fitted DEC into a model file and back, and models that were trained elsewhere. Nothing is ever pickled.
+"""Save and load a fitted DEC, and take over models that were trained elsewhere. Nothing is ever pickled.
 
-``decnp.io.model_file`` has the format. scikit-learn's own ways work too: ``pickle``, ``joblib`` and ``skops``.
+``decnp.io.model_file`` defines the format. ``pickle``, ``joblib`` and ``skops`` work too, as for any estimator.
 """
 
 from __future__ import annotations
 
 import json
 import platform
+from collections.abc import Sequence
 from dataclasses import asdict
 from numbers import Integral
-from typing import TYPE_CHECKING, Any, BinaryIO, Optional, Sequence, Union
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
@@ -17,7 +18,7 @@ from . import __version__
 from .exceptions import ModelFileError
 from .io.archive import MAX_HEADER
 from .io.atomic import PathLike, write_atomically
-from .io.model_file import PARAMETERS, PARTS, RUN, layers_of, profile_of, read_model, write_file
+from .io.model_file import PARAMETERS, PARTS, RUN, layers_of, named_arrays, profile_of, read_model, write_file
 from .layers import Dense
 from .profiles import profile_for
 from .utils.validation import check_number
@@ -29,18 +30,21 @@ if TYPE_CHECKING:
 __all__ = ["save", "write_model", "load", "from_arrays"]
 
 
-def save(model: Union[DEC, Model], path: PathLike, storage: Optional[str] = None) -> None:
-    """Write a fitted ``DEC`` to ``path``, aside and renamed: what was there stays until the new file is complete.
+def save(model: DEC | Model, path: PathLike, storage: str | None = None) -> None:
+    """Write a fitted ``DEC`` to ``path`` atomically: an earlier file stays until the new one is complete.
 
-    The same model always gives the same bytes. Not kept: ``labels_``, ``history_``, what k-means started
-    from, and a ``random_state`` that is no whole number.
+    The same model always gives the same bytes. ``labels_``, ``history_``, the start of k-means and a ``random_state``
+    that is not an int are not saved.
 
     Parameters
     ----------
-    model : a fitted ``DEC``; or a ``decnp.inference.Model``, which is written without a decoder, for prediction
-    path : where to; there is no ending that it must have
-    storage : None, or "float16": the weight matrices take two bytes a number in the file, rounded to 11 bits,
-        and are float32 again once loaded. Biases, centroids, shift and scale are as they are.
+    model : DEC or decnp.inference.Model
+        A fitted ``DEC``. A ``Model`` is written without a decoder, for prediction.
+    path : str or path-like
+        File to write; it can have any ending.
+    storage : {"float16"}, default=None
+        "float16" stores the weight matrices in two bytes a number, rounded to 11 bits; they are float32 again once
+        loaded. Biases, centroids, shift and scale are not rounded.
 
     Raises
     ------
@@ -51,6 +55,8 @@ def save(model: Union[DEC, Model], path: PathLike, storage: Optional[str] = None
     OSError
         If the file cannot be written.
 
+    Examples
+    --------
     >>> import tempfile
     >>> from decnp import DEC, load_digits, persistence, Profile
     >>> X, _ = load_digits()
@@ -64,8 +70,8 @@ def save(model: Union[DEC, Model], path: PathLike, storage: Optional[str] = None
     write_atomically(path, lambda file: write_model(model, file, storage))
 
 
-def write_model(model: Union[DEC, Model], file: BinaryIO, storage: Optional[str] = None) -> None:
-    """The bytes of a model file into ``file``, which is open, empty and seekable. See ``save``."""
+def write_model(model: DEC | Model, file: BinaryIO, storage: str | None = None) -> None:
+    """Write a model file into ``file``, which is open, empty and seekable. See ``save``."""
     from .inference import Model
 
     if storage not in (None, "float16"):
@@ -78,7 +84,7 @@ def write_model(model: Union[DEC, Model], file: BinaryIO, storage: Optional[str]
         check_is_fitted(model, "stop_reason_")
         network, run = _parts_of_dec(model)
     dtype = "float32" if storage else network["centers"].dtype.name
-    layers = {part: network.pop(part) for part in PARTS}
+    layers: dict[str, list[Dense]] = {part: network.pop(part) for part in PARTS}
     header = {
         "versions": {"decnp": __version__, "python": platform.python_version(), "numpy": np.__version__},
         "dtype": dtype,
@@ -90,24 +96,22 @@ def write_model(model: Union[DEC, Model], file: BinaryIO, storage: Optional[str]
         "activations": {part: [layer.act for layer in layers[part]] for part in PARTS},
         **run,
     }
-    for part in PARTS:
-        for l, (W, b, _) in enumerate(layers[part]):
-            network[f"{part}.{l}.W"], network[f"{part}.{l}.b"] = W, b
+    network.update(named_arrays(layers))
     header = json.loads(json.dumps(header, default=lambda value: value.item()))  # NumPy's numbers to Python's
     write_file(file, header, network)
 
 
 def load(path: PathLike) -> DEC:
-    """The fitted ``DEC`` in a model file: it transforms and predicts as when it was saved, to the bit.
+    """Return the fitted ``DEC`` in a model file; it transforms and predicts as when it was saved, to the bit.
 
-    Loading executes nothing from the file.
+    Nothing from the file is executed.
 
     Raises
     ------
     ModelFileError
-        If the file is no model, is cut short or changed, is from a newer decnp, or has no decoder.
+        If the file is not a model, is cut short or changed, was written by a newer decnp, or has no decoder.
     OSError
-        If it is not there or cannot be read.
+        If the file does not exist or cannot be read.
     """
     from .autoencoder import StackedAutoencoder
     from .dec import DEC
@@ -124,33 +128,47 @@ def load(path: PathLike) -> DEC:
     if "feature_names" in header:
         model.feature_names_in_ = np.array(header["feature_names"], object)
     model.cluster_centers_ = arrays["centers"]
-    model.autoencoder_ = ae = StackedAutoencoder(**{**shared, "dtype": header["dtype"]})
-    ae.encoder_, ae.decoder_ = (layers_of(header, arrays, part) for part in PARTS)
-    ae.shift_, ae.scale_ = arrays["shift"][()], arrays["scale"][()]
-    model.n_features_in_ = ae.n_features_in_ = header["n_features"]
+    encoder, decoder = (layers_of(header, arrays, part) for part in PARTS)
+    model.autoencoder_ = StackedAutoencoder.from_layers(
+        encoder, decoder, arrays["shift"], arrays["scale"], **{**shared, "dtype": header["dtype"]})
+    model.n_features_in_ = header["n_features"]
     return model
 
 
 def from_arrays(
-    weights: Sequence, biases: Sequence, centers, alpha: float = 1.0, *, shift=0.0, scale=1.0,
-    activations: Optional[Sequence[str]] = None,
+    weights: Sequence[Any], biases: Sequence[Any], centers: Any, alpha: float = 1.0, *, shift: Any = 0.0,
+    scale: Any = 1.0,
+    activations: Sequence[str] | None = None,
 ) -> Model:
-    """A DEC that was trained elsewhere, for prediction here and, with ``save``, for a model file.
+    """Return a model of a DEC that was trained elsewhere, for prediction and, with ``save``, for a model file.
 
     Parameters
     ----------
-    weights : the encoder's matrices, first to last, each (n_in, n_out), as Keras has them; PyTorch's are W.T
-    biases : the encoder's, each (n_out,)
-    centers : (k, d) centroids mu
-    alpha : degrees of freedom of Eq. 1
-    shift, scale : the network sees (x - shift) * scale; shift is a number or (D,)
-    activations : "relu" or "linear" for each layer; None: "relu", and "linear" for the last
+    weights : sequence of array-like
+        Matrices of the encoder, first to last, each (n_in, n_out), as in Keras. PyTorch's are W.T.
+    biases : sequence of array-like
+        Biases of the encoder, each (n_out,).
+    centers : array-like of shape (k, d)
+        Centroids mu.
+    alpha : float, default=1.0
+        Degrees of freedom of Eq. 1.
+    shift, scale : array-like or float
+        The network sees (x - shift) * scale; shift is a number or (D,).
+    activations : sequence of {"relu", "linear"}, default=None
+        Activation of each layer. None: "relu", and "linear" for the last.
 
     Returns
     -------
-    A ``decnp.inference.Model`` with copies of the arrays: in float64 if one of them is, else in float32.
+    model : decnp.inference.Model
+        It has copies of the arrays: in float64 if one of them is, else in float32.
 
-    Raises ValueError, in one sentence, for arrays that do not fit together or are no finite numbers.
+    Raises
+    ------
+    ValueError
+        For arrays that do not fit together or do not hold finite numbers.
+
+    Examples
+    --------
 
     >>> model = from_arrays([np.eye(2)], [np.zeros(2)], [[0.0, 0.0], [1.0, 1.0]])
     >>> model.predict([[0.1, 0.2], [0.9, 0.7]])
@@ -175,8 +193,8 @@ def from_arrays(
     return Model(encoder, mu.astype(dtype), alpha, shift, scale)
 
 
-def _numbers(name, value):
-    """The value as an array of finite real numbers."""
+def _numbers(name: str, value: Any) -> np.ndarray:
+    """Return the value as an array of finite real numbers."""
     try:
         array = np.asarray(value)
     except ValueError as error:  # rows of different lengths
@@ -186,8 +204,8 @@ def _numbers(name, value):
     return array
 
 
-def _check_fit(Ws, bs, mu):
-    """ValueError unless the layers follow one another and end where the centroids are."""
+def _check_fit(Ws: Sequence[np.ndarray], bs: Sequence[np.ndarray], mu: np.ndarray) -> None:
+    """Raise ValueError unless the shapes of layers and centroids fit together."""
     if not Ws or len(Ws) != len(bs):
         raise ValueError(f"weights and biases must be as many, and at least one; got {len(Ws)} and {len(bs)}")
     if _misfit(Ws, bs, mu):
@@ -196,9 +214,9 @@ def _check_fit(Ws, bs, mu):
         raise ValueError(_misfit(Ws, bs, mu) + hint)
 
 
-def _misfit(Ws, bs, mu):
-    """What does not fit, or an empty string."""
-    n_in = "n_in"
+def _misfit(Ws: Sequence[np.ndarray], bs: Sequence[np.ndarray], mu: np.ndarray) -> str:
+    """Return the first shape that does not fit as a sentence, or an empty string."""
+    n_in: int | str = "n_in"
     for l, (W, b) in enumerate(zip(Ws, bs)):
         if W.ndim != 2 or not W.size or n_in not in ("n_in", len(W)):
             return f"weights[{l}] must have the shape ({n_in}, n_out); got {W.shape}"
@@ -210,10 +228,10 @@ def _misfit(Ws, bs, mu):
     return ""
 
 
-# ---------------------------------------------------------------- what is written
+# ---------------------------------------------------------------- content of the file
 
-def _parts_of_dec(model):
-    """The network's layers and arrays by name, and what the header says of the training run."""
+def _parts_of_dec(model: DEC) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the network's layers and arrays by name, and the header's record of the training run."""
     ae, parameters = model.autoencoder_, {name: getattr(model, name) for name in PARAMETERS}
     parameters["dtype"] = None if model.dtype is None else np.dtype(model.dtype).name
     parameters["random_state"] = model.random_state if isinstance(model.random_state, Integral) else None
@@ -233,8 +251,8 @@ def _parts_of_dec(model):
             "scale": ae.scale_}, run
 
 
-def _parts(model):
-    """Likewise of an ``inference.Model``; of the run, what the file says that it was loaded from."""
+def _parts(model: Model) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the same for an ``inference.Model``; the record of the run is that of the file it was loaded from."""
     run = {name: model.header[name] for name in (*RUN, "feature_names") if name in model.header}
     return {"encoder": model.encoder, "decoder": [], "centers": model.centers, "shift": model.shift,
             "scale": model.scale}, run

@@ -15,7 +15,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 import decnp
 from decnp import DEC, Checkpoint, StackedAutoencoder
-from decnp import autoencoder as module
+from decnp.training import features
 from decnp.training.checkpoint import fingerprint
 from decnp.utils.rows import BLOCK, LazyRows, blocks, first_rows, is_mapped
 
@@ -118,11 +118,11 @@ def test_features_that_would_take_more_memory_than_sparse_rows_are_not_kept(monk
     X = sparse_blobs(600, 40, np.float32) * (np.random.default_rng(0).random((600, 40)) < 0.2).astype(np.float32)
     ae = StackedAutoencoder((30, 30, 2), profile=QUICK, engine="numpy", random_state=0)
     dense = StackedAutoencoder((30, 30, 2), profile=QUICK, engine="numpy", random_state=0).fit(X)
-    made, map_blocks = [], module.map_blocks
-    monkeypatch.setattr(module, "map_blocks", lambda f, X, pool: made.append(len(X)) or map_blocks(f, X, pool))
+    made, map_blocks = [], features.map_blocks
+    monkeypatch.setattr(features, "map_blocks", lambda f, X, pool: made.append(len(X)) or map_blocks(f, X, pool))
     ae.fit(sp.csr_array(X))
     assert identical(learned(ae), learned(dense)) and made == [600, 600]  # small features are, as for dense rows
-    monkeypatch.setattr(module, "FEATURE_BYTES", 0)
+    monkeypatch.setattr(features, "FEATURE_BYTES", 0)
     made.clear()
     ae.fit(sp.csr_array(X))
     assert not made

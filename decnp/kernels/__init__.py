@@ -15,7 +15,7 @@ __all__ = [
 
 
 def warmup(dtypes: tuple = (np.float32, np.float64)) -> None:
-    """Compile every kernel for ``dtypes`` now (or load it from the disk cache), not at the first call."""
+    """Compile the kernels for ``dtypes`` now, or load them from the disk cache, and not at the first call."""
     for dtype in dtypes:
         z, mu = np.zeros((1, 1), dtype), np.zeros((1, 1), dtype)
         p = target_distribution(soft_assignment(z, mu))

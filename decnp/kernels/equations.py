@@ -9,8 +9,9 @@ so the result does not depend on the number of threads.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from numbers import Real
-from typing import Callable
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -147,8 +148,8 @@ def loss_and_grads(
 
 # ---------------------------------------------------------------- parts of the points
 
-def _over_parts(n: int, f: Callable) -> list:
-    """[f(part) for each slice of the n points], by as many threads as a matrix product would use."""
+def _over_parts(n: int, f: Callable[[slice], Any]) -> list[Any]:
+    """Return [f(part) for each slice of the n points], on as many threads as a matrix product would use."""
     n_parts = n // PART
     if n_parts < 2:
         return [f(slice(0, n))]
@@ -156,8 +157,10 @@ def _over_parts(n: int, f: Callable) -> list:
         return crew.map(f, [slice(n * part // n_parts, n * (part + 1) // n_parts) for part in range(n_parts)])
 
 
-def _sums(z, mu, p, alpha, g_z, want_loss=False):
-    """The loss and dL/dmu, and dL/dz into g_z, if that is not empty."""
+def _sums(
+    z: np.ndarray, mu: np.ndarray, p: np.ndarray, alpha: float, g_z: np.ndarray, want_loss: bool = False
+) -> tuple[float, np.ndarray]:
+    """Return the loss and dL/dmu; write dL/dz into g_z, if that is not empty."""
     parts = _over_parts(
         len(z), lambda part: tiles.loss_and_grads(z[part], mu, p[part], float(alpha), g_z[part], want_loss))
     losses, g_mus = zip(*parts)
@@ -167,7 +170,7 @@ def _sums(z, mu, p, alpha, g_z, want_loss=False):
 # ---------------------------------------------------------------- checks
 
 def _arrays(**named: ArrayLike) -> list[np.ndarray]:
-    """The arguments as C-contiguous writable arrays of one real floating dtype (so: one compilation)."""
+    """Return the arguments as C-contiguous writable arrays of one real floating dtype, so that one compilation serves."""
     arrays = {name: np.asarray(a) for name, a in named.items()}
     for name, a in arrays.items():
         if a.ndim != 2:
@@ -180,7 +183,7 @@ def _arrays(**named: ArrayLike) -> list[np.ndarray]:
     return [np.require(a, dtype, ["C", "W"]) for a in arrays.values()]
 
 
-def _check(z, mu, alpha, p=None):
+def _check(z: np.ndarray, mu: np.ndarray, alpha: float, p: np.ndarray | None = None) -> None:
     if z.shape[1] != mu.shape[1] or len(mu) == 0:
         raise ValueError(f"z must be (n, d) and mu (k, d) with k >= 1 and the same d; got {z.shape} and {mu.shape}")
     if not (isinstance(alpha, Real) and 0 < float(alpha) < np.inf):
@@ -189,7 +192,7 @@ def _check(z, mu, alpha, p=None):
         raise ValueError(f"p must have the shape (n, k) = {(len(z), len(mu))}; got {p.shape}")
 
 
-def _output(out, shape, dtype):
+def _output(out: np.ndarray | None, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
     if out is None:
         return np.empty(shape, dtype)
     if not isinstance(out, np.ndarray) or out.shape != shape or out.dtype != dtype or not out.flags.carray:

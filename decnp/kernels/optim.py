@@ -12,7 +12,7 @@ __all__ = ["sgd_update", "adam_update"]
 
 
 def sgd_update(w: np.ndarray, v: np.ndarray, g: np.ndarray, lr: float, momentum: float) -> None:
-    """``optim.sgd_update`` in one pass over memory: w, v, g of one shape; w and v change in place."""
+    """Update as ``optim.sgd_update`` does, in one pass over memory: w, v, g of one shape; w and v change in place."""
     w, v, g = _flat(w, v, g=g)
     dtype = w.dtype.type
     _sgd_update(w, v, g, dtype(lr), dtype(momentum), np.finfo(dtype).tiny)
@@ -22,7 +22,7 @@ def adam_update(
     w: np.ndarray, m: np.ndarray, v: np.ndarray, g: np.ndarray,
     lr: float, beta1: float, beta2: float, eps: float,
 ) -> None:
-    """``optim.adam_update`` in one pass over memory: all of one shape; w, m and v change in place."""
+    """Update as ``optim.adam_update`` does, in one pass over memory: all of one shape; w, m and v change in place."""
     w, m, v, g = _flat(w, m, v, g=g)
     dtype = w.dtype.type
     _adam_update(
@@ -31,8 +31,8 @@ def adam_update(
     )
 
 
-def _flat(*changed, g):
-    """The arrays an update changes as flat views (never copies: the change would be lost), then g."""
+def _flat(*changed: np.ndarray, g: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Return flat views of the arrays that an update changes in place, then of g."""
     for a in (*changed, g):
         if a.shape != changed[0].shape or a.dtype.kind != "f":
             raise ValueError(f"an update needs real arrays of one shape; got {[a.shape for a in (*changed, g)]}")
@@ -45,17 +45,22 @@ _njit = njit(cache=True, nogil=True, error_model="numpy")
 
 
 @_njit
-def _sgd_update(w, v, g, lr, momentum, tiny):
+def _sgd_update(
+    w: np.ndarray, v: np.ndarray, g: np.ndarray, lr: float, momentum: float, tiny: float
+) -> None:
     for t in range(w.size):
         v_t = momentum * v[t] - lr * g[t]
         if abs(v_t) < tiny:
-            v_t -= v_t  # 0: a denormal velocity would stay, and slow every product
+            v_t -= v_t  # 0: denormal numbers would slow down every product
         v[t] = v_t
         w[t] += v_t
 
 
 @_njit
-def _adam_update(w, m, v, g, lr, beta1, rest1, beta2, rest2, eps, tiny):
+def _adam_update(
+    w: np.ndarray, m: np.ndarray, v: np.ndarray, g: np.ndarray,
+    lr: float, beta1: float, rest1: float, beta2: float, rest2: float, eps: float, tiny: float,
+) -> None:
     for t in range(w.size):
         m_t = beta1 * m[t] + rest1 * g[t]
         v_t = beta2 * v[t] + rest2 * g[t] * g[t]

@@ -1,17 +1,16 @@
-"""The loops of Eqs. 1-5, compiled; ``kernels.py`` is their only caller.
+"""Compiled loops of Eqs. 1-5; ``kernels/equations.py`` is their only caller.
 
-A *tile* holds up to ``T`` points, a row for each column of the array and in float64: ``z[t, i]``, ``q[j, i]``. So the
-innermost loop always runs over points i, which lie side by side, and the compiler takes as many at once as a register
-holds. All else is the paper's. Centroids and dimensions are taken two at a time, because that halves the reading and
-writing of what is being added up; zeros are added to make their numbers even, and change no sum.
+A *tile* holds up to ``T`` points in float64, with a row for each column of the array: ``z[t, i]``, ``q[j, i]``. The
+innermost loop runs over points i, which are adjacent in memory, so the compiler computes as many at once as a register
+holds. Centroids and dimensions are processed in pairs, because that halves the memory traffic of the sums. Zeros are
+added to make their numbers even, and change no sum.
 
-Tiles depend on the number of points alone and are added in order, so the same input always gives the same bits on one
-machine (registers of another width add in another order).
+Tiles depend on the number of points alone and are added in order. The same input gives the same bits on one machine;
+registers of another width add in another order.
 
-Two flags of "fastmath" are on: "contract" everywhere, and "reassoc" in ``_sums``, which lets the compiler add up
-several parts of one sum side by side. Neither lets it suppose that a number is finite, so no test for 0, infinity or
-not a number is lost; the tests feed ``_kl`` all of these. Products such as q (q/f), whose order matters, are outside
-``_sums``.
+Two flags of "fastmath" are used: "contract" everywhere, and "reassoc" in ``_sums``, which lets the compiler compute
+several parts of one sum side by side. Neither assumes that numbers are finite, so no test for 0, infinity or NaN is
+removed; the tests call ``_kl`` with all of these. Products whose order matters, such as q (q/f), are outside ``_sums``.
 """
 
 from __future__ import annotations
@@ -22,11 +21,11 @@ from numba import njit
 __all__ = ["soft_assignment", "kl_divergence", "frequencies", "target_distribution", "loss_and_grads"]
 
 T = 224
-"""Points in a tile: full registers, and a tile stays in the nearest cache. Not a power of two, whose rows collide."""
+"""Points in a tile: full registers, and a tile fits into the L1 cache. Not a power of two: its rows would collide there."""
 
 TINY = np.finfo(np.float64).tiny
 
-# x / 0 is infinite or not a number, as in NumPy; a * b + c may be rounded once; sums over points in any order
+# x / 0 is infinite or NaN, as in NumPy; a * b + c may be rounded once; sums over points in any order
 _njit = njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract"})
 _sums = njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract", "reassoc"})
 
@@ -34,8 +33,8 @@ _sums = njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract", 
 # ---------------------------------------------------------------- all points, tile by tile
 
 @_njit
-def soft_assignment(z, mu, alpha, q):
-    """Eq. 1: z (n, d), mu (k, d) -> q (n, k)."""
+def soft_assignment(z: np.ndarray, mu: np.ndarray, alpha: float, q: np.ndarray) -> None:
+    """Compute Eq. 1: z (n, d), mu (k, d) -> q (n, k)."""
     k, dim = mu.shape
     mu = _even(mu)
     z_tile, u, q_tile = _tile(dim), _tile(k), _tile(k)
@@ -46,8 +45,8 @@ def soft_assignment(z, mu, alpha, q):
 
 
 @_njit
-def kl_divergence(p, q):
-    """Eq. 2: p, q (n k,), flat -> the loss."""
+def kl_divergence(p: np.ndarray, q: np.ndarray) -> float:
+    """Return Eq. 2 of p, q (n k,), flat."""
     loss = 0.0
     for start in range(0, p.size, 1024):
         loss += _kl(p[start : start + 1024], q[start : start + 1024])
@@ -55,8 +54,8 @@ def kl_divergence(p, q):
 
 
 @_sums
-def frequencies(q):
-    """f_j = sum_i q_ij of Eq. 3: q (n, k) -> f (k,)."""
+def frequencies(q: np.ndarray) -> np.ndarray:
+    """Return f_j = sum_i q_ij of Eq. 3: q (n, k) -> f (k,)."""
     k = q.shape[1]
     f, q_tile = np.zeros(k), _tile(k)
     for start in range(0, len(q), T):
@@ -70,8 +69,8 @@ def frequencies(q):
 
 
 @_njit
-def target_distribution(q, f, p):
-    """Eq. 3: q (n, k), f (k,) -> p (n, k)."""
+def target_distribution(q: np.ndarray, f: np.ndarray, p: np.ndarray) -> None:
+    """Compute Eq. 3: q (n, k), f (k,) -> p (n, k)."""
     k = len(f)
     q_tile, weight = _tile(k), _tile(k)
     for start in range(0, len(q), T):
@@ -80,14 +79,18 @@ def target_distribution(q, f, p):
             per_f = 0.0 if f[j] < TINY else 1.0 / f[j]  # 0: nobody is in cluster j
             for i in range(m):
                 weight[j, i] = q_tile[j, i] * (q_tile[j, i] * per_f)
-        _normalise(weight, k, m, q_tile)
+        _normalize(weight, k, m, q_tile)
         _store(q_tile, start, m, p)
 
 
 @_njit
-def loss_and_grads(z, mu, p, alpha, g_z, want_loss):
-    """Eqs. 2, 4 and 5: z (n, d), mu (k, d), p (n, k) -> loss (0 if not wanted), g_mu (k, d) in float64; g_z (n, d)
-    is written, unless it is empty."""
+def loss_and_grads(
+    z: np.ndarray, mu: np.ndarray, p: np.ndarray, alpha: float, g_z: np.ndarray, want_loss: bool
+) -> tuple[float, np.ndarray]:
+    """Return the loss of Eq. 2 (0 without ``want_loss``) and Eq. 5, (k, d) in float64; write Eq. 4 into g_z (n, d).
+
+    z (n, d), mu (k, d), p (n, k). An empty g_z is not written.
+    """
     k, dim = mu.shape
     mu = _even(mu)
     z_tile, g_tile, u, q_tile, p_tile, w = _tile(dim), _tile(dim), _tile(k), _tile(k), _tile(k), _tile(k)
@@ -110,14 +113,14 @@ def loss_and_grads(z, mu, p, alpha, g_z, want_loss):
 # ---------------------------------------------------------------- one tile
 
 @_njit
-def _tile(columns):
-    """Room for T points of that many columns, made even."""
+def _tile(columns: int) -> np.ndarray:
+    """Return an empty tile for an array with this number of columns, made even."""
     return np.zeros((columns + columns % 2, T))
 
 
 @_njit
-def _even(mu):
-    """mu (k, d) in float64, with zeros added to make k and d even."""
+def _even(mu: np.ndarray) -> np.ndarray:
+    """Return mu (k, d) in float64, with zeros added to make k and d even."""
     k, dim = mu.shape
     even = np.zeros((k + k % 2, dim + dim % 2))
     for j in range(k):
@@ -127,8 +130,8 @@ def _even(mu):
 
 
 @_njit
-def _load(x, start, tile):
-    """tile[t, i] <- x[start + i, t] for as many rows as there are, at most T; returns how many."""
+def _load(x: np.ndarray, start: int, tile: np.ndarray) -> int:
+    """Set tile[t, i] <- x[start + i, t] for at most T rows; return their number."""
     m = min(T, len(x) - start)
     for i in range(m):
         for t in range(x.shape[1]):
@@ -137,51 +140,51 @@ def _load(x, start, tile):
 
 
 @_njit
-def _store(tile, start, m, x):
-    """x[start + i, t] <- tile[t, i] for m rows."""
+def _store(tile: np.ndarray, start: int, m: int, x: np.ndarray) -> None:
+    """Set x[start + i, t] <- tile[t, i] for m rows."""
     for i in range(m):
         for t in range(x.shape[1]):
             x[start + i, t] = tile[t, i]
 
 
 @_njit
-def _student(z, mu, alpha, k, m, u, q):
-    """Eq. 1 for m points and the first k rows of mu: u_ij and q_ij."""
-    d = q  # d_ij = ||z_i - mu_j||^2 stands where q_ij will
+def _student(z: np.ndarray, mu: np.ndarray, alpha: float, k: int, m: int, u: np.ndarray, q: np.ndarray) -> None:
+    """Compute Eq. 1 for m points and the first k rows of mu: u_ij and q_ij."""
+    dist2 = q  # ||z_i - mu_j||^2 uses the memory of q_ij
     for j in range(0, len(mu), 2):
         for i in range(m):
-            d[j, i] = d[j + 1, i] = 0.0
+            dist2[j, i] = dist2[j + 1, i] = 0.0
         for t in range(0, len(z), 2):
             a0, a1, b0, b1 = mu[j, t], mu[j, t + 1], mu[j + 1, t], mu[j + 1, t + 1]
             for i in range(m):
                 z0, z1 = z[t, i], z[t + 1, i]
-                d[j, i] += (z0 - a0) ** 2 + (z1 - a1) ** 2
-                d[j + 1, i] += (z0 - b0) ** 2 + (z1 - b1) ** 2
+                dist2[j, i] += (z0 - a0) ** 2 + (z1 - a1) ** 2
+                dist2[j + 1, i] += (z0 - b0) ** 2 + (z1 - b1) ** 2
     for j in range(k):
         for i in range(m):
-            u[j, i] = 1.0 / (1.0 + d[j, i] * (1.0 / alpha))
+            u[j, i] = 1.0 / (1.0 + dist2[j, i] * (1.0 / alpha))
     s = u  # u_ij^((alpha+1)/2), where alpha is 1 as in the paper
     if alpha != 1.0:
-        s = d
+        s = dist2
         _powers(s, alpha, k, m)
-    _normalise(s, k, m, q)
+    _normalize(s, k, m, q)
 
 
 @_njit
-def _powers(d, alpha, k, m):
-    """d_ij <- u_ij^((alpha+1)/2), divided by the largest of its point, which so cannot underflow."""
+def _powers(dist2: np.ndarray, alpha: float, k: int, m: int) -> None:
+    """Replace dist2_ij by u_ij^((alpha+1)/2), divided by the largest of point i so that it cannot underflow."""
     for i in range(m):
-        nearest = d[0, i]
+        nearest = dist2[0, i]
         for j in range(1, k):
-            nearest = min(nearest, d[j, i])
+            nearest = min(nearest, dist2[j, i])
         largest = np.log1p(nearest / alpha)
         for j in range(k):
-            d[j, i] = np.exp(-(alpha + 1.0) / 2.0 * (np.log1p(d[j, i] / alpha) - largest))
+            dist2[j, i] = np.exp(-(alpha + 1.0) / 2.0 * (np.log1p(dist2[j, i] / alpha) - largest))
 
 
 @_njit
-def _normalise(s, k, m, q):
-    """q_ij <- s_ij / sum_j' s_ij'."""
+def _normalize(s: np.ndarray, k: int, m: int, q: np.ndarray) -> None:
+    """Set q_ij <- s_ij / sum_j' s_ij'."""
     total = np.zeros(m)
     for j in range(k):
         for i in range(m):
@@ -194,8 +197,8 @@ def _normalise(s, k, m, q):
 
 
 @_sums
-def _pull(z, mu, w, m, g_z, g_mu):
-    """Eqs. 4 and 5 of w_ij = (alpha+1)/alpha u_ij (p_ij - q_ij): g_z is written, g_mu added to."""
+def _pull(z: np.ndarray, mu: np.ndarray, w: np.ndarray, m: int, g_z: np.ndarray, g_mu: np.ndarray) -> None:
+    """Compute Eqs. 4 and 5 of w_ij = (alpha+1)/alpha u_ij (p_ij - q_ij): set g_z, add to g_mu."""
     g_z[:] = 0.0
     for j in range(0, len(mu), 2):
         for t in range(len(z)):
@@ -217,8 +220,8 @@ LOG_2 = np.log(2.0)
 
 
 @_sums
-def _kl(p, q):
-    """Sum of p log(p/q), where 0 log 0 = 0, and infinity where q = 0 < p."""
+def _kl(p: np.ndarray, q: np.ndarray) -> float:
+    """Return the sum of p log(p/q), where 0 log 0 = 0; infinity where q = 0 < p."""
     unusual = 0
     for i in range(p.size):
         p_i, q_i = p[i], q[i]
@@ -234,8 +237,8 @@ def _kl(p, q):
 
 
 @_njit
-def _log(x):
-    """log x without a branch, so that a loop over it fills the registers; some finite number where x is 0.
+def _log(x: float) -> float:
+    """Return log x without a branch, so that a loop over it fills the registers; a finite number where x is 0.
 
     x = 2^e m with sqrt(1/2) <= m < sqrt(2), so log x = e log 2 + log m. With s = (m - 1)/(m + 1), |s| < 0.172,
     log m = 2 (s + s^3/3 + s^5/5 + ...), where s^21/21 is beyond the last digit.

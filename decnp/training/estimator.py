@@ -1,6 +1,8 @@
-"""What DEC and the stacked autoencoder have in common as scikit-learn estimators."""
+"""Parts that ``DEC`` and ``StackedAutoencoder`` share as scikit-learn estimators."""
 
 from __future__ import annotations
+
+from typing import Any
 
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.exceptions import ConvergenceWarning
@@ -10,22 +12,22 @@ __all__ = ["NetworkMixin", "TrainingWarning"]
 
 
 class TrainingWarning(ConvergenceWarning):
-    """Training ended, and there is something about its end that a user should know; the message says what."""
+    """Warning of a training run whose end a user should look at; the message says why."""
 
 
 class NetworkMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
-    """Dense and sparse X, float32 that stays float32, and no weights of samples. Name it before all other bases."""
+    """Mixin for dense and sparse X, float32 that stays float32, and no sample weights. Name it before other bases."""
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
-        if hasattr(self, "predict_proba"):  # scikit-learn's checks of sparse input read these of whatever has that
+        if hasattr(self, "predict_proba"):  # scikit-learn's checks of sparse input read these tags
             tags.classifier_tags = ClassifierTags()
         return tags
 
-    def _refuse(self, others: dict) -> None:
-        """TypeError for what ``fit`` was given beside X and y."""
+    def _refuse(self, others: dict[str, Any]) -> None:
+        """Raise TypeError for arguments of ``fit`` beside X and y."""
         if "sample_weight" in others:
             raise TypeError(f"{type(self).__name__} takes no sample_weight: every row counts once, in the "
                             "reconstruction loss as in Eqs. 2 and 3; give a row twice where it is to count twice")

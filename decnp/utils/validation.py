@@ -1,10 +1,11 @@
-"""What comes in from outside, checked: data, numbers and seeds. Each error is one sentence."""
+"""Validation of data, numbers and seeds. Each error is one sentence: the argument, the requirement, the value given."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 from itertools import chain
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,23 +15,23 @@ if TYPE_CHECKING:
 __all__ = ["as_generator", "check_data", "check_distinct", "check_number", "check_sizes"]
 
 
-def check_data(estimator, X, reset: bool, dtype=None) -> Rows:
-    """X as finite (n, D) rows; ``reset`` says whether D is to be learned or checked.
+def check_data(estimator: Any, X: Any, reset: bool, dtype: Any = None) -> Rows:
+    """Return X as finite rows (n, D); ``reset`` sets the estimator's D, else D is checked.
 
-    Of ``dtype``, else of the estimator's; where that is None too, float32 if it holds X's own dtype
-    exactly, else float64. Sparse matrices (as CSR) and memory maps stay what they are, as ``LazyRows``.
+    The dtype is ``dtype``, else the estimator's. Where that is None too, it is float32 if that holds X's own dtype
+    exactly, else float64. Sparse matrices (as CSR) and memory maps are returned as ``LazyRows``.
     """
-    from sklearn.utils.validation import validate_data  # late: profiles and model files need no scikit-learn
+    from sklearn.utils.validation import validate_data  # profiles and model files work without scikit-learn
 
     from .rows import LazyRows, is_mapped
 
     dtype = estimator.dtype if dtype is None else dtype
     if dtype not in (None, "float32", "float64", np.float32, np.float64):
         raise ValueError(f"dtype must be 'float32', 'float64' or None; got {dtype!r}")
-    if isinstance(X, LazyRows):  # DEC has checked them for its autoencoder
+    if isinstance(X, LazyRows):  # checked by DEC before it trains its autoencoder
         validate_data(estimator, X.source, reset=reset, skip_check_array=True)
         return X
-    own = getattr(X, "dtype", None)  # that of a table of Python's objects is found number by number
+    own = getattr(X, "dtype", None)  # a table of Python objects is converted number by number
     X = validate_data(estimator, X, reset=reset, accept_sparse="csr",
                       dtype=None if isinstance(own, np.dtype) and own.kind != "O" else "numeric")
     if X.dtype.kind not in "fiub":
@@ -44,7 +45,7 @@ def check_data(estimator, X, reset: bool, dtype=None) -> Rows:
 
 
 def check_distinct(X: Rows, k: int) -> None:
-    """ValueError unless X (n, D) has at least k rows, and k different ones."""
+    """Raise ValueError unless X (n, D) has at least k rows, and k different ones."""
     if len(X) < k:
         raise ValueError(f"X must have at least n_clusters = {k} samples; got n_samples = {len(X)}")
     from .rows import blocks
@@ -57,8 +58,10 @@ def check_distinct(X: Rows, k: int) -> None:
     raise ValueError(f"X must have at least n_clusters = {k} distinct rows; got {len(distinct)}")
 
 
-def check_number(name: str, value, low: float, whole: bool = False, above: bool = False, below: float = np.inf) -> None:
-    """ValueError unless ``value`` is a finite number >= low (> low with ``above``) and < below."""
+def check_number(
+    name: str, value: Any, low: float, whole: bool = False, above: bool = False, below: float = np.inf
+) -> None:
+    """Raise ValueError unless ``value`` is a finite number >= low (> low with ``above``) and < below."""
     kind = (int, np.integer) if whole else (int, float, np.integer, np.floating)
     good = isinstance(value, kind) and not isinstance(value, (bool, np.bool_))
     good = good and not (isinstance(value, int) and value > sys.float_info.max)
@@ -68,16 +71,16 @@ def check_number(name: str, value, low: float, whole: bool = False, above: bool 
         raise ValueError(f"{name} must be a {words} {'>' if above else '>='} {low:g}{limit}; got {value!r}")
 
 
-def check_sizes(sizes) -> list[int]:
-    """hidden_layer_sizes as a list of whole numbers."""
-    sizes = list(sizes) if np.iterable(sizes) else [sizes]
-    if not sizes or not all(isinstance(s, (int, np.integer)) and s >= 1 for s in sizes):
-        raise ValueError(f"hidden_layer_sizes must be whole numbers >= 1; got {sizes!r}")
-    return [int(s) for s in sizes]
+def check_sizes(sizes: int | Iterable[int]) -> list[int]:
+    """Return hidden_layer_sizes as a list of int; ValueError unless all are whole numbers >= 1."""
+    widths: list[Any] = list(sizes) if isinstance(sizes, Iterable) else [sizes]
+    if not widths or not all(isinstance(s, (int, np.integer)) and s >= 1 for s in widths):
+        raise ValueError(f"hidden_layer_sizes must be whole numbers >= 1; got {widths!r}")
+    return [int(s) for s in widths]
 
 
-def as_generator(random_state) -> np.random.Generator:
-    """One ``numpy.random.Generator`` from None, an int, a Generator or a RandomState."""
+def as_generator(random_state: Any) -> np.random.Generator:
+    """Return one ``numpy.random.Generator`` for None, an int, a Generator or a RandomState."""
     if isinstance(random_state, np.random.RandomState):
         return np.random.default_rng(random_state.randint(0, 2**31, 4))
     if random_state is None or isinstance(random_state, np.random.Generator):
