@@ -14,7 +14,7 @@ import numpy as np
 
 from ..exceptions import DataError
 from ..io.atomic import PathLike, write_atomically
-from ..io.npy import read_arrays
+from ..io.npz import read_arrays
 from ._files import DataFile, UnofficialData, download_folder, file_sha256, find
 from ._rcv1 import CLASSES, N_DOCUMENTS, Counts, count_terms
 

@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike
 
 from ..exceptions import DataError
 from ..io.atomic import PathLike, write_atomically
-from ..io.npy import read_npz
+from ..io.npz import read_npz
 from ._files import UnofficialData, check_disk, download_folder, find
 from ._stl10 import IMAGE, PARTS, image_blocks, opened, read_labels
 from .hog import N_FEATURES, stl_hog
