@@ -195,7 +195,7 @@ def test_unofficial_files_are_read_even_where_counts_of_the_official_ones_are_ke
 
 def test_tokens_are_never_all_in_memory(folders, monkeypatch):
     """Ten times as long texts of the same terms take as much memory."""
-    monkeypatch.setattr(_rcv1, "CHUNK", 1 << 14)
+    monkeypatch.setattr(_rcv1, "READ_SIZE", 1 << 14)
     peaks = []
     for length in (100, 1000):
         rng = np.random.default_rng(0)
