@@ -26,8 +26,8 @@ if os.name == "posix":
     import fcntl
 
 __all__ = [
-    "DataError", "DataFile", "NAME_A_FOLDER", "NO_MIRROR", "UnofficialData", "check_disk", "download",
-    "download_folder", "file_sha256", "find", "not_found", "progress", "sha256",
+    "DataError", "DataFile", "NAME_A_FOLDER", "NO_MIRROR", "UnofficialData", "check_digest", "check_disk",
+    "check_no_web_page", "download", "download_folder", "file_sha256", "find", "not_found", "progress", "sha256",
 ]
 
 CHECKOUT = Path(__file__).resolve().parents[2] / "data"  # absent when decnp is installed without its checkout
@@ -94,7 +94,7 @@ def not_found(file: str, remedy: str) -> DataError:
     return DataError(f"{file} is in none of the data folders{remedy}")
 
 
-# ---------------------------------------------------------------- digests
+# ---------------------------------------------------------------- checks of a file
 
 def sha256(*parts: bytes | memoryview) -> str:
     """Return the hexadecimal SHA-256 of the concatenated parts, without copying them."""
@@ -111,6 +111,18 @@ def file_sha256(path: PathLike) -> str:
         while chunk := file.read(CHUNK_SIZE):
             digest.update(chunk)
     return digest.hexdigest()
+
+
+def check_digest(file: object, official: str, algorithm: str, digest: str, expected: str) -> None:
+    """Raise DataError unless ``digest``, of ``file``, is that of the ``official`` file."""
+    if digest != expected:
+        raise DataError(f"{file} is not the official {official}: its {algorithm} is {digest}, not {expected}")
+
+
+def check_no_web_page(file: object, beginning: bytes) -> None:
+    """Raise DataError if ``file`` begins like HTML, such as a mirror's page for a missing file."""
+    if beginning[:1] == b"<":
+        raise DataError(f"{file} is a web page, not the official file: it begins with {beginning!r}")
 
 
 # ---------------------------------------------------------------- downloads

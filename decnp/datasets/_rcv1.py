@@ -21,7 +21,7 @@ import numpy as np
 
 from ..exceptions import DataError
 from ..io.atomic import PathLike
-from ._files import NAME_A_FOLDER, DataFile, find, not_found, progress
+from ._files import NAME_A_FOLDER, DataFile, check_digest, check_no_web_page, find, not_found, progress
 
 if TYPE_CHECKING:  # SciPy is imported where it is used: loading a model needs none
     from scipy.sparse import csr_matrix
@@ -45,11 +45,9 @@ MAX_LINE = 1 << 20  # bytes; a longer line is no text of tokens
 
 
 class Digest(Protocol):
-    """Hash object of ``hashlib``."""
+    """Hash object of ``hashlib``, whose class has no public name."""
 
     def update(self, data: bytes, /) -> object: ...
-
-    def hexdigest(self) -> str: ...
 
 
 class Counts(NamedTuple):
@@ -130,8 +128,8 @@ def _first_pass(
                         raise DataError(f"{path} has document {document}, which came before")
                     totals.update(TERM.findall(text.lower()))
                     y[document] = classes[document]
-            if verify and digest.hexdigest() != TOKENS[name]:
-                raise _wrong_digest(path, name, digest)
+            if verify:
+                check_digest(path, name, "sha256", digest.hexdigest(), TOKENS[name])
     if not totals:
         raise DataError(f"{path} and the other token files have no term in a document of {', '.join(CLASSES)}")
     return totals, y
@@ -223,8 +221,7 @@ def _lines(
     with open(path, "rb") as file:
         beginning = file.read(9)
         file.seek(0)
-        if beginning[:1] == b"<":
-            raise DataError(f"{name} is a web page, not the official file: it begins with {beginning!r}")
+        check_no_web_page(name, beginning)
         zipped = beginning[:2] == b"\x1f\x8b"
         if path.suffix == ".gz" and not zipped:
             raise DataError(f"{name} is no gz file: it begins with {beginning!r}")
@@ -244,10 +241,6 @@ def _lines(
             raise DataError(f"{name} is damaged: it is no text in UTF-8 ({error.reason})") from error
 
 
-def _wrong_digest(path: object, name: str, digest: Digest) -> DataError:
-    return DataError(f"{path} is not the official {name}: its sha256 is {digest.hexdigest()}, not {TOKENS[name]}")
-
-
 def _wrong_topics(name: object, n_documents: int) -> DataError:
     return DataError(f"{name} is not the official {TOPICS}: it gives {n_documents} documents with one of the topics "
                      f"{', '.join(CLASSES)}, not {N_DOCUMENTS}")
@@ -259,8 +252,7 @@ def _token_file(name: str) -> DataFile:
         digest = hashlib.sha256()
         for _ in documents(path, shown, digest):
             pass
-        if digest.hexdigest() != TOKENS[name]:
-            raise _wrong_digest(shown, name, digest)
+        check_digest(shown, name, "sha256", digest.hexdigest(), TOKENS[name])
         return f"sha256 {TOKENS[name]}, unzipped"
     return DataFile((name, f"{name}.gz"), check, (f"{HOME}a12-token-files/{name}.gz",))
 

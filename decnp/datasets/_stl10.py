@@ -15,7 +15,7 @@ import numpy as np
 
 from ..exceptions import DataError
 from ..io.atomic import PathLike
-from ._files import NAME_A_FOLDER, DataFile, find, not_found, progress
+from ._files import NAME_A_FOLDER, DataFile, check_digest, check_no_web_page, find, not_found, progress
 from .hog import SIDE
 
 __all__ = ["IMAGE_SIZE", "OFFICIAL_FILES", "Source", "files", "image_blocks", "open_files", "read_labels"]
@@ -115,8 +115,8 @@ def _blocks(source: Source) -> Iterator[bytes]:
         digest.update(block)
         done += len(block)
         yield block
-    if official and digest.hexdigest() != official.md5:
-        raise DataError(f"{source.name} is not the official one: its md5 is {digest.hexdigest()}, not {official.md5}")
+    if official:
+        check_digest(source.name, "one", "md5", digest.hexdigest(), official.md5)
 
 
 def image_blocks(source: Source) -> Iterator[np.ndarray]:
@@ -152,8 +152,7 @@ def _checker(official: OfficialFile) -> Callable[[Path, str], str]:
         with open(path, "rb") as file:
             beginning = file.read(9)
             file.seek(0)
-            if beginning[:1] == b"<":
-                raise DataError(f"{name} is a web page, not the official file: it begins with {beginning!r}")
+            check_no_web_page(name, beginning)
             for _ in _blocks(Source(file, path.stat().st_size, name, official)):
                 pass
         return f"md5 {official.md5}"

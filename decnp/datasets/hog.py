@@ -1,8 +1,8 @@
 """STL-HOG: the paper's 1428 features of a 96 x 96 colour image, 1300 of shape and 128 of colour.
 
 Shape is a histogram of oriented gradients (HOG) with 13 channels for each of 10 x 10 cells. Colour is an 8 x 8 map of
-Cr and Cb. Nothing is learned. Pixel differences are integers from -255 to 255, so the orientation of each of the
-511 x 511 gradients is computed once and then looked up.
+Cr and Cb. Nothing is learned. Pixel differences are integers from -255 to 255. So the orientation is computed once for
+each of the 511 x 511 gradients, and then looked up.
 """
 
 from __future__ import annotations
@@ -53,10 +53,10 @@ def stl_hog(images: np.ndarray) -> np.ndarray:
 def hog(images: np.ndarray) -> np.ndarray:
     """Return histograms of oriented gradients, 13 channels for each 8 x 8 cell that is not at the border.
 
-    The gradient (dx, dy) of a pixel is the difference of its two neighbours, in the channel where it is longest. Its
-    length is added to the nearest of 9 unsigned orientations, 20 degrees apart (a vertical edge has orientation 0), in
-    the 4 nearest cells with bilinear weights. The histogram h of a cell is then divided by the energy of each of the
-    four 2 x 2 blocks m of cells around it, and clipped:
+    The gradient (dx, dy) of a pixel is the difference of its two neighbours, in the channel where it is longest. It
+    belongs to the nearest of 9 unsigned orientations o, 20 degrees apart; a vertical edge has orientation 0. Its length
+    is added to the histograms of the 4 nearest cells, with bilinear weights. The histogram h of a cell is then divided
+    by the energy of the four 2 x 2 blocks m of cells around it, and clipped:
 
         h_om = min(h_o / sqrt(energy_m + 1e-4), 0.2)
 
@@ -97,7 +97,7 @@ def hog(images: np.ndarray) -> np.ndarray:
 def color_map(images: np.ndarray) -> np.ndarray:
     """Return Cr and Cb of the image at 8 x 8 pixels.
 
-    A pixel of the small image is the mean of the 2 x 2 pixels in the middle of its block, rounded half up. This is
+    A pixel of the small image is the mean of the 2 x 2 pixels in the middle of its block. It is rounded half up, as in
     OpenCV's bilinear ``resize``. Then, in integer arithmetic as in OpenCV,
 
         Y = .299 R + .587 G + .114 B,   Cr = .713 (R - Y) + 128,   Cb = .564 (B - Y) + 128

@@ -43,8 +43,8 @@ def make_imbalanced(
     ValueError
         If an argument is invalid.
 
-    Source: DEC Table 4. Differs from the paper: no. Its remark that the largest class is then 1 / r_min times as
-    large as the smallest holds in expectation, for classes that had equal sizes before.
+    Source: DEC Table 4. Differs from the paper: no. It remarks that the largest class is then 1 / r_min times as large
+    as the smallest. This holds in expectation, for classes of equal sizes before.
 
     >>> X, y = make_imbalanced(np.zeros((4000, 1)), np.repeat([3, 7], 2000), 0.1, random_state=0)
     >>> np.unique(y, return_counts=True)

@@ -20,7 +20,7 @@ import numpy as np
 
 from ..exceptions import DataError
 from ..io.atomic import PathLike
-from ._files import DataFile, download, download_folder, find, sha256
+from ._files import DataFile, check_digest, download, download_folder, find, sha256
 
 __all__ = ["load_mnist"]
 
@@ -163,7 +163,7 @@ def _from_npz(path: Path, key: str) -> np.ndarray:
         raise DataError(f"{path} is not MNIST: {key} must hold {math.prod(part.shape)} values of uint8; "
                         f"got {array.size} of {array.dtype}")
     array = np.ascontiguousarray(array).reshape(part.shape)
-    _check(part, sha256(_header(part.shape), array.data), f"{path} ({key})")
+    check_digest(f"{path} ({key})", part.name, "sha256", sha256(_header(part.shape), array.data), part.sha256)
     return array
 
 
@@ -178,14 +178,9 @@ def _from_idx(path: Path, part: OfficialFile, name: object) -> np.ndarray:
             content = source.read(len(header) + math.prod(part.shape) + 1)  # one byte more than there may be
         except (EOFError, gzip.BadGzipFile, zlib.error) as error:
             raise DataError(f"{name} is damaged: it cannot be unzipped ({error})") from error
-    _check(part, sha256(content), f"{name} (it begins with {content[:9]!r})")
+    shown = f"{name} (it begins with {content[:9]!r})"
+    check_digest(shown, part.name, "sha256", sha256(content), part.sha256)
     return np.frombuffer(content, np.uint8, offset=len(header)).reshape(part.shape)
-
-
-def _check(part: OfficialFile, digest: str, name: str) -> None:
-    """Raise DataError unless ``digest`` is the official one."""
-    if digest != part.sha256:
-        raise DataError(f"{name} is not the official {part.name}: its sha256 is {digest}, not {part.sha256}")
 
 
 def _header(shape: tuple[int, ...]) -> bytes:

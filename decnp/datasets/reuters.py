@@ -85,9 +85,9 @@ def load_reuters10k(*, data_home: PathLike | None = None, verify: bool = True) -
 def load_reuters10k_sample(*, data_home: PathLike | None = None, verify: bool = True) -> tuple[np.ndarray, np.ndarray]:
     """Return ``tfidf`` of a sample of 10,000 documents of RCV1-v2, which is not the paper's REUTERS-10k.
 
-    The sample is for use without the official files. Its 2,000 terms were chosen among 23,335 documents, it has no
-    duplicates, and 28 % of it is MCAT, where the authors' sample has about 25 %: a result on the sample is no result
-    on REUTERS-10k. The file is ``reuters10k_counts.npz``, and cannot be downloaded.
+    The sample is for use without the official files. The file is ``reuters10k_counts.npz``, and cannot be downloaded.
+    A result on the sample is no result on REUTERS-10k: the 2,000 terms were chosen among 23,335 documents, there are
+    no duplicates, and 28 % of the documents are MCAT (25 % in the authors' sample).
 
     Parameters
     ----------
@@ -137,7 +137,7 @@ def tfidf(counts: csr_matrix, corpus: csr_matrix | None = None) -> csr_matrix:
     counts : CSR matrix of shape (n, D)
         Term frequencies tf: integers >= 1, each entry stored once.
     corpus : CSR matrix of shape (m, D), default=None
-        Counts of the documents that give the idf, ln((1 + m) / (1 + df)) + 1, where df of the m documents have the
+        Counts of the documents that give the idf, ln((1 + m) / (1 + df)) + 1. Here df of the m documents have the
         term. None takes ``counts``.
 
     Returns

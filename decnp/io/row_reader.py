@@ -56,7 +56,7 @@ class RowReader:
     def blocks(self, size: int, dtype: np.dtype) -> Iterator[tuple[slice, np.ndarray]]:
         """Yield (row numbers, rows) for ``size`` rows at a time, in order, as finite ``dtype``.
 
-        Raises DataError at the first block that has a value which is not finite, or that is no longer in the file.
+        Raises DataError at the first block with a value that is not finite, or if the file has become shorter.
         """
         for start in range(0, self.shape[0], size):
             rows = slice(start, min(start + size, self.shape[0]))

@@ -43,9 +43,8 @@ def read_table(path: PathLike, label_column: str | None = None) -> Table:
       memory map.
     - ``.npz``: its array called X or x, else the only one with two axes; y or labels, (n,), are the labels. A
       sparse matrix from ``scipy.sparse.save_npz`` stays sparse.
-    - ``.csv``: numbers between commas (or semicolons, tabs, spaces), in UTF-8. The first line is taken as
-      the names of the columns if none of its cells is a number, or if they are 0, 1, 2, ..., as pandas writes
-      them.
+    - ``.csv``: numbers between commas (or semicolons, tabs, spaces), in UTF-8. The first line holds the names of the
+      columns if none of its cells is a number, or if they are 0, 1, 2, ..., as pandas writes them.
 
     Parameters
     ----------
@@ -92,7 +91,7 @@ def read_labels(path: PathLike, n_samples: int) -> np.ndarray:
     """Return the labels in a ``.npy``, ``.npz``, ``.csv`` or ``.txt`` file, one to a line in text.
 
     In an ``.npz``: y or labels, else the only array with one axis. The first line of a text file is taken as a name
-    in two cases: it is no whole number above whole numbers, or it is one line too many and occurs only once.
+    in two cases: it is no whole number and all others are, or it is one line too many and occurs only once.
 
     Parameters
     ----------
@@ -155,7 +154,7 @@ def check_label_column(name: object, suffix: str, label_column: str | None) -> N
 def as_finite(X: np.ndarray, dtype: np.dtype, name: object, start: int | None = None) -> np.ndarray:
     """Return X (n, D) in ``dtype``, C-contiguous; raise DataError if a value is not finite there.
 
-    If X is one block of the rows in the file ``name``, ``start`` is the number of its first row, counted from 0.
+    If X is a block of the rows in the file ``name``, ``start`` is its first row, counted from 0.
     """
     with np.errstate(over="ignore"):
         out = np.ascontiguousarray(X, dtype)

@@ -80,8 +80,8 @@ def parse_csv(path: PathLike, file: BinaryIO | None = None, label_column: str | 
 def read_text_labels(path: PathLike, n_samples: int, one_cell: bool) -> np.ndarray:
     """Return the labels in a text file, one to a line; with ``one_cell`` the whole line is the label.
 
-    The first line is dropped if it is a name: no whole number above whole numbers, or one line more than
-    ``n_samples`` that occurs only once.
+    The first line is dropped if it is a name: it is no whole number and all others are, or it is one line more than
+    ``n_samples`` and occurs only once.
     """
     with _open_text(path) as text:
         if one_cell:
