@@ -1,4 +1,4 @@
-"""For the tests of the data sets: empty data folders, small files in the official layouts, a mirror on this machine."""
+"""Helpers for the tests of the data sets: empty data folders, small files in the official formats, a local mirror."""
 
 import gzip
 import io
@@ -15,7 +15,7 @@ HTML = b"<!DOCTYPE html><title>Please log in</title>"
 
 
 def empty_folders(tmp_path, monkeypatch):
-    """$DECNP_DATA and the cache are empty folders from now on, and there is no checkout: {"env": ..., "cache": ...}."""
+    """Set $DECNP_DATA and the cache to empty folders, without a checkout; return {"env": ..., "cache": ...}."""
     folders = {"env": tmp_path / "env", "cache": tmp_path / "xdg" / "decnp"}
     for folder in folders.values():
         folder.mkdir(parents=True)
@@ -33,7 +33,7 @@ def names_in(folder):
 # ---------------------------------------------------------------- STL-10
 
 def stl_contents(n_train=4, n_test=3, n_unlabeled=8, seed=0):
-    """{name: (images (n, 96, 96, 3) or labels)} of a small STL-10."""
+    """Return {name: images (n, 96, 96, 3) or labels} of a small STL-10."""
     rng = np.random.default_rng(seed)
     images = {split: rng.integers(0, 256, (n, 96, 96, 3), np.uint8)
               for split, n in (("train", n_train), ("test", n_test), ("unlabeled", n_unlabeled))}
@@ -43,7 +43,7 @@ def stl_contents(n_train=4, n_test=3, n_unlabeled=8, seed=0):
 
 
 def stl_bytes(array):
-    """As the official files have it: of each image the three channels, each by columns; or the labels."""
+    """Return the bytes of an official file: of each image the three channels, in column order; or the labels."""
     if array.ndim == 1:
         return bytes(array.tolist())
     places = [(row, column, channel) for channel in range(3) for column in range(96) for row in range(96)]
@@ -51,7 +51,7 @@ def stl_bytes(array):
 
 
 def stl_archive(files):
-    """A tar.gz of {name: bytes}, below stl10_binary/."""
+    """Return a tar.gz of {name: bytes}, below stl10_binary/."""
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w:gz", compresslevel=1) as archive:
         for name, content in files.items():
@@ -68,7 +68,7 @@ TOPICS = "rcv1-v2.topics.qrels"
 
 
 def rcv1_files(documents):
-    """{name: bytes} of a small RCV1-v2: ``documents`` are (number, text, topics), and go into the files in order."""
+    """Return {name: bytes} of a small RCV1-v2 with ``documents`` (number, text, topics), in order."""
     share = -(-len(documents) // len(TOKEN_FILES))
     files = {}
     for i, name in enumerate(TOKEN_FILES):
@@ -79,7 +79,7 @@ def rcv1_files(documents):
 
 
 def put(folder, files, zipped=False):
-    """{name: bytes} into a folder, zipped or not."""
+    """Write {name: bytes} to a folder, gzipped or not."""
     for name, content in files.items():
         path = folder / (f"{name}.gz" if zipped else name)
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -89,8 +89,11 @@ def put(folder, files, zipped=False):
 # ---------------------------------------------------------------- a mirror
 
 class Mirror(BaseHTTPRequestHandler):
-    """Serves server.files {path: bytes}; /cut/ hangs up after server.cut bytes, /deaf/ knows no Range, /both/ is both,
-    and /other/ calls the whole file a part of it."""
+    """Server of server.files {path: bytes}.
+
+    Below /cut/ it closes the connection after server.cut bytes, below /deaf/ it ignores Range, below /both/ it does
+    both, and below /other/ it sends the whole file with the headers of a part.
+    """
 
     def do_GET(self):
         kind, name = self.path.strip("/").split("/", 1)
@@ -118,7 +121,7 @@ class Mirror(BaseHTTPRequestHandler):
 
 @contextmanager
 def mirror(files):
-    """A running server of ``files``, with ``url``, ``asked`` [(path, Range)] and ``cut``."""
+    """Run a server of ``files``; yield it, with ``url``, ``asked`` [(path, Range)] and ``cut``."""
     with ThreadingHTTPServer(("127.0.0.1", 0), Mirror) as server:
         server.files, server.asked, server.cut = files, [], 1000
         server.url = f"http://127.0.0.1:{server.server_address[1]}/"

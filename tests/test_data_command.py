@@ -194,7 +194,7 @@ def test_a_part_that_another_process_has_just_finished_is_left_alone(body, monke
 
 
 def test_progress_counts_what_was_there(body, monkeypatch, capsys):
-    monkeypatch.setattr(_files, "SPEAK_EVERY", 0)
+    monkeypatch.setattr(_files, "PROGRESS_INTERVAL", 0)
     body.files["f"] = big = bytes(3_000_000)
     body.part.write_bytes(big[:2_000_000])
     download([f"{body.url}a/f"], body.target, lambda path, name: None)
@@ -209,9 +209,9 @@ def test_progress_counts_what_was_there(body, monkeypatch, capsys):
 def official(server, monkeypatch):
     """The small files are the official ones, and the server has them."""
     md5 = lambda content: hashlib.md5(content).hexdigest()
-    monkeypatch.setattr(_stl10, "WHOLE", _stl10.Part(len(ARCHIVE), md5(ARCHIVE)))
+    monkeypatch.setattr(_stl10, "OFFICIAL_ARCHIVE", _stl10.OfficialFile(len(ARCHIVE), md5(ARCHIVE)))
     monkeypatch.setattr(_stl10, "URLS", (f"{server.url}cut/stl10_binary.tar.gz",))
-    monkeypatch.setattr(_stl10, "PARTS", {name: _stl10.Part(len(c), md5(c)) for name, c in STL.items()})
+    monkeypatch.setattr(_stl10, "OFFICIAL_FILES", {name: _stl10.OfficialFile(len(c), md5(c)) for name, c in STL.items()})
     monkeypatch.setattr(_rcv1, "TOKENS", {name: hashlib.sha256(RCV1[name]).hexdigest() for name in TOKEN_FILES})
     monkeypatch.setattr(_rcv1, "N_DOCUMENTS", 10)
     server.cut = len(ARCHIVE) // 2 + 1

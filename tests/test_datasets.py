@@ -49,11 +49,11 @@ def test_mnist_needs_little_more_memory_than_its_result():
 
 
 @needs_mnist
-def test_the_readme_has_the_sums():
+def test_the_readme_has_the_digests():
     readme = (_files.CHECKOUT / "README.md").read_text()
     assert hashlib.sha256((_files.CHECKOUT / "mnist.npz").read_bytes()).hexdigest() in readme
-    for key, part in mnist.PARTS.items():
-        assert re.search(rf"{part.sum}  {part.name} +\({key}\)", readme)
+    for key, part in mnist.OFFICIAL_FILES.items():
+        assert re.search(rf"{part.sha256}  {part.name} +\({key}\)", readme)
 
 
 def test_digits():
@@ -81,7 +81,7 @@ def idx(key):
     return struct.pack(">II", 0x801, len(array)) + array.tobytes()
 
 
-NAMES = {key: part.name for key, part in mnist.PARTS.items()}
+NAMES = {key: part.name for key, part in mnist.OFFICIAL_FILES.items()}
 ZIPPED = {f"{NAMES[key]}.gz": gzip.compress(idx(key)) for key in ARRAYS}
 
 
@@ -89,10 +89,10 @@ ZIPPED = {f"{NAMES[key]}.gz": gzip.compress(idx(key)) for key in ARRAYS}
 def places(tmp_path, monkeypatch):
     """Empty folders instead of this machine's; no mirrors; the miniature's sums instead of the official ones."""
     parts = {
-        key: mnist.Part(NAMES[key], (len(a), 28, 28) if a.ndim == 2 else a.shape, hashlib.sha256(idx(key)).hexdigest())
+        key: mnist.OfficialFile(NAMES[key], (len(a), 28, 28) if a.ndim == 2 else a.shape, hashlib.sha256(idx(key)).hexdigest())
         for key, a in ARRAYS.items()
     }
-    monkeypatch.setattr(mnist, "PARTS", parts)
+    monkeypatch.setattr(mnist, "OFFICIAL_FILES", parts)
     monkeypatch.setattr(mnist, "MIRRORS", ())
     folders = {name: tmp_path / name for name in ("home", "checkout", "env", "cache")}
     folders["cache"] = tmp_path / "xdg" / "decnp"
@@ -173,8 +173,30 @@ def test_home_is_where_the_tilde_points(places, monkeypatch):
     assert_is_the_miniature(*load_mnist())
     monkeypatch.delenv("DECNP_DATA")
     monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setattr(sys, "platform", "linux")
     put(places["home"].parent / ".cache" / "decnp", "npz")
     assert_is_the_miniature(*load_mnist())
+
+
+@pytest.mark.parametrize("platform, variables, folder", [
+    ("linux", {}, "~/.cache/decnp"),
+    ("linux", {"XDG_CACHE_HOME": ""}, "~/.cache/decnp"),
+    ("linux", {"LOCALAPPDATA": "/local"}, "~/.cache/decnp"),
+    ("freebsd14", {}, "~/.cache/decnp"),
+    ("darwin", {}, "~/Library/Caches/decnp"),
+    ("win32", {"LOCALAPPDATA": "/local"}, "/local/decnp"),
+    ("win32", {}, "~/AppData/Local/decnp"),
+    *((platform, {"XDG_CACHE_HOME": "~/xdg", "LOCALAPPDATA": "/local"}, "~/xdg/decnp")
+      for platform in ("linux", "darwin", "win32")),
+])
+def test_the_cache_is_where_the_system_has_its_caches(tmp_path, monkeypatch, platform, variables, folder):
+    for name in ("XDG_CACHE_HOME", "LOCALAPPDATA"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in {**variables, "HOME": str(tmp_path), "USERPROFILE": str(tmp_path)}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(sys, "platform", platform)
+    assert _files.download_folder() == Path(folder).expanduser()
+    assert _files.download_folder("given") == Path("given")
 
 
 # ---------------------------------------------------------------- broken files
@@ -383,7 +405,7 @@ def test_an_interrupted_download_leaves_only_its_part(places, mirror, monkeypatc
     def interrupt(*args):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(_files, "CHUNK", 100)
+    monkeypatch.setattr(_files, "CHUNK_SIZE", 100)
     real, calls = urllib.request.urlopen, []
 
     def urlopen(*args, **kwargs):
@@ -429,7 +451,7 @@ def test_progress_is_a_bar_on_a_terminal_and_lines_elsewhere(places, mirror, mon
     else:
         monkeypatch.setitem(sys.modules, "tqdm", None)  # as if not installed
     monkeypatch.setattr(sys, "stderr", Terminal() if terminal else io.StringIO())
-    monkeypatch.setattr(_files, "SPEAK_EVERY", 0)
+    monkeypatch.setattr(_files, "PROGRESS_INTERVAL", 0)
     load_mnist("test")
     said = sys.stderr.getvalue()
     if terminal and with_tqdm:

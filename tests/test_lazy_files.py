@@ -17,7 +17,8 @@ from test_resume import RESULTS, outcome
 from test_rows import sparse_blobs, twice
 
 from decnp import plotting
-from decnp.io import tables as files
+from decnp.exceptions import DataError
+from decnp.io import tables
 from decnp.io.row_reader import open_rows
 from decnp.io.table_warnings import table_warnings
 from decnp.io.tables import read_labels, read_table
@@ -30,7 +31,7 @@ LIMITED = """if True:
     from decnp.cli import main
     from decnp.io import tables
     from decnp.kernels import warmup
-    tables.MAPPED = 1 << 27  # bytes; 1 GiB takes long to read in a test
+    tables.MMAP_THRESHOLD = 1 << 27  # bytes; 1 GiB takes long to read in a test
     warmup()
     used = int(Path("/proc/self/status").read_text().split("VmData:")[1].split()[0]) << 10
     resource.setrlimit(resource.RLIMIT_DATA, (used + (220 << 20),) * 2)
@@ -199,7 +200,7 @@ def test_bytes_that_changed_in_a_sparse_file_never_crash(tmp_path):
         path.write_bytes(changed)
         try:
             assert_array_equal(read_table(path).X[:], X.astype(np.float32))
-        except files.DataError:
+        except DataError:
             pass
 
 
@@ -211,13 +212,13 @@ def test_a_large_npy_stays_on_the_disk(tmp_path, monkeypatch, order, dtype):
     x = np.asarray(3 * np.abs(sparse_blobs(2 * BLOCK + 5)), dtype, order=order)
     np.save(tmp_path / "x.npy", x)
     assert isinstance(read_table(tmp_path / "x.npy").X, np.ndarray)
-    monkeypatch.setattr(files, "MAPPED", x.size * 4)
+    monkeypatch.setattr(tables, "MMAP_THRESHOLD", x.size * 4)
     X = read_table(tmp_path / "x.npy").X
     assert isinstance(X, LazyRows) and is_mapped(X.source) and X.nbytes == 0
     assert_array_equal(X[:], x.astype(np.float32), strict=True)
     assert [sentence.startswith("the file has one column after the other") for sentence in table_warnings(X, ())] == (
         [True] * (order == "F"))
-    monkeypatch.setattr(files, "MAPPED", x.size * 4 + 1)
+    monkeypatch.setattr(tables, "MMAP_THRESHOLD", x.size * 4 + 1)
     assert isinstance(read_table(tmp_path / "x.npy").X, np.ndarray)
 
 
@@ -231,7 +232,7 @@ def test_a_large_npy_stays_on_the_disk(tmp_path, monkeypatch, order, dtype):
      "a row of each sample"),
 ])
 def test_a_large_npy_is_checked_too(tmp_path, monkeypatch, change, sentence):
-    monkeypatch.setattr(files, "MAPPED", 1)
+    monkeypatch.setattr(tables, "MMAP_THRESHOLD", 1)
     x = sparse_blobs(BLOCK + 1)
     change(x)
     np.save(tmp_path / "x.npy", x)
@@ -253,7 +254,7 @@ def test_a_fit_gives_the_same_bits_however_the_rows_lie(sparse, says, monkeypatc
         "decnp: sparse.npz: 60 rows of 6 columns, sparse; the labels are for the scores only\n")
     record = json.loads(Path("sparse/run.json").read_text())
     assert record["source"]["n_samples"] == 60 and record["source"]["n_features"] == 6 and record["scores"]
-    monkeypatch.setattr(files, "MAPPED", 1)
+    monkeypatch.setattr(tables, "MMAP_THRESHOLD", 1)
     status, out, err = says("fit", "dense.npy", *QUICK, "--labels", "sparse.npz", "--out", "mapped")
     assert status == 0 and err.startswith(
         "decnp: dense.npy: 60 rows of 6 columns, read from the disk; the labels are for the scores only\n")
@@ -289,7 +290,7 @@ def test_a_report_has_all_its_pictures(data, says, monkeypatch, source, D):  # n
     X = sparse_blobs(60, D)
     np.save("x.npy", X)
     save_with("x.npz", sp.csr_array(X), y=np.arange(60) % 3)
-    monkeypatch.setattr(files, "MAPPED", 1)
+    monkeypatch.setattr(tables, "MMAP_THRESHOLD", 1)
     assert says("fit", source, *QUICK, "--out", "run", "-q", *["--report"] * (D == 63))[0] == 0
     assert D == 63 or says("report", "run")[0] == 0
     page = Path("run/report.html").read_text(encoding="utf-8")

@@ -103,21 +103,27 @@ def test_equally_frequent_terms_are_chosen_as_scikit_learn_does(folders, documen
     assert_array_equal(counts.matrix.toarray(), theirs(documents, max_features)[0])
 
 
-def test_tfidf_is_scikit_learns():
+def test_tfidf_is_the_formula():
     rng = np.random.default_rng(0)
-    counts = csr_matrix(rng.poisson(0.4, (50, 30)) * (np.arange(50) != 7)[:, None])
-    wanted = TfidfTransformer(norm="l2", sublinear_tf=True).fit_transform(counts.astype(float)).toarray() * np.sqrt(30)
-    X = tfidf(counts)
-    assert X.dtype == np.float32 and X.format == "csr"
-    assert_allclose(X.toarray(), wanted, rtol=2e-7)  # rounded once to float32
-    assert not X.toarray()[7].any()
+    tf = rng.poisson(0.4, (50, 30)) * (np.arange(50) != 7)[:, None]
+    idf = np.log((1 + 50) / (1 + (tf > 0).sum(axis=0))) + 1
+    wanted = np.where(tf, 1 + np.log(np.maximum(tf, 1)), 0) * idf
+    length = np.sqrt(np.square(wanted).sum(axis=1, keepdims=True))
+    wanted = wanted / np.where(length, length, 1) * np.sqrt(30)
+    for counts in (csr_matrix(tf), csr_matrix(tf.astype(np.int32))):
+        X = tfidf(counts)
+        assert X.dtype == np.float32 and X.format == "csr"
+        assert_allclose(X.toarray(), wanted, rtol=2e-7)  # rounded once to float32
+        assert not X.toarray()[7].any()
+        assert_array_equal(counts.toarray(), tf)  # untouched
     assert_allclose(np.square(wanted).sum(1)[np.arange(50) != 7], 30)  # ||x||^2 / D = 1
+    assert_array_equal(tfidf(csr_matrix(tf)[20:30], csr_matrix(tf)).toarray(), X.toarray()[20:30])  # the idf of all 50
 
 
 def test_tfidf_works_in_blocks(monkeypatch):
     counts = csr_matrix(np.random.default_rng(1).poisson(0.4, (50, 30)))
     whole = tfidf(counts)
-    monkeypatch.setattr(reuters, "BLOCK", 7)
+    monkeypatch.setattr(reuters, "ROWS_PER_BLOCK", 7)
     assert_array_equal(tfidf(counts).toarray(), whole.toarray())
 
 
@@ -180,8 +186,9 @@ def test_unofficial_files_are_refused_unless_asked_for(folders):
     put(folders["env"], rcv1_files(corpus()))
     with pytest.raises(DataError, match=rf"{TOPICS} is not the official {TOPICS}: it gives \d+ doc.*, not 685071$"):
         load_reuters10k()
-    with pytest.warns(UnofficialData, match="taken unchecked, so what comes out is no result on REUTERS"):
+    with pytest.warns(UnofficialData, match="taken unchecked, so what comes out is no result on REUTERS") as warned:
         load_reuters10k(verify=False)
+    assert warned[0].filename == __file__
     assert names_in(folders["cache"]) == []
 
 
@@ -195,7 +202,7 @@ def test_unofficial_files_are_read_even_where_counts_of_the_official_ones_are_ke
 
 def test_tokens_are_never_all_in_memory(folders, monkeypatch):
     """Ten times as long texts of the same terms take as much memory."""
-    monkeypatch.setattr(_rcv1, "CHUNK", 1 << 14)
+    monkeypatch.setattr(_rcv1, "READ_SIZE", 1 << 14)
     peaks = []
     for length in (100, 1000):
         rng = np.random.default_rng(0)
@@ -286,8 +293,9 @@ def test_the_sample(folders):
     np.savez_compressed(folders["env"] / "reuters10k_counts.npz", **sample_arrays())
     with pytest.raises(DataError, match="is not the sample that is known by this name: its sha256 is"):
         load_reuters10k_sample()
-    with pytest.warns(UnofficialData, match=r"reuters10k_counts\.npz: taken unchecked"):
+    with pytest.warns(UnofficialData, match=r"reuters10k_counts\.npz: taken unchecked") as warned:
         X, y = load_reuters10k_sample(verify=False)
+    assert warned[0].filename == __file__  # the caller's line
     arrays = sample_arrays()
     counts = csr_matrix((arrays["counts"].astype(float), arrays["indices"], arrays["indptr"]), (20, 12))
     wanted = TfidfTransformer(norm="l2", sublinear_tf=True).fit_transform(counts).toarray() * np.sqrt(12)

@@ -10,7 +10,7 @@ from datafiles import HTML, empty_folders, names_in, put, stl_archive, stl_bytes
 from numpy.testing import assert_allclose, assert_array_equal
 
 from decnp.datasets import DataError, UnofficialData, _stl10, load_stl, stl, stl_autoencoder_rows
-from decnp.datasets.hog import BLOCK, colour_map, hog, stl_hog
+from decnp.datasets.hog import IMAGES_PER_BLOCK, color_map, hog, stl_hog
 
 # ---------------------------------------------------------------- features
 
@@ -136,45 +136,45 @@ def test_colours_by_hand():
         (200, 100, 50): (182, 86),  # Y 124.2; 128 + .713 * 76 = 182.2; 128 - .564 * 74 = 86.3
     }
     for rgb, crcb in by_hand.items():
-        assert_array_equal(colour_map(np.full((1, 96, 96, 3), rgb, np.uint8)), np.broadcast_to(crcb, (1, 8, 8, 2)))
+        assert_array_equal(color_map(np.full((1, 96, 96, 3), rgb, np.uint8)), np.broadcast_to(crcb, (1, 8, 8, 2)))
 
 
-def test_the_colour_map_reads_the_middle_of_each_block():
+def test_the_color_map_reads_the_middle_of_each_block():
     image = np.zeros((1, 96, 96, 3), np.uint8)
     middle = image.reshape(8, 12, 8, 12, 3)[:, 5:7, :, 5:7]
     assert middle.base is not None
     image[0, :, :, 0] = 255
     middle[..., 0] = 0
-    assert_array_equal(colour_map(image), 128)  # all the red is where nobody looks
+    assert_array_equal(color_map(image), 128)  # all the red is where nobody looks
     middle[2, :, 6, :, 0] = [[0, 0], [0, 2]]  # the mean .5 rounds up to 1; .713 rounds up to 1
-    assert np.argwhere(colour_map(image) != 128).tolist() == [[0, 2, 6, 0]]
-    assert colour_map(image)[0, 2, 6, 0] == 129
+    assert np.argwhere(color_map(image) != 128).tolist() == [[0, 2, 6, 0]]
+    assert color_map(image)[0, 2, 6, 0] == 129
     middle[2, :, 6, :, 0] = [[0, 0], [0, 1]]  # .25 rounds down
-    assert_array_equal(colour_map(image), 128)
+    assert_array_equal(color_map(image), 128)
 
 
 def test_4096_colours_as_opencv_has_them():
     """The sum is that of OpenCV 5.0.0's answers: cvtColor(..., COLOR_RGB2YCrCb) of every 17th value in R, G and B."""
     values = np.arange(0, 256, 17, dtype=np.uint8)
     colours = np.stack(np.meshgrid(values, values, values, indexing="ij"), axis=-1).reshape(64, 8, 8, 3)
-    crcb = colour_map(colours.repeat(12, axis=1).repeat(12, axis=2))
+    crcb = color_map(colours.repeat(12, axis=1).repeat(12, axis=2))
     assert hashlib.sha256(crcb.tobytes()).hexdigest() == (
         "2ea00d70bc32fb91347ce2f5519ec8d4f0549d29e3d9fa494701effb679aa0ef")
 
 
-def test_the_colour_map_is_opencvs():
+def test_the_color_map_is_opencvs():
     cv2 = pytest.importorskip("cv2", reason="OpenCV, which the authors call, is not installed")
     images = np.concatenate([images_of((30, 96, 96, 3)), smooth((30, 96, 96, 3))])
     theirs = [cv2.cvtColor(cv2.resize(image, (8, 8)), cv2.COLOR_RGB2YCrCb)[..., 1:] for image in images]
-    assert_array_equal(colour_map(images), theirs)
+    assert_array_equal(color_map(images), theirs)
 
 
 def test_features_are_shape_then_colour_scaled():
-    images = images_of((BLOCK + 2, 96, 96, 3))  # two blocks
+    images = images_of((IMAGES_PER_BLOCK + 2, 96, 96, 3))  # two blocks
     X = stl_hog(images)
-    assert X.shape == (BLOCK + 2, 1428) and X.dtype == np.float32 and X.flags.c_contiguous
-    for i in (0, BLOCK - 1, BLOCK, BLOCK + 1):
-        H, crcb = hog(images[i:i + 1])[0], colour_map(images[i:i + 1])[0].astype(float)
+    assert X.shape == (IMAGES_PER_BLOCK + 2, 1428) and X.dtype == np.float32 and X.flags.c_contiguous
+    for i in (0, IMAGES_PER_BLOCK - 1, IMAGES_PER_BLOCK, IMAGES_PER_BLOCK + 1):
+        H, crcb = hog(images[i:i + 1])[0], color_map(images[i:i + 1])[0].astype(float)
         for y, x, channel in ((0, 0, 0), (0, 0, 12), (3, 7, 5), (9, 9, 12)):
             assert X[i, (y * 10 + x) * 13 + channel] == np.float32((H[y, x, channel] - 0.2) * 10)
         for y, x, channel in ((0, 0, 0), (0, 0, 1), (5, 2, 1), (7, 7, 1)):
@@ -189,7 +189,7 @@ def test_features_are_shape_then_colour_scaled():
     (hog, np.zeros((1, 24, 28, 3), np.uint8), r"multiples of 8 and at least 24; got \(1, 24, 28, 3\)"),
     (hog, np.zeros((1, 24, 24, 3)), "be a uint8 array; got float64"),
     (hog, [[0]], "be a uint8 array; got list"),
-    (colour_map, np.zeros((1, 24, 32, 3), np.uint8), "multiples of 16; got 24 and 32"),
+    (color_map, np.zeros((1, 24, 32, 3), np.uint8), "multiples of 16; got 24 and 32"),
 ])
 def test_images_that_do_not_fit(function, images, says):
     with pytest.raises(ValueError, match=f"^images must .*{says}$"):
@@ -217,9 +217,9 @@ def folders(tmp_path, monkeypatch):
 @pytest.fixture
 def official(folders, monkeypatch):
     """The small files are the official ones."""
-    monkeypatch.setattr(stl, "PARTS", sums := {
-        name: _stl10.Part(len(content), hashlib.md5(content).hexdigest()) for name, content in FILES.items()})
-    monkeypatch.setattr(_stl10, "PARTS", sums)
+    monkeypatch.setattr(stl, "OFFICIAL_FILES", sums := {
+        name: _stl10.OfficialFile(len(content), hashlib.md5(content).hexdigest()) for name, content in FILES.items()})
+    monkeypatch.setattr(_stl10, "OFFICIAL_FILES", sums)
     return folders
 
 
@@ -245,7 +245,7 @@ def test_the_autoencoders_rows(official, form, monkeypatch):
     place(official["env"], form)
     sizes = []
     monkeypatch.setattr(stl, "stl_hog", lambda images: (sizes.append(len(images)), stl_hog(images))[1])
-    monkeypatch.setattr(_stl10, "READ", 2 * _stl10.IMAGE)
+    monkeypatch.setattr(_stl10, "READ_SIZE", 2 * _stl10.IMAGE_SIZE)
     random = np.random.RandomState(1234)
     total = stl_hog(LABELLED)[random.permutation(7)]
     everything = np.concatenate([total, stl_hog(CONTENTS["unlabeled_X.bin"])])[random.permutation(15)]

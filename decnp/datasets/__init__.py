@@ -1,4 +1,4 @@
-"""Data sets: official files, checked, as ``(X, y)``.
+"""Data sets as ``(X, y)``, from official files that are checked.
 
 >>> X, y = load_digits()
 >>> X.shape, y.shape

@@ -1,9 +1,9 @@
-"""Where data files lie, and how one is fetched so that a broken one is never taken for a good one.
+"""Find data files, and download them such that a damaged file is never used.
 
-A file is looked for in the caller's ``data_home``, the checkout's ``data/``, ``$DECNP_DATA`` and the
-per-user cache, in this order. A download goes to a name in ``.part`` beside its place, is read and checked
-there, and only then gets its own name: a file under its own name is complete. What a broken download has
-brought so far stays under the ``.part`` name, and the next one goes on from there.
+A file is looked for in the caller's ``data_home``, the checkout's ``data/``, ``$DECNP_DATA`` and the per-user cache, in
+this order. A download is written to a file whose name ends in ``.part``. It is checked there, and then renamed: a file
+with its final name is complete. After an interrupted download the ``.part`` file stays, and the next download resumes
+it.
 """
 
 from __future__ import annotations
@@ -26,47 +26,58 @@ if os.name == "posix":
     import fcntl
 
 __all__ = [
-    "DataError", "DataFile", "UnofficialData", "check_disk", "download", "download_folder", "file_sha256", "find",
-    "progress", "sha256",
+    "DataError", "DataFile", "NAME_A_FOLDER", "NO_MIRROR", "UnofficialData", "check_digest", "check_disk",
+    "check_no_web_page", "download", "download_folder", "file_sha256", "find", "not_found", "progress", "sha256",
 ]
 
 CHECKOUT = Path(__file__).resolve().parents[2] / "data"  # absent when decnp is installed without its checkout
 TIMEOUT = 30  # seconds a mirror may stay silent
-CHUNK = 1 << 16  # bytes
-SPEAK_EVERY = 5  # seconds between two lines of progress
+CHUNK_SIZE = 1 << 16  # bytes per read from a mirror or a file
+PROGRESS_INTERVAL = 5  # seconds between two lines of progress
+NAME_A_FOLDER = "name a folder that has it in $DECNP_DATA"
+NO_MIRROR = f", and cannot be downloaded; {NAME_A_FOLDER}"
 
 Content = TypeVar("Content")
 
 
 class UnofficialData(UserWarning):
-    """A data set was loaded with ``verify=False``: nothing says that its files are the official ones."""
+    """A data set was loaded with ``verify=False``: its files were not compared with the official ones."""
 
 
 class DataFile(NamedTuple):
-    """One file of a data set: how to find it, how to get it, and how to tell that it is the right one."""
+    """One file of a data set: its names, its check and its mirrors."""
 
     names: tuple[str, ...]
-    """The names that it may have, below a data folder; the last one is what is downloaded."""
+    """Names that it may have below a data folder; the last one is downloaded."""
     check: Callable[[Path, str], object]
-    """``check(path, name)`` raises DataError, calling the file by ``name``, unless it is the official one."""
+    """``check(path, name)`` raises DataError, calling the file ``name``, unless it is the official one."""
     urls: tuple[str, ...] = ()
-    """The same file on several mirrors, or none if it is not to be had by downloading."""
+    """The same file on several mirrors; () if it cannot be downloaded."""
 
+
+# ---------------------------------------------------------------- folders
 
 def download_folder(data_home: PathLike | None = None) -> Path:
-    """Where downloads go: ``data_home``, else the per-user cache ``$XDG_CACHE_HOME/decnp`` or ``~/.cache/decnp``.
+    """Return the folder for downloads: ``data_home``, else the per-user cache.
 
-    Raises ValueError if ``data_home`` is not a path, or is a file.
+    The cache is ``decnp`` in ``$XDG_CACHE_HOME``. Without that variable it is in ``%LOCALAPPDATA%`` on Windows, in
+    ``~/Library/Caches`` on macOS and in ``~/.cache`` elsewhere. Raises ValueError if ``data_home`` is not a path, or is
+    a file.
     """
     if data_home is None:
-        return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "decnp"
+        return _cache_folder()
     if not isinstance(data_home, (str, os.PathLike)) or Path(data_home).expanduser().is_file():
         raise ValueError(f"data_home must be the path of a folder; got {data_home!r}")
     return Path(data_home).expanduser()
 
 
+def _cache_folder() -> Path:
+    system = {"win32": os.environ.get("LOCALAPPDATA") or "~/AppData/Local", "darwin": "~/Library/Caches"}
+    return Path(os.environ.get("XDG_CACHE_HOME") or system.get(sys.platform, "~/.cache")).expanduser() / "decnp"
+
+
 def find(names: Sequence[str], data_home: PathLike | None = None) -> Path | None:
-    """The first file called one of ``names``, folder by folder; None if there is none.
+    """Return the first file called one of ``names``, folder by folder; None if there is none.
 
     Raises ValueError if ``data_home`` is not a path, or is a file.
     """
@@ -78,45 +89,74 @@ def find(names: Sequence[str], data_home: PathLike | None = None) -> Path | None
     return next((folder / name for folder in folders for name in names if (folder / name).is_file()), None)
 
 
+def not_found(file: str, remedy: str) -> DataError:
+    """Return the error for a file that ``find`` does not find; ``remedy`` completes the sentence."""
+    return DataError(f"{file} is in none of the data folders{remedy}")
+
+
+# ---------------------------------------------------------------- checks of a file
+
 def sha256(*parts: bytes | memoryview) -> str:
-    """The SHA-256 sum, in hexadecimal, of these parts one after the other; nothing is copied."""
-    total = hashlib.sha256()
+    """Return the hexadecimal SHA-256 of the concatenated parts, without copying them."""
+    digest = hashlib.sha256()
     for part in parts:
-        total.update(part)
-    return total.hexdigest()
+        digest.update(part)
+    return digest.hexdigest()
 
 
 def file_sha256(path: PathLike) -> str:
-    """The SHA-256 sum, in hexadecimal, of a file's bytes, read a chunk at a time."""
-    total = hashlib.sha256()
+    """Return the hexadecimal SHA-256 of a file, read in chunks."""
+    digest = hashlib.sha256()
     with open(path, "rb") as file:
-        while chunk := file.read(CHUNK):
-            total.update(chunk)
-    return total.hexdigest()
+        while chunk := file.read(CHUNK_SIZE):
+            digest.update(chunk)
+    return digest.hexdigest()
 
+
+def check_digest(file: object, official: str, algorithm: str, digest: str, expected: str) -> None:
+    """Raise DataError unless ``digest``, of ``file``, is that of the ``official`` file."""
+    if digest != expected:
+        raise DataError(f"{file} is not the official {official}: its {algorithm} is {digest}, not {expected}")
+
+
+def check_no_web_page(file: object, beginning: bytes) -> None:
+    """Raise DataError if ``file`` begins like HTML, such as a mirror's page for a missing file."""
+    if beginning[:1] == b"<":
+        raise DataError(f"{file} is a web page, not the official file: it begins with {beginning!r}")
+
+
+# ---------------------------------------------------------------- downloads
 
 def download(urls: Iterable[str], target: Path, read: Callable[[Path, str], Content]) -> Content:
-    """Fetch ``target`` from the first of ``urls`` that gives the right file, and return what ``read`` makes of it.
+    """Download ``target`` from the first of ``urls`` that has the right file, and return its content.
 
-    A connection that breaks is taken up again, at the same mirror as long as more bytes come, else at the
-    next one; what there is in the end waits for the next call in ``target`` + ``.part``. A mirror that
-    cannot go on from the middle sends the whole file again.
+    A broken connection is resumed at the same mirror as long as it sends more bytes, then at the next one. If all
+    mirrors fail, ``target`` + ``.part`` stays for the next call. A mirror that cannot resume sends the whole file
+    again.
 
     Parameters
     ----------
-    urls : the same file on several mirrors, tried in turn
-    target : where it is to lie; its folder is created
-    read : called as ``read(path, name)`` on the file while it has a temporary name; raises DataError,
-        calling the file by ``name``, if it is not the right one
+    urls : iterable of str
+        The same file on several mirrors, tried in turn.
+    target : Path
+        Final name of the file. Its folder is created.
+    read : callable
+        ``read(path, name)`` returns the content of the file while it has a temporary name. It raises DataError,
+        calling the file ``name``, if that is not the right file.
+
+    Returns
+    -------
+    content : object
+        Result of ``read``.
 
     Raises
     ------
     DataError
-        If no mirror gave the right file (the sentence says of each one why), or the disk has no room for it.
+        If no mirror has the right file (the message says why, for each), or the disk is too full.
     OSError
         If the folder cannot be created.
     """
-    import http.client  # late, here and below: who only loads a model needs no network
+    import http.client  # late, here and below: loading a model needs no network
 
     target.parent.mkdir(parents=True, exist_ok=True)
     failures = []
@@ -133,98 +173,100 @@ def download(urls: Iterable[str], target: Path, read: Callable[[Path, str], Cont
             except (OSError, http.client.HTTPException) as error:  # no such host, refused, 404, silent, cut off
                 failures.append(f"{url} failed ({error or type(error).__name__})")
     raise DataError(f"{target.name} could not be downloaded to {target.parent}: {'; '.join(failures)}; "
-                    "put it there by hand, or name a folder that has it in $DECNP_DATA")
+                    f"put it there by hand, or {NAME_A_FOLDER}")
 
 
 @contextmanager
-def _part_of(target):
-    """Yields the file to download to, which is there, and empty or a part of an earlier download.
+def _part_of(target: Path) -> Iterator[Path]:
+    """Yield an existing file to download to, which is empty or the beginning of an earlier download.
 
-    It is ``target`` + ``.part``, or another if a second process is at that one. If it is empty in the end, it goes.
+    The file is ``target`` + ``.part``, or has a random name if another process has locked that one. It is deleted in
+    the end if it is empty, or if its name is random.
     """
     part = target.with_name(f"{target.name}.part")
     with open(part, "ab") as lock:
         if os.name == "posix":
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                alone = os.path.exists(part) and os.path.samestat(os.fstat(lock.fileno()), os.stat(part))
+                locked = os.path.exists(part) and os.path.samestat(os.fstat(lock.fileno()), os.stat(part))
             except OSError:
-                alone = False
-        else:  # an open file cannot be renamed there
+                locked = False
+        else:  # Windows cannot rename an open file
             lock.close()
-            alone = True
-        if not alone:
+            locked = True
+        if not locked:
             part = target.with_name(f"{target.name}.{secrets.token_hex(4)}.part")
             part.touch()
         try:
             yield part
         finally:
-            if part.exists() and not (alone and part.stat().st_size):
+            if part.exists() and not (locked and part.stat().st_size):
                 part.unlink()
 
 
-def _from_mirror(url, part, read):
-    """What ``read`` makes of the file behind ``url``, of which ``part`` may hold the beginning."""
+def _from_mirror(url: str, part: Path, read: Callable[[Path, str], Content]) -> Content:
+    """Complete ``part`` from ``url``, and return the result of ``read``."""
     import http.client
 
     while True:
-        kept = part.stat().st_size
+        size = part.stat().st_size
         try:
             _fetch(url, part)
             return read(part, url)
         except (OSError, http.client.HTTPException):
-            if not kept < part.stat().st_size:  # a mirror that gave something is asked for the rest
+            if not size < part.stat().st_size:  # a mirror that sent some bytes is asked for the rest
                 raise
         except InsufficientDiskSpace:
             raise
         except DataError:
             os.truncate(part, 0)
-            if not kept:
-                raise  # else the beginning may have been of another file: once more, from the first byte
+            if not size:
+                raise  # otherwise the beginning may be of another file: try again from the first byte
 
 
-def _fetch(url, part):
-    """The bytes behind ``url`` that are not yet in ``part`` to its end."""
+def _fetch(url: str, part: Path) -> None:
+    """Append to ``part`` the bytes behind ``url`` that it does not have."""
     import urllib.error
     import urllib.request
 
-    kept = part.stat().st_size
-    headers = {"User-Agent": "decnp", **({"Range": f"bytes={kept}-"} if kept else {})}
+    size = part.stat().st_size
+    headers = {"User-Agent": "decnp", **({"Range": f"bytes={size}-"} if size else {})}
     try:
         response = urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=TIMEOUT)
     except urllib.error.HTTPError as error:
-        if kept and error.code == 416:  # nothing comes after what is there
+        if size and error.code == 416:  # there are no more bytes
             error.close()
             return
         raise
     with response, open(part, "r+b") as file:
-        goes_on = response.status == 206 and (response.headers["Content-Range"] or "").startswith(f"bytes {kept}-")
-        if not goes_on:
+        resumed = response.status == 206 and (response.headers["Content-Range"] or "").startswith(f"bytes {size}-")
+        if not resumed:
             file.truncate(0)
         start = file.seek(0, os.SEEK_END)
-        to_come = response.length or 0  # 0 if the mirror does not say
-        check_disk(part.parent, to_come, url)
-        with progress(f"downloading {url}", url.rpartition("/")[2], start + to_come if to_come else 0, start) as tell:
-            while chunk := response.read(CHUNK):
+        n_left = response.length or 0  # 0 if the mirror does not say
+        check_disk(part.parent, n_left, url)
+        with progress(f"downloading {url}", url.rpartition("/")[2], start + n_left if n_left else 0, start) as update:
+            while chunk := response.read(CHUNK_SIZE):
                 file.write(chunk)
-                tell(len(chunk))
-        if to_come and file.tell() != start + to_come:
-            raise OSError(f"the connection ended after {file.tell()} of {start + to_come} bytes")
+                update(len(chunk))
+        if n_left and file.tell() != start + n_left:
+            raise OSError(f"the connection ended after {file.tell()} of {start + n_left} bytes")
 
 
 def check_disk(folder: Path, n_bytes: int, what: str) -> None:
-    """DataError if the disk of ``folder`` has no room for ``n_bytes`` of ``what``."""
+    """Raise InsufficientDiskSpace if ``n_bytes`` of ``what`` do not fit on the disk of ``folder``."""
     free = shutil.disk_usage(folder).free
     if n_bytes > free:
         raise InsufficientDiskSpace(f"there is not enough room on the disk of {folder} for {what}: "
-                      f"{n_bytes / 1e6:.1f} MB are needed, {free / 1e6:.1f} MB are free")
+                                    f"{n_bytes / 1e6:.1f} MB are needed, {free / 1e6:.1f} MB are free")
 
 
 @contextmanager
 def progress(line: str, name: str, total: int, start: int = 0) -> Iterator[Callable[[int], object]]:
-    """Yields a function to be told the length of each chunk: a bar on a terminal, else a line now and then.
+    """Yield a function to call with the length of each chunk; it draws a bar on a terminal, else prints lines.
 
-    The bar is called ``name``; else ``line`` is said first. ``total`` and ``start`` are bytes, ``total`` 0 if unknown.
+    The bar is called ``name``; without a terminal ``line`` is printed first. ``total`` and ``start`` are bytes,
+    ``total`` is 0 if unknown.
     """
     if sys.stderr and sys.stderr.isatty():
         try:
@@ -236,14 +278,14 @@ def progress(line: str, name: str, total: int, start: int = 0) -> Iterator[Calla
                 yield bar.update
             return
     print(f"decnp: {line}", file=sys.stderr)
-    done, spoken = start, time.monotonic()
+    done, printed = start, time.monotonic()
 
-    def tell(length: int) -> None:
-        nonlocal done, spoken
+    def update(length: int) -> None:
+        nonlocal done, printed
         done += length
-        if time.monotonic() - spoken >= SPEAK_EVERY:
-            spoken = time.monotonic()
+        if time.monotonic() - printed >= PROGRESS_INTERVAL:
+            printed = time.monotonic()
             of_total = f" of {total / 1e6:.1f}" if total else ""
             print(f"decnp: {done / 1e6:.1f}{of_total} MB", file=sys.stderr)
 
-    yield tell
+    yield update

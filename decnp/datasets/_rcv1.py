@@ -1,8 +1,8 @@
-"""The official files of RCV1-v2: news stories as stemmed tokens, their topics, and the counts of terms.
+"""Read the official files of RCV1-v2: news stories as stemmed tokens, their topics, and the counts of terms.
 
 A token file has, for each document, a line ``.I <number>``, a line ``.W``, and lines of tokens. A line of the
-topics' file ("qrels") is ``<topic> <number> 1``. The files are read twice and a document at a time: once for how
-often each term occurs, once for the counts of the terms that are kept. Zipped or not, they are read as they are.
+file of topics ("qrels") is ``<topic> <number> 1``. The files are read twice, a document at a time. The first pass
+counts how often each term occurs, the second one counts the chosen terms in each document. Files may be gzipped.
 """
 
 from __future__ import annotations
@@ -13,17 +13,17 @@ import re
 import zlib
 from array import array
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Container, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
 
 from ..exceptions import DataError
 from ..io.atomic import PathLike
-from ._files import DataFile, find, progress
+from ._files import NAME_A_FOLDER, DataFile, check_digest, check_no_web_page, find, not_found, progress
 
-if TYPE_CHECKING:  # SciPy is imported where it is used: who only loads a model needs none
+if TYPE_CHECKING:  # SciPy is imported where it is used: loading a model needs none
     from scipy.sparse import csr_matrix
 
 __all__ = ["CLASSES", "Counts", "FILES", "count_terms"]
@@ -40,11 +40,18 @@ TOKENS = {  # in the authors' order; SHA-256 of the unzipped file
 }
 TOPICS = "rcv1-v2.topics.qrels"
 TERM = re.compile(r"\b\w\w+\b")  # scikit-learn's CountVectorizer
-CHUNK = 1 << 20  # bytes read at a time
+READ_SIZE = 1 << 20  # bytes per read
+MAX_LINE = 1 << 20  # bytes; a longer line is no text of tokens
+
+
+class Digest(Protocol):
+    """Hash object of ``hashlib``, whose class has no public name."""
+
+    def update(self, data: bytes, /) -> object: ...
 
 
 class Counts(NamedTuple):
-    """How often which term occurs in which document."""
+    """Number of times that each term occurs in each document."""
 
     matrix: csr_matrix
     """(n, D), whole numbers."""
@@ -55,20 +62,36 @@ class Counts(NamedTuple):
 
 
 def count_terms(data_home: PathLike | None = None, verify: bool = True, max_features: int = 2000) -> Counts:
-    """Counts of the ``max_features`` most frequent terms in the documents that have exactly one of CLASSES.
+    """Count the ``max_features`` most frequent terms in the documents that have exactly one of CLASSES.
 
-    Terms and their order, also among equally frequent ones, are those of scikit-learn's
-    ``CountVectorizer(max_features=...)``: lower case, at least two characters, most occurrences in total.
-    Documents come in the order of the files. With ``verify`` the files must be the official ones.
+    The terms and their order, also among equally frequent ones, are those of scikit-learn's
+    ``CountVectorizer(max_features=...)``: lower case, at least two characters, most occurrences in total. Documents
+    are in the order of the files. Memory: the counts, the number of each document, and each distinct term once.
 
-    Raises DataError if a file is not there, is damaged, is not official where it must be, or if the files do
-    not fit together. Memory: the counts themselves, the number of each document, and every different term once.
+    Parameters
+    ----------
+    data_home : path-like, default=None
+        Folder to look in first.
+    verify : bool, default=True
+        Accept only the official files.
+    max_features : int, default=2000
+        Number of terms D.
+
+    Returns
+    -------
+    counts : Counts
+
+    Raises
+    ------
+    DataError
+        If a file is missing, is damaged, is not official although ``verify`` is True, or if the files do not fit
+        together.
     """
     paths = {name: _find(name, data_home) for name in (*TOKENS, TOPICS)}
     topics = paths.pop(TOPICS)
     classes = read_topics(topics, str(topics))
     if verify and len(classes) != N_DOCUMENTS:
-        raise _not_official(topics, len(classes))
+        raise _wrong_topics(topics, len(classes))
     totals, y = _first_pass(paths, classes, verify)
     left = set(classes).difference(y)
     if left:
@@ -76,48 +99,52 @@ def count_terms(data_home: PathLike | None = None, verify: bool = True, max_feat
                         f"({len(left)} such documents)")
     terms = sorted(totals)
     total = np.array([totals[term] for term in terms])
-    kept = np.sort((-total).argsort()[:max_features])  # as scikit-learn does it, whatever NumPy makes of equals
-    terms = [terms[i] for i in kept]
+    chosen = np.sort((-total).argsort()[:max_features])  # the same call as scikit-learn's, so equals are sorted alike
+    terms = [terms[i] for i in chosen]
     matrix = _second_pass(paths, classes, {term: i for i, term in enumerate(terms)})
     return Counts(matrix, np.fromiter(y.values(), np.int64, len(y)), terms)
 
 
-def _find(name, data_home):
+def _find(name: str, data_home: PathLike | None) -> Path:
     path = find([name, f"{name}.gz"], data_home)
     if path is None:
-        raise DataError(f"{name}, or {name}.gz, of RCV1-v2 is in none of the data folders; `decnp data fetch reuters` "
-                        "downloads it, or name a folder that has it in $DECNP_DATA")
+        raise not_found(f"{name}, or {name}.gz, of RCV1-v2",
+                        f"; `decnp data fetch reuters` downloads it, or {NAME_A_FOLDER}")
     return path
 
 
-def _first_pass(paths, classes, verify):
-    """How often each term occurs, and {document: class} in the order of the files."""
+def _first_pass(
+    paths: Mapping[str, Path], classes: Mapping[int, int], verify: bool
+) -> tuple[Counter[str], dict[int, int]]:
+    """Return how often each term occurs, and {document: class} in the order of the files."""
     totals: Counter[str] = Counter()
     y: dict[int, int] = {}
-    with progress("counting the terms of RCV1-v2", "terms", 0) as tell:
+    with progress("counting the terms of RCV1-v2", "terms", 0) as update:
         for name, path in paths.items():
             digest = hashlib.sha256()
-            for document, text in documents(path, str(path), digest, tell):
+            for document, text in documents(path, str(path), digest, update):
                 if document in classes:
                     if document in y:
                         raise DataError(f"{path} has document {document}, which came before")
                     totals.update(TERM.findall(text.lower()))
                     y[document] = classes[document]
-            if verify and digest.hexdigest() != TOKENS[name]:
-                raise _wrong_sum(path, name, digest)
+            if verify:
+                check_digest(path, name, "sha256", digest.hexdigest(), TOKENS[name])
     if not totals:
         raise DataError(f"{path} and the other token files have no term in a document of {', '.join(CLASSES)}")
     return totals, y
 
 
-def _second_pass(paths, classes, vocabulary):
-    """The counts of the terms in ``vocabulary``, (n, D)."""
+def _second_pass(
+    paths: Mapping[str, Path], classes: Container[int], vocabulary: Mapping[str, int]
+) -> csr_matrix:
+    """Return the counts (n, D) of the terms in ``vocabulary``, which maps each term to its column."""
     from scipy.sparse import csr_matrix
 
     indices, data, indptr = array("i"), array("i"), array("q", [0])
-    with progress("taking the counts of RCV1-v2", "counts", 0) as tell:
+    with progress("taking the counts of RCV1-v2", "counts", 0) as update:
         for path in paths.values():
-            for document, text in documents(path, str(path), hashlib.sha256(), tell):
+            for document, text in documents(path, str(path), hashlib.sha256(), update):
                 if document in classes:
                     counts = Counter(vocabulary[term] for term in TERM.findall(text.lower()) if term in vocabulary)
                     for index in sorted(counts):
@@ -130,11 +157,17 @@ def _second_pass(paths, classes, vocabulary):
 
 # ---------------------------------------------------------------- the files
 
-def documents(path: Path, name: str, digest, tell=lambda length: None) -> Iterator[tuple[int, str]]:
-    """(number, text) of each document in a token file, called ``name`` in errors; ``digest`` sees every byte."""
+def documents(
+    path: Path, name: str, digest: Digest, update: Callable[[int], object] = lambda length: None
+) -> Iterator[tuple[int, str]]:
+    """Yield (number, text) of each document in a token file.
+
+    ``name`` is for messages, ``digest`` is updated with every byte, and ``update`` is called with the length of each
+    chunk.
+    """
     text: list[str] = []
     number = None
-    for at, line in enumerate(_lines(path, name, digest, tell), 1):
+    for at, line in enumerate(_lines(path, name, digest, update), 1):
         if line.startswith(".I"):
             if number is not None:
                 yield _document(number, text, name)
@@ -152,17 +185,17 @@ def documents(path: Path, name: str, digest, tell=lambda length: None) -> Iterat
     yield _document(number, text, name)
 
 
-def _document(number, text, name):
-    text = " ".join(text)
+def _document(number: int, lines: list[str], name: str) -> tuple[int, str]:
+    text = " ".join(lines)
     if not text.strip():
         raise DataError(f"{name} is damaged: document {number} has no text")
     return number, text
 
 
 def read_topics(path: Path, name: str) -> dict[int, int]:
-    """{document: class} of the documents that have exactly one of CLASSES among their topics."""
+    """Return {document: class} of the documents that have exactly one of CLASSES among their topics."""
     classes: dict[int, int] = {}
-    several = set()
+    ambiguous = set()
     for at, line in enumerate(_lines(path, name, hashlib.sha256()), 1):
         words = line.split()
         if not words:
@@ -172,34 +205,35 @@ def read_topics(path: Path, name: str) -> dict[int, int]:
         if words[0] in CLASSES:
             document = int(words[1])
             if document in classes:
-                several.add(document)
+                ambiguous.add(document)
             classes[document] = CLASSES.index(words[0])
-    for document in several:
+    for document in ambiguous:
         del classes[document]
     if not classes:
         raise DataError(f"{name} has no document with exactly one of the topics {', '.join(CLASSES)}")
     return classes
 
 
-def _lines(path, name, digest, tell=lambda length: None) -> Iterator[str]:
-    """The lines of a file, zipped or not, a chunk at a time. DataError if it cannot be unzipped or is no text."""
+def _lines(
+    path: Path, name: str, digest: Digest, update: Callable[[int], object] = lambda length: None
+) -> Iterator[str]:
+    """Yield the lines of a file, gzipped or not, read in chunks; raise DataError for what is not text."""
     with open(path, "rb") as file:
         beginning = file.read(9)
         file.seek(0)
-        if beginning[:1] == b"<":
-            raise DataError(f"{name} is a web page, not the official file: it begins with {beginning!r}")
+        check_no_web_page(name, beginning)
         zipped = beginning[:2] == b"\x1f\x8b"
         if path.suffix == ".gz" and not zipped:
             raise DataError(f"{name} is no gz file: it begins with {beginning!r}")
         source, rest = gzip.GzipFile(fileobj=file) if zipped else file, b""
         try:
-            while chunk := source.read(CHUNK):
+            while chunk := source.read(READ_SIZE):
                 digest.update(chunk)
                 *lines, rest = (rest + chunk).split(b"\n")
-                if len(rest) > CHUNK:
-                    raise DataError(f"{name} is damaged: it has a line of more than {CHUNK} bytes")
+                if len(rest) > MAX_LINE:
+                    raise DataError(f"{name} is damaged: it has a line of more than {MAX_LINE} bytes")
                 yield from (line.decode().rstrip("\r") for line in lines)
-                tell(len(chunk))
+                update(len(chunk))
             yield rest.decode()
         except (EOFError, gzip.BadGzipFile, zlib.error) as error:
             raise DataError(f"{name} is damaged: it cannot be unzipped ({error})") from error
@@ -207,30 +241,26 @@ def _lines(path, name, digest, tell=lambda length: None) -> Iterator[str]:
             raise DataError(f"{name} is damaged: it is no text in UTF-8 ({error.reason})") from error
 
 
-def _wrong_sum(path, name, digest):
-    return DataError(f"{path} is not the official {name}: its sha256 is {digest.hexdigest()}, not {TOKENS[name]}")
-
-
-def _not_official(name, n_documents):
+def _wrong_topics(name: object, n_documents: int) -> DataError:
     return DataError(f"{name} is not the official {TOPICS}: it gives {n_documents} documents with one of the topics "
                      f"{', '.join(CLASSES)}, not {N_DOCUMENTS}")
 
 
-def _token_file(name):
-    def check(path, shown):
+def _token_file(name: str) -> DataFile:
+    """Return a token file as ``decnp data`` handles it."""
+    def check(path: Path, shown: str) -> str:
         digest = hashlib.sha256()
-        for _ in documents(path, str(shown), digest):
+        for _ in documents(path, shown, digest):
             pass
-        if digest.hexdigest() != TOKENS[name]:
-            raise _wrong_sum(shown, name, digest)
+        check_digest(shown, name, "sha256", digest.hexdigest(), TOKENS[name])
         return f"sha256 {TOKENS[name]}, unzipped"
     return DataFile((name, f"{name}.gz"), check, (f"{HOME}a12-token-files/{name}.gz",))
 
 
-def _check_topics(path, shown):
-    n = len(read_topics(path, str(shown)))
+def _check_topics(path: Path, shown: str) -> str:
+    n = len(read_topics(path, shown))
     if n != N_DOCUMENTS:
-        raise _not_official(shown, n)
+        raise _wrong_topics(shown, n)
     return f"{n} documents with exactly one of the topics {', '.join(CLASSES)}; there is no sum to hold it against"
 
 

@@ -1,4 +1,4 @@
-"""The small digits that come with scikit-learn: for examples and tests that must be quick."""
+"""The small digits of scikit-learn, for quick examples and tests."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ __all__ = ["load_digits"]
 
 
 def load_digits() -> tuple[np.ndarray, np.ndarray]:
-    """Scikit-learn's 8 x 8 digits, as they are: grey values 0..16. Nothing is downloaded.
+    """Return scikit-learn's 8 x 8 digits, grey values 0..16. Nothing is downloaded.
 
     Returns
     -------
     X : float32 array of shape (1797, 64)
-    y : int64 array of shape (1797,), the digits 0..9
+    y : int64 array of shape (1797,)
+        The digits 0..9.
 
     Raises
     ------

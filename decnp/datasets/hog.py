@@ -1,30 +1,30 @@
-"""STL-HOG: the 1428 features that the paper makes of a 96 x 96 colour image, 1300 of shape and 128 of colour.
+"""STL-HOG: the paper's 1428 features of a 96 x 96 colour image, 1300 of shape and 128 of colour.
 
-Shape is a histogram of oriented gradients (HOG) with 13 channels for each of 10 x 10 cells; colour is an
-8 x 8 map of Cr and Cb. Nothing is learned. Gradients of whole pixels are whole numbers from -255 to 255: so
-the orientation of each of the 511 x 511 pairs is worked out once, and then only looked up.
+Shape is a histogram of oriented gradients (HOG) with 13 channels for each of 10 x 10 cells. Colour is an 8 x 8 map of
+Cr and Cb. Nothing is learned. Pixel differences are integers from -255 to 255. So the orientation is computed once for
+each of the 511 x 511 gradients, and then looked up.
 """
 
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
 
-__all__ = ["N_FEATURES", "colour_map", "hog", "stl_hog"]
+__all__ = ["N_FEATURES", "color_map", "hog", "stl_hog"]
 
 SIDE, CELL, N_FEATURES = 96, 8, 1428
 DIRECTIONS = np.round([(np.cos(a), np.sin(a)) for a in np.radians(20 * np.arange(9))], 4)  # (uu_o, vv_o), o = 0..8
-BLOCK = 32  # images at a time: about 20 MB
+IMAGES_PER_BLOCK = 32  # a workspace of about 20 MB
 
 
 def stl_hog(images: np.ndarray) -> np.ndarray:
-    """The features of STL-10 images: ``[(H - 0.2) * 10, (CrCb - 128) / 10]``, H from ``hog``, CrCb from ``colour_map``.
+    """Return the features ``[(H - 0.2) * 10, (CrCb - 128) / 10]``, with H from ``hog`` and CrCb from ``color_map``.
 
     Parameters
     ----------
-    images : uint8 array of shape (n, 96, 96, 3): rows, columns, RGB
+    images : uint8 array of shape (n, 96, 96, 3)
+        Rows, columns, RGB.
 
     Returns
     -------
@@ -33,7 +33,7 @@ def stl_hog(images: np.ndarray) -> np.ndarray:
     Raises
     ------
     ValueError
-        If the images are of another shape or dtype.
+        If the images have another shape or dtype.
 
     Source: DEC section 4.1, HOG and a colour map of 8 x 8; the scaling is that of the authors' code.
 
@@ -42,37 +42,39 @@ def stl_hog(images: np.ndarray) -> np.ndarray:
     """
     _check(images, SIDE, SIDE)
     out = np.empty((len(images), N_FEATURES), np.float32)
-    for start in range(0, len(images), BLOCK):
-        block = images[start : start + BLOCK]
-        rows = out[start : start + BLOCK]
+    for start in range(0, len(images), IMAGES_PER_BLOCK):
+        block = images[start : start + IMAGES_PER_BLOCK]
+        rows = out[start : start + IMAGES_PER_BLOCK]
         rows[:, :1300] = (hog(block).reshape(len(block), -1) - 0.2) * 10
-        rows[:, 1300:] = (colour_map(block).reshape(len(block), -1) - 128.0) / 10
+        rows[:, 1300:] = (color_map(block).reshape(len(block), -1) - 128.0) / 10
     return out
 
 
 def hog(images: np.ndarray) -> np.ndarray:
-    """Histograms of oriented gradients, 13 channels for each 8 x 8 cell that is not at the border.
+    """Return histograms of oriented gradients, 13 channels for each 8 x 8 cell that is not at the border.
 
-    The gradient (dx, dy) of a pixel is the difference of its two neighbours, in the channel where it is
-    longest. It votes with its length for the nearest of 9 orientations without a sign, 20 degrees apart (0 is
-    that of a vertical edge), in the 4 nearest cells, bilinearly. A cell's histogram h is then divided by the
-    energy of each of the four 2 x 2 blocks m of cells around it, and cut off:
+    The gradient (dx, dy) of a pixel is the difference of its two neighbours, in the channel where it is longest. It
+    belongs to the nearest of 9 unsigned orientations o, 20 degrees apart; a vertical edge has orientation 0. Its length
+    is added to the histograms of the 4 nearest cells, with bilinear weights. The histogram h of a cell is then divided
+    by the energy of the four 2 x 2 blocks m of cells around it, and clipped:
 
         h_om = min(h_o / sqrt(energy_m + 1e-4), 0.2)
 
     Parameters
     ----------
-    images : uint8 array of shape (n, H, W, 3); H and W are multiples of 8, at least 24
+    images : uint8 array of shape (n, H, W, 3)
+        H and W are multiples of 8, at least 24.
 
     Returns
     -------
-    features : float64 array of shape (n, H/8 - 2, W/8 - 2, 13). Channels 0..8 are ``0.5 * sum_m h_om``;
-        9..12 are ``0.2357 * sum_o h_om`` for the blocks at the lower right, upper right, lower left, upper left
+    features : float64 array of shape (n, H/8 - 2, W/8 - 2, 13)
+        Channels 0..8 are ``0.5 * sum_m h_om``. Channels 9..12 are ``0.2357 * sum_o h_om`` for the blocks at the
+        lower right, upper right, lower left, upper left.
 
     Raises
     ------
     ValueError
-        If the images are of another shape or dtype.
+        If the images have another shape or dtype.
 
     Source: Felzenszwalb et al., PAMI 2010, in the variant of 13 channels of C. Vondrick's pyvision, to which
     issue 1 of the authors' code points. Differs from the paper: it says only "HOG", of 1428 - 128 = 1300 features.
@@ -92,17 +94,18 @@ def hog(images: np.ndarray) -> np.ndarray:
     return np.concatenate([0.5 * h_om.sum(-1), 0.2357 * h_om.sum(-2)], axis=-1)
 
 
-def colour_map(images: np.ndarray) -> np.ndarray:
-    """Cr and Cb of the image at 8 x 8 pixels.
+def color_map(images: np.ndarray) -> np.ndarray:
+    """Return Cr and Cb of the image at 8 x 8 pixels.
 
-    A pixel of the small image is the mean of the 2 x 2 in the middle of its block, rounded half up; that is
-    what OpenCV's bilinear ``resize`` reads. Then, as OpenCV does in whole numbers,
+    A pixel of the small image is the mean of the 2 x 2 pixels in the middle of its block. It is rounded half up, as in
+    OpenCV's bilinear ``resize``. Then, in integer arithmetic as in OpenCV,
 
         Y = .299 R + .587 G + .114 B,   Cr = .713 (R - Y) + 128,   Cb = .564 (B - Y) + 128
 
     Parameters
     ----------
-    images : uint8 array of shape (n, H, W, 3); H and W are multiples of 16
+    images : uint8 array of shape (n, H, W, 3)
+        H and W are multiples of 16.
 
     Returns
     -------
@@ -111,12 +114,12 @@ def colour_map(images: np.ndarray) -> np.ndarray:
     Raises
     ------
     ValueError
-        If the images are of another shape or dtype.
+        If the images have another shape or dtype.
 
     Source: OpenCV's ``resize`` and ``cvtColor(..., COLOR_RGB2YCrCb)``, which the authors call. OpenCV 5.0.0
     gives the same for all 256^3 colours, and for 300 random images.
 
-    >>> colour_map(np.full((1, 96, 96, 3), (255, 0, 0), np.uint8))[0, 0, 0]  # red
+    >>> color_map(np.full((1, 96, 96, 3), (255, 0, 0), np.uint8))[0, 0, 0]  # red
     array([255,  85], dtype=uint8)
     """
     _check(images)
@@ -132,8 +135,8 @@ def colour_map(images: np.ndarray) -> np.ndarray:
     return np.clip(np.stack([cr, cb], axis=-1), 0, 255).astype(np.uint8)
 
 
-def _check(images, *shape):
-    """ValueError unless ``images`` (n, H, W, 3) fit, and are of ``shape`` if it is given."""
+def _check(images: object, *shape: int) -> None:
+    """Raise ValueError unless ``images`` are uint8 (n, H, W, 3), with (H, W) = ``shape`` if it is given."""
     if not (isinstance(images, np.ndarray) and images.dtype == np.uint8):
         raise ValueError(f"images must be a uint8 array; got {getattr(images, 'dtype', type(images).__name__)}")
     good = images.ndim == 4 and images.shape[3] == 3 and all(s >= 24 and s % CELL == 0 for s in images.shape[1:3])
@@ -144,29 +147,30 @@ def _check(images, *shape):
 
 @lru_cache(maxsize=1)
 def _orientations() -> np.ndarray:
-    """argmax_o |uu_o dx + vv_o dy|, the first one of equals, at [dx + 255, dy + 255]."""
+    """Return argmax_o |uu_o dx + vv_o dy| at [dx + 255, dy + 255]; among equals the first."""
     dx, dy = np.arange(-255, 256)[:, None], np.arange(-255, 256)
     return np.argmax([np.abs(uu * dx + vv * dy) for uu, vv in DIRECTIONS], axis=0).astype(np.uint8)
 
 
-def _gradients(images):
-    """Length (float64) and orientation (0..8) of the gradient at each pixel but the outermost, (n, H - 2, W - 2)."""
-    longest: Any = None
-    for channel in range(3):
-        c = np.ascontiguousarray(images[..., channel], np.int32)
-        dx, dy = c[:, 1:-1, 2:] - c[:, 1:-1, :-2], c[:, 2:, 1:-1] - c[:, :-2, 1:-1]
-        squared = dx * dx + dy * dy
-        if longest is None:
-            longest = squared, dx, dy
-        else:  # the first one of equals
-            longer = squared > longest[0]
-            longest = tuple(np.where(longer, new, old) for new, old in zip((squared, dx, dy), longest))
-    squared, dx, dy = longest
+def _gradients(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return length (float64) and orientation (0..8) of the gradient at each inner pixel, (n, H - 2, W - 2)."""
+    squared, dx, dy = _differences(images[..., 0])
+    for channel in (1, 2):
+        other = _differences(images[..., channel])
+        longer = other[0] > squared  # of equal channels the first one stays
+        squared, dx, dy = (np.where(longer, new, old) for new, old in zip(other, (squared, dx, dy)))
     return np.sqrt(squared), _orientations()[dx + 255, dy + 255]
 
 
-def _histograms(length, orientation):
-    """Each pixel's length, shared by its four nearest cells: (n, H/8, W/8, 9). What falls outside is lost."""
+def _differences(channel: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return dx^2 + dy^2, dx and dy of one channel (n, H, W) as int32."""
+    c = np.ascontiguousarray(channel, np.int32)
+    dx, dy = c[:, 1:-1, 2:] - c[:, 1:-1, :-2], c[:, 2:, 1:-1] - c[:, :-2, 1:-1]
+    return dx * dx + dy * dy, dx, dy
+
+
+def _histograms(length: np.ndarray, orientation: np.ndarray) -> np.ndarray:
+    """Return the histograms (n, H/8, W/8, 9): each length is shared by the four nearest cells inside the image."""
     n = len(length)
     (top, below), (left, right) = (_shares(size + 2) for size in length.shape[1:])
     n_rows, n_columns = ((size + 2) // CELL + 2 for size in length.shape[1:])  # with a margin of one cell
@@ -180,8 +184,8 @@ def _histograms(length, orientation):
     return h.reshape(n, n_rows, n_columns, 9)[:, 1:-1, 1:-1]
 
 
-def _shares(size):
-    """For pixels 1..size-2 of an axis: (cell before, its share) and (cell after, its share); the first cell is 1."""
+def _shares(size: int) -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:
+    """Return (cell before, its share) and (cell after, its share) for pixels 1..size-2; the first cell is number 1."""
     position = (np.arange(1, size - 1) + 0.5) / CELL - 0.5
     before = np.floor(position)
     cell, share = before.astype(np.int64) + 1, position - before

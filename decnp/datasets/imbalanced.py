@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 from numpy.typing import ArrayLike
 
 from ..utils.validation import as_generator, check_number
 
+if TYPE_CHECKING:
+    from scipy.sparse import csr_matrix
+
 __all__ = ["make_imbalanced"]
 
 
-def make_imbalanced(X, y: ArrayLike, r_min: float, random_state=None) -> tuple[np.ndarray, np.ndarray]:
+def make_imbalanced(
+    X: ArrayLike | csr_matrix, y: ArrayLike, r_min: float,
+    random_state: int | np.random.Generator | np.random.RandomState | None = None,
+) -> tuple[Any, np.ndarray]:
     """Keep each sample with a probability that rises with its class, from ``r_min`` for the first to 1 for the last.
 
         P(keep a sample of class c) = r_min + (1 - r_min) * c / (k - 1),    c = 0..k-1 in sorted order
@@ -18,21 +26,25 @@ def make_imbalanced(X, y: ArrayLike, r_min: float, random_state=None) -> tuple[n
     Parameters
     ----------
     X : array or CSR matrix of shape (n, D)
-    y : array of shape (n,), k >= 2 classes
-    r_min : number > 0 and <= 1
-    random_state : whole number >= 0, Generator, RandomState or None
+    y : array of shape (n,)
+        Labels of k >= 2 classes.
+    r_min : float
+        Number > 0 and <= 1.
+    random_state : int, Generator, RandomState or None, default=None
+        Source of the random choice; an int >= 0 gives the same sample each time.
 
     Returns
     -------
-    X, y : what is kept, in its old order; of the types that were given
+    X, y : of the given types
+        The samples that are kept, in their order.
 
     Raises
     ------
     ValueError
-        If an argument does not fit.
+        If an argument is invalid.
 
-    Source: DEC Table 4. Differs from the paper: no; its remark that the largest class is then 1 / r_min times
-    as large as the smallest holds in expectation, for classes that were of one size before.
+    Source: DEC Table 4. Differs from the paper: no. It remarks that the largest class is then 1 / r_min times as large
+    as the smallest. This holds in expectation, for classes of equal sizes before.
 
     >>> X, y = make_imbalanced(np.zeros((4000, 1)), np.repeat([3, 7], 2000), 0.1, random_state=0)
     >>> np.unique(y, return_counts=True)
@@ -41,12 +53,13 @@ def make_imbalanced(X, y: ArrayLike, r_min: float, random_state=None) -> tuple[n
     check_number("r_min", r_min, 0, above=True)
     if r_min > 1:
         raise ValueError(f"r_min must be a number > 0 and <= 1; got {r_min!r}")
-    X, y = X if hasattr(X, "shape") else np.asarray(X), np.asarray(y)
-    if y.ndim != 1 or X.shape[:1] != y.shape:
-        raise ValueError(f"y must hold one label for each row of X, in the shape {X.shape[:1]}; got {y.shape}")
+    rows: Any = X if hasattr(X, "shape") else np.asarray(X)
+    y = np.asarray(y)
+    if y.ndim != 1 or rows.shape[:1] != y.shape:
+        raise ValueError(f"y must hold one label for each row of X, in the shape {rows.shape[:1]}; got {y.shape}")
     classes, c = np.unique(y, return_inverse=True)
     if len(classes) < 2:
         raise ValueError(f"y must hold at least 2 classes; got {len(classes)}")
     probability = r_min + (1 - r_min) * c / (len(classes) - 1)
-    keep = np.flatnonzero(as_generator(random_state).random(len(y)) < probability)
-    return X[keep], y[keep]
+    kept = np.flatnonzero(as_generator(random_state).random(len(y)) < probability)
+    return rows[kept], y[kept]

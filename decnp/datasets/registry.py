@@ -1,7 +1,7 @@
-"""Every data set by name: how to load it, which files it is made of, whose it is. The work of ``decnp data``.
+"""All data sets by name, with loaders, files and sources: the work of ``decnp data``.
 
-``SOURCES`` has the loaders by the names that ``decnp fit`` takes. A name that ends in ``-unofficial`` takes files
-in the official layout without checking their sums: for small files of one's own. It warns, and its name says so.
+``SOURCES`` has the loaders by the names that ``decnp fit`` accepts. A name that ends in ``-unofficial`` loads files of
+the official format without checking their digests, and warns: for small files of one's own.
 """
 
 from __future__ import annotations
@@ -9,12 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+import numpy as np
 
 from ..exceptions import DataError
 from ..io.atomic import PathLike
 from . import _rcv1, _stl10, mnist, reuters
-from ._files import DataFile, download, download_folder, find
+from ._files import NO_MIRROR, DataFile, download, download_folder, find, not_found
 from .digits import load_digits
 from .mnist import load_mnist
 from .reuters import load_reuters10k, load_reuters10k_sample
@@ -22,7 +24,7 @@ from .stl import load_stl
 
 __all__ = ["DATA_SETS", "SOURCES", "DataSet", "describe", "facts", "fetch", "n_clusters", "verify"]
 
-SOURCES: dict[str, Callable] = {  # each gives X (n, D), dense, and y
+SOURCES: dict[str, Callable[[], tuple[np.ndarray, np.ndarray]]] = {  # each returns X (n, D), dense, and y (n,)
     "mnist": load_mnist,
     "digits": load_digits,
     "stl": load_stl,
@@ -35,15 +37,15 @@ SOURCES: dict[str, Callable] = {  # each gives X (n, D), dense, and y
 
 
 class DataSet(NamedTuple):
-    """What there is to know about a data set before its files are there."""
+    """Facts about a data set that need none of its files."""
 
     title: str
     files: Callable[[PathLike | None], tuple[DataFile, ...]]
-    """Called with ``data_home``: the files of which it is made."""
+    """``files(data_home)`` returns the files of the data set."""
     size: str
     source: str
     n_clusters: int = 10
-    """The number of its classes, which ``decnp fit`` looks for."""
+    """Number of classes; the default of ``decnp fit --n-clusters``."""
 
 
 RCV1 = "Lewis, Yang, Rose & Li 2004; the files' own page has their terms"
@@ -64,19 +66,19 @@ DATA_SETS = {
 }
 
 
-def _data_set(name):
+def _data_set(name: str) -> DataSet:
     if name not in DATA_SETS:
         raise DataError(f"the data sets are {', '.join(DATA_SETS)}; got {name!r}")
     return DATA_SETS[name]
 
 
 def n_clusters(source: str) -> int:
-    """How many classes the data set of a name in ``SOURCES`` has."""
+    """Return the number of classes of the data set ``source``, a name in ``SOURCES``."""
     return DATA_SETS[source.removesuffix("-unofficial")].n_clusters
 
 
-def facts() -> list[dict]:
-    """All data sets as plain data for JSON: what each is, whose, and for each of its files the path, or None."""
+def facts() -> list[dict[str, Any]]:
+    """Return all data sets as plain data for JSON, with the path of each file, or None if it is missing."""
     return [{
         "name": name, "title": data_set.title, "source": data_set.source, "size": data_set.size,
         "n_clusters": data_set.n_clusters,
@@ -86,7 +88,7 @@ def facts() -> list[dict]:
 
 
 def describe() -> str:
-    """``facts`` in words: title, source, size, and where the files are found."""
+    """Return ``facts`` as text: title, source, size, and paths of the files."""
     lines = []
     for data_set in facts():
         lines.append(f"{data_set['name']:18}{data_set['title']}")
@@ -98,16 +100,23 @@ def describe() -> str:
 
 
 def fetch(name: str, data_home: PathLike | None = None) -> Iterator[str]:
-    """Download what is missing of a data set, into ``data_home`` or else the per-user cache; yields a line a file.
+    """Download the missing files of a data set; yield a line for each file.
 
-    A file that is there already is checked as if it had been downloaded.
+    Existing files are checked as if they had been downloaded.
+
+    Parameters
+    ----------
+    name : str
+        A name in ``DATA_SETS``.
+    data_home : path-like, default=None
+        Folder for the downloads; None for the per-user cache.
 
     Raises
     ------
     DataError
-        If the name is unknown, a file that is there is not the right one, or one could not be had.
+        If the name is unknown, an existing file is not the right one, or a file cannot be downloaded.
     OSError
-        If a file cannot be read, or the folder cannot be made.
+        If a file cannot be read, or the folder cannot be created.
     """
     files = _data_set(name).files(data_home)
     if not files:
@@ -120,22 +129,20 @@ def fetch(name: str, data_home: PathLike | None = None) -> Iterator[str]:
             path = download_folder(data_home) / file.names[-1]
             yield f"{path} is downloaded: {download(file.urls, path, file.check)}"
         else:
-            raise DataError(f"{file.names[-1]} is in none of the data folders, and cannot be downloaded; "
-                            "name a folder that has it in $DECNP_DATA")
+            raise not_found(file.names[-1], NO_MIRROR)
 
 
 def verify(name: str | None = None) -> Iterator[tuple[str, bool]]:
-    """Check every file that is there, of one data set or of all: yields a sentence, and whether the file is right.
+    """Check all existing files of one data set or of all; yield (sentence, whether the file is right) for each.
 
-    Raises DataError if the name is unknown, or is given and a file of it is nowhere.
+    Raises DataError if the name is unknown, or if a file of the named data set is missing.
     """
-    seen: set[tuple] = set()
+    seen: set[DataFile] = set()
     for known in DATA_SETS if name is None else [name]:
         for file in _data_set(known).files(None):
             path = find(file.names)
             if path is None and name is not None:
-                raise DataError(f"{' or '.join(file.names)} of {name} is in none of the data folders; "
-                                f"`decnp data list` tells more")
+                raise not_found(f"{' or '.join(file.names)} of {name}", "; `decnp data list` tells more")
             if path is None or file in seen:
                 continue
             seen.add(file)
@@ -148,7 +155,7 @@ def verify(name: str | None = None) -> Iterator[tuple[str, bool]]:
 
 
 def _check(name: str, file: DataFile, path: Path) -> object:
-    """What ``file.check`` says; its DataError with what to do about it."""
+    """Return the result of ``file.check``; add the remedy to its DataError."""
     try:
         return file.check(path, str(path))
     except DataError as error:

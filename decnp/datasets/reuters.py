@@ -1,139 +1,151 @@
 """REUTERS and REUTERS-10k: tf-idf of the 2,000 most frequent terms in RCV1-v2, news stories of four classes.
 
-The official files are counted once, which takes minutes; the counts are then kept beside the downloads, as arrays.
-A ready-made sample of such counts, ``reuters10k_counts.npz``, is read in the same way, and is not REUTERS-10k.
+Counting the terms of the official files takes minutes, so the counts are stored beside the downloads. A ready-made
+sample of such counts, ``reuters10k_counts.npz``, has the same format, and is not REUTERS-10k.
 """
 
 from __future__ import annotations
 
 import warnings
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..exceptions import DataError
 from ..io.atomic import PathLike, write_atomically
-from ..io.npy import read_arrays
-from ._files import DataFile, UnofficialData, download_folder, file_sha256, find
+from ..io.npz import read_arrays
+from ._files import NO_MIRROR, DataFile, UnofficialData, download_folder, file_sha256, find, not_found
 from ._rcv1 import CLASSES, N_DOCUMENTS, Counts, count_terms
 
-if TYPE_CHECKING:  # SciPy is imported where it is used: who only loads a model needs none
+if TYPE_CHECKING:  # SciPy is imported where it is used: loading a model needs none
     from scipy.sparse import csr_matrix
 
 __all__ = ["load_reuters", "load_reuters10k", "load_reuters10k_sample", "tfidf"]
 
 COUNTS = "rcv1-counts-v1.npz"
 SAMPLE = "reuters10k_counts.npz"
-SAMPLE_SUM = "42428dbaeb63080b456c957b7e14c5a5174fe4b7b7b1105ce0393c96ca515f6a"  # SHA-256
-BLOCK = 10_000  # rows at a time
+SAMPLE_SHA256 = "42428dbaeb63080b456c957b7e14c5a5174fe4b7b7b1105ce0393c96ca515f6a"
+ROWS_PER_BLOCK = 10_000  # documents whose tf-idf is in memory in float64
 
 
 def load_reuters(*, data_home: PathLike | None = None, verify: bool = True) -> tuple[csr_matrix, np.ndarray]:
-    """REUTERS: all 685,071 documents of RCV1-v2 with exactly one of the four classes, as ``tfidf``.
+    """Return REUTERS: ``tfidf`` of all 685,071 documents of RCV1-v2 with exactly one of the four classes.
 
     Parameters
     ----------
-    data_home : folder to look in first, then in those of ``load_mnist``
-    verify : False takes files in the same layout that are not the official ones, with any number of documents,
-        and warns of it; their counts are not kept
+    data_home : path-like, default=None
+        Folder to look in first, then in those of ``load_mnist``.
+    verify : bool, default=True
+        Accept only the official files. False accepts files of the same format with any number of documents, and
+        warns; their counts are not stored.
 
     Returns
     -------
-    X : float32 CSR matrix of shape (685071, 2000), in the random order of the authors' code
-    y : int64 array of shape (685071,), 0..3: CCAT, GCAT, MCAT, ECAT
+    X : float32 CSR matrix of shape (685071, 2000)
+        In the random order of the authors' code.
+    y : int64 array of shape (685071,)
+        0..3: CCAT, GCAT, MCAT, ECAT.
 
     Raises
     ------
     DataError
-        If a file is not there (nothing is downloaded unasked: ``decnp data fetch reuters``), is damaged, is not
-        the official one, or if the files do not fit together.
+        If a file is missing (``decnp data fetch reuters`` downloads it), is damaged, is not the official one, or if
+        the files do not fit together.
 
-    Warns UnofficialData with ``verify=False``.
+    Warns
+    -----
+    UnofficialData
+        With ``verify=False``.
 
-    Source: Lewis, Yang, Rose & Li, JMLR 5, 2004; DEC section 4.1 and Table 1. Differs from the paper: no; it
-    gives no order, ours is ``RandomState(1234).permutation(685071)`` as in the authors' code.
+    Source: Lewis, Yang, Rose & Li, JMLR 5, 2004; DEC section 4.1 and Table 1. Differs from the paper: no. It gives
+    no order; this one is ``RandomState(1234).permutation(685071)``, as in the authors' code.
     """
     counts, order = _counts(data_home, verify)
     return tfidf(counts.matrix)[order], counts.y[order]
 
 
 def load_reuters10k(*, data_home: PathLike | None = None, verify: bool = True) -> tuple[np.ndarray, np.ndarray]:
-    """REUTERS-10k: the first 10,000 rows of ``load_reuters``, with the idf of all documents.
+    """Return REUTERS-10k: the first 10,000 rows of ``load_reuters``, with the idf of all documents.
 
     Parameters, errors, warnings and source: as ``load_reuters``.
 
     Returns
     -------
     X : float32 array of shape (10000, 2000)
-    y : int64 array of shape (10000,), 0..3
+    y : int64 array of shape (10000,)
+        0..3.
     """
     counts, order = _counts(data_home, verify)
     rows = order[:10_000]
-    return tfidf(counts.matrix[rows], idf(counts.matrix)).toarray(), counts.y[rows]
+    return tfidf(counts.matrix[rows], counts.matrix).toarray(), counts.y[rows]
 
 
 def load_reuters10k_sample(*, data_home: PathLike | None = None, verify: bool = True) -> tuple[np.ndarray, np.ndarray]:
-    """A sample of 10,000 documents of RCV1-v2, which is not the paper's REUTERS-10k, as ``tfidf``.
+    """Return ``tfidf`` of a sample of 10,000 documents of RCV1-v2, which is not the paper's REUTERS-10k.
 
-    For trying things out where the official files are not at hand. Its 2,000 terms were chosen among 23,335
-    documents, it has no duplicates, and 28 % of it is MCAT, where the authors' sample has about 25 %: a result
-    on it is no result on REUTERS-10k. It is looked for as ``reuters10k_counts.npz`` and cannot be downloaded.
+    The sample is for use without the official files. The file is ``reuters10k_counts.npz``, and cannot be downloaded.
+    A result on the sample is no result on REUTERS-10k: the 2,000 terms were chosen among 23,335 documents, there are
+    no duplicates, and 28 % of the documents are MCAT (25 % in the authors' sample).
 
     Parameters
     ----------
-    data_home : folder to look in first, then in those of ``load_mnist``
-    verify : False takes any file of this layout, and warns of it: term counts as the parts ``counts``,
-        ``indices``, ``indptr`` and ``shape`` of a CSR matrix, and labels ``y``, 0..3
+    data_home : path-like, default=None
+        Folder to look in first, then in those of ``load_mnist``.
+    verify : bool, default=True
+        Accept only this sample. False accepts any file of its format, and warns. The format is term counts as the
+        parts ``counts``, ``indices``, ``indptr`` and ``shape`` of a CSR matrix, and labels ``y``, 0..3.
 
     Returns
     -------
-    X : float32 array of shape (10000, 2000), in the order of the file; idf is that of these documents
-    y : int64 array of shape (10000,), 0..3: CCAT, GCAT, MCAT, ECAT
+    X : float32 array of shape (10000, 2000)
+        In the order of the file, with the idf of these documents.
+    y : int64 array of shape (10000,)
+        0..3: CCAT, GCAT, MCAT, ECAT.
 
     Raises
     ------
     DataError
-        If the file is not there, is damaged, or is not this sample.
+        If the file is missing, is damaged, or is not this sample.
 
-    Warns UnofficialData with ``verify=False``.
+    Warns
+    -----
+    UnofficialData
+        With ``verify=False``.
 
     Source: RCV1-v2, as in ``load_reuters``. Differs from the paper: see above.
     """
     path = find([SAMPLE], data_home)
     if path is None:
-        raise DataError(f"{SAMPLE} is in none of the data folders, and cannot be downloaded; "
-                        "name a folder that has it in $DECNP_DATA")
+        raise not_found(SAMPLE, NO_MIRROR)
     if verify:
-        _check_sample(path, path)
+        _check_sample(path, str(path))
     else:
-        _warn(path)
+        _warn(path, stacklevel=3)
     counts = _read_counts(path)
     return tfidf(counts.matrix).toarray(), counts.y
 
 
-def idf(counts: csr_matrix) -> np.ndarray:
-    """(D,): ln((1 + n) / (1 + df)) + 1, where df of the n documents have the term; for counts (n, D)."""
-    n, n_terms = counts.shape
-    return np.log((1 + n) / (1 + np.bincount(counts.indices, minlength=n_terms))) + 1
+def tfidf(counts: csr_matrix, corpus: csr_matrix | None = None) -> csr_matrix:
+    """Return (1 + ln tf) * idf with rows of length sqrt(D), so that ||x||^2 / D = 1.
 
-
-def tfidf(counts: csr_matrix, idf_: np.ndarray | None = None) -> csr_matrix:
-    """What the network is fed: (1 + ln tf) * idf, rows of length sqrt(D), so that ||x||^2 / D = 1.
-
-    A document without any of the terms stays a row of zeros.
+    A document without any of the terms is a row of zeros. Only a block of rows is in float64 at a time.
 
     Parameters
     ----------
-    counts : CSR matrix of shape (n, D): tf, whole numbers >= 1 where anything is stored, each place once
-    idf_ : array of shape (D,); None takes ``idf(counts)``
+    counts : CSR matrix of shape (n, D)
+        Term frequencies tf: integers >= 1, each entry stored once.
+    corpus : CSR matrix of shape (m, D), default=None
+        Counts of the documents that give the idf, ln((1 + m) / (1 + df)) + 1. Here df of the m documents have the
+        term. None takes ``counts``.
 
     Returns
     -------
     X : float32 CSR matrix of shape (n, D)
 
     Source: scikit-learn's ``TfidfTransformer(sublinear_tf=True)``, times sqrt(D), as in the authors' code. Differs
-    from the paper: it says "tf-idf" and ||x||^2 / D "approximately 1", no more.
+    from the paper: it says only "tf-idf", and that ||x||^2 / D is "approximately 1".
 
     >>> from scipy.sparse import csr_matrix
     >>> tfidf(csr_matrix([[1, 1], [5, 0]])).toarray().round(3)
@@ -141,43 +153,42 @@ def tfidf(counts: csr_matrix, idf_: np.ndarray | None = None) -> csr_matrix:
            [1.414, 0.   ]], dtype=float32)
     """
     from scipy.sparse import csr_matrix
+    from sklearn.feature_extraction.text import TfidfTransformer
 
-    idf_ = idf(counts) if idf_ is None else idf_
+    transformer = TfidfTransformer(sublinear_tf=True).fit(counts if corpus is None else corpus)
     n, n_terms = counts.shape
     data = np.empty(counts.nnz, np.float32)
-    for start in range(0, n, BLOCK):
-        rows = counts.indptr[start : start + BLOCK + 1]
-        values = slice(rows[0], rows[-1])
-        x = (1 + np.log(counts.data[values])) * idf_[counts.indices[values]]
-        row = np.repeat(np.arange(len(rows) - 1), np.diff(rows))
-        length = np.sqrt(np.bincount(row, x * x, minlength=len(rows) - 1))
-        data[values] = x / length[row] * np.sqrt(n_terms)
+    for start in range(0, n, ROWS_PER_BLOCK):
+        block = transformer.transform(counts[start : start + ROWS_PER_BLOCK].astype(np.float64), copy=False)
+        data[counts.indptr[start] :][: block.nnz] = block.data * np.sqrt(n_terms)
     return csr_matrix((data, counts.indices, counts.indptr), counts.shape)
 
 
-def _counts(data_home, verify):
-    """The counts of all documents, kept ones if there are, and the authors' order."""
-    kept = find([COUNTS], data_home) if verify else None
-    if kept:
-        counts = _read_counts(kept)
+def _counts(data_home: PathLike | None, verify: bool) -> tuple[Counts, np.ndarray]:
+    """Return the counts of all documents, from an earlier call if they were stored, and the authors' order."""
+    path = find([COUNTS], data_home) if verify else None
+    if path:
+        counts = _read_counts(path)
         if len(counts.y) != N_DOCUMENTS:
-            raise DataError(f"{kept} must hold {N_DOCUMENTS} documents; got {len(counts.y)}; delete it, and it is "
+            raise DataError(f"{path} must hold {N_DOCUMENTS} documents; got {len(counts.y)}; delete it, and it is "
                             "made again")
     else:
         counts = count_terms(data_home, verify)
         if verify:
-            with suppress(OSError):  # where nothing can be kept, they are counted each time
-                _keep(counts, download_folder(data_home))
+            with suppress(OSError):  # on a read-only or full disk they are counted each time
+                _store(counts, download_folder(data_home))
         else:
-            _warn("the files of RCV1-v2")
+            _warn("the files of RCV1-v2", stacklevel=4)
     return counts, np.random.RandomState(1234).permutation(len(counts.y))
 
 
-def _warn(what):
-    warnings.warn(f"{what}: taken unchecked, so what comes out is no result on REUTERS", UnofficialData, stacklevel=4)
+def _warn(what: object, stacklevel: int) -> None:
+    warnings.warn(f"{what}: taken unchecked, so what comes out is no result on REUTERS", UnofficialData,
+                  stacklevel=stacklevel)
 
 
-def _keep(counts: Counts, folder):
+def _store(counts: Counts, folder: Path) -> None:
+    """Write the counts to an .npz in ``folder``."""
     matrix = counts.matrix
     folder.mkdir(parents=True, exist_ok=True)
     write_atomically(folder / COUNTS, lambda file: np.savez(
@@ -186,8 +197,8 @@ def _keep(counts: Counts, folder):
         terms=np.array(counts.terms)))
 
 
-def _read_counts(path) -> Counts:
-    """The counts in an .npz; DataError if it does not hold them. The terms themselves are not read."""
+def _read_counts(path: Path) -> Counts:
+    """Return the counts in an .npz, without the terms; raise DataError if it does not hold them."""
     from scipy.sparse import csr_matrix
 
     arrays = read_arrays(path, ("counts", "indices", "indptr", "shape", "y"))
@@ -207,7 +218,7 @@ def _read_counts(path) -> Counts:
         "indices must be columns": indices.min() < 0 or indices.max() >= shape[-1],
         "counts must be >= 1": counts.min() < 1,
     }
-    wrong = next((problem for problem, there in problems.items() if there), None)
+    wrong = next((problem for problem, found in problems.items() if found), None)
     if wrong:
         raise DataError(f"{path} is damaged: {wrong}")
     matrix = csr_matrix((counts.astype(np.int32), indices.astype(np.int32), indptr.astype(np.int32)), tuple(shape))
@@ -216,11 +227,12 @@ def _read_counts(path) -> Counts:
     return Counts(matrix, y, [])
 
 
-def _check_sample(path, name):
-    found = file_sha256(path)
-    if found != SAMPLE_SUM:
-        raise DataError(f"{name} is not the sample that is known by this name: its sha256 is {found}, not {SAMPLE_SUM}")
-    return f"sha256 {SAMPLE_SUM}"
+def _check_sample(path: Path, name: str) -> str:
+    digest = file_sha256(path)
+    if digest != SAMPLE_SHA256:
+        raise DataError(
+            f"{name} is not the sample that is known by this name: its sha256 is {digest}, not {SAMPLE_SHA256}")
+    return f"sha256 {SAMPLE_SHA256}"
 
 
 SAMPLE_FILES = (DataFile((SAMPLE,), _check_sample),)

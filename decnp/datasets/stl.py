@@ -1,59 +1,79 @@
 """STL-10, small colour photographs, as STL-HOG: the paper's 1428 features of each, from the official binary files.
 
-The files are ``stl10_binary.tar.gz`` as it is, or what is in it: ``stl10_binary/train_X.bin`` and so on. An image
-is 3 x 96 x 96 bytes, one channel after the other, each by columns; nothing else is in the file. Features take a
-minute for all 113,000 images, so they are kept beside the downloads once the files' sums have been checked.
+The files are ``stl10_binary.tar.gz``, or its content: ``stl10_binary/train_X.bin`` and so on. An image is 3 x 96 x 96
+bytes, one channel after the other, each in column order; the files have no headers. Computing the features of all
+113,000 images takes a minute, so the features of verified files are stored beside the downloads.
 """
 
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
 from contextlib import suppress
 from itertools import chain
+from pathlib import Path
+from typing import BinaryIO, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from ..exceptions import DataError
 from ..io.atomic import PathLike, write_atomically
-from ..io.npy import read_npz
+from ..io.npz import read_npz
 from ._files import UnofficialData, check_disk, download_folder, find
-from ._stl10 import IMAGE, PARTS, image_blocks, opened, read_labels
-from .hog import N_FEATURES, stl_hog
+from ._stl10 import IMAGE_SIZE, OFFICIAL_FILES, Source, image_blocks, open_files, read_labels
+from .hog import N_FEATURES, SIDE, stl_hog
 
 __all__ = ["load_stl", "stl_autoencoder_rows", "stl_images"]
 
-FEATURES = "stl-hog-v1.npz"  # train, then test; the number is that of the features' definition
+FEATURES = "stl-hog-v1.npz"  # train, then test; the number is the version of the features' definition
 AUTOENCODER_ROWS = "stl-hog-autoencoder-v1.npy"
+
+
+class Labelled(NamedTuple):
+    """The labelled images, in the order of the files: training images, then test images."""
+
+    X: np.ndarray
+    """(n, 1428) float32, the features."""
+    y: np.ndarray
+    """(n,) int64, 0..9."""
+    n_train: int
+    """Number of training images."""
 
 
 def load_stl(
     split: str = "all", *, data_home: PathLike | None = None, verify: bool = True
 ) -> tuple[np.ndarray, np.ndarray]:
-    """STL-HOG: ``decnp.datasets.hog.stl_hog`` of the 13,000 labelled images of STL-10.
+    """Return STL-HOG: ``decnp.datasets.hog.stl_hog`` of the 13,000 labelled images of STL-10.
 
     Parameters
     ----------
-    split : "all" (n = 13,000: train and test, in the random order in which the authors' code clusters them),
-        "train" (5,000) or "test" (8,000), both in the order of the files
-    data_home : folder to look in first, then in those of ``load_mnist``
-    verify : False takes files in the same layout that are not the official ones, with any number of images, and
-        warns of it; their features are not kept
+    split : {"all", "train", "test"}, default="all"
+        All 13,000 images, in the random order in which the authors' code clusters them; or 5,000 for training or
+        8,000 for testing, both in the order of the files.
+    data_home : path-like, default=None
+        Folder to look in first, then in those of ``load_mnist``.
+    verify : bool, default=True
+        Accept only the official files. False accepts files of the same format with any number of images, and warns;
+        their features are not stored.
 
     Returns
     -------
     X : float32 array of shape (n, 1428)
-    y : int64 array of shape (n,), 0..9: airplane, bird, car, cat, deer, dog, horse, monkey, ship, truck
+    y : int64 array of shape (n,)
+        0..9: airplane, bird, car, cat, deer, dog, horse, monkey, ship, truck.
 
     Raises
     ------
     ValueError
         If split is none of these.
     DataError
-        If a file is not there (nothing is downloaded unasked: ``decnp data fetch stl``), is damaged, or is not
-        the official one.
+        If a file is missing (``decnp data fetch stl`` downloads it), is damaged, or is not the official one.
 
-    Warns UnofficialData with ``verify=False``.
+    Warns
+    -----
+    UnofficialData
+        With ``verify=False``.
 
     Source: Coates, Lee & Ng, AISTATS 2011; DEC Table 1. The order is the first permutation of the authors'
     ``RandomState(1234)``. Differs from the paper: no.
@@ -61,91 +81,106 @@ def load_stl(
     if split not in ("all", "train", "test"):
         raise ValueError(f"split must be 'all', 'train' or 'test'; got {split!r}")
     X, y, n_train = _labelled(data_home, verify)
-    rows = {"all": _orders(len(X))[0], "train": slice(n_train), "test": slice(n_train, None)}[split]
-    return X[rows], y[rows]
+    rows: dict[str, np.ndarray | slice] = {
+        "all": _orders(len(X))[0], "train": slice(n_train), "test": slice(n_train, None)}
+    return X[rows[split]], y[rows[split]]
 
 
 def stl_autoencoder_rows(*, data_home: PathLike | None = None, verify: bool = True) -> np.ndarray:
-    """The rows that train the autoencoder on STL-HOG: 4/5 of the labelled and unlabelled images, mixed.
+    """Return the rows that train the autoencoder on STL-HOG: 4/5 of the labelled and unlabelled images, shuffled.
 
-    They are 516 MB, so they come as a file that is mapped into memory, ``stl-hog-autoencoder-v1.npy`` in
-    ``data_home`` or else the per-user cache. The first call writes it, in blocks of 500 images.
+    The rows take 516 MB, so they are memory-mapped from ``stl-hog-autoencoder-v1.npy`` in ``data_home`` or else the
+    per-user cache. The first call writes that file, in blocks of 500 images.
 
     Parameters
     ----------
-    data_home, verify : as in ``load_stl``; with ``verify=False`` the file is called ``unofficial-...``, and is
-        written anew each time
+    data_home : path-like, default=None
+        As in ``load_stl``.
+    verify : bool, default=True
+        As in ``load_stl``. With False the file is called ``unofficial-...``, and is written by every call.
 
     Returns
     -------
-    X : read-only float32 memory map of shape (90,400, 1428)
+    X : read-only float32 memory map of shape (90400, 1428)
 
     Raises
     ------
     DataError
-        As ``load_stl``, or if the disk has no room.
+        As ``load_stl``, or if the disk is too full.
     OSError
         If the file cannot be written.
 
-    Warns UnofficialData with ``verify=False``.
+    Warns
+    -----
+    UnofficialData
+        With ``verify=False``.
 
-    Source: DEC section 4.1, which trains the autoencoder on the unlabelled images too; 4/5 and the order, the
-    second permutation of ``RandomState(1234)``, are those of the authors' code. Differs from the paper: no.
+    Source: DEC section 4.1, which trains the autoencoder on the unlabelled images too. The fraction 4/5 and the
+    order, the second permutation of ``RandomState(1234)``, are those of the authors' code. Differs from the paper: no.
     """
-    kept = find([AUTOENCODER_ROWS], data_home) if verify else None
-    if kept is None:
-        X = _labelled(data_home, verify)[0]
-        kept = download_folder(data_home) / f"{'' if verify else 'unofficial-'}{AUTOENCODER_ROWS}"
-        _write_autoencoder_rows(kept, X, data_home, verify)
+    path = find([AUTOENCODER_ROWS], data_home) if verify else None
+    if path is None:
+        X = _labelled(data_home, verify).X
+        path = download_folder(data_home) / f"{'' if verify else 'unofficial-'}{AUTOENCODER_ROWS}"
+        _write_autoencoder_rows(path, X, data_home, verify)
     try:
-        return np.load(kept, mmap_mode="r", allow_pickle=False)
+        return np.load(path, mmap_mode="r", allow_pickle=False)
     except (ValueError, EOFError) as error:
-        raise DataError(f"{kept} is damaged ({error}); delete it, and it is made again") from error
+        raise DataError(f"{path} is damaged ({error}); delete it, and it is made again") from error
 
 
 def stl_images(rows: ArrayLike, *, data_home: PathLike | None = None, verify: bool = True) -> np.ndarray:
-    """The photographs behind some rows of ``load_stl()``, for pictures of a clustering: the paper's Figure 3 b.
+    """Return the photographs of some rows of ``load_stl()``, to draw a clustering: the paper's Figure 3 b.
 
     Parameters
     ----------
-    rows : (b,) row numbers of ``load_stl()``, split "all"
+    rows : array-like of int of shape (b,)
+        Row numbers of ``load_stl()``, split "all".
     data_home, verify : as in ``load_stl``
 
     Returns
     -------
-    images : uint8 array of shape (b, 96, 96, 3), red, green, blue
+    images : uint8 array of shape (b, 96, 96, 3)
+        Red, green, blue.
 
-    Raises DataError as ``load_stl``, IndexError for a row that it does not have.
+    Raises
+    ------
+    DataError
+        As ``load_stl``.
+    IndexError
+        If there is no such row.
     """
-    parts = ["train_X.bin", "test_X.bin"]
-    with opened(parts, data_home, verify) as sources:
-        order = _orders(sum(sources[part].size // IMAGE for part in parts))[0]
-        places = order[np.asarray(rows, np.int64)]  # where they are in the files, one after the other
-        images, start = np.empty((len(places), 96, 96, 3), np.uint8), 0
-        for block in chain.from_iterable(image_blocks(sources[part]) for part in parts):
-            here = (start <= places) & (places < start + len(block))
-            images[here] = block[places[here] - start]
+    names = ["train_X.bin", "test_X.bin"]
+    with open_files(names, data_home, verify) as sources:
+        order = _orders(sum(_n_images(sources[name]) for name in names))[0]
+        positions = order[np.asarray(rows, np.int64)]  # in the two files, one after the other
+        images, start = np.empty((len(positions), SIDE, SIDE, 3), np.uint8), 0
+        for block in chain.from_iterable(image_blocks(sources[name]) for name in names):
+            here = (start <= positions) & (positions < start + len(block))
+            images[here] = block[positions[here] - start]
             start += len(block)
     return images
 
 
-def _write_autoencoder_rows(path, labelled, data_home, verify):
-    """The autoencoder's rows into an .npy at ``path``, each where it belongs, without holding many of them."""
-    with opened(["unlabeled_X.bin"], data_home, verify) as sources:
-        n = len(labelled) + sources["unlabeled_X.bin"].size // IMAGE
+def _write_autoencoder_rows(path: Path, labelled: np.ndarray, data_home: PathLike | None, verify: bool) -> None:
+    """Write the autoencoder's rows to an .npy at ``path``, with one block of images in memory at a time."""
+    with open_files(["unlabeled_X.bin"], data_home, verify) as sources:
+        source = sources["unlabeled_X.bin"]
+        n = len(labelled) + _n_images(source)
         first, second = _orders(len(labelled), n)
-        place = np.empty(n, np.int64)  # where each row of "all", and then each unlabelled one, goes
-        place[second] = np.arange(n)
+        position = np.empty(n, np.int64)  # new row number of each row of "all", and then of each unlabelled one
+        position[second] = np.arange(n)
         n_rows = n * 4 // 5
         path.parent.mkdir(parents=True, exist_ok=True)
         check_disk(path.parent, n_rows * N_FEATURES * 4, path.name)
 
-        def write(file):
+        def write(file: BinaryIO) -> None:
+            # Not open_memmap: on a disk that becomes full, a write to a map kills the process with SIGBUS.
             header = {"descr": "<f4", "fortran_order": False, "shape": (n_rows, N_FEATURES)}
             np.lib.format.write_array_header_1_0(file, header)
             start, done = file.tell(), 0
-            for rows in chain([labelled[first]], map(stl_hog, image_blocks(sources["unlabeled_X.bin"]))):
-                for row, at in zip(rows, place[done:]):
+            for rows in chain([labelled[first]], map(stl_hog, image_blocks(source))):
+                for row, at in zip(rows, position[done:]):
                     if at < n_rows:
                         file.seek(start + at * row.nbytes)
                         file.write(row.astype("<f4", copy=False).tobytes())
@@ -154,39 +189,55 @@ def _write_autoencoder_rows(path, labelled, data_home, verify):
         write_atomically(path, write)
 
 
+def _n_images(source: Source) -> int:
+    return source.size // IMAGE_SIZE
+
+
 def _orders(*sizes: int) -> list[np.ndarray]:
-    """The authors' order of the labelled rows, then that of all rows, from one RandomState(1234)."""
+    """Return the authors' order of the labelled rows, then that of all rows, from one RandomState(1234)."""
     random = np.random.RandomState(1234)
     return [random.permutation(size) for size in sizes]
 
 
-def _labelled(data_home, verify):
-    """X and y of the training and then the test images, and the number of the training images."""
-    n_train = PARTS["train_y.bin"].size
-    kept = find([FEATURES], data_home) if verify else None
-    if kept:
-        X, y = read_npz(kept)
-        n = n_train + PARTS["test_y.bin"].size
-        if y is None or (X.shape, X.dtype, y.shape, y.dtype) != ((n, N_FEATURES), np.float32, (n,), np.int64):
-            raise DataError(f"{kept} does not hold the features of {n} images; delete it, and it is made again")
-        return X, y, n_train
-    with opened(["train_X.bin", "train_y.bin", "test_X.bin", "test_y.bin"], data_home, verify) as sources:
+def _labelled(data_home: PathLike | None, verify: bool) -> Labelled:
+    """Return the labelled images, from an earlier call if their features were stored."""
+    path = find([FEATURES], data_home) if verify else None
+    if path:
+        return _read_features(path)
+    with open_files(["train_X.bin", "train_y.bin", "test_X.bin", "test_y.bin"], data_home, verify) as sources:
         if not verify:
             warnings.warn(f"{sources['train_X.bin'].name} and the other files of STL-10 are taken unchecked: "
                           "what comes out is no result on STL-10", UnofficialData, stacklevel=3)
-        got = {}
-        for name, source in sources.items():
-            got[name] = (read_labels(source) if name.endswith("_y.bin")
-                         else np.concatenate([*map(stl_hog, image_blocks(source))]))
-        for split in ("train", "test"):
-            nimage_blocks, n_labels = len(got[f"{split}_X.bin"]), len(got[f"{split}_y.bin"])
-            if nimage_blocks != n_labels:
-                raise DataError(f"{sources[f'{split}_y.bin'].name} must hold one label for each image of "
-                                f"{split}_X.bin, {nimage_blocks}; got {n_labels}")
-    X, y = (np.concatenate([got[f"train_{what}.bin"], got[f"test_{what}.bin"]]) for what in "Xy")
+        labelled = _compute_features(sources)
     if verify:
-        with suppress(OSError):  # where nothing can be kept, it is worked out each time
+        with suppress(OSError):  # on a read-only or full disk they are computed each time
             folder = download_folder(data_home)
             folder.mkdir(parents=True, exist_ok=True)
-            write_atomically(folder / FEATURES, lambda file: np.savez(file, X=X, y=y))
-    return X, y, len(got["train_y.bin"])
+            write_atomically(folder / FEATURES, lambda file: np.savez(file, X=labelled.X, y=labelled.y))
+    return labelled
+
+
+def _read_features(path: Path) -> Labelled:
+    """Return the stored features; raise DataError if ``path`` does not hold them."""
+    X, y = read_npz(path)
+    n_train = OFFICIAL_FILES["train_y.bin"].size
+    n = n_train + OFFICIAL_FILES["test_y.bin"].size
+    if (not isinstance(X, np.ndarray) or (X.shape, X.dtype) != ((n, N_FEATURES), np.dtype(np.float32))
+            or y is None or (y.shape, y.dtype) != ((n,), np.dtype(np.int64))):
+        raise DataError(f"{path} does not hold the features of {n} images; delete it, and it is made again")
+    return Labelled(X, y, n_train)
+
+
+def _compute_features(sources: Mapping[str, Source]) -> Labelled:
+    """Return features and labels from the four files, read in the order of ``sources``."""
+    arrays = {}
+    for name, source in sources.items():
+        arrays[name] = (read_labels(source) if name.endswith("_y.bin")
+                        else np.concatenate([*map(stl_hog, image_blocks(source))]))
+    for split in ("train", "test"):
+        n_images, n_labels = len(arrays[f"{split}_X.bin"]), len(arrays[f"{split}_y.bin"])
+        if n_images != n_labels:
+            raise DataError(f"{sources[f'{split}_y.bin'].name} must hold one label for each image of "
+                            f"{split}_X.bin, {n_images}; got {n_labels}")
+    X, y = (np.concatenate([arrays[f"train_{kind}.bin"], arrays[f"test_{kind}.bin"]]) for kind in "Xy")
+    return Labelled(X, y, len(arrays["train_y.bin"]))

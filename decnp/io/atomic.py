@@ -1,20 +1,21 @@
-"""Write files atomically: a file with its final name is always complete."""
+"""Atomic writes: a file that has its final name is complete."""
 
 from __future__ import annotations
 
 import errno
 import os
 import secrets
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import BinaryIO, Callable, Mapping, Union
+from typing import BinaryIO
 
 __all__ = ["PathLike", "write_all_atomically", "write_atomically"]
 
-PathLike = Union[str, "os.PathLike[str]"]
+PathLike = str | os.PathLike[str]
 
 
 def write_atomically(path: PathLike, write: Callable[[BinaryIO], object]) -> None:
-    """Call ``write(file)`` on a new file beside ``path``, then rename it to ``path``.
+    """Call ``write(file)`` on a new file beside ``path``, then rename that file to ``path``.
 
     The file has the permissions that the umask allows. A symbolic link at ``path`` is followed. Anything at ``path``
     that is not a regular file is left in place. Raises OSError if the file cannot be written; an earlier file at
@@ -25,7 +26,7 @@ def write_atomically(path: PathLike, write: Callable[[BinaryIO], object]) -> Non
 
 def write_all_atomically(files: Mapping[PathLike, Callable[[BinaryIO], object]]) -> None:
     """Write several files as ``write_atomically`` does; all are complete before the first one is renamed."""
-    waiting = []
+    waiting: list[tuple[Path, Path]] = []  # (temporary, final)
     try:
         for path, write in files.items():
             path = Path(os.path.realpath(path))

@@ -1,4 +1,4 @@
-"""Tables that are read some rows at a time: an .npy may be larger than memory."""
+"""Read tables some rows at a time: a ``.npy`` may be larger than memory."""
 
 from __future__ import annotations
 
@@ -6,47 +6,80 @@ import os
 import shutil
 import sys
 import tempfile
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
-from typing import Any, Callable, Iterator, Optional
+from typing import Any
 
 import numpy as np
 
 from ..exceptions import DataError
+from ..utils.rows import Rows
 from .atomic import PathLike
-from .npy import check_table, npy_layout, read_npz
-from .tables import TABLES, as_finite, check_label_column, ending_of
-from .text import read_csv_words
+from .npy import NpyLayout, check_table, npy_layout
+from .npz import read_npz
+from .tables import TABLE_SUFFIXES, as_finite, check_label_column, check_suffix
+from .text import parse_csv
 
 __all__ = ["RowReader", "open_rows"]
 
-MAGIC = b"\x93NUMPY"
+NPY_MAGIC = b"\x93NUMPY"
 
 
 class RowReader:
-    """n rows of D real numbers, n and D at least 1. Close it when it is no longer read."""
+    """Reader of n rows of D real numbers, n and D at least 1; call ``close()`` after the last read.
+
+    Parameters
+    ----------
+    name : str
+        Name of the file in messages.
+    shape : tuple of int
+        (n, D).
+    dtype : dtype
+        Type of the numbers in the file.
+    read : callable
+        ``read(start, stop)`` returns rows.
+    close : callable, default=None
+        Called by ``close()``; None if there is nothing to close.
+
+    Raises
+    ------
+    DataError
+        If the shape or the dtype is not that of a table.
+    """
 
     def __init__(self, name: str, shape: tuple[int, ...], dtype: np.dtype, read: Callable[[int, int], np.ndarray],
-                 close: Callable[[], object] = lambda: None):
-        """``read(start, stop)`` gives rows; ``name`` is for messages. DataError if the shape or dtype is wrong."""
+                 close: Callable[[], object] = lambda: None) -> None:
         self.name, self.shape, self.close, self._read = name, shape, close, read
         check_table(shape, dtype, name)
 
     def blocks(self, size: int, dtype: np.dtype) -> Iterator[tuple[slice, np.ndarray]]:
-        """All rows in order, ``size`` at a time, as finite ``dtype``: (which rows, X of their shape).
+        """Yield (row numbers, rows) for ``size`` rows at a time, in order, as finite ``dtype``.
 
-        Raises DataError at the first rows that are not finite, or are not there any more.
+        Raises DataError at the first block with a value that is not finite, or if the file has become shorter.
         """
         for start in range(0, self.shape[0], size):
             rows = slice(start, min(start + size, self.shape[0]))
             yield rows, as_finite(self._read(rows.start, rows.stop), dtype, self.name, start)
 
 
-def open_rows(source: PathLike, label_column: Optional[str] = None) -> RowReader:
-    """The rows of a file as ``decnp.io.tables.read_table`` takes it, or of standard input, "-". No labels.
+def open_rows(source: PathLike, label_column: str | None = None) -> RowReader:
+    """Return a reader of the rows in a file or in standard input.
 
-    An ``.npy`` is read when its rows are asked for, ``.npz`` and ``.csv`` at once; a sparse matrix stays
-    sparse. Standard input is an ``.npy``, known by its first bytes, or else CSV; it is first put aside in a temporary
-    file. A ``.csv`` is read without its ``label_column``.
+    A ``.npy`` is read block by block, ``.npz`` and ``.csv`` at once; a sparse matrix stays sparse. Labels are not
+    read.
+
+    Parameters
+    ----------
+    source : path-like
+        A file that ``decnp.io.tables.read_table`` takes, or "-" for standard input. Standard input is a ``.npy`` if it
+        begins like one, else CSV; it is first copied to a temporary file.
+    label_column : str, default=None
+        Column of a ``.csv`` to leave out.
+
+    Returns
+    -------
+    rows : RowReader
 
     Raises
     ------
@@ -56,17 +89,17 @@ def open_rows(source: PathLike, label_column: Optional[str] = None) -> RowReader
         If it cannot be read.
     """
     if str(source) == "-":
-        return _standard_input(label_column)
+        return _open_standard_input(label_column)
     path = Path(source)
-    ending = ending_of(path, *TABLES)
-    check_label_column(path, ending, label_column)
-    if ending == ".npy":
-        return _npy(open(path, "rb"), str(path))
-    return _in_memory(str(path), read_npz(path)[0] if ending == ".npz" else
-                      read_csv_words(path, label_column=label_column)[0])
+    suffix = check_suffix(path, *TABLE_SUFFIXES)
+    check_label_column(path, suffix, label_column)
+    if suffix == ".npy":
+        return _open_npy(open(path, "rb"), str(path))
+    return _from_memory(str(path), read_npz(path)[0] if suffix == ".npz" else
+                        parse_csv(path, label_column=label_column).X)
 
 
-def _standard_input(label_column):
+def _open_standard_input(label_column: str | None) -> RowReader:
     name = "standard input"
     if sys.stdin is None:
         raise DataError(f"{name} is closed")
@@ -74,45 +107,52 @@ def _standard_input(label_column):
     try:
         shutil.copyfileobj(sys.stdin.buffer, file)
         file.seek(0)
-        head = file.read(len(MAGIC))
+        beginning = file.read(len(NPY_MAGIC))
         file.seek(0)
-        if not head:
+        if not beginning:
             raise DataError(f"{name} is empty")
-        if head == MAGIC:
+        if beginning == NPY_MAGIC:
             check_label_column(name, ".npy", label_column)
-            return _npy(file, name)
-        return _in_memory(name, read_csv_words(name, file, label_column)[0])
+            return _open_npy(file, name)
+        return _from_memory(name, parse_csv(name, file, label_column).X)
     except BaseException:
         file.close()
         raise
 
 
-def _in_memory(name, X):
+def _from_memory(name: str, X: Rows) -> RowReader:
     return RowReader(name, X.shape, X.dtype, lambda start, stop: X[start:stop])
 
 
-def _npy(file: Any, name: str) -> RowReader:
-    """The rows of an open .npy. It is read, not mapped: a file that shrinks meanwhile is an error and no crash."""
+def _open_npy(file: Any, name: str) -> RowReader:
+    """Return a reader of an open .npy.
+
+    The file is read, not mapped: if it becomes shorter meanwhile, that is an error and not a crash.
+    """
     try:
-        shape, fortran, dtype = npy_layout(file, os.fstat(file.fileno()).st_size, name)
-        first = file.tell()
-
-        def read(start, stop):
-            """Row by row the values lie in one piece, column by column in D."""
-            block = np.empty((stop - start, shape[1]), dtype, order="F" if fortran else "C")
-            pieces = enumerate(block.T) if fortran else [(0, block.reshape(-1))]
-            for j, piece in pieces:
-                at = j * shape[0] + start if fortran else start * shape[1]
-                try:
-                    file.seek(first + at * dtype.itemsize)
-                    there = file.readinto(piece.view(np.uint8))
-                except OSError as error:
-                    raise DataError(f"{name} cannot be read: {error.strerror or error}") from error
-                if there != piece.nbytes:
-                    raise DataError(f"{name} has become shorter while it was read")
-            return block
-
-        return RowReader(name, shape, dtype, read, file.close)
+        layout = npy_layout(file, os.fstat(file.fileno()).st_size, name)
+        read = partial(_read_npy_rows, file, name, layout, file.tell())
+        return RowReader(name, layout.shape, layout.dtype, read, file.close)
     except BaseException:
         file.close()
         raise
+
+
+def _read_npy_rows(file: Any, name: str, layout: NpyLayout, first: int, start: int, stop: int) -> np.ndarray:
+    """Return the rows from ``start`` to ``stop`` of a table whose values begin at byte ``first``.
+
+    In C order the rows are contiguous in the file; in Fortran order each of the D columns is read on its own.
+    """
+    n, D = layout.shape
+    fortran = layout.fortran_order
+    block = np.empty((stop - start, D), layout.dtype, order="F" if fortran else "C")
+    for j, piece in enumerate(block.T if fortran else [block.reshape(-1)]):
+        at = j * n + start if fortran else start * D
+        try:
+            file.seek(first + at * layout.dtype.itemsize)
+            count = file.readinto(piece.view(np.uint8))
+        except OSError as error:
+            raise DataError(f"{name} cannot be read: {error.strerror or error}") from error
+        if count != piece.nbytes:
+            raise DataError(f"{name} has become shorter while it was read")
+    return block

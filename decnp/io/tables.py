@@ -1,50 +1,62 @@
-"""A user's own files: tables and labels from .npy, .npz, .csv and .txt, and results written aside and renamed.
+"""Read tables and labels from ``.npy``, ``.npz``, ``.csv`` and ``.txt`` files.
 
-What is read is checked here, so that whoever trains on it need not: a ``Table`` is finite float32. Nothing
-is ever unpickled. Each mistake is a ``DataError`` with one sentence that names the file and the place.
+Everything is checked when it is read: a ``Table`` is finite float32. Nothing is unpickled. Each mistake is a
+``DataError`` with one sentence that names the file and the place in it.
 """
 
 from __future__ import annotations
 
-import math
+from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple, Optional
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..exceptions import DataError
-from ..utils.rows import BLOCK, LazyRows, Rows, is_mapped
+from ..utils.rows import BLOCK, LazyRows, Rows, blocks, is_mapped
 from .atomic import PathLike
-from .npy import check_table, npy_layout, read_npy, read_npz, read_npz_labels
+from .npy import check_table, npy_layout, read_npy
+from .npz import read_npz, read_npz_labels
 from .text import read_csv, read_text_labels
 
 __all__ = ["Table", "read_table", "read_labels", "read_npy"]
 
-TABLES = (".npy", ".npz", ".csv")
-MAPPED = 1 << 30  # bytes in float32, from which on an .npy stays on the disk
+TABLE_SUFFIXES = (".npy", ".npz", ".csv")
+MMAP_THRESHOLD = 1 << 30  # bytes in float32; an .npy of this size or more is not read into memory
 
 
 class Table(NamedTuple):
     """A data set from a file."""
 
     X: Rows
-    """(n, D) float32, finite; n and D are at least 1. An array in C order; of what is sparse or large, ``LazyRows``."""
-    y: Optional[np.ndarray]
-    """(n,) integers or strings, the labels that the same file holds, or None."""
+    """(n, D) float32, finite; n and D are at least 1. An array in C order; sparse or large tables are ``LazyRows``."""
+    y: np.ndarray | None
+    """(n,) integers or strings, the labels in the same file, or None."""
     names: tuple[str, ...]
-    """The names of X's columns, from a .csv with a first line of names; else ()."""
+    """Names of the columns of X, from a .csv with a first line of names; else ()."""
 
 
-def read_table(path: PathLike, label_column: Optional[str] = None) -> Table:
-    """The table in a file of n rows and D columns.
+def read_table(path: PathLike, label_column: str | None = None) -> Table:
+    """Return the table in a file of n rows and D columns.
 
-    - ``.npy``: an array (n, D) of numbers. One that takes 1 GiB or more in float32 is checked, and then read through
-      a memory map.
-    - ``.npz``: its array called X or x, else the only one with two axes; y or labels, (n,), are the labels. Or a
-      sparse matrix from ``scipy.sparse.save_npz``, which stays sparse.
-    - ``.csv``: numbers between commas (or semicolons, tabs, spaces), in UTF-8. The first line is taken as
-      the columns' names if none of its cells is a number, or if they are 0, 1, 2, ..., as pandas writes
-      them. The column called ``label_column`` holds the labels; without that, one called label or labels.
+    - ``.npy``: an array (n, D) of numbers. An array of 1 GiB or more in float32 is checked, then read through a
+      memory map.
+    - ``.npz``: its array called X or x, else the only one with two axes; y or labels, (n,), are the labels. A
+      sparse matrix from ``scipy.sparse.save_npz`` stays sparse.
+    - ``.csv``: numbers between commas (or semicolons, tabs, spaces), in UTF-8. The first line holds the names of the
+      columns if none of its cells is a number, or if they are 0, 1, 2, ..., as pandas writes them.
+
+    Parameters
+    ----------
+    path : path-like
+        The file.
+    label_column : str, default=None
+        Column of a ``.csv`` that holds the labels. None takes one called label or labels, if there is one.
+
+    Returns
+    -------
+    table : Table
+        X, y and the names of the columns.
 
     Raises
     ------
@@ -56,15 +68,17 @@ def read_table(path: PathLike, label_column: Optional[str] = None) -> Table:
         If the file cannot be read.
     """
     path = Path(path)
-    ending = ending_of(path, *TABLES)
-    y, names = None, ()
-    check_label_column(path, ending, label_column)
-    if ending == ".csv":
+    suffix = check_suffix(path, *TABLE_SUFFIXES)
+    check_label_column(path, suffix, label_column)
+    X: Rows
+    y: np.ndarray | None = None
+    names: tuple[str, ...] = ()
+    if suffix == ".csv":
         X, y, names = read_csv(path, label_column)
-    elif ending == ".npz":
+    elif suffix == ".npz":
         X, y = read_npz(path)
     else:
-        X = _npy(path)
+        X = _read_or_map(path)
     X = _as_float32(X, path)
     if y is not None:
         y = _as_labels(y, path)
@@ -74,10 +88,22 @@ def read_table(path: PathLike, label_column: Optional[str] = None) -> Table:
 
 
 def read_labels(path: PathLike, n_samples: int) -> np.ndarray:
-    """Labels (n_samples,), integers or strings, from a .npy, .npz, .csv or .txt file, one to a line.
+    """Return the labels in a ``.npy``, ``.npz``, ``.csv`` or ``.txt`` file, one to a line in text.
 
-    In an .npz: y or labels, else the only array with one axis. In a text file a first line that is no
-    whole number above whole numbers, or is one too many and occurs only once, is taken as a name.
+    In an ``.npz``: y or labels, else the only array with one axis. The first line of a text file is taken as a name
+    in two cases: it is no whole number and all others are, or it is one line too many and occurs only once.
+
+    Parameters
+    ----------
+    path : path-like
+        The file.
+    n_samples : int
+        Number of labels that the file must hold.
+
+    Returns
+    -------
+    y : array of shape (n_samples,)
+        Integers or strings.
 
     Raises
     ------
@@ -87,66 +113,78 @@ def read_labels(path: PathLike, n_samples: int) -> np.ndarray:
         If the file cannot be read.
     """
     path = Path(path)
-    ending = ending_of(path, *TABLES, ".txt")
-    if ending == ".npy":
+    suffix = check_suffix(path, *TABLE_SUFFIXES, ".txt")
+    if suffix == ".npy":
         with open(path, "rb") as file:
             y = read_npy(file, path.stat().st_size, str(path))
-    elif ending == ".npz":
+    elif suffix == ".npz":
         y = read_npz_labels(path)
     else:
-        y = read_text_labels(path, n_samples, one_cell=ending == ".txt")
+        y = read_text_labels(path, n_samples, one_cell=suffix == ".txt")
     y = _as_labels(y, path)
     if len(y) != n_samples:
         raise DataError(f"{path} must hold one label for each of the {n_samples} rows; got {len(y)}")
     return y
 
 
-def ending_of(path, *endings):
-    """The ending of a file that is there and holds something; DataError for any other."""
-    wanted = f"{', '.join(endings[:-1])} or {endings[-1]} file"
+def check_suffix(path: Path, *suffixes: str) -> str:
+    """Return the suffix of an existing file in lower case; raise DataError unless it is one of ``suffixes``."""
+    wanted = f"{', '.join(suffixes[:-1])} or {suffixes[-1]} file"
     if path.is_dir():
         raise DataError(f"{path} is a folder, not a {wanted}")
     if not path.exists():
         raise DataError(f"no such file: {path}")
-    ending = path.suffix.lower()
-    if ending not in endings:
-        raise DataError(f"{path} must be a {wanted}; got the ending {ending!r}")
+    suffix = path.suffix.lower()
+    if suffix not in suffixes:
+        raise DataError(f"{path} must be a {wanted}; got the ending {suffix!r}")
     if path.is_file() and path.stat().st_size == 0:
         raise DataError(f"{path} is empty")
-    return ending
+    return suffix
 
 
-def check_label_column(path, ending, label_column):
-    """DataError if a column is named for a file that has no names."""
-    if label_column is not None and ending != ".csv":
+def check_label_column(name: object, suffix: str, label_column: str | None) -> None:
+    """Raise DataError if a label column is given for a file whose columns have no names."""
+    if label_column is not None and suffix != ".csv":
         raise DataError(f"a label column (here {label_column!r}) needs a .csv file with a first line of names; "
-                        f"got {path}")
+                        f"got {name}")
 
 
-# ---------------------------------------------------------------- what the arrays must be
+# ---------------------------------------------------------------- checks of the arrays
 
-def _npy(path):
-    """The array in the .npy at ``path``; a large table as ``LazyRows`` of a memory map, which takes no memory."""
+def as_finite(X: np.ndarray, dtype: np.dtype, name: object, start: int | None = None) -> np.ndarray:
+    """Return X (n, D) in ``dtype``, C-contiguous; raise DataError if a value is not finite there.
+
+    If X is a block of the rows in the file ``name``, ``start`` is its first row, counted from 0.
+    """
+    with np.errstate(over="ignore"):
+        out = np.ascontiguousarray(X, dtype)
+    _check_finite(X, out, name, lambda at: np.unravel_index(at, X.shape), start)
+    return out
+
+
+def _read_or_map(path: Path) -> Rows:
+    """Return the array in the .npy at ``path``; a large table as ``LazyRows`` of a memory map."""
     with open(path, "rb") as file:
         size = path.stat().st_size
-        shape, fortran, dtype = npy_layout(file, size, str(path))
-        check_table(shape, dtype, path)
-        if math.prod(shape) * 4 >= MAPPED:
-            return LazyRows(np.memmap(file, dtype, "r", file.tell(), shape, "F" if fortran else "C"), np.float32)
+        layout = npy_layout(file, size, str(path))
+        check_table(layout.shape, layout.dtype, path)
+        if layout.shape[0] * layout.shape[1] * 4 >= MMAP_THRESHOLD:
+            order: Any = "F" if layout.fortran_order else "C"
+            return LazyRows(np.memmap(file, layout.dtype, "r", file.tell(), layout.shape, order), np.float32)
         file.seek(0)
         return read_npy(file, size, str(path))
 
 
-def _as_float32(X, path):
-    """X (n, D) as finite float32, or one sentence that says what is wrong with it."""
+def _as_float32(X: Rows, path: Path) -> Rows:
+    """Return X (n, D) as finite float32; raise DataError if it is no table of such numbers."""
     check_table(X.shape, X.dtype, path)
     float32 = np.dtype(np.float32)
     if not isinstance(X, LazyRows):
         return as_finite(X, float32, path)
     source = X.source
     if is_mapped(source):
-        for start in range(0, len(X), BLOCK):
-            as_finite(source[start : start + BLOCK], float32, path, start)
+        for i, block in enumerate(blocks(source)):
+            as_finite(block, float32, path, i * BLOCK)
         return LazyRows(source, float32)
     with np.errstate(over="ignore"):
         data = source.data.astype(float32, copy=False)
@@ -155,32 +193,26 @@ def _as_float32(X, path):
     return LazyRows(type(source)((data, source.indices, source.indptr), shape=source.shape), float32)
 
 
-def as_finite(X, dtype, path, start=None):
-    """X (n, D) in ``dtype``, C-contiguous; DataError if it is not finite there.
+def _check_finite(
+    X: np.ndarray, out: np.ndarray, name: object, position: Callable[[Any], tuple[Any, ...]], start: int | None = None,
+) -> None:
+    """Raise DataError unless ``out``, which is X in another dtype, is finite.
 
-    Where X is only a part of what ``path`` holds, it begins with the row ``start`` (counted from 0).
+    ``position(at)`` returns row and column of ``X.flat[at]``.
     """
-    with np.errstate(over="ignore"):
-        out = np.ascontiguousarray(X, dtype)
-    _check_finite(X, out, path, lambda at: np.unravel_index(at, X.shape), start)
-    return out
-
-
-def _check_finite(X, out, path, place, start=None):
-    """DataError if ``out``, which is X in its dtype, is not finite; ``place`` gives row and column of X.flat[at]."""
     if np.isfinite(out).all():
         return
     for what, bad in (("NaN or infinite values", ~np.isfinite(X)), (f"values beyond {out.dtype}", ~np.isfinite(out))):
         if bad.any():
             at = bad.argmax()
-            row, column = place(at)
+            row, column = position(at)
             count = f": {bad.sum()} of them" if start is None else ""
-            raise DataError(f"{path} has {what}{count}, the first ({X.flat[at]}) in "
+            raise DataError(f"{name} has {what}{count}, the first ({X.flat[at]}) in "
                             f"row {(start or 0) + row + 1}, column {column + 1} (counted from 1)")
 
 
-def _as_labels(y, path):
-    """y (n,) as integers or strings, or one sentence that says what is wrong with it."""
+def _as_labels(y: np.ndarray, path: Path) -> np.ndarray:
+    """Return y (n,) as integers or strings; raise DataError if it holds anything else."""
     if y.ndim == 2 and y.shape[1] == 1:
         y = y[:, 0]
     if y.ndim != 1:

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from decnp.datasets import UnofficialData, stl_autoencoder_rows
-from decnp.datasets._stl10 import IMAGE
+from decnp.datasets._stl10 import IMAGE_SIZE
 
 
 def main():
@@ -29,7 +29,7 @@ def main():
         for split, size in (("train", 500), ("test", 800), ("unlabeled", n)):
             with open(folder / f"{split}_X.bin", "wb") as file:
                 for _ in range(size):
-                    file.write(rng.bytes(IMAGE))
+                    file.write(rng.bytes(IMAGE_SIZE))
             (folder / f"{split}_y.bin").write_bytes(bytes(rng.integers(1, 11, size).tolist()))
         before, start = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, time.perf_counter()
         warnings.simplefilter("ignore", UnofficialData)
