@@ -1,4 +1,4 @@
-"""The paper, Eqs. 1-5: one function each, in plain NumPy. Read this file first.
+"""DEC Eqs. 1-5, one function each, in plain NumPy. Read this file first.
 
 Letters are the paper's: ``z`` (n, d) embedded points, ``mu`` (k, d) centroids, ``q`` (n, k) soft
 assignments, ``p`` (n, k) targets, ``alpha`` the degrees of freedom of Student's t. Rows are samples.
@@ -6,9 +6,9 @@ Besides them, ``u`` (n, k) is the kernel that Eqs. 1, 4 and 5 share,
 
     u_ij = (1 + ||z_i - mu_j||^2 / alpha)^(-1).
 
-Every function is analytic in its arguments (no ``abs``, no clipping), so complex numbers pass
-straight through and the complex step differentiates it to the last digit. This file imports nothing
-of ours. ``decnp.kernels`` has the same functions, fast; they must agree with these.
+Every function is analytic in its arguments (no ``abs``, no clipping), so it takes complex numbers, and
+the complex step differentiates it to the last digit. This file imports no other module of decnp.
+``decnp.kernels`` has compiled twins under the same names; tests compare them.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ __all__ = ["soft_assignment", "kl_divergence", "target_distribution", "grad_z", 
 
 
 def soft_assignment(z: ArrayLike, mu: ArrayLike, alpha: float = 1.0) -> np.ndarray:
-    """DEC Eq. 1: how much point i belongs to cluster j, by Student's t.
+    """Return DEC Eq. 1: soft assignments of points to clusters, by Student's t.
 
         q_ij = u_ij^((alpha+1)/2) / sum_j' u_ij'^((alpha+1)/2)
 
@@ -49,14 +49,14 @@ def soft_assignment(z: ArrayLike, mu: ArrayLike, alpha: float = 1.0) -> np.ndarr
            [0.3333, 0.6667]])
     """
     z, mu, alpha = _points_and_centroids(z, mu, alpha)
-    _, d = _differences(z, mu)  # (n, k) squared distances
-    log_s = -(alpha + 1) / 2 * np.log1p(d / alpha)  # (n, k) log u_ij^((alpha+1)/2)
+    _, dist2 = _differences(z, mu)  # (n, k) ||z_i - mu_j||^2
+    log_s = -(alpha + 1) / 2 * np.log1p(dist2 / alpha)  # (n, k) log u_ij^((alpha+1)/2)
     s = np.exp(log_s - log_s.real.max(axis=1, keepdims=True))
     return s / s.sum(axis=1, keepdims=True)
 
 
 def kl_divergence(p: ArrayLike, q: ArrayLike) -> np.floating:
-    """DEC Eq. 2: the clustering loss, a sum over all points, in nats.
+    """Return DEC Eq. 2: the clustering loss, a sum over all points, in nats.
 
         L = KL(P || Q) = sum_i sum_j p_ij log(p_ij / q_ij),    0 log 0 = 0
 
@@ -84,14 +84,14 @@ def kl_divergence(p: ArrayLike, q: ArrayLike) -> np.floating:
         raise ValueError(f"p and q must both have the shape (n, k); got {p.shape} and {q.shape}")
     dtype = np.result_type(p, q, np.float32)
     log_p, log_q = np.zeros(p.shape, dtype), np.zeros(p.shape, dtype)
-    with np.errstate(divide="ignore"):  # q = 0 < p: the loss is infinite, and says so
+    with np.errstate(divide="ignore"):  # q = 0 < p: the loss is infinite
         np.log(p, out=log_p, where=p != 0, dtype=dtype)
         np.log(q, out=log_q, where=p != 0, dtype=dtype)
     return np.sum(p * (log_p - log_q))
 
 
 def target_distribution(q: ArrayLike) -> np.ndarray:
-    """DEC Eq. 3: the sharpened targets, from the soft assignments of *all* points.
+    """Return DEC Eq. 3: the sharpened targets, from the soft assignments of *all* points.
 
         p_ij = (q_ij^2 / f_j) / sum_j' (q_ij'^2 / f_j'),    f_j = sum_i q_ij
 
@@ -125,7 +125,7 @@ def target_distribution(q: ArrayLike) -> np.ndarray:
 
 
 def grad_z(z: ArrayLike, mu: ArrayLike, p: ArrayLike, alpha: float = 1.0) -> np.ndarray:
-    """DEC Eq. 4: the gradient of Eq. 2 with respect to each embedded point, P held constant.
+    """Return DEC Eq. 4: the gradient of Eq. 2 with respect to each embedded point, P held constant.
 
         dL/dz_i = (alpha+1)/alpha * sum_j u_ij (p_ij - q_ij) (z_i - mu_j)
 
@@ -156,7 +156,7 @@ def grad_z(z: ArrayLike, mu: ArrayLike, p: ArrayLike, alpha: float = 1.0) -> np.
 
 
 def grad_mu(z: ArrayLike, mu: ArrayLike, p: ArrayLike, alpha: float = 1.0) -> np.ndarray:
-    """DEC Eq. 5: the gradient of Eq. 2 with respect to each centroid, P held constant.
+    """Return DEC Eq. 5: the gradient of Eq. 2 with respect to each centroid, P held constant.
 
         dL/dmu_j = -(alpha+1)/alpha * sum_i u_ij (p_ij - q_ij) (z_i - mu_j)
 
@@ -189,7 +189,7 @@ def grad_mu(z: ArrayLike, mu: ArrayLike, p: ArrayLike, alpha: float = 1.0) -> np
 def loss_and_grads(
     z: ArrayLike, mu: ArrayLike, p: ArrayLike, alpha: float = 1.0
 ) -> tuple[np.floating, np.ndarray, np.ndarray]:
-    """DEC Eqs. 2, 4 and 5 together: z (n, d), mu (k, d), p (n, k) -> loss, grad_z (n, d), grad_mu (k, d).
+    """Return DEC Eqs. 2, 4 and 5 together: z (n, d), mu (k, d), p (n, k) -> loss, grad_z (n, d), grad_mu (k, d).
 
     All three are sums over points, P held constant. Raises ValueError as they do.
     Differs from the paper: no.
@@ -202,24 +202,24 @@ def loss_and_grads(
 
 
 def _pulls(z: ArrayLike, mu: ArrayLike, p: ArrayLike, alpha: float) -> tuple[np.ndarray, np.ndarray]:
-    """What Eqs. 4 and 5 share: (alpha+1)/alpha u_ij (p_ij - q_ij), (n, k), and z_i - mu_j, (n, k, d)."""
+    """Return the common factors of Eqs. 4 and 5: (alpha+1)/alpha u_ij (p_ij - q_ij), (n, k), and z_i - mu_j, (n, k, d)."""
     z, mu, alpha = _points_and_centroids(z, mu, alpha)
     p = np.asarray(p)
     if p.shape != (len(z), len(mu)):
         raise ValueError(f"p must have the shape (n, k) = {(len(z), len(mu))}; got {p.shape}")
-    diff, d = _differences(z, mu)
-    u = 1 / (1 + d / alpha)  # (n, k)
+    diff, dist2 = _differences(z, mu)
+    u = 1 / (1 + dist2 / alpha)  # (n, k)
     return (alpha + 1) / alpha * u * (p - soft_assignment(z, mu, alpha)), diff
 
 
 def _differences(z: np.ndarray, mu: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """z_i - mu_j, (n, k, d), and their squared lengths, (n, k)."""
+    """Return z_i - mu_j, (n, k, d), and their squared lengths, (n, k)."""
     diff = z[:, None] - mu[None]
     return diff, np.sum(diff**2, axis=2)
 
 
 def _points_and_centroids(z: ArrayLike, mu: ArrayLike, alpha: float) -> tuple[np.ndarray, np.ndarray, float]:
-    """z and mu as floating arrays and alpha as a float, or one sentence that says what does not fit."""
+    """Return z and mu as floating arrays and alpha as a float; ValueError for shapes or an alpha that do not fit."""
     z, mu = np.asarray(z), np.asarray(mu)
     if z.ndim != 2 or mu.ndim != 2 or z.shape[1] != mu.shape[1]:
         raise ValueError(f"z must be (n, d) and mu (k, d) with the same d; got {z.shape} and {mu.shape}")

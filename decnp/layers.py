@@ -1,15 +1,16 @@
-"""Dense layers by hand: each forward function with its backward one right below it.
+"""Dense layers, DEC Eqs. 6-9: each forward function is followed by its backward function.
 
-Parameters are data (``Dense``: W, b and the name of the activation) and layers are pure functions.
+Parameters are data (``Dense``: W, b and the name of the activation), and layers are pure functions.
 A backward function is named ``..._vjp`` (vector-Jacobian product): it takes ``g``, the gradient of
 the loss with respect to the function's output, and returns the gradients with respect to its inputs.
-Everything is analytic, so complex numbers pass through and the complex step can check each line.
+Everything is analytic, so it takes complex numbers, and the complex step can check each line.
 """
 
 from __future__ import annotations
 
 import math
-from typing import Any, NamedTuple, Optional, Sequence
+from collections.abc import Sequence
+from typing import Any, NamedTuple, Optional
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -23,7 +24,7 @@ Masks = Optional[Sequence[Optional[np.ndarray]]]
 
 
 class Dense(NamedTuple):
-    """One layer's parameters: h = act(x W + b), with W (n_in, n_out), b (n_out,), act "relu" or "linear"."""
+    """Parameters of one layer: h = act(x W + b), with W (n_in, n_out), b (n_out,), act "relu" or "linear"."""
 
     W: np.ndarray
     b: np.ndarray
@@ -31,7 +32,7 @@ class Dense(NamedTuple):
 
 
 def dense(x: np.ndarray, W: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """The affine map of DEC Eqs. 7 and 9: x (n, n_in), W (n_in, n_out), b (n_out,) -> a (n, n_out).
+    """Return the affine map of DEC Eqs. 7 and 9: x (n, n_in), W (n_in, n_out), b (n_out,) -> a (n, n_out).
 
     Raises ValueError where the shapes do not fit. Differs from the paper: it writes W x for a column x;
     here samples are rows, so it is x W.
@@ -46,10 +47,10 @@ def dense(x: np.ndarray, W: np.ndarray, b: np.ndarray) -> np.ndarray:
 def dense_vjp(
     g: np.ndarray, x: np.ndarray, W: np.ndarray, need_x: bool = True
 ) -> tuple[np.ndarray | None, np.ndarray, np.ndarray]:
-    """Back through ``dense``: g (n, n_out) -> g_x (n, n_in), g_W (n_in, n_out), g_b (n_out,); sums over rows.
+    """Return the gradients of ``dense``: g (n, n_out) -> g_x (n, n_in), g_W (n_in, n_out), g_b (n_out,); sums over rows.
 
     x and W have the shapes of the forward pass. ``need_x=False`` leaves out the product for g_x, which
-    nobody needs below the first layer. Raises ValueError where the shapes do not fit.
+    is not needed below the first layer. Raises ValueError where the shapes do not fit.
 
     >>> g_x, g_W, g_b = dense_vjp(np.array([[1.0]]), np.array([[1.0, 2.0]]), np.array([[1.0], [10.0]]))
     >>> g_x, g_W.ravel(), g_b
@@ -59,7 +60,7 @@ def dense_vjp(
 
 
 def relu(a: np.ndarray) -> np.ndarray:
-    """max(a, 0), elementwise; any shape. (Complex numbers are compared by their real part first.)
+    """Return max(a, 0), elementwise, for any shape. Complex numbers are compared by their real part first.
 
     >>> relu(np.array([-1.0, 0.0, 2.0]))
     array([0., 0., 2.])
@@ -68,7 +69,7 @@ def relu(a: np.ndarray) -> np.ndarray:
 
 
 def relu_vjp(g: np.ndarray, h: np.ndarray) -> np.ndarray:
-    """Back through ``relu``: g and h = relu(a) of one shape -> g_a. The derivative at 0 is taken as 0.
+    """Return the gradient of ``relu``: g and h = relu(a) of one shape -> g_a. The derivative at 0 is taken as 0.
 
     >>> relu_vjp(np.array([5.0, 5.0, 5.0]), relu(np.array([-1.0, 0.0, 2.0])))
     array([0., 0., 5.])
@@ -77,7 +78,7 @@ def relu_vjp(g: np.ndarray, h: np.ndarray) -> np.ndarray:
 
 
 def squared_error(x_rec: np.ndarray, x: np.ndarray) -> tuple[np.floating, np.ndarray]:
-    """The reconstruction loss and its gradient, so that the two share one scale.
+    """Return the reconstruction loss and its gradient, which share one scale.
 
         loss = 1/(2 n D) sum_i ||x_rec_i - x_i||^2,    g = (x_rec - x) / (n D)
 
@@ -100,10 +101,10 @@ _ACTIVATIONS = {"relu": (relu, relu_vjp), "linear": (lambda a: a, lambda g, h: g
 
 
 def mlp(theta: Sequence[Dense], x: np.ndarray, masks: Masks = None) -> list[np.ndarray]:
-    """A stack of dense layers: x (n, D) -> [input, h_1, ..., output]; the list is the tape.
+    """Return all activations of a stack of dense layers: x (n, D) -> [input, h_1, ..., output]; the list is the tape.
 
     ``masks[l]`` (n, n_in of layer l) multiplies the input of layer l, ``None`` leaves it alone.
-    The tape holds what each layer really saw, that is, after the mask. Raises KeyError for an unknown
+    The tape holds the input of each layer after its mask. Raises KeyError for an unknown
     activation, ValueError where the shapes do not fit.
 
     >>> theta = [Dense(np.eye(2), np.array([0.0, -5.0]), "relu"), Dense(np.ones((2, 1)), np.zeros(1), "linear")]
@@ -119,9 +120,9 @@ def mlp(theta: Sequence[Dense], x: np.ndarray, masks: Masks = None) -> list[np.n
 
 
 def encode(theta: Sequence[Dense], x: np.ndarray) -> np.ndarray:
-    """``mlp(theta, x)[-1]`` to the bit, where no gradient is needed: x (n, D) -> (n, d), in place and without a tape.
+    """Return ``mlp(theta, x)[-1]``, to the bit, without a tape: x (n, D) -> (n, d).
 
-    Raises KeyError for an unknown activation, ValueError where the shapes do not fit. x stays as it is.
+    Raises KeyError for an unknown activation, ValueError where the shapes do not fit. x is not changed.
 
     >>> encode([Dense(np.eye(2), np.array([0.0, -5.0]), "relu")], np.array([[3.0, 4.0]]))
     array([[3., 0.]])
@@ -137,9 +138,9 @@ def encode(theta: Sequence[Dense], x: np.ndarray) -> np.ndarray:
 def mlp_vjp(
     g: np.ndarray, theta: Sequence[Dense], hs: Sequence[np.ndarray], masks: Masks = None, need_x: bool = True
 ) -> tuple[np.ndarray | None, list[tuple[np.ndarray, np.ndarray]]]:
-    """Back through ``mlp``: g, of the output's shape -> g_x (n, D) and [(g_W, g_b) of each layer].
+    """Return the gradients of ``mlp``: g, of the output's shape -> g_x (n, D) and [(g_W, g_b) of each layer].
 
-    Take the ``hs`` and ``masks`` of the forward pass. ``need_x=False`` gives ``None`` for g_x.
+    ``hs`` and ``masks`` are those of the forward pass. ``need_x=False`` gives ``None`` for g_x.
     """
     g_theta = []
     g_x: np.ndarray | None = g
@@ -158,12 +159,12 @@ def _masked(h: np.ndarray, masks: Masks, l: int) -> np.ndarray:
 
 
 def gaussian(rng: np.random.Generator, n_in: int, n_out: int, std: float = 0.01) -> np.ndarray:
-    """Weights W of shape (n_in, n_out) from N(0, std^2). DEC section 4.2 has std = 0.01."""
+    """Return weights W of shape (n_in, n_out) from N(0, std^2). DEC section 4.2 has std = 0.01."""
     return rng.normal(0.0, std, (n_in, n_out))
 
 
 def fan_in_uniform(rng: np.random.Generator, n_in: int, n_out: int) -> np.ndarray:
-    """Weights W of shape (n_in, n_out), uniform in +-1/sqrt(n_in), for signals that survive the depth.
+    """Return weights W of shape (n_in, n_out), uniform in +-1/sqrt(n_in), which keeps the scale of signals in depth.
 
     Differs from the paper: it draws from N(0, 0.01^2), see ``gaussian``.
     """
@@ -174,7 +175,7 @@ def init_mlp(
     rng: np.random.Generator, sizes: Sequence[int], acts: Sequence[str], std: float | None = 0.01,
     dtype: DTypeLike = np.float32,
 ) -> list[Dense]:
-    """Layers sizes[0]-sizes[1]-...; W from ``gaussian`` with ``std``, or ``fan_in_uniform`` if None; b = 0.
+    """Return layers sizes[0]-sizes[1]-...; W from ``gaussian`` with ``std``, or ``fan_in_uniform`` if None; b = 0.
 
     ``sizes`` has one more entry than ``acts``.
     """
@@ -186,12 +187,12 @@ def init_mlp(
 
 
 def dropout_mask(
-    rng: np.random.Generator, shape: tuple, rate: float, dtype: Any = np.float32
+    rng: np.random.Generator, shape: tuple[int, ...], rate: float, dtype: Any = np.float32
 ) -> np.ndarray | None:
-    """A mask of ``shape``: 0 with probability ``rate`` (the fraction *dropped*), else 1/(1 - rate).
+    """Return a mask of ``shape``: 0 with probability ``rate`` (the fraction *dropped*), else 1/(1 - rate).
 
-    The kept units are scaled up, so nothing changes at test time. DEC Eqs. 6 and 8. None if rate is 0. Sixteen random
-    bits decide on a unit, so the probability is the rate to 1e-5.
+    The other units are scaled up, so nothing changes at test time. DEC Eqs. 6 and 8. None if rate is 0. Each unit uses
+    sixteen random bits, so the probability equals the rate to 1e-5.
     """
     if rate == 0:
         return None
@@ -201,6 +202,6 @@ def dropout_mask(
     return keep * np.dtype(dtype).type(1 / (1 - rate))
 
 
-def arrays_of(layers: Sequence) -> list[np.ndarray]:
-    """The arrays of [Dense, ...] or of their gradients [(g_W, g_b), ...], flat: W, b, W, b, ..."""
+def arrays_of(layers: Sequence[Any]) -> list[np.ndarray]:
+    """Return the arrays of [Dense, ...] or of their gradients [(g_W, g_b), ...], flat: W, b, W, b, ..."""
     return [a for layer in layers for a in layer[:2]]

@@ -57,17 +57,16 @@ Ws = [rng.standard_normal((m, n), dtype=np.float32) / np.float32(np.sqrt(m))
       for m, n in zip([784, 500, 500, 2000], [500, 500, 2000, 10])]
 """
 REFRESH = NETWORK + """
-from decnp import DEC, StackedAutoencoder
-from decnp.utils.threads import Crew
+from functools import partial
+from decnp.layers import Dense, encode
 from decnp.training.engine import engine_for
-from decnp.layers import Dense
-engine, dec = engine_for("numba"), DEC()
-dec.autoencoder_ = ae = StackedAutoencoder()
-ae.shift_, ae.scale_ = np.float32(0), np.float32(1)
-ae.encoder_ = [Dense(W, np.zeros(W.shape[1], np.float32), "linear" if W is Ws[-1] else "relu") for W in Ws]
-crew = Crew().__enter__()
+from decnp.utils.rows import ScaledRows
+from decnp.utils.threads import ThreadPool, map_blocks
+engine, rows = engine_for("numba"), ScaledRows(X, np.float32(0), np.float32(1))
+theta = [Dense(W, np.zeros(W.shape[1], np.float32), "linear" if W is Ws[-1] else "relu") for W in Ws]
+pool = ThreadPool().__enter__()
 def call():
-    q = engine.soft_assignment(dec._embed(X, crew), mu)
+    q = engine.soft_assignment(map_blocks(partial(encode, theta), rows, pool), mu)
     return engine.target_distribution(q), q.argmax(axis=1)
 """
 REFRESH_TORCH = NETWORK + """

@@ -26,29 +26,28 @@ def batch():
     return rng.integers(0, len(X), 256)
 """
 OURS = COMMON + """
-from decnp import DEC, StackedAutoencoder
-from decnp.utils.threads import Crew
-from decnp.training.engine import engine_for
-from decnp.kernels.fused_step import FusedStep
-from decnp.layers import arrays_of, init_mlp
+from decnp.kernels import loss_and_grads
+from decnp.layers import arrays_of, dropout_mask, init_mlp
 from decnp.optim import SGD
+from decnp.training.engine import ReadableStep, engine_for
+from decnp.utils.rows import ScaledRows
+from decnp.utils.threads import ThreadPool
 engine, theta = engine_for("numba"), init_mlp(rng, sizes, acts, None)
-ae, dec = StackedAutoencoder(), DEC()
-ae.shift_, ae.scale_ = np.float32(0), np.float32(1)
-dec.autoencoder_ = ae
+rows = ScaledRows(X, np.float32(0), np.float32(1))
 sgd = SGD([mu] * (kind == "dec") + arrays_of(theta), 0.01, 0.9, update=engine.sgd_update)
-crew = Crew().__enter__()
-fused = FusedStep(theta, sgd, 256, crew)
+step = engine.step_for(theta, sgd, 256, ThreadPool().__enter__())
 noise = np.random.default_rng(1)
 rates = [0.2, 0.2] if kind == "pair" else [0.0]
 def call():
     i = batch()
+    x = rows[i]
     if kind == "dec":
-        dec._step(X, p, i, theta, mu, sgd, engine, fused)
+        step.cluster(x, mu, p[i])
     else:
-        ae._step(theta, ae._scaled(X[i]), rates, noise, sgd, fused)
+        step.reconstruct(x, [dropout_mask(noise, (256, len(W)), rate) for (W, _, _), rate in zip(theta, rates)])
 """
-READABLE = OURS.replace("fused = FusedStep(theta, sgd, 256, crew)", "fused = None")
+READABLE = OURS.replace("step = engine.step_for(theta, sgd, 256, ThreadPool().__enter__())",
+                        "step = ReadableStep(theta, sgd, loss_and_grads)")
 PRODUCTS = COMMON + """
 hs = [rng.random((256, n), dtype=np.float32) for n in sizes]
 Ws = [rng.random((m, n), dtype=np.float32) for m, n in zip(sizes, sizes[1:])]
