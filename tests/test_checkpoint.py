@@ -14,7 +14,13 @@ from numpy.testing import assert_array_equal
 from sklearn.base import clone
 
 from decnp import DEC, Checkpoint, CheckpointError, StackedAutoencoder
+from decnp.autoencoder import AutoencoderState
+from decnp.dec import STATES
+from decnp.layers import Dense
+from decnp.optim import Minibatches
 from decnp.training import checkpoint as module
+from decnp.training.checkpoint import from_tree, recipe_of, to_tree
+from decnp.training.records import History
 
 SCHEDULES = {
     "paper": BY_THE_BOOK,
@@ -213,6 +219,44 @@ def test_files_that_are_no_checkpoints_are_refused(X, kept, tmp_path):
         for name, member in members.items():
             archive.writestr(name, member)
     with pytest.raises(CheckpointError, match="is a checkpoint of another decnp: its format is 99, this one reads 3"):
+        dec(checkpoint=kept).resume(X)
+
+
+# ---------------------------------------------------------------- the state object as a tree
+
+def test_a_state_object_comes_back_with_its_arrays_shared_and_its_generators_in_place():
+    rng = np.random.default_rng(3)
+    batches = Minibatches(10, 4, rng)
+    next(batches)
+    W = np.eye(2)
+    state = AutoencoderState([Dense(W, W[0].copy(), "relu")], [Dense(W, W[1].copy(), "linear")],
+                             np.random.Generator(np.random.MT19937(1)), batches, t=5)
+    arrays = {}
+    tree = json.loads(json.dumps(to_tree(state, arrays, "state")))
+    assert sum(array is W for array in arrays.values()) == 1  # stored once
+    again = from_tree(tree, arrays, {cls.__name__: cls for cls in (AutoencoderState, Minibatches, Dense, History)})
+    assert type(again) is AutoencoderState and again.t == 5 and again.encoder[0].W is again.decoder[0].W
+    assert again.noise.random(3).tolist() == state.noise.random(3).tolist()
+    assert [next(again.batches).tolist() for _ in range(9)] == [next(batches).tolist() for _ in range(9)]
+
+
+@pytest.mark.parametrize("tree, error", [
+    ({"class": "Popen", "fields": {"args": "ls"}}, KeyError),
+    ({"class": "Minibatches", "fields": {"rows": 3}}, TypeError),
+    ({"generator": {"bit_generator": "default_rng"}}, KeyError),
+    ({"array": "missing"}, KeyError),
+], ids=["another class", "other fields", "another generator", "a missing array"])
+def test_a_tree_can_name_only_the_classes_of_a_run(tree, error):
+    with pytest.raises(error):
+        from_tree(tree, {}, {"Minibatches": Minibatches})
+
+
+def test_layers_of_another_shape_are_refused(X, kept):
+    state = Checkpoint(kept)
+    run = state.read(recipe_of(dec().set_params(batch_size=64), X, dec()._schedule(len(X)), None), STATES)
+    run.autoencoder.encoder[0] = run.autoencoder.encoder[0]._replace(W=np.eye(3))
+    state.write(run)
+    with pytest.raises(CheckpointError, match="its layers do not fit the parameters of this run"):
         dec(checkpoint=kept).resume(X)
 
 
