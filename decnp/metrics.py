@@ -1,18 +1,18 @@
-"""How good is a clustering? ACC (the paper's Eq. 10), NMI and ARI, and how well does it generalise? G.
+"""Scores of a clustering: ACC (DEC Eq. 10), NMI, ARI, and the generalizability G.
 
-The three scores compare ``labels`` (n,), the clusters found, with ``y_true`` (n,), the classes, through
-one table: w_cl, the number of samples in cluster c and class l. The names of clusters and classes do
-not matter, only who is together with whom. This file imports nothing of ours; SciPy and scikit-learn are
-imported where they are used.
+ACC, NMI and ARI compare ``labels`` (n,), the clusters, with ``y_true`` (n,), the classes. All three depend only on
+the contingency table w_cl, the number of samples in cluster c and class l. Renaming clusters or classes changes
+nothing. This module imports nothing from the package. SciPy and scikit-learn are imported inside the functions, so
+that importing the module stays cheap.
 """
 
 from __future__ import annotations
 
 import math
 import warnings
+from collections.abc import Iterator
 from contextlib import contextmanager
 from numbers import Integral, Real
-from typing import Iterator
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -21,26 +21,29 @@ __all__ = ["cluster_accuracy", "normalized_mutual_info", "adjusted_rand_index", 
 
 
 def cluster_accuracy(y_true: ArrayLike, labels: ArrayLike) -> float:
-    """DEC Eq. 10: ACC, the accuracy under the best one-to-one naming of clusters by classes.
+    """Return ACC (DEC Eq. 10), the accuracy under the best one-to-one map of clusters to classes.
 
         ACC = max_m (1/n) sum_i 1{l_i = m(c_i)},    m over all one-to-one maps
 
-    The best m is found with the Hungarian algorithm on the table w_cl, filled up with zeros to a square
-    of D = max(number of clusters, number of classes): a cluster without a class of its own counts as wrong.
+    The Hungarian algorithm finds the best m on the table w_cl. The table is padded with zeros to a square of size
+    D = max(number of clusters, number of classes). The samples of a cluster that gets no class count as errors.
 
     Parameters
     ----------
-    y_true : array of shape (n,), the classes l_i: integers or strings
-    labels : array of shape (n,), the clusters c_i: integers or strings, any number of clusters
+    y_true : array-like of shape (n,)
+        The classes l_i, integers or strings.
+    labels : array-like of shape (n,)
+        The clusters c_i, integers or strings. The number of clusters may differ from the number of classes.
 
     Returns
     -------
-    acc : float in (0, 1], a mean over samples
+    acc : float
+        In (0, 1], a mean over samples.
 
     Raises
     ------
     ValueError
-        If an argument is empty, not one-dimensional or holds anything else, or the lengths differ.
+        If an argument is empty, not one-dimensional or of another type, or if the lengths differ.
 
     Source: Xie et al. 2016, Eq. 10; Kuhn 1955. Differs from the paper: no.
 
@@ -58,27 +61,30 @@ def cluster_accuracy(y_true: ArrayLike, labels: ArrayLike) -> float:
 
 
 def normalized_mutual_info(y_true: ArrayLike, labels: ArrayLike) -> float:
-    """NMI as the paper uses it in Fig. 6: mutual information over the *arithmetic* mean of the entropies.
+    """Return NMI (DEC Fig. 6), the mutual information over the *arithmetic* mean of the entropies.
 
         NMI = I(l, c) / ((H(l) + H(c)) / 2),    natural logarithms, 0 log 0 = 0
 
     Parameters
     ----------
-    y_true : array of shape (n,), the classes l_i: integers or strings
-    labels : array of shape (n,), the clusters c_i: integers or strings, any number of clusters
+    y_true : array-like of shape (n,)
+        The classes l_i, integers or strings.
+    labels : array-like of shape (n,)
+        The clusters c_i, integers or strings. The number of clusters may differ from the number of classes.
 
     Returns
     -------
-    nmi : float in [0, 1]; 1 if both are a single group, as in scikit-learn
+    nmi : float
+        In [0, 1]. The value is 1 if both arguments are a single group, as in scikit-learn.
 
     Raises
     ------
     ValueError
-        If an argument is empty, not one-dimensional or holds anything else, or the lengths differ.
+        If an argument is empty, not one-dimensional or of another type, or if the lengths differ.
 
-    Source: Xie et al. 2016, with Fig. 6; computed by scikit-learn's ``normalized_mutual_info_score`` with
-    ``average_method="arithmetic"``. Differs from the paper: no. (The authors' code printed the geometric mean,
-    scikit-learn's default in 2015, which is never smaller.)
+    Source: Xie et al. 2016, Fig. 6; computed by scikit-learn's ``normalized_mutual_info_score`` with
+    ``average_method="arithmetic"``. Differs from the paper: no. The authors' code used the geometric mean,
+    scikit-learn's default in 2015, which gives values at least as large.
 
     >>> round(normalized_mutual_info([0, 0, 1, 1], [0, 0, 0, 1]), 4)
     0.3437
@@ -86,34 +92,38 @@ def normalized_mutual_info(y_true: ArrayLike, labels: ArrayLike) -> float:
     from sklearn.metrics import normalized_mutual_info_score
 
     classes, clusters = _groups(y_true, labels)
-    with _many_classes_are_fine():
+    with _ignore_many_classes():
         nmi = normalized_mutual_info_score(classes, clusters, average_method="arithmetic")
     return float(np.clip(nmi, 0, 1))  # the clip only removes rounding
 
 
 def adjusted_rand_index(y_true: ArrayLike, labels: ArrayLike) -> float:
-    """ARI: agreement over pairs of samples, together or apart, corrected for chance.
+    """Return ARI, the agreement on pairs of samples, corrected for chance.
 
         ARI = (B - E) / ((C + L) / 2 - E),    E = C L / T
 
-    B counts the pairs that are together in both, C in a cluster, L in a class; T = n (n-1) / 2 is all.
+    C is the number of pairs in the same cluster, L in the same class, and B in both. T = n (n-1) / 2 is the number
+    of all pairs.
 
     Parameters
     ----------
-    y_true : array of shape (n,), the classes: integers or strings
-    labels : array of shape (n,), the clusters: integers or strings, any number of clusters
+    y_true : array-like of shape (n,)
+        The classes, integers or strings.
+    labels : array-like of shape (n,)
+        The clusters, integers or strings. The number of clusters may differ from the number of classes.
 
     Returns
     -------
-    ari : float in [-0.5, 1]; 1 for equal groupings, about 0 for random ones
+    ari : float
+        In [-0.5, 1]: 1 for equal groupings, about 0 for random groupings.
 
     Raises
     ------
     ValueError
-        If an argument is empty, not one-dimensional or holds anything else, or the lengths differ.
+        If an argument is empty, not one-dimensional or of another type, or if the lengths differ.
 
-    Source: Hubert & Arabie 1985; computed by scikit-learn's ``adjusted_rand_score``. Differs from the paper:
-    it does not use the ARI; later work that compares with DEC does.
+    Source: Hubert & Arabie 1985; computed by scikit-learn's ``adjusted_rand_score``. Differs from the paper: DEC
+    does not report the ARI. Later work that compares with DEC reports it.
 
     >>> round(adjusted_rand_index([0, 0, 1, 1], [0, 0, 1, 2]), 4)
     0.5714
@@ -121,31 +131,36 @@ def adjusted_rand_index(y_true: ArrayLike, labels: ArrayLike) -> float:
     from sklearn.metrics import adjusted_rand_score
 
     classes, clusters = _groups(y_true, labels)
-    with _many_classes_are_fine():
+    with _ignore_many_classes():
         return float(adjusted_rand_score(classes, clusters))
 
 
 def generalizability(train_loss: float, validation_loss: float) -> float:
-    """G of the paper's Fig. 6: training loss over validation loss; a sharp drop says k is too large.
+    """Return the generalizability G (DEC Fig. 6), the training loss over the validation loss.
 
         G = L_train / L_validation
 
+    A sharp drop of G from k to k + 1 clusters indicates that k + 1 is too large.
+
     Parameters
     ----------
-    train_loss : float >= 0, Eq. 2 as a *mean* per training sample, in nats
-    validation_loss : float > 0, Eq. 2 as a *mean* per validation sample, in nats
+    train_loss : float
+        At least 0: Eq. 2 as a *mean* per training sample, in nats.
+    validation_loss : float
+        Above 0: Eq. 2 as a *mean* per validation sample, in nats.
 
     Returns
     -------
-    g : float >= 0; below 1 where the clustering fits its training samples better
+    g : float
+        At least 0, and below 1 where the clustering fits its training samples better.
 
     Raises
     ------
     ValueError
         If a loss is negative, not finite or not a number, or ``validation_loss`` is zero.
 
-    Source: Xie et al. 2016, Fig. 6. Differs from the paper: it does not say whether its losses are
-    sums or means. Means are meant here, since a ratio of sums would be off by the ratio of the sizes.
+    Source: Xie et al. 2016, Fig. 6. Differs from the paper: the paper does not say whether its losses are sums or
+    means. Means are used here, because a ratio of sums depends on the sizes of the two sets.
 
     >>> generalizability(0.25, 0.5)
     0.5
@@ -159,7 +174,7 @@ def generalizability(train_loss: float, validation_loss: float) -> float:
 
 
 def contingency(y_true: ArrayLike, labels: ArrayLike) -> np.ndarray:
-    """w, (clusters, classes): the number of samples in each cluster and class, as whole numbers."""
+    """Return w (clusters, classes), the number of samples in each cluster and class, as integers."""
     classes, clusters = _groups(y_true, labels)
     shape = clusters.max() + 1, classes.max() + 1
     cells = clusters * shape[1] + classes  # (n,) each sample's cell, counted row by row
@@ -167,7 +182,7 @@ def contingency(y_true: ArrayLike, labels: ArrayLike) -> np.ndarray:
 
 
 def _groups(y_true: ArrayLike, labels: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
-    """Classes and clusters, each numbered 0, 1, ..., (n,)."""
+    """Return the classes and the clusters, each (n,) and numbered 0, 1, ...; raise ValueError if they do not fit."""
     classes, clusters = _codes("y_true", y_true), _codes("labels", labels)
     if len(classes) != len(clusters):
         raise ValueError(f"y_true and labels must have the same length; got {len(classes)} and {len(clusters)}")
@@ -175,15 +190,15 @@ def _groups(y_true: ArrayLike, labels: ArrayLike) -> tuple[np.ndarray, np.ndarra
 
 
 @contextmanager
-def _many_classes_are_fine() -> Iterator[None]:
-    """Without scikit-learn's warning that so many classes look like a regression target."""
+def _ignore_many_classes() -> Iterator[None]:
+    """Silence scikit-learn's warning that many classes look like a regression target."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "The number of unique classes", UserWarning)
         yield
 
 
 def _codes(name: str, values: ArrayLike) -> np.ndarray:
-    """The groups of ``values`` numbered 0, 1, ..., (n,), or one sentence that says what is wrong."""
+    """Return the groups of ``values`` numbered 0, 1, ..., (n,); raise ValueError with ``name`` for other input."""
     values = np.asarray(values)
     if values.ndim != 1 or len(values) == 0:
         raise ValueError(f"{name} must be one-dimensional with at least one entry; got the shape {values.shape}")

@@ -1,13 +1,14 @@
-"""Training schedules, as data: ``paper`` to the letter, ``fast`` for two CPU cores.
+"""Training schedules as data: ``paper`` follows the paper to the letter, ``fast`` suits two CPU cores.
 
-A profile is a frozen ``Profile``; change a copy with ``dataclasses.replace`` (or ``--set`` on the
-command line). Every place where the authors' code departs from the paper's text is a switch here.
+A schedule is a frozen ``Profile``. To change a copy use ``dataclasses.replace``, or ``--set`` on the command line.
+Every point where the authors' code departs from the paper's text is a field of ``Profile``.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, Callable, Optional, Union
+from typing import Any
 
 from .utils.validation import check_number
 
@@ -16,46 +17,54 @@ __all__ = ["PAPER_MNIST", "Profile", "paper", "fast", "profile_for", "profile_of
 
 @dataclass(frozen=True)
 class Profile:
-    """All settings of one training schedule. Iterations are minibatch steps.
+    """Settings of one training schedule. An iteration is one minibatch step.
 
-    The defaults are the ``paper`` profile: the paper's section 4.2, and the authors' code where the two
-    differ. Such a switch says "code:" and "text:"; set it to the text's value to follow the text.
+    The defaults are those of the ``paper`` profile: section 4.2 of the paper, or the authors' code where the two
+    differ. The docstring of a field then gives both values, after "Text:" and "Code:".
     """
 
     # the data
-    input_scale: Union[float, str, None] = "unit"
-    """x is multiplied by this first. "unit": the number that makes ||x||^2/D = 1 on average (text: "approximately
-    1"). None: left alone (code, on MNIST: pixels x 0.02, which gives 2.92; ``load_mnist`` returns that)."""
+    input_scale: float | str | None = "unit"
+    """Factor that multiplies x first. "unit" is the factor that makes the mean of ||x||^2 / D equal to 1 (Text:
+    "approximately 1"). None is no scaling (Code, on MNIST: ``load_mnist`` returns pixels x 0.02, whose mean is 2.92)."""
     center: bool = False
-    """Subtract each feature's mean first. Text and code: no."""
-    autoencoder_rows: Optional[int] = None
-    """The autoencoder trains on the first so many rows; None: on all. Code: 60,000 of MNIST's 70,000."""
+    """Subtract the mean of each feature first. Text and Code: no."""
+    autoencoder_rows: int | None = None
+    """Train the autoencoder on this number of rows, counted from the first. None is all rows. Code: 60,000 of
+    MNIST's 70,000."""
 
     # the autoencoder
-    init_std: Optional[float] = 0.01
-    """Weights from N(0, init_std^2); None: uniform in +-1/sqrt(fan-in)."""
+    init_std: float | None = 0.01
+    """Standard deviation of the normal distribution of the initial weights. None draws them uniformly from
+    +-1/sqrt(fan-in)."""
     optimizer: str = "sgd"
     """"sgd" (with ``momentum``) or "adam"."""
     pretrain_iter: int = 50_000
-    """Steps for each pair of layers; 0 leaves the layer-wise phase out."""
+    """Steps for each pair of layers. 0 skips the layer-wise phase."""
     finetune_iter: int = 100_000
     """Steps of end-to-end training."""
     lr: float = 0.1
+    """Learning rate at the start of each autoencoder phase."""
     lr_by_spectrum: bool = False
-    """Divide ``lr`` by sqrt(s), s the share of sum ||x||^2 along its top direction: 0.4 on MNIST, 0.05 on tf-idf
-    text. Steep directions bound the rate that is stable; data with none can take a larger one. Text and code: no."""
+    """Divide ``lr`` by sqrt(s), where s is the share of sum ||x||^2 along the top singular direction of X. s is 0.4
+    on MNIST and 0.05 on tf-idf text. Steep directions bound the stable rate, so a smaller s permits a larger rate.
+    Text and Code: no."""
     lr_decay: str = "step"
-    """"step": times ``lr_factor`` after each ``lr_every`` steps. "cosine": to 0 at the end of the phase."""
+    """"step" multiplies the rate by ``lr_factor`` after each ``lr_every`` steps. "cosine" lowers the rate to 0 at the
+    end of the phase."""
     lr_every: int = 20_000
+    """Steps between two reductions of the rate, for ``lr_decay="step"``."""
     lr_factor: float = 0.1
+    """Factor of each reduction, for ``lr_decay="step"``."""
     lr_halvings: int = 0
-    """Where an autoencoder phase diverges, it starts again at half the rate, at most so many times; and so does
-    end-to-end training where the network is dead after a quarter of it. Text and code: no."""
+    """Number of times that an autoencoder phase may restart at half the rate. A phase restarts if it diverges.
+    End-to-end training also restarts if the network is dead after a quarter of the steps. Text and Code: no."""
     momentum: float = 0.9
+    """Momentum of SGD after ``burn_in`` steps."""
     burn_in: int = 1000
-    """Momentum rises linearly over so many steps. Code: 1000. Text: does not say (0)."""
+    """Number of steps over which the momentum rises linearly from 0. Code: 1000. Text: not given (0)."""
     bias_lr: float = 2.0
-    """Biases learn at so many times the rate. Code: 2. Text: does not say (1)."""
+    """Learning rate of the biases, as a multiple of ``lr``. Code: 2. Text: not given (1)."""
     dropout: float = 0.2
     """Fraction of units dropped in the layer-wise phase (Eqs. 6 and 8)."""
     dropout_on_input: bool = False
@@ -63,26 +72,30 @@ class Profile:
     dropout_on_code: bool = False
     """Drop units of the code z too. Code: no. Text: yes (Eq. 8)."""
     finetune_dropout: float = 0.0
-    """Fraction of raw inputs dropped in end-to-end training. Text and code: none."""
+    """Fraction of raw inputs dropped in end-to-end training. Text and Code: 0."""
     batch_size: int = 256
-    """Rows in a minibatch, in the clustering phase too."""
+    """Rows in a minibatch, in the autoencoder phases and in the clustering phase."""
     shuffle: bool = False
-    """Draw minibatches in random order. Code: file order, wrapping round. Text: does not say."""
+    """Draw minibatches in random order. Code: no, in file order, from the start again after the last row. Text: not
+    given."""
 
     # the clustering phase
     kl_lr: float = 0.01
+    """Learning rate of the clustering phase, constant."""
     kl_momentum: float = 0.9
+    """Momentum of SGD in the clustering phase."""
     kl_bias_lr: float = 2.0
-    """Code: 2. Text: does not say (1)."""
+    """Learning rate of the biases, as a multiple of ``kl_lr``. Code: 2. Text: not given (1)."""
     momentum_restart: bool = True
-    """Forget the velocity at each refresh of P. Code: yes (a new solver process). Text: does not say."""
+    """Set the velocity to 0 at each refresh of P. Code: yes (each interval is a new solver process). Text: not given."""
     update_interval: int = 160
-    """Steps between refreshes of P. Code: 160 MNIST, 40 STL-10, 20 REUTERS. Text: 40 is near optimal everywhere."""
+    """Steps between refreshes of P. Code: 160 on MNIST, 40 on STL-10, 20 on REUTERS. Text: 40 is near the optimum
+    on all three."""
     max_iter: int = 100_000
-    """The clustering phase ends here if it has not converged. Text and code: no limit."""
+    """Steps after which the clustering phase ends without convergence. Text and Code: no limit."""
 
     def __post_init__(self) -> None:
-        """Raises ValueError, in one sentence, for a value that a field can't have."""
+        """Raise ValueError, in one sentence, for the first invalid field."""
         if self.input_scale not in (None, "unit"):
             check_number("input_scale, if not None or 'unit',", self.input_scale, low=0, above=True)
         if self.init_std is not None:
@@ -106,17 +119,20 @@ class Profile:
 
 
 def paper(n_samples: int) -> Profile:
-    """The paper's schedule, the same for every data set: about 770 TFLOP for 784 features."""
+    """Return the paper's schedule, the same for every data set: about 770 TFLOP for 784 features."""
     return Profile()
 
 
 def fast(n_samples: int) -> Profile:
-    """The default: minutes on two CPU cores, with a budget that follows the number of samples.
+    """Return the default schedule, which takes minutes on two CPU cores; its steps grow with ``n_samples``.
 
-    End-to-end SGD from fan-in initialisation, at a high rate that falls along a cosine: 40 epochs, and at least 2000
-    steps; minibatches of 256 rows, and of 128 where there are fewer than 20 of 256. P is refreshed every 0.585
-    epochs, which is the paper's 160 steps on MNIST, and every 20 steps at least; the clustering phase ends after 30
-    refreshes (1500 steps at least), where it moves few labels more. How it was found: data/results/README.md.
+    - Autoencoder: end-to-end SGD from fan-in initialization, at a high rate that falls along a cosine. It takes
+      40 epochs, at least 2000 steps.
+    - Minibatches have 256 rows, or 128 where an epoch has fewer than 20 minibatches of 256.
+    - P is refreshed every 0.585 epochs (the paper's 160 steps on MNIST), but not more often than every 20 steps.
+    - The clustering phase ends after 30 refreshes, at least 1500 steps. Few labels change after that.
+
+    data/results/README.md describes the search that found these values.
     """
     epoch = n_samples / 256
     update_interval = max(20, round(0.585 * epoch))
@@ -128,13 +144,10 @@ def fast(n_samples: int) -> Profile:
     )
 
 
-def profile_for(profile: Union[str, Profile], n_samples: int) -> Profile:
-    """A profile by name ("paper", "fast") for ``n_samples`` rows, or a ``Profile`` as it is.
+def profile_for(profile: str | Profile, n_samples: int) -> Profile:
+    """Return the profile named "paper" or "fast" for ``n_samples`` rows; return a ``Profile`` unchanged.
 
-    Raises
-    ------
-    ValueError
-        If it is neither.
+    Raises ValueError for anything else.
     """
     if isinstance(profile, Profile):
         return profile
@@ -144,16 +157,16 @@ def profile_for(profile: Union[str, Profile], n_samples: int) -> Profile:
 
 
 PAPER_MNIST: dict[str, Any] = dict(input_scale=None, autoencoder_rows=60_000)
-"""Fields of ``paper`` that differ on MNIST in the authors' code: pixels x 0.02 as they are, and an autoencoder trained
-on the 60,000 training images."""
+"""Fields of ``paper`` that the authors' code sets differently on MNIST. The pixels x 0.02 are not scaled again, and the
+autoencoder trains on the 60,000 training images."""
 
 
 def profile_of_both(profile_for_rows: Callable[[int], Profile], n: int, n_rows: int) -> Profile:
-    """Return the profile for ``n`` rows to cluster, with the autoencoder's steps of the profile for ``n_rows`` rows."""
+    """Return the profile for ``n`` rows to cluster, with the autoencoder steps of the profile for ``n_rows`` rows."""
     own = profile_for_rows(n_rows)
     return replace(profile_for_rows(n), pretrain_iter=own.pretrain_iter, finetune_iter=own.finetune_iter)
 
 
 def has_fixed_budget(profile: Profile, n_samples: int) -> bool:
-    """Return whether ``profile`` has the clustering budget of ``fast``, which plans to end there and not by ``tol``."""
+    """Return True if ``max_iter`` is that of ``fast``, whose clustering phase is planned to end there, not by ``tol``."""
     return profile.max_iter == fast(n_samples).max_iter

@@ -189,6 +189,20 @@ def test_known_vectors_are_left_out(parted):
         same_space(F, exact, 1e-4)
 
 
+@pytest.mark.parametrize("transposed", [False, True], ids=["rows", "columns"])
+def test_rows_or_columns_that_sum_to_zero(transposed, monkeypatch):
+    half = np.round(8 * blobs(n=180, n_features=330))  # whole numbers: the sums are exactly 0
+    X = np.vstack([half, -half])[:360, :6] if transposed else np.hstack([half.T, -half.T])
+    assert not X.sum(axis=0 if transposed else 1).any()
+    L = local_laplacian(find_cliques(X), 1.0)
+    null, fit = trivial_vectors(L, np.ones(len(X))), eigen.regression(X, 1.0)
+    for direct in (20_000, 300):
+        monkeypatch.setattr(eigen, "DIRECT", direct)
+        for kind in (dict(null=null), dict(mu=1e-4, fit=fit), dict(mu=1e4, fit=fit)):
+            F = eigen.smallest_eigenvectors(L, 3, np.random.default_rng(0), **kind)
+            same_space(F, eigen.dense(L, 3, **kind), 1e-4)
+
+
 def test_a_stiff_laplacian_goes_to_the_direct_solver():
     X = blobs(n=320, n_features=2)  # fewer features than neighbours: eigenvalues up to 1 / lam = 1e8
     L = local_laplacian(find_cliques(X), 1e-8)

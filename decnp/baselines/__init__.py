@@ -1,6 +1,6 @@
-"""The DEC paper's spectral baselines, LDMGI and SEC, and the neighbour graph that they share.
+"""The spectral baselines of the DEC paper, LDMGI and SEC, and the neighbor graph that both use.
 
-k-means, Gaussian mixtures and plain spectral clustering are scikit-learn's.
+scikit-learn provides the paper's other baselines: k-means, Gaussian mixtures and spectral clustering.
 """
 
 from .cliques import Cliques, find_cliques

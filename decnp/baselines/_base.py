@@ -1,10 +1,12 @@
-"""What LDMGI and SEC have in common as estimators: their input, and the eigenvectors of a Laplacian alone."""
+"""Code that the estimators LDMGI and SEC share: input validation, and eigenvectors of a Laplacian without Y."""
 
 from __future__ import annotations
 
 import warnings
 
 import numpy as np
+from numpy.typing import ArrayLike
+from scipy import sparse
 from sklearn.base import BaseEstimator, ClusterMixin
 from sklearn.utils.validation import validate_data
 
@@ -12,23 +14,29 @@ from ..utils.validation import check_distinct, check_number
 from .cliques import Cliques, find_cliques, trivial_vectors
 from .eigen import smallest_eigenvectors
 
-__all__ = ["SpectralBaseline", "nontrivial_eigenvectors"]
+__all__ = ["Seed", "SpectralBaseline", "nontrivial_eigenvectors"]
+
+Seed = int | np.random.Generator | np.random.RandomState | None
 
 
 class SpectralBaseline(ClusterMixin, BaseEstimator):
-    """Checks of X and of what both estimators are given."""
+    """Base class of LDMGI and SEC, with the checks of their common input and parameters."""
 
-    def _checked(self, X):
-        """X (n, D) as float32, if it is that, or float64; ValueError, in one sentence, for bad input."""
-        X = validate_data(self, X, dtype=[np.float64, np.float32])
+    n_clusters: int
+    n_neighbors: int
+    n_init: int
+
+    def _checked(self, X: ArrayLike) -> np.ndarray:
+        """Return X (n, D) in float32 if X is float32, else in float64; raise ValueError for invalid input."""
+        rows: np.ndarray = validate_data(self, X, dtype=[np.float64, np.float32])
         check_number("n_clusters", self.n_clusters, low=1, whole=True)
         check_number("n_neighbors", self.n_neighbors, low=2, whole=True)
         check_number("n_init", self.n_init, low=1, whole=True)
-        check_distinct(X, self.n_clusters)
-        return X
+        check_distinct(rows, self.n_clusters)
+        return rows
 
-    def _cliques(self, X, cliques) -> Cliques:
-        """The cliques of X, found or given; ValueError if those given are not of X."""
+    def _cliques(self, X: np.ndarray, cliques: Cliques | None) -> Cliques:
+        """Return ``cliques``, or those found in X for None; raise ValueError if their shape does not match X."""
         if cliques is None:
             return find_cliques(X, self.n_neighbors)
         if not isinstance(cliques, Cliques):
@@ -41,12 +49,15 @@ class SpectralBaseline(ClusterMixin, BaseEstimator):
         return cliques
 
 
-def nontrivial_eigenvectors(L, trivial: np.ndarray, c: int, rng) -> np.ndarray:
-    """Eigenvectors 2 to c + 1 of a Laplacian L with L @ trivial = 0: the first, trivial one is dropped, (n, c).
+def nontrivial_eigenvectors(
+    L: sparse.csr_array, trivial: np.ndarray, c: int, rng: np.random.Generator
+) -> np.ndarray:
+    """Return eigenvectors 2 to c + 1, (n, c), of a Laplacian L with L @ trivial = 0.
 
-    On a graph of p parts, p eigenvalues are 0, and their eigenvectors are known: ``trivial`` on each part. The
-    iteration looks only for the others, so that no copy of 0 is missed. With p > c + 1 the method does not say
-    which c to take; these are then the ones of the c + 1 largest parts, and a UserWarning says so.
+    A graph of p connected parts has the eigenvalue 0 p times. Its eigenvectors are known: ``trivial`` restricted to
+    each part. The iterative solver searches only for the others, so it cannot miss a copy of the eigenvalue 0.
+    With p > c + 1 the method does not say which c eigenvectors to take. This function then takes those of the c + 1
+    largest parts, and warns (UserWarning).
 
     Raises ValueError if c >= n.
     """
@@ -59,7 +70,7 @@ def nontrivial_eigenvectors(L, trivial: np.ndarray, c: int, rng) -> np.ndarray:
         warnings.warn(f"the graph has {p} parts, more than n_clusters + 1 = {c + 1}: only the largest are told "
                       "apart; a larger n_neighbors joins parts", UserWarning, stacklevel=3)
     parts = null[:, : c + 1]
-    first = parts.T @ trivial  # (min(p, c + 1),): the trivial vector among them
+    first = parts.T @ trivial  # (min(p, c + 1),): the trivial vector in the basis of the parts
     across = np.linalg.qr(np.column_stack([first, np.eye(len(first))]))[0][:, 1:]
     F = parts @ across  # (n, min(p - 1, c))
     if F.shape[1] < c:

@@ -1,7 +1,7 @@
-"""Every point with its nearest neighbours, and the local Laplacian that LDMGI and SEC share.
+"""The cliques (each point with its nearest neighbors), and the Laplacians of their graph.
 
-The cliques depend on the data alone. They are the slow part at n = 70,000, so they are found once and
-used for every setting::
+The cliques depend only on the data. At n = 70,000 the search takes most of the time of a fit, so one search should
+serve all settings::
 
     cliques = find_cliques(X)
     for lam in 10.0 ** np.arange(-8, 9, 2):
@@ -10,9 +10,11 @@ used for every setting::
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 from sklearn.utils import check_array
@@ -21,88 +23,94 @@ from ..utils.validation import check_number
 
 __all__ = ["Cliques", "find_cliques", "local_laplacian", "normalized_cut_laplacian", "trivial_vectors"]
 
-SPARE = 8
-"""So many more neighbours than asked for come out of the fast search, and are measured again in float64."""
+EXTRA = 8
+"""Number of candidates beyond k that the fast search returns. Their distances are computed again in float64."""
 
 GROUP = 16
-"""Columns of the distance table that share one minimum."""
+"""Number of columns of the distance table that share one minimum."""
 
 BLOCK_BYTES = 2**27
-"""A block of the distance table is about this large: 479 rows at n = 70,000 in float32."""
+"""Approximate size of a block of the distance table: 479 rows at n = 70,000 in float32."""
 
 
 class Cliques(NamedTuple):
     """The cliques of n samples, from ``find_cliques``.
 
-    neighbors : (n, k) int64, row i is N_i: i itself, then the points nearest to it, nearest first
-    grams : (n, k, k) float64, X~_i^T X~_i: inner products within N_i, after its mean is taken away
+    neighbors : (n, k) int64, row i is N_i: i itself, then its nearest points, nearest first
+    grams : (n, k, k) float64, X~_i^T X~_i: the inner products within N_i after subtraction of its mean
     """
 
     neighbors: np.ndarray
     grams: np.ndarray
 
     def squared_distances(self) -> np.ndarray:
-        """||x_i - x_j||^2 for each j in N_i, (n, k) float64; the first column, j = i, is 0."""
+        """Return ||x_i - x_j||^2 for each j in N_i, (n, k) float64; the first column, j = i, is 0."""
         own, others = self.grams[:, :1, 0], np.diagonal(self.grams, axis1=1, axis2=2)  # (n, 1), (n, k)
         return np.maximum(own + others - 2 * self.grams[:, 0], 0)  # the maximum only removes rounding
 
 
-def find_cliques(X, n_neighbors: int = 5) -> Cliques:
-    """The cliques N_i: each point and its k - 1 nearest others, by Euclidean distance, with their Gram matrices.
+def find_cliques(X: ArrayLike, n_neighbors: int = 5) -> Cliques:
+    """Return the clique N_i of each point, its k - 1 nearest points and itself, with the Gram matrices.
 
-    Every pair of points is compared: matrix products in X's precision pick k + 8 candidates a point, and the
-    k nearest of these are taken by differences in float64. Of candidates at one distance the earlier
-    ones come first. A point is first in its own clique, also where it has duplicates.
+    Distances are Euclidean. Every pair of points is compared. Matrix products in the precision of X select k + 8
+    candidates for each point, and differences in float64 select the k nearest of these. Candidates at equal distance
+    are taken in the order of the rows. A point is the first of its own clique, even if it has duplicates.
 
     Parameters
     ----------
-    X : array of shape (n, D); float32 stays so and is searched faster, anything else becomes float64
-    n_neighbors : the size k of a clique, the point itself included; 2 <= k <= n
+    X : array-like of shape (n, D)
+        float32 is searched in float32, which is faster. Any other dtype is converted to float64.
+    n_neighbors : int, default=5
+        Size k of a clique, the point itself included, from 2 to n.
 
     Returns
     -------
-    cliques : ``Cliques``
+    cliques : Cliques
+        ``(neighbors, grams)``.
 
     Raises
     ------
     ValueError
-        If X is not a finite matrix of numbers, its squared distances overflow, or k does not fit.
+        If X is not a finite numeric matrix, if its squared distances overflow, or if k is out of range.
 
-    Cost: n^2 D multiplications, about 500 MB beside X at MNIST's n = 70,000. Source: Yang et al. 2010.
-    Differs from it: no.
+    Cost: n^2 D multiplications, about 500 MB in addition to X at MNIST's n = 70,000. scikit-learn's brute-force
+    search gives the same neighbors and takes 1.6 times the CPU time at n = 20,000 (tests/benchmarks/baselines.py).
+
+    Source: Yang et al. 2010. Differs from it: no.
 
     >>> find_cliques([[0.0], [1.0], [5.0], [7.0]], n_neighbors=2).neighbors.tolist()
     [[0, 1], [1, 0], [2, 3], [3, 2]]
     """
-    X = check_array(X, dtype=[np.float64, np.float32])
+    rows: np.ndarray = check_array(X, dtype=[np.float64, np.float32])
     check_number("n_neighbors", n_neighbors, low=2, whole=True)
-    n, k = len(X), int(n_neighbors)
+    n, k = len(rows), int(n_neighbors)
     if k > n:
         raise ValueError(f"n_neighbors must be at most the number of samples; got n_neighbors = {k}, n_samples = {n}")
     neighbors, grams = np.empty((n, k), np.int64), np.empty((n, k, k))
-    for rows, candidates in _candidates(X, min(k + SPARE, n)):
-        i = np.arange(rows.start, rows.stop)[:, None]
-        candidates.sort(axis=1)  # so that the earlier of two equally near points wins
-        squared = ((X[candidates] - X[i].astype(np.float64)) ** 2).sum(axis=2)  # (b, k + SPARE)
-        squared[candidates == i] = -1  # itself first
+    for block, candidates in _candidates(rows, min(k + EXTRA, n)):
+        i = np.arange(block.start, block.stop)[:, None]
+        candidates.sort(axis=1)  # the stable argsort below then prefers the earlier of two equally near points
+        squared = ((rows[candidates] - rows[i].astype(np.float64)) ** 2).sum(axis=2)  # (b, k + EXTRA)
+        squared[candidates == i] = -1  # the point itself first
         nearest = squared.argsort(axis=1, kind="stable")[:, :k]
-        neighbors[rows] = np.take_along_axis(candidates, nearest, axis=1)
-        z = X[neighbors[rows]].astype(np.float64)  # (b, k, D)
+        neighbors[block] = np.take_along_axis(candidates, nearest, axis=1)
+        z = rows[neighbors[block]].astype(np.float64)  # (b, k, D)
         z -= z.mean(axis=1, keepdims=True)
-        grams[rows] = z @ z.transpose(0, 2, 1)
+        grams[block] = z @ z.transpose(0, 2, 1)
     return Cliques(neighbors, grams)
 
 
-def _candidates(X, m):
-    """For each block of rows, its slice and the m points nearest to each of its rows, itself among them, (b, m).
+def _candidates(X: np.ndarray, m: int) -> Iterator[tuple[slice, np.ndarray]]:
+    """Yield, for each block of rows, its slice and the m points nearest to each of its rows, (b, m).
 
-    The columns of the distance table are taken in groups. The m nearest points lie in the m groups with the
-    smallest minima, so only these are looked at closely; that is exact, and far quicker than sorting a row.
+    The m points include the row itself. The columns of the distance table form groups. The m nearest points lie in
+    the m groups with the smallest minima, so only these groups are searched. This is exact, and much faster than a
+    partition of the whole row.
     """
     n, D = X.shape
     width = -(-n // GROUP)  # the number of groups; group g holds the columns g, g + width, g + 2 width, ...
     padded = np.zeros((width * GROUP, D), X.dtype)
-    np.subtract(X, X.mean(axis=0, dtype=np.float64).astype(X.dtype), out=padded[:n])  # distances stay, rounding shrinks
+    np.subtract(X, X.mean(axis=0, dtype=np.float64).astype(X.dtype), out=padded[:n])  # the same distances, less rounding
     with np.errstate(over="ignore"):
         norms = np.einsum("ij,ij->i", padded, padded)
     if not np.isfinite(4 * norms.max()):
@@ -123,21 +131,24 @@ def _candidates(X, m):
 
 
 def local_laplacian(cliques: Cliques, lam: float) -> sparse.csr_array:
-    """The Laplacian of the local discriminant model, LDMGI's L; times lam it is SEC's, of local regression.
+    """Return the Laplacian of local discriminant models: LDMGI's L, and lam times L is the L of local regression (SEC).
 
         L = sum_i S_i L_i S_i^T,    L_i = H (X~_i^T X~_i + lam I)^-1 H,    H = I - 1 1^T / k
 
-    S_i puts clique i's k x k matrix into the rows and columns N_i. L is symmetric, positive semidefinite, and
+    S_i maps the k x k matrix of clique i to the rows and columns N_i. L is symmetric and positive semidefinite, and
     L 1 = 0. In D dimensions, H - X~^T (X~ X~^T + lam I_D)^-1 X~ = lam H (X~^T X~ + lam I_k)^-1 H.
 
     Parameters
     ----------
-    cliques : of n samples
-    lam : > 0, in units of ||x||^2
+    cliques : Cliques
+        Of n samples.
+    lam : float
+        Above 0, in units of ||x||^2.
 
     Returns
     -------
-    L : (n, n) sparse, float64, about 3 k n entries
+    L : sparse array of shape (n, n)
+        float64, about 3 k n entries.
 
     Raises ValueError if lam is not a finite number > 0, or so small that 1 / lam overflows.
 
@@ -150,9 +161,11 @@ def local_laplacian(cliques: Cliques, lam: float) -> sparse.csr_array:
     check_number("lam", lam, low=0, above=True)
     neighbors, grams = cliques
     n, k = neighbors.shape
-    shift = np.trace(grams, axis1=1, axis2=2)[:, None, None] / k  # moves the eigenvalue of 1 away from lam, ...
+    # 1 is an eigenvector with the eigenvalue lam. The shift raises this eigenvalue, for a well-conditioned inverse, and
+    # H removes it again.
+    shift = np.trace(grams, axis1=1, axis2=2)[:, None, None] / k
     inverse = np.linalg.inv(grams + float(lam) * np.eye(k) + shift / k)
-    H = np.eye(k) - 1 / k  # ... which H removes
+    H = np.eye(k) - 1 / k
     local = H @ inverse @ H
     if not np.isfinite(local).all():
         raise ValueError(f"lam is too small: 1 / lam overflows; got {lam!r}")
@@ -162,17 +175,19 @@ def local_laplacian(cliques: Cliques, lam: float) -> sparse.csr_array:
 
 
 def normalized_cut_laplacian(cliques: Cliques) -> tuple[sparse.csr_array, np.ndarray]:
-    """The normalised cut's Laplacian of the neighbour graph, and the vector that it sends to 0.
+    """Return the normalized cut's Laplacian of the neighbor graph, and the vector that the Laplacian maps to 0.
 
         L = I - D^-1/2 A D^-1/2,    A_ij = exp(-||x_i - x_j||^2 / (sigma_i sigma_j)),    D_ii = sum_j A_ij
 
-    i and j are joined if one is in the clique of the other; sigma_i is the distance from i to the last point of
-    its clique (0 / 0 counts as 0: duplicates have A_ij = 1). A point without weight has a row of zeros.
+    i and j are connected if one is in the clique of the other. sigma_i is the distance from i to the last point of its
+    clique. 0 / 0 counts as 0, so duplicates have A_ij = 1. A point of degree 0 has a row of zeros in L.
 
     Returns
     -------
-    L : (n, n) sparse, float64
-    trivial : (n,), the square roots of the degrees D_ii, and 1 where the degree is 0; L @ trivial = 0
+    L : sparse array of shape (n, n)
+        float64.
+    trivial : ndarray of shape (n,)
+        The square roots of the degrees D_ii, and 1 where the degree is 0. L @ trivial = 0.
 
     Source: Shi & Malik 2000; sigma_i from Zelnik-Manor & Perona 2004. Differs from them: no.
     """
@@ -191,14 +206,17 @@ def normalized_cut_laplacian(cliques: Cliques) -> tuple[sparse.csr_array, np.nda
     return ((L + L.T) / 2).tocsr(), trivial
 
 
-def _summed(values, rows, columns, n):
-    """The (n, n) csr matrix with these values, summed where places repeat; its indices are int32, as csgraph wants."""
-    places = rows.astype(np.int32), columns.astype(np.int32)
-    return sparse.coo_array((values.ravel(), places), shape=(n, n)).tocsr()
+def _summed(values: np.ndarray, rows: np.ndarray, columns: np.ndarray, n: int) -> sparse.csr_array:
+    """Return the (n, n) CSR array of these entries, with repeated entries added; its indices are int32 for csgraph."""
+    entries = rows.astype(np.int32), columns.astype(np.int32)
+    return sparse.coo_array((values.ravel(), entries), shape=(n, n)).tocsr()
 
 
 def trivial_vectors(L: sparse.csr_array, trivial: np.ndarray) -> sparse.csr_array:
-    """The null space of a Laplacian, (n, p): ``trivial`` on each of the graph's p parts, at length 1, largest first."""
+    """Return the null space of a Laplacian as orthonormal columns (n, p), for a graph of p connected parts.
+
+    Each column is ``trivial`` restricted to one part and scaled to length 1. The largest part comes first.
+    """
     L = L.copy()
     L.eliminate_zeros()
     _, part = connected_components(L, directed=False)

@@ -1,19 +1,22 @@
-"""The smallest eigenvectors of M = L + mu (I - Y Y^T): L sparse, Y tall. The work of both spectral baselines.
+"""The smallest eigenvectors of M = L + mu (I - Y Y^T), with L sparse and Y tall: the main work of LDMGI and SEC.
 
-Four ways to the same vectors, each where it is the quickest (``smallest_eigenvectors`` chooses):
+Four solvers give the same vectors. ``smallest_eigenvectors`` chooses the fastest:
 
-- ``dense``: LAPACK; for small n.
-- ``direct``: Lanczos on (M - sigma)^-1, from a sparse LU of L + (mu - sigma) I and Woodbury's identity. Exact at every
-  mu and for any spectrum, but the LU fills up: seconds at n = 10,000, minutes at 70,000.
-- ``lanczos``: Lanczos on M itself; for large n and mu below the size of L. On a graph in several parts with a small mu,
-  it could miss one of several eigenvalues near 0, so that case goes to ``direct``.
-- ``davidson``: for large n and large mu. There L is a small disturbance of mu (I - Y Y^T), whose inverse is known in
-  closed form, and Lanczos would stall on eigenvalues that are tiny beside mu.
+- ``dense``: LAPACK, for small n.
+- ``direct``: Lanczos on (M - sigma)^-1, by a sparse LU of L + (mu - sigma) I and Woodbury's identity. The result is
+  exact at every mu and for any spectrum. The LU has much fill-in: seconds at n = 10,000, minutes at 70,000.
+- ``lanczos``: Lanczos on M itself, for large n and for mu below the norm of L. On a graph with several parts and a
+  small mu it can miss one of several eigenvalues near 0. ``direct`` handles that case.
+- ``davidson``: for large n and large mu. L is then a small perturbation of mu (I - Y Y^T), whose inverse has a closed
+  form. Lanczos would stall, because the eigenvalues wanted are tiny beside mu.
+
+SciPy's ``lobpcg`` does not replace ``davidson``: tests/benchmarks/baselines.py compares the two.
 """
 
 from __future__ import annotations
 
 import inspect
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -24,24 +27,23 @@ from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh, splu
 __all__ = ["Regression", "regression", "smallest_eigenvectors"]
 
 DENSE = 300
-"""Up to so many samples, LAPACK."""
+"""Largest number of samples for which LAPACK is used."""
 
 DIRECT = 20_000
-"""Up to so many samples, the sparse LU when there is a Y."""
-
+"""Largest number of samples for which a problem with a Y goes to the sparse LU."""
 
 ACCURACY = 1e-2
-"""The largest ||M v - theta v|| that ``lanczos`` lets pass, as a share of the next eigenvalue after those wanted."""
+"""Largest residual ||M v - theta v|| that ``lanczos`` accepts, as a fraction of the first eigenvalue not wanted."""
 
 SEEDED = "rng" in inspect.signature(eigsh).parameters
-"""Whether ARPACK's restarts can be seeded. Older SciPy cannot: its eigenvectors repeat to ``tol`` only."""
+"""True if ``eigsh`` takes a seed for ARPACK's restarts. With an older SciPy, eigenvectors repeat only to ``tol``."""
 
 
 class Regression(NamedTuple):
-    """Linear regression from X, eliminated: L_g = I - Y Y^T.
+    """The quadratic form L_g = I - Y Y^T that is left when W and b of a linear regression are eliminated.
 
-    Y : (n, r) float64
-    t : (r,) the squared lengths of its columns, which are orthogonal to rounding
+    Y : (n, r) float64, with columns orthogonal up to rounding
+    t : (r,) squared lengths of the columns
     """
 
     Y: np.ndarray
@@ -49,13 +51,15 @@ class Regression(NamedTuple):
 
 
 def regression(X: np.ndarray, gamma: float) -> Regression:
-    """The best linear fit of F from X (n, D), as a quadratic form in F.
+    """Return the error of the best linear fit of F from X (n, D), as a quadratic form in F.
 
         min_{W, b} ||X W + 1 b^T - F||^2 + gamma ||W||^2 = tr(F^T L_g F)
         L_g = H - X~ (X~^T X~ + gamma I)^-1 X~^T = I - Y Y^T,    X~ = H X,    H = I - 1 1^T / n
 
-    With X~^T X~ = E diag(w) E^T, Y = [1 / sqrt(n), X~ E diag(w + gamma)^-1/2]; for D > n the same from X~ X~^T. Both
-    squared penalties are sums. gamma > 0. Source: Nie et al. 2011. Differs from it: rows are samples.
+    With X~^T X~ = E diag(w) E^T, Y = [1 / sqrt(n), X~ E diag(w + gamma)^-1/2]. For D > n, Y comes from X~ X~^T. Both
+    squared penalties are sums. gamma > 0.
+
+    Source: Nie et al. 2011. Differs from it: rows are samples.
     """
     n, D = X.shape
     centred = X - X.mean(axis=0, dtype=np.float64)  # X~, (n, D) float64
@@ -66,7 +70,7 @@ def regression(X: np.ndarray, gamma: float) -> Regression:
         w, V = linalg.eigh(centred @ centred.T)
         w = np.maximum(w, 0)
     t = w / (w + gamma)
-    keep = np.flatnonzero(t > np.finfo(float).eps)[::-1]  # largest first; the others are nothing beside I
+    keep = np.flatnonzero(t > np.finfo(float).eps)[::-1]  # largest first; the others vanish beside I
     Y = np.empty((n, 1 + len(keep)))
     Y[:, 0] = 1 / np.sqrt(n)
     Y[:, 1:] = centred @ (E[:, keep] / np.sqrt(w[keep] + gamma)) if D <= n else V[:, keep] * np.sqrt(t[keep])
@@ -74,25 +78,34 @@ def regression(X: np.ndarray, gamma: float) -> Regression:
 
 
 def smallest_eigenvectors(
-    L, count: int, rng, *, mu: float = 0.0, fit: Regression | None = None, null=None
+    L: sparse.csr_array, count: int, rng: np.random.Generator, *,
+    mu: float = 0.0, fit: Regression | None = None, null: sparse.csr_array | None = None,
 ) -> np.ndarray:
-    """The ``count`` smallest eigenvectors of M = L + mu (I - Y Y^T), (n, count), in ascending order.
+    """Return the ``count`` smallest eigenvectors of M = L + mu (I - Y Y^T), (n, count), in ascending order.
 
     Parameters
     ----------
-    L : (n, n) sparse, symmetric, positive semidefinite
-    count : of eigenvectors, at most n, or n - p with ``null``
-    rng : where the first vector is drawn from
-    mu, fit : Y is ``fit.Y``; without it, M = L
-    null : (n, p) sparse with orthonormal columns, eigenvectors of L that are known and not wanted; without Y only
+    L : sparse array of shape (n, n)
+        Symmetric, positive semidefinite.
+    count : int
+        Number of eigenvectors, at most n, or n - p with ``null``.
+    rng : numpy.random.Generator
+        Draws the start of the iteration.
+    mu : float, default=0.0
+        Weight of I - Y Y^T.
+    fit : Regression or None, default=None
+        Y is ``fit.Y``. None means M = L.
+    null : sparse array of shape (n, p) or None, default=None
+        Known eigenvectors of L to leave out, as orthonormal columns. Only without ``fit``.
 
     Returns
     -------
-    F : (n, count) float64, orthonormal; the entry of largest size in a column is positive
+    F : ndarray of shape (n, count)
+        float64, orthonormal. The entry of largest magnitude in each column is positive.
 
-    Raises RuntimeError if the eigenvectors cannot be found; the sentence says what helps.
+    Raises RuntimeError if the eigensolver does not converge; the message says what helps.
     """
-    n, bound = L.shape[0], float(abs(L).sum(axis=1).max())  # of the eigenvalues of L
+    n, bound = L.shape[0], float(abs(L).sum(axis=1).max())  # bound >= every eigenvalue of L
     start = rng.normal(size=n)
     try:
         if n <= DENSE or 4 * count >= n:
@@ -106,7 +119,7 @@ def smallest_eigenvectors(
         else:
             try:
                 F = lanczos(L, count, mu, fit, null, start, bound)
-            except ArpackNoConvergence:  # a stiff L: duplicates, or fewer features than neighbours, at a tiny lam
+            except ArpackNoConvergence:  # a stiff L: duplicates, or fewer features than neighbors, at a tiny lam
                 F = direct(L, count, mu, fit, null, start, bound)
     except ArpackNoConvergence:
         raise RuntimeError(
@@ -116,26 +129,33 @@ def smallest_eigenvectors(
     return F * np.where(F.max(axis=0) >= -F.min(axis=0), 1, -1)
 
 
-def dense(L, count, mu=0.0, fit=None, null=None):
-    """By LAPACK, from M as a full matrix."""
+def dense(
+    L: sparse.csr_array, count: int, mu: float = 0.0, fit: Regression | None = None,
+    null: sparse.csr_array | None = None,
+) -> np.ndarray:
+    """Return the eigenvectors by LAPACK, from M as a dense matrix."""
     M = L.toarray()
     if fit is not None:
         M += mu * (np.eye(len(M)) - fit.Y @ fit.Y.T)
-    if null is not None:  # to the far end of the spectrum
+    if null is not None:  # moved to the other end of the spectrum
         M += 2 * max(abs(M).sum(axis=1).max(), 1e-300) * (null @ null.T).toarray()
     return linalg.eigh(M, subset_by_index=(0, count - 1))[1]
 
 
-def lanczos(L, count, mu, fit, null, start, bound):
-    """By Lanczos on I - M / s, whose largest eigenvalues are near 1; Y in float32, as tol is far above its rounding.
+def lanczos(
+    L: sparse.csr_array, count: int, mu: float, fit: Regression | None, null: sparse.csr_array | None,
+    start: np.ndarray, bound: float,
+) -> np.ndarray:
+    """Return the eigenvectors by Lanczos on I - M / s, whose largest eigenvalues are near 1.
 
-    ARPACK's tol is a share of s. On a stiff L, that can be more than the eigenvalues wanted; so the residuals are held
-    against the next eigenvalue, and ArpackNoConvergence is raised where they are not small beside it.
+    Y is stored in float32, because ``tol`` is far above the rounding of float32. ARPACK's ``tol`` is relative to s.
+    On a stiff L, s times ``tol`` can exceed the eigenvalues wanted. The residuals are therefore compared with the
+    first eigenvalue not wanted, and ArpackNoConvergence is raised where they are not small beside it.
     """
     s = bound + (mu if fit is not None else 0)
     Y = None if fit is None else np.asfortranarray(fit.Y, np.float32)
 
-    def matvec(v):
+    def matvec(v: np.ndarray) -> np.ndarray:
         v = v.ravel()
         Mv = L @ v
         if Y is not None:
@@ -150,10 +170,15 @@ def lanczos(L, count, mu, fit, null, start, bound):
     return V[:, :count]
 
 
-def direct(L, count, mu, fit, null, start, bound):
-    """By Lanczos on (M - sigma)^-1, sigma a little below 0. B = L + (mu - sigma) I is sparse, and by Woodbury
+def direct(
+    L: sparse.csr_array, count: int, mu: float, fit: Regression | None, null: sparse.csr_array | None,
+    start: np.ndarray, bound: float,
+) -> np.ndarray:
+    """Return the eigenvectors by Lanczos on (M - sigma)^-1, with sigma slightly below 0.
 
-    (B - mu Y Y^T)^-1 = B^-1 + B^-1 Y (I / mu - Y^T B^-1 Y)^-1 Y^T B^-1.
+    B = L + (mu - sigma) I is sparse, and Woodbury's identity gives
+
+        (B - mu Y Y^T)^-1 = B^-1 + B^-1 Y (I / mu - Y^T B^-1 Y)^-1 Y^T B^-1.
     """
     sigma = -1e-9 * (bound + mu)
     B = (L + (mu - sigma) * sparse.csr_array(sparse.eye(len(start)))).tocsc()
@@ -162,7 +187,7 @@ def direct(L, count, mu, fit, null, start, bound):
         Z = lu.solve(fit.Y)  # B^-1 Y
         S = linalg.inv(np.eye(len(fit.t)) / mu - fit.Y.T @ Z)
 
-    def solve(v):
+    def solve(v: np.ndarray) -> np.ndarray:
         v = v.ravel()
         if null is not None:
             v = v - null @ (null.T @ v)
@@ -174,8 +199,10 @@ def direct(L, count, mu, fit, null, start, bound):
     return _largest(solve, count, start, tol=1e-12)[1]
 
 
-def _largest(matvec, count, start, tol):
-    """ARPACK's ``count`` largest eigenvalues of a symmetric operator, largest first, and their vectors."""
+def _largest(
+    matvec: Callable[[np.ndarray], np.ndarray], count: int, start: np.ndarray, tol: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the ``count`` largest eigenvalues of a symmetric operator, in descending order, and their vectors."""
     n = len(start)
     seed = {"rng": np.random.default_rng(0)} if SEEDED else {}
     w, V = eigsh(LinearOperator((n, n), matvec=matvec, dtype=np.float64), count, which="LA",
@@ -184,19 +211,22 @@ def _largest(matvec, count, start, tol):
     return w[order], V[:, order]
 
 
-def davidson(L, count, mu, fit, rng, bound, tol=1e-7, max_iter=500):
-    """By block Davidson: Rayleigh-Ritz on a growing space V, which takes in the residuals, preconditioned.
+def davidson(
+    L: sparse.csr_array, count: int, mu: float, fit: Regression, rng: np.random.Generator, bound: float,
+    tol: float = 1e-7, max_iter: int = 500,
+) -> np.ndarray:
+    """Return the eigenvectors by block Davidson: Rayleigh-Ritz on a space V that grows by preconditioned residuals.
 
-    The preconditioner is the inverse of l I + mu (I - Y Y^T), where l is the mean of L's diagonal: up to rounding,
-    (I + Y diag(mu / (l + mu (1 - t))) Y^T) / (l + mu). Where it is poor, this is slow but no less exact: a vector is
-    taken once ||M v - theta v|| is below ``tol`` times the spread of the eigenvalues wanted.
+    The preconditioner is the inverse of l I + mu (I - Y Y^T), where l is the mean of L's diagonal. Up to rounding this
+    is (I + Y diag(mu / (l + mu (1 - t))) Y^T) / (l + mu). A poor preconditioner costs time but no accuracy: a vector
+    is accepted once ||M v - theta v|| is below ``tol`` times the spread of the eigenvalues wanted.
     """
     Y, t = fit
     n, block = len(Y), count + 2
     level = L.diagonal().mean()
     gain = mu / (level + mu * (1 - t))
 
-    def apply(V):
+    def apply(V: np.ndarray) -> np.ndarray:
         return L @ V + mu * (V - Y @ (Y.T @ V))
 
     V = np.linalg.qr(np.hstack([Y[:, :block], rng.normal(size=(n, block))]))[0]
@@ -206,14 +236,14 @@ def davidson(L, count, mu, fit, rng, bound, tol=1e-7, max_iter=500):
         F = V @ C[:, :count]
         residual = MV @ C[:, :count] - F * theta[:count]
         limit = tol * (theta[count] - theta[0]) + 1e-14 * (bound + mu)
-        open_ = np.linalg.norm(residual, axis=0) > limit
-        if not open_.any():
+        unconverged = np.linalg.norm(residual, axis=0) > limit
+        if not unconverged.any():
             return F
-        if V.shape[1] + block > 8 * block:  # start again from the best vectors
+        if V.shape[1] + block > 8 * block:  # restart from the best vectors
             V, MV = V @ C[:, : 3 * block], MV @ C[:, : 3 * block]
-        T = residual[:, open_]
+        T = residual[:, unconverged]
         T = T + Y @ (gain[:, None] * (Y.T @ T))
-        for _ in range(2):  # once leaves what rounding put back
+        for _ in range(2):  # the second pass removes what rounding left of V
             T = np.linalg.qr(T - V @ (V.T @ T))[0]
         V, MV = np.hstack([V, T]), np.hstack([MV, apply(T)])
     raise ArpackNoConvergence("no convergence", theta[:0], F[:, :0])

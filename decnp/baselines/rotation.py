@@ -2,34 +2,49 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 
-__all__ = ["spectral_rotation"]
+__all__ = ["Rotation", "spectral_rotation"]
 
 
-def spectral_rotation(F: np.ndarray, n_init: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, float]:
-    """The discrete indicator Y and the rotation R that are nearest to each other, from F with rows of length 1.
+class Rotation(NamedTuple):
+    """Result of ``spectral_rotation``.
+
+    labels : (n,) int32, the column of the 1 in each row of Y
+    R : (c, c) orthogonal
+    objective : ||Y - F~ R||_F^2, a sum
+    """
+
+    labels: np.ndarray
+    R: np.ndarray
+    objective: float
+
+
+def spectral_rotation(F: np.ndarray, n_init: int, rng: np.random.Generator) -> Rotation:
+    """Return the discrete indicator Y and the rotation R that fit each other best, for F with rows of length 1.
 
         min ||Y - F~ R||_F^2,    F~ = rows of F / length,    R^T R = I,    Y in {0, 1}^(n x c) with one 1 a row
 
-    Given R, row i of Y has its 1 at argmax_j (F~ R)_ij. Given Y = the labels, R = V U^T from the singular value
-    decomposition U diag(s) V^T = Y^T F~, and the objective is n + ||F~||^2 - 2 sum(s). The two steps alternate
-    from ``n_init`` starts; a start takes one random row of F~ and then, c - 1 times, the row that is the most
-    orthogonal to those taken. A row of zeros stays zeros.
+    Given R, row i of Y has its 1 at argmax_j (F~ R)_ij. Given Y, R = V U^T from the singular value decomposition
+    U diag(s) V^T = Y^T F~, and the objective is n + ||F~||^2 - 2 sum(s). The two steps alternate from ``n_init``
+    starts. A start takes one random row of F~, and then c - 1 times the row most orthogonal to the rows taken
+    before. Rows of zeros stay zero.
 
     Parameters
     ----------
-    F : (n, c) eigenvectors in columns
-    n_init : starts; the smallest objective wins, the first of equals
-    rng : where the first rows are drawn from
+    F : ndarray of shape (n, c)
+        Eigenvectors in columns.
+    n_init : int
+        Number of starts. The smallest objective wins, and of equal ones the first.
+    rng : numpy.random.Generator
+        Draws the first row of each start.
 
     Returns
     -------
-    labels : (n,) int32, the place of the 1 in each row of Y
-    R : (c, c) orthogonal
-    objective : ||Y - F~ R||_F^2, a sum
+    rotation : Rotation
+        ``(labels, R, objective)``.
 
     Source: Yu & Shi 2003; LDMGI (Yang et al. 2010) with 20 starts, as in the DEC paper. Differs from them: no.
 
@@ -40,16 +55,12 @@ def spectral_rotation(F: np.ndarray, n_init: int, rng: np.random.Generator) -> t
     """
     length = np.linalg.norm(F, axis=1, keepdims=True)
     F = np.divide(F, length, out=np.zeros_like(F), where=length > 0)  # F~
-    best: Any = None
-    for _ in range(n_init):
-        labels, R, objective = _alternate(F, _start(F, int(rng.integers(len(F)))))
-        if best is None or objective < best[2]:
-            best = labels, R, objective
-    return best
+    starts = (_start(F, int(rng.integers(len(F)))) for _ in range(n_init))
+    return min((_alternate(F, R) for R in starts), key=lambda found: found.objective)
 
 
-def _start(F, first):
-    """R (c, c) with rows of F~ as its columns, each the most orthogonal to those before it."""
+def _start(F: np.ndarray, first: int) -> np.ndarray:
+    """Return R (c, c) whose columns are rows of F~, each the most orthogonal to those before it."""
     R = np.empty((F.shape[1], F.shape[1]))
     R[:, 0], overlap = F[first], np.zeros(len(F))
     for j in range(1, len(R)):
@@ -58,8 +69,8 @@ def _start(F, first):
     return R
 
 
-def _alternate(F, R, tol=1e-10, max_iter=1000):
-    """Labels, then R, and again, until the objective stays the same to ``tol`` n; it never rises."""
+def _alternate(F: np.ndarray, R: np.ndarray, tol: float = 1e-10, max_iter: int = 1000) -> Rotation:
+    """Alternate the two steps until the objective, which never rises, falls by at most ``tol`` * n."""
     n, c = F.shape
     last, squares = np.inf, float((F**2).sum())
     for _ in range(max_iter):
@@ -70,4 +81,4 @@ def _alternate(F, R, tol=1e-10, max_iter=1000):
         if last - objective <= tol * n:
             break
         last = objective
-    return labels, R, objective
+    return Rotation(labels, R, objective)

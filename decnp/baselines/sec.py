@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import ArrayLike
+from scipy import sparse
 from sklearn.cluster import KMeans
 from threadpoolctl import threadpool_limits
 
 from ..utils.validation import as_generator, check_number
-from ._base import SpectralBaseline, nontrivial_eigenvectors
+from ._base import Seed, SpectralBaseline, nontrivial_eigenvectors
 from .cliques import Cliques, local_laplacian, normalized_cut_laplacian
 from .eigen import regression, smallest_eigenvectors
 from .rotation import spectral_rotation
@@ -16,35 +18,47 @@ __all__ = ["SEC"]
 
 
 class SEC(SpectralBaseline):
-    """Spectral embedded clustering, a baseline of the DEC paper (its Table 2).
+    """Spectral embedded clustering, a baseline of the DEC paper (Table 2).
 
-    The indicator F is to be smooth on the neighbour graph and close to a linear function of the data:
+    The indicator F is smooth on the neighbor graph and close to a linear function of the data:
 
         min_{F^T F = I, W, b} tr(F^T L F) + mu (||X W + 1 b^T - F||^2 + gamma ||W||^2)
 
-    W and b are eliminated (``eigen.regression``): F is the c smallest eigenvectors of M = L + mu L_g, and for
-    mu = 0 eigenvectors 2 to c + 1 of L. F becomes labels by k-means on its rows, or by spectral rotation.
+    W and b are eliminated (``eigen.regression``). F then consists of the c smallest eigenvectors of M = L + mu L_g,
+    or, for mu = 0, of eigenvectors 2 to c + 1 of L. k-means on the rows of F, or spectral rotation, gives the labels.
 
     Parameters
     ----------
-    n_clusters : number of clusters c
-    mu : >= 0, weight of the linear fit
-    gamma : > 0, weight of ||W||^2 in it, in units of ||x||^2 summed over samples
-    laplacian : "local_regression", gamma_l times ``cliques.local_laplacian``, or "normalized_cut"
-    gamma_l : > 0, regularises local regression, in units of ||x||^2
-    n_neighbors : size of a clique, the point itself included
-    assign_labels : "kmeans" or "rotation"
-    n_init : starts of either
-    random_state : None, int, ``numpy.random.Generator`` or ``RandomState``
+    n_clusters : int, default=8
+        Number of clusters c.
+    mu : float, default=1e-8
+        Weight of the linear fit, at least 0.
+    gamma : float, default=1.0
+        Weight of ||W||^2 in the linear fit, above 0, in units of ||x||^2 summed over samples.
+    laplacian : {"local_regression", "normalized_cut"}, default="local_regression"
+        The Laplacian L: ``gamma_l`` times ``cliques.local_laplacian``, or ``cliques.normalized_cut_laplacian``.
+    gamma_l : float, default=1.0
+        Regularization of the local regression, above 0, in units of ||x||^2.
+    n_neighbors : int, default=5
+        Size of a clique, the point itself included.
+    assign_labels : {"kmeans", "rotation"}, default="kmeans"
+        Step from F to labels.
+    n_init : int, default=20
+        Number of starts of k-means or of the rotation.
+    random_state : int, Generator, RandomState or None, default=None
+        Seed of the eigensolver and of ``assign_labels``.
 
     Attributes
     ----------
-    labels_ : (n,) int32
-    embedding_ : (n, c) F, eigenvectors of length 1
-    n_features_in_ : D
+    labels_ : ndarray of shape (n,)
+        Labels, int32.
+    embedding_ : ndarray of shape (n, c)
+        The eigenvectors F; each column has length 1.
+    n_features_in_ : int
+        Number of features D.
 
-    Source: Nie et al. 2011; their MATLAB code has mu' and gamma' with mu = mu' gamma' and gamma = 1 / gamma'.
-    Differs from the DEC paper: it does not say which Laplacian, gamma and range of mu it used.
+    Source: Nie et al. 2011. Their MATLAB code has mu' and gamma' with mu = mu' gamma' and gamma = 1 / gamma'.
+    Differs from the DEC paper: the DEC paper does not say which Laplacian, gamma and range of mu it used.
 
     >>> from decnp.baselines import SEC
     >>> X = np.array([[0, 0], [0, 1], [1, 0], [1, 1], [0, 2], [9, 9], [9, 8], [8, 9], [8, 8], [9, 7]])
@@ -54,9 +68,10 @@ class SEC(SpectralBaseline):
     """
 
     def __init__(
-        self, n_clusters=8, *, mu=1e-8, gamma=1.0, laplacian="local_regression", gamma_l=1.0, n_neighbors=5,
-        assign_labels="kmeans", n_init=20, random_state=None,
-    ):
+        self, n_clusters: int = 8, *, mu: float = 1e-8, gamma: float = 1.0, laplacian: str = "local_regression",
+        gamma_l: float = 1.0, n_neighbors: int = 5, assign_labels: str = "kmeans", n_init: int = 20,
+        random_state: Seed = None,
+    ) -> None:
         self.n_clusters = n_clusters
         self.mu = mu
         self.gamma = gamma
@@ -67,13 +82,28 @@ class SEC(SpectralBaseline):
         self.n_init = n_init
         self.random_state = random_state
 
-    def fit(self, X, y=None, *, cliques: Cliques | None = None) -> "SEC":
-        """Cluster X (n, D). ``y`` is ignored; ``cliques`` saves the search, if ``find_cliques(X)`` has been done.
+    def fit(self, X: ArrayLike, y: object = None, *, cliques: Cliques | None = None) -> SEC:
+        """Cluster X (n, D) and return the estimator.
 
-        Raises ValueError for bad input or parameters, in one sentence, and RuntimeError if the eigenvectors do not
-        converge. Warns (UserWarning) if mu = 0 and the graph has more than c + 1 parts.
+        ``y`` is ignored. ``cliques``, from ``find_cliques(X, n_neighbors)``, saves the neighbor search.
+
+        Raises ValueError for invalid input or parameters, and RuntimeError if the eigensolver does not converge.
+        Warns (UserWarning) if mu = 0 and the graph has more than c + 1 parts.
         """
-        X = self._checked(X)
+        rows = self._checked(X)
+        self._check_parameters()
+        eigen_rng, label_rng = as_generator(self.random_state).spawn(2)
+        L, trivial = self._laplacian(self._cliques(rows, cliques))
+        if self.mu == 0:
+            F = nontrivial_eigenvectors(L, trivial, self.n_clusters, eigen_rng)
+        else:
+            fit = regression(rows, self.gamma)
+            F = smallest_eigenvectors(L, self.n_clusters, eigen_rng, mu=float(self.mu), fit=fit)
+        self.embedding_, self.labels_ = F, self._labels(F, label_rng)
+        return self
+
+    def _check_parameters(self) -> None:
+        """Raise ValueError for an invalid parameter that LDMGI does not have."""
         check_number("mu", self.mu, low=0)
         for name in ("gamma", "gamma_l"):
             check_number(name, getattr(self, name), low=0, above=True)
@@ -81,24 +111,17 @@ class SEC(SpectralBaseline):
         for name, known in choices.items():
             if getattr(self, name) not in known:
                 raise ValueError(f"{name} must be {known[0]!r} or {known[1]!r}; got {getattr(self, name)!r}")
-        eigen_rng, label_rng = as_generator(self.random_state).spawn(2)
-        cliques = self._cliques(X, cliques)
-        if self.laplacian == "local_regression":
-            L, trivial = self.gamma_l * local_laplacian(cliques, self.gamma_l), np.ones(len(X))
-        else:
-            L, trivial = normalized_cut_laplacian(cliques)
-        if self.mu == 0:
-            F = nontrivial_eigenvectors(L, trivial, self.n_clusters, eigen_rng)
-        else:
-            fit = regression(X, self.gamma)
-            F = smallest_eigenvectors(L, self.n_clusters, eigen_rng, mu=float(self.mu), fit=fit)
-        self.embedding_, self.labels_ = F, self._labels(F, label_rng)
-        return self
 
-    def _labels(self, F, rng):
-        """Labels (n,) int32 from F (n, c)."""
+    def _laplacian(self, cliques: Cliques) -> tuple[sparse.csr_array, np.ndarray]:
+        """Return L (n, n), and the vector (n,) that L maps to 0."""
+        if self.laplacian == "local_regression":
+            return self.gamma_l * local_laplacian(cliques, self.gamma_l), np.ones(len(cliques.neighbors))
+        return normalized_cut_laplacian(cliques)
+
+    def _labels(self, F: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Return labels (n,) int32 from F (n, c)."""
         if self.assign_labels == "rotation":
-            return spectral_rotation(F, self.n_init, rng)[0]
-        with threadpool_limits(1, "openmp"):  # with more threads, k-means adds up in any order
+            return spectral_rotation(F, self.n_init, rng).labels
+        with threadpool_limits(1, "openmp"):  # with more threads the order of k-means' sums varies
             kmeans = KMeans(self.n_clusters, n_init=self.n_init, random_state=int(rng.integers(2**31)))
             return kmeans.fit_predict(F).astype(np.int32)
