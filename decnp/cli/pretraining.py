@@ -1,12 +1,12 @@
-"""An autoencoder that trains on other rows than those that are clustered, and a checkpoint of its own for it.
+"""Training of the autoencoder on other rows than those that are clustered, with a checkpoint of its own.
 
-So it is on STL-10: "We also used the unlabeled set when training our autoencoders" (DEC section 4.1).
+STL-10 needs it: "We also used the unlabeled set when training our autoencoders" (DEC section 4.1).
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import asdict
-from typing import Iterator, Optional
 
 import numpy as np
 
@@ -17,21 +17,21 @@ from ..training.checkpoint import Checkpoint, fingerprint
 from ..training.records import Kept, Step
 from ..utils.validation import as_generator, check_sizes
 
-__all__ = ["other_rows", "pretrain"]
+__all__ = ["autoencoder_rows", "pretrain_on"]
 
 
-def other_rows(source: str) -> Optional[np.ndarray]:
-    """The rows (n, D) for the autoencoder of a named data set where they are not its own, else None."""
+def autoencoder_rows(source: str) -> np.ndarray | None:
+    """Return the rows (n, D) for the autoencoder of a data set, or None if it trains on the clustered rows."""
     if source in ("stl", "stl-unofficial"):
         return stl_autoencoder_rows(verify=source == "stl")
     return None
 
 
-def pretrain(model: DEC, rows: np.ndarray, checkpoint: Optional[Checkpoint], resume: bool) -> Iterator[Step]:
-    """Train an autoencoder on ``rows`` as ``model`` would train its own, and give it to ``model``.
+def pretrain_on(model: DEC, rows: np.ndarray, checkpoint: Checkpoint | None, resume: bool) -> Iterator[Step]:
+    """Train on ``rows`` the autoencoder that ``model`` would train on its own, and set ``model.autoencoder``.
 
-    ``checkpoint`` keeps it, unfinished and finished; with ``resume`` it goes on from there. Raises as ``DEC.fit`` and
-    ``DEC.resume`` do.
+    Yields the reports of the training. ``checkpoint`` stores the autoencoder during and after the training. With
+    ``resume`` the training continues from there. Raises the errors of ``DEC.fit`` and ``DEC.resume``.
     """
     ae = StackedAutoencoder(
         model.hidden_layer_sizes, profile=model.profile, batch_size=model.batch_size, engine=model.engine,
