@@ -13,7 +13,7 @@ from conftest import QUICK, blobs, identical
 from datafiles import put, stl_bytes, stl_contents
 
 from decnp import DEC, StackedAutoencoder, profiles
-from decnp.cli.pretraining import other_rows, pretrain
+from decnp.cli.pretraining import autoencoder_rows, pretrain_on
 from decnp.profiles import profile_of_both
 from decnp.utils.validation import as_generator
 
@@ -28,10 +28,10 @@ def test_dec_gets_the_autoencoder_that_it_would_have_trained_on_these_rows():
     X, rows = blobs(90), blobs(130, spread=2.0)
     own = StackedAutoencoder((5, 2), profile=QUICK, random_state=as_generator(4).spawn(3)[0]).fit(rows)
     model = DEC(3, hidden_layer_sizes=(5, 2), profile=QUICK, random_state=4)
-    list(pretrain(model, rows, None, False))
+    list(pretrain_on(model, rows, None, False))
     assert identical(model.autoencoder, own)
     same = DEC(3, hidden_layer_sizes=(5, 2), profile=QUICK, random_state=4)
-    list(pretrain(same, X, None, False))
+    list(pretrain_on(same, X, None, False))
     assert identical(same.fit(X), DEC(3, hidden_layer_sizes=(5, 2), profile=QUICK, random_state=4).fit(X))
 
 
@@ -43,7 +43,7 @@ def test_each_phase_has_the_schedule_of_its_own_rows():
 
 
 def test_other_data_sets_have_no_other_rows():
-    assert other_rows("mnist") is None and other_rows("my/stl.csv") is None
+    assert autoencoder_rows("mnist") is None and autoencoder_rows("my/stl.csv") is None
 
 
 @pytest.fixture
