@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -16,10 +17,11 @@ from commands import whole
 from conftest import QUICK, blobs
 from hostile_models import CORRUPTIONS
 from numpy.testing import assert_array_equal
+from threadpoolctl import threadpool_limits
 
 from decnp import DEC
 from decnp.cli.run_predict import run_predict
-from decnp.inference import load_model
+from decnp.inference import Model, load_model
 from decnp.io import row_reader
 from decnp.persistence import from_arrays, save
 from decnp.utils import progress
@@ -148,6 +150,20 @@ def test_one_row_and_a_link_to_write_to(work, says):
     os.symlink("real.npy", "link.npy")
     assert says("predict", "m.decnp", "x.npy", "--proba", "--out", "link.npy", "-q")[0] == 0
     assert os.path.islink("link.npy") and np.load("real.npy").shape == (1, 3)
+
+
+def test_each_thread_takes_a_block_and_the_bits_are_those_of_one_thread(work, says, monkeypatch):
+    model, x = work
+    wanted, transform, names = model.transform(x), Model.transform, set()
+
+    def watched(self, x):
+        names.add(threading.current_thread().name)
+        return transform(self, x)
+    monkeypatch.setattr(Model, "transform", watched)
+    with threadpool_limits(2, "blas"):
+        assert says("predict", "m.decnp", "x.npy", "--embed", "--out", "z.npy", "-q") == (0, "", "")
+    assert_array_equal(np.load("z.npy"), wanted)
+    assert names and all(name.startswith("decnp") for name in names)
 
 
 # ---------------------------------------------------------------- real processes
