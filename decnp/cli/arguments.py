@@ -8,7 +8,9 @@ import math
 from collections.abc import Callable
 from typing import Any, NoReturn, TypeAlias
 
-__all__ = ["Handler", "Parser", "Subparsers", "add_command", "integer", "layer_sizes", "number", "setting"]
+__all__ = [
+    "Handler", "Parser", "Subparsers", "add_command", "add_model_argument", "integer", "layer_sizes", "number", "setting",
+]
 
 Handler: TypeAlias = Callable[[argparse.Namespace, list[str]], int]
 """Function of a command: takes the parsed arguments and ``argv``, returns the exit status."""
@@ -25,18 +27,25 @@ class Parser(argparse.ArgumentParser):
 
 
 def add_command(
-    commands: Subparsers, name: str, handler: Handler, *, help: str, description: str, examples: list[str],
+    commands: Subparsers, name: str, handler: Handler | None, *, help: str, description: str, examples: list[str],
     notes: str = "",
 ) -> Parser:
     """Add a command to argparse's subparsers and return its parser.
 
-    ``help`` is the line in the list of commands. ``examples`` and ``notes`` end the help of the command itself.
+    ``handler`` is None for a command that has commands of its own. ``help`` is the line in the list of commands.
+    ``examples`` and ``notes`` end the help of the command itself.
     """
     parser = commands.add_parser(
         name, help=help, description=description, formatter_class=argparse.RawDescriptionHelpFormatter,
         epilog="\n".join(["examples:", *(f"  {example}" for example in examples)]) + (notes and f"\n\n{notes}"))
-    parser.set_defaults(handler=handler)
+    if handler is not None:
+        parser.set_defaults(handler=handler)
     return parser
+
+
+def add_model_argument(parser: Parser) -> None:
+    """Add the argument MODEL, the path of a model file."""
+    parser.add_argument("model", metavar="MODEL", help="a file from decnp fit --out (model.decnp) or DEC.save")
 
 
 def integer(low: int, high: float = math.inf) -> Callable[[str], int]:

@@ -16,7 +16,7 @@ __all__ = ["add_parser"]
 def add_parser(commands: Subparsers) -> None:
     """Add the command and its own commands to argparse's subparsers."""
     parser = add_command(
-        commands, "data", _list, help="list, download and check the paper's data sets",
+        commands, "data", None, help="list, download and check the paper's data sets",
         description="Files are looked for in the checkout's data/, in $DECNP_DATA, and in the per-user cache.",
         examples=["decnp data list", "decnp data fetch mnist", "decnp data verify"])
     actions = parser.add_subparsers(dest="action", required=True, metavar="list|fetch|verify")

@@ -6,8 +6,7 @@ import argparse
 
 from ..exceptions import UserError
 from ..io.os_errors import explain_os_errors
-from .arguments import Subparsers, add_command
-from .outputs import check_output_file
+from .arguments import Subparsers, add_command, add_model_argument
 
 __all__ = ["add_parser"]
 
@@ -19,13 +18,14 @@ def add_parser(commands: Subparsers) -> None:
         description="The encoder and Eq. 1 as an ONNX graph in float32: x (n, D) -> z (n, d), q (n, k), label (n,).\n"
                     'Needs the package onnx: pip install "decnp[onnx]".',
         examples=["decnp export run/model.decnp model.onnx"])
-    parser.add_argument("model", metavar="MODEL", help="a file from decnp fit --out (model.decnp) or DEC.save")
+    add_model_argument(parser)
     parser.add_argument("out", metavar="FILE", help="the .onnx file to write")
 
 
 def _export(args: argparse.Namespace, argv: list[str]) -> int:
     from ..export import OPSET, export_onnx
     from ..inference import load_model
+    from .outputs import check_output_file
 
     check_output_file(args.out, (".onnx",), {args.model})
     with explain_os_errors(f"cannot read {args.model}"):

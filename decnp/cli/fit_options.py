@@ -1,19 +1,20 @@
-"""The options of ``decnp fit``: the parser, and the values as a dataclass."""
+"""The options of ``decnp fit``: the parser, and the values as a named tuple."""
 
 from __future__ import annotations
 
 import argparse
-from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, NamedTuple
 
 from .arguments import Parser, integer, layer_sizes, number, setting
 
 __all__ = ["FitOptions", "add_options", "parse_options"]
 
 
-@dataclass(frozen=True)
-class FitOptions:
-    """Options of one run of ``decnp fit``, named as on the command line."""
+class FitOptions(NamedTuple):
+    """Options of one run of ``decnp fit``, named as on the command line.
+
+    It is no dataclass, because ``decnp --help`` would wait for ``dataclasses`` to be imported.
+    """
 
     source: str
     """Name of a data set, or path of a file."""
@@ -37,12 +38,12 @@ class FitOptions:
     resumed: bool = False
     """Whether the run was started by an earlier process."""
     has_checkpoint: bool = False
-    """Whether the clustering or its autoencoder is to be restored from ``checkpoint.decnp``."""
+    """Whether the state of the run is restored from ``checkpoint.decnp``."""
 
     @classmethod
     def from_arguments(cls, args: argparse.Namespace, **changes: Any) -> FitOptions:
         """Return the options in ``args``, with ``changes``."""
-        given = {field.name: getattr(args, field.name) for field in fields(cls) if hasattr(args, field.name)}
+        given = {name: getattr(args, name) for name in cls._fields if hasattr(args, name)}
         return cls(**{**given, **changes})
 
 

@@ -8,9 +8,8 @@ import os
 import textwrap
 from typing import Any
 
-from ..io.atomic import PathLike
 from ..io.os_errors import explain_os_errors
-from .arguments import Subparsers, add_command
+from .arguments import Subparsers, add_command, add_model_argument
 
 __all__ = ["add_parser", "describe_model"]
 
@@ -21,7 +20,7 @@ def add_parser(commands: Subparsers) -> None:
         commands, "info", _info, help="say what is in a model file",
         description="Architecture, clusters, training and versions of a model file.",
         examples=["decnp info run/model.decnp", "decnp info run/model.decnp --json"])
-    parser.add_argument("model", metavar="MODEL", help="a file from decnp fit --out (model.decnp) or DEC.save")
+    add_model_argument(parser)
     parser.add_argument("--json", action="store_true", help="as JSON instead of words")
 
 
@@ -31,7 +30,7 @@ def _info(args: argparse.Namespace, argv: list[str]) -> int:
     return 0
 
 
-def describe_model(path: PathLike) -> dict[str, Any]:
+def describe_model(path: str) -> dict[str, Any]:
     """Return the content of a model file, without its arrays, as plain data for JSON.
 
     Raises UserError if the file cannot be read, ModelFileError if it is no model.
@@ -45,7 +44,7 @@ def describe_model(path: PathLike) -> dict[str, Any]:
                  for part in ("encoder", "decoder")}
     shift = arrays["shift"]
     return {
-        "file": os.fspath(path),
+        "file": path,
         "bytes": size,
         "format": header["format"],
         "architecture": [header["n_features"], *header["hidden_layer_sizes"]],

@@ -6,7 +6,7 @@ import argparse
 import sys
 
 from ..utils.progress import message
-from .arguments import Subparsers, add_command
+from .arguments import Subparsers, add_command, add_model_argument
 
 __all__ = ["add_parser"]
 
@@ -20,7 +20,7 @@ def add_parser(commands: Subparsers) -> None:
         examples=["decnp predict run/model.decnp new.csv",
                   "decnp predict run/model.decnp new.npy --proba --out q.npy",
                   "zcat new.csv.gz | decnp predict run/model.decnp - | sort | uniq -c"])
-    parser.add_argument("model", metavar="MODEL", help="a file from decnp fit --out (model.decnp) or DEC.save")
+    add_model_argument(parser)
     parser.add_argument("data", metavar="DATA", help="one row for each sample: .npy, .npz (array X, or a sparse matrix "
                                                      "from scipy.sparse.save_npz), .csv, or - for standard input "
                                                      "(CSV, or the bytes of an .npy)")

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from ..exceptions import UserError
-from .atomic import PathLike
 
 __all__ = ["explain_os_errors", "explain_read_errors", "reason_of"]
 
@@ -37,11 +36,11 @@ def explain_os_errors(sentence: str, exception: type[Exception] = UserError) -> 
 
 @contextmanager
 def explain_read_errors(
-    path: PathLike, action: str = "cannot read", exception: type[Exception] = UserError,
+    path: object, action: str = "cannot read", exception: type[Exception] = UserError,
 ) -> Iterator[None]:
     """Raise ``exception`` with the message "action file: reason" for an ``OSError`` in the block.
 
-    ``file`` is the one that the ``OSError`` names, else ``path``.
+    ``file`` is the name of the file in the ``OSError``, or ``path`` if it has none.
     """
     try:
         yield
