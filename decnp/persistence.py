@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import json
-import platform
 from collections.abc import Sequence
 from dataclasses import asdict
 from numbers import Integral
@@ -14,13 +13,13 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
-from . import __version__
 from .exceptions import ModelFileError
 from .io.archive import MAX_HEADER
 from .io.atomic import PathLike, write_atomically
 from .io.model_file import PARAMETERS, PARTS, RUN, layers_of, named_arrays, profile_of, read_model, write_file
 from .layers import Dense
 from .profiles import profile_for
+from .utils.provenance import versions
 from .utils.validation import check_number
 
 if TYPE_CHECKING:
@@ -86,7 +85,7 @@ def write_model(model: DEC | Model, file: BinaryIO, storage: str | None = None) 
     dtype = "float32" if storage else network["centers"].dtype.name
     layers: dict[str, list[Dense]] = {part: network.pop(part) for part in PARTS}
     header = {
-        "versions": {"decnp": __version__, "python": platform.python_version(), "numpy": np.__version__},
+        "versions": versions("decnp", "python", "numpy"),
         "dtype": dtype,
         "storage": storage or dtype,
         "n_features": layers["encoder"][0].W.shape[0],

@@ -1,4 +1,4 @@
-"""A page in headless Chromium: which of its pictures are there, what the console said, and how wide it is."""
+"""Rendering of a page in headless Chromium: its pictures, its width, its text, and the messages of the console."""
 
 import json
 import os
@@ -26,8 +26,11 @@ onload = () => {
 
 
 def look(page, *widths):
-    """For each width of the window what is seen of ``page``: the pictures' own widths (0 or false where one does not
-    render), the pixels that stick out at the right, and the text; and the lines of the console."""
+    """Return what is seen of ``page`` for each width of the window, and the lines of the console.
+
+    What is seen is a dict. ``images`` has the width of each picture, 0 or false if it does not render. ``too_wide`` is
+    the number of pixels beyond the right edge. ``text`` is the text of the page.
+    """
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         probe = Path(folder) / "probe.html"
         address = Path(page).resolve().as_uri()

@@ -6,11 +6,13 @@ import sys
 from copy import deepcopy
 from pathlib import Path
 
+import commands
 import numpy as np
 import pytest
 from threadpoolctl import threadpool_limits
 
 from decnp import Profile, StackedAutoencoder, equations
+from decnp.cli import main
 from decnp.layers import arrays_of, mlp, mlp_vjp
 
 sys.path.append(str(Path(__file__).parent / "data"))  # for ``make_autodiff``, the script beside its vectors
@@ -100,3 +102,39 @@ def X():
 def autoencoder(X):
     """A fitted one, in float64; read it, do not train it."""
     return StackedAutoencoder((5, 4, 2), profile=QUICK, engine="numpy", random_state=0).fit(X)
+
+
+# ---------------------------------------------------------------- the command
+
+@pytest.fixture
+def data(tmp_path, monkeypatch):
+    """A folder to work in, with data that fit: x.npy (60, 6), and its labels in y.txt."""
+    monkeypatch.chdir(tmp_path)
+    x = blobs(60, spread=0.3)
+    np.save("x.npy", x)
+    groups = (x @ np.random.default_rng(0).normal(size=6) > 0).astype(int)
+    Path("y.txt").write_text("\n".join("ab"[group] for group in groups))
+    return tmp_path
+
+
+@pytest.fixture
+def says(capsys):
+    """Runs the command here; returns status, output and errors."""
+    def says(*argv):
+        try:
+            status = main([str(word) for word in argv])
+        except SystemExit as exit:
+            status = exit.code
+        return status, *capsys.readouterr()
+    return says
+
+
+@pytest.fixture
+def refused(says):
+    """Runs ``decnp fit`` here; it must end with status 2 and one sentence, which is returned."""
+    def refused(*argv):
+        status, out, err = says("fit", *commands.QUICK, *argv)  # quick also where it is wrongly not refused
+        assert (status, out) == (2, "")
+        assert err.startswith("decnp: error: ") and err.count("\n") == 1 and err.endswith("\n"), err
+        return err[len("decnp: error: "):-1]
+    return refused

@@ -185,7 +185,7 @@ def test_other_data_are_refused(X, kept):
 
 
 def test_another_number_of_threads_is_warned_of(X, kept, monkeypatch):
-    monkeypatch.setattr(module, "_machine", lambda: ["NumPy 0", "another BLAS (threads: 99)"])
+    monkeypatch.setattr(module, "rounding", lambda: ["NumPy 0", "another BLAS (threads: 99)"])
     with pytest.warns(RuntimeWarning, match=r"the run began with NumPy .* and goes on with NumPy 0, another BLAS \(threads: 99\)"):
         dec(checkpoint=kept).resume(X)
 

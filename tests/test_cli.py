@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import signal
 import subprocess
 import sys
 import time
@@ -12,71 +11,20 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import blobs
+from commands import QUICK, ROOT, interrupted, start, whole
 from numpy.testing import assert_array_equal
 
 import decnp
 from decnp import DEC, Profile
-from decnp.cli import command as cli
 from decnp.cli import main
-from decnp.cli import run_fit as run
-from decnp.cli.arguments import Progress
+from decnp.cli.fit import format_results
+from decnp.cli.fit_options import FitOptions, parse_options
+from decnp.cli.fit_progress import FitProgress
+from decnp.cli.prepare_fit import profile_from
 from decnp.persistence import load
 from decnp.training.records import Diagnosis
 
-ROOT = Path(__file__).parents[1]
 FILES = ["centroids.npy", "embedding.npy", "labels.npy", "model.decnp", "run.json"]
-QUICK = ["--hidden", "8,2", "--max-iter", "40", "--update-interval", "10", "--n-clusters", "3"]
-for setting in ("init_std=none", "optimizer=adam", "lr=0.001", "pretrain_iter=5", "finetune_iter=40", "shuffle=true"):
-    QUICK += ["--set", setting]
-
-
-@pytest.fixture
-def data(tmp_path, monkeypatch):
-    """A folder to work in, with data that fit: x.npy (60, 6), and its labels in y.txt."""
-    monkeypatch.chdir(tmp_path)
-    x = blobs(60, spread=0.3)
-    np.save("x.npy", x)
-    groups = (x @ np.random.default_rng(0).normal(size=6) > 0).astype(int)
-    Path("y.txt").write_text("\n".join("ab"[group] for group in groups))
-    return tmp_path
-
-
-@pytest.fixture
-def says(capsys):
-    """Runs the command here; returns status, output and errors."""
-    def says(*argv):
-        try:
-            status = main([str(word) for word in argv])
-        except SystemExit as exit:
-            status = exit.code
-        return status, *capsys.readouterr()
-    return says
-
-
-@pytest.fixture
-def refused(says):
-    """Runs the command here; it must end with status 2 and one sentence, which is returned."""
-    def refused(*argv):
-        status, out, err = says("fit", *QUICK, *argv)  # quick also where it is wrongly not refused
-        assert (status, out) == (2, "")
-        assert err.startswith("decnp: error: ") and err.count("\n") == 1 and err.endswith("\n"), err
-        return err[len("decnp: error: "):-1]
-    return refused
-
-
-def start(*argv, **kwargs):
-    """A process of its own, where every warning is an error."""
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), **kwargs.pop("env", {})}
-    return subprocess.Popen([sys.executable, "-W", "error", "-m", "decnp", *argv], stdout=subprocess.PIPE,
-                            stderr=subprocess.PIPE, text=True, env=environment, **kwargs)
-
-
-def whole(*argv, **kwargs):
-    """Status, output and errors of a process that runs to its end."""
-    process = start(*argv, **kwargs)
-    out, err = process.communicate(timeout=300)
-    return process.returncode, out, err
 
 
 def contents(folder):
@@ -191,7 +139,7 @@ def test_many_clusters_are_wrapped_and_unknown_memory_is_left_out():
     found = Diagnosis((100,) * 60, None, 0.1, 0.9, 0.3, (0, 1), 2.0, 1.0, 3.0, 0.25)._asdict()
     record = dict(cluster_sizes=[100] * 60, n_iter=3, stop_reason="done", scores=None, seconds={"total": 1.0},
                   peak_memory_mb=None, diagnostics=dict(start=found, end=found))
-    lines = cli._in_words(record, None, False).splitlines()
+    lines = format_results(record, None, False).splitlines()
     assert len(lines) > 4 and max(map(len, lines)) <= 100 and lines[-1] == "1.0 s"
 
 
@@ -242,10 +190,10 @@ def test_a_terminal_without_tqdm_gets_lines(data, says, monkeypatch):
 def test_the_time_left_is_of_the_phase_and_starts_again_with_it(capsys, monkeypatch):
     clock = iter([0, 100, 110, 140, 150, 151, 155])
     monkeypatch.setattr(time, "time", lambda: next(clock))
-    progress = Progress(quiet=False)
-    progress.note("read")
+    progress = FitProgress(quiet=False)
+    progress.log("read")
     for step in [("finetune", 10, 40), ("finetune", 40, 40), *[("cluster", t, 90) for t in (0, 10, 10)]]:
-        progress.watch(decnp.Step(*step, 0.5, 0.25 if step[0] == "cluster" else None))
+        progress.on_step(decnp.Step(*step, 0.5, 0.25 if step[0] == "cluster" else None))
     lines = capsys.readouterr().err.splitlines()
     assert lines == [
         "decnp: read",
@@ -375,9 +323,8 @@ def test_every_field_of_the_profile_can_be_set_and_is_checked(data, refused):
     names = [field.name for field in fields(Profile)]
     for field in fields(Profile):
         value = json.dumps(field.default)
-        parser = cli.build_parser()
-        args = parser.parse_args(["fit", "x.npy", "--set", f"{field.name}={value}"])
-        assert getattr(run._profile(args, 60), field.name) == field.default
+        options = FitOptions.from_arguments(parse_options(["x.npy", "--set", f"{field.name}={value}"]))
+        assert getattr(profile_from(options, 60), field.name) == field.default
         assert refused("x.npy", "--set", f"{field.name}={{}}").startswith(f"--set {field.name}")
     assert refused("x.npy", "--set", "lrate=1") == (
         f"--set must name a field of the profile, one of {', '.join(names)}; got 'lrate'")
@@ -474,21 +421,8 @@ def test_out_without_permission(data, refused):
 def test_source_that_cannot_be_read(data, refused, monkeypatch):
     def fail(*args, **kwargs):
         raise PermissionError(13, "Permission denied", "x.npy")
-    monkeypatch.setattr(run, "read_table", fail)
+    monkeypatch.setattr("decnp.cli.prepare_fit.read_table", fail)
     assert refused("x.npy") == "cannot read x.npy: Permission denied"
-
-
-def interrupted(out, at, number=signal.SIGINT):
-    """A run into ``out`` that gets a signal when it says ``at``; returns its status and the lines on stderr."""
-    process = start("fit", "x.npy", *QUICK, "--set", "finetune_iter=100000000", "--set", "pretrain_iter=50", *out)
-    line = ""
-    while at not in line:
-        line = process.stderr.readline()
-        assert line, "it ended before it could be interrupted"
-    process.send_signal(number)
-    printed, err = process.communicate(timeout=300)
-    assert printed == "" and "Traceback" not in err
-    return process.returncode, err.splitlines()
 
 
 @pytest.mark.skipif(os.name != "posix", reason="Ctrl-C as in POSIX")

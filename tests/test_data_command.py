@@ -194,7 +194,7 @@ def test_a_part_that_another_process_has_just_finished_is_left_alone(body, monke
 
 
 def test_progress_counts_what_was_there(body, monkeypatch, capsys):
-    monkeypatch.setattr(_files, "PROGRESS_INTERVAL", 0)
+    monkeypatch.setattr("decnp.utils.progress.PROGRESS_INTERVAL", 0)
     body.files["f"] = big = bytes(3_000_000)
     body.part.write_bytes(big[:2_000_000])
     download([f"{body.url}a/f"], body.target, lambda path, name: None)

@@ -451,7 +451,7 @@ def test_progress_is_a_bar_on_a_terminal_and_lines_elsewhere(places, mirror, mon
     else:
         monkeypatch.setitem(sys.modules, "tqdm", None)  # as if not installed
     monkeypatch.setattr(sys, "stderr", Terminal() if terminal else io.StringIO())
-    monkeypatch.setattr(_files, "PROGRESS_INTERVAL", 0)
+    monkeypatch.setattr("decnp.utils.progress.PROGRESS_INTERVAL", 0)
     load_mnist("test")
     said = sys.stderr.getvalue()
     if terminal and with_tqdm:

@@ -14,7 +14,6 @@ from conftest import QUICK, blobs
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
-from test_cli import says  # noqa: F401, a fixture
 
 from decnp import DEC, __version__, export
 from decnp.equations import soft_assignment
@@ -245,7 +244,7 @@ def test_export_from_the_command_line(model_file, tmp_path, monkeypatch):
     assert os.listdir() == ["m.onnx"]
 
 
-def test_mistakes(model_file, tmp_path, monkeypatch, says):  # noqa: F811
+def test_mistakes(model_file, tmp_path, monkeypatch, says):
     monkeypatch.chdir(tmp_path)
     os.symlink(model_file, "model.onnx")
     Path("x.decnp").write_text("no model")

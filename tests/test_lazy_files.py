@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import scipy.sparse as sp
+from commands import QUICK, ROOT, start
 from numpy.testing import assert_allclose, assert_array_equal
-from test_cli import QUICK, ROOT, data, refused, says, start, whole  # noqa: F401
 from test_files import Mine
 from test_files import refused as refused_file
 from test_resume import RESULTS, outcome
@@ -41,7 +41,7 @@ LIMITED = """if True:
 
 
 @pytest.fixture
-def sparse(data):  # noqa: F811
+def sparse(data):
     """The folder of ``data`` with other data: 60 rows in dense.npy, and sparse, with labels, in sparse.npz."""
     X = sparse_blobs(60)
     np.save("dense.npy", X)
@@ -247,7 +247,7 @@ def results(folder):
     return {name: Path(folder, name).read_bytes() for name in RESULTS if name != "run.json"}
 
 
-def test_a_fit_gives_the_same_bits_however_the_rows_lie(sparse, says, monkeypatch):  # noqa: F811
+def test_a_fit_gives_the_same_bits_however_the_rows_lie(sparse, says, monkeypatch):
     assert says("fit", "dense.npy", *QUICK, "--out", "dense", "-q")[0] == 0
     status, out, err = says("fit", "sparse.npz", *QUICK, "--out", "sparse")
     assert status == 0 and err.startswith(
@@ -262,7 +262,7 @@ def test_a_fit_gives_the_same_bits_however_the_rows_lie(sparse, says, monkeypatc
     assert results("dense") == results("sparse") == results("mapped")
 
 
-def test_mistakes_with_sparse_rows(sparse, refused):  # noqa: F811
+def test_mistakes_with_sparse_rows(sparse, refused):
     np.savez("bad.npz", **{**CSR, "indptr": [0, 3, 2, 4]})
     assert refused("bad.npz") == INDPTR.replace("FILE", "bad.npz") + "3 is 2"
     sp.save_npz("few.npz", sp.csr_array(sparse[:2]))
@@ -271,7 +271,7 @@ def test_mistakes_with_sparse_rows(sparse, refused):  # noqa: F811
     assert refused("sparse.npz", "--labels", "few.npz").startswith("few.npz must have an array called y or labels")
 
 
-def test_a_killed_run_on_sparse_rows_goes_on_to_the_same_end(sparse, says):  # noqa: F811
+def test_a_killed_run_on_sparse_rows_goes_on_to_the_same_end(sparse, says):
     longer = [*QUICK, "--set", "finetune_iter=300"]
     assert says("fit", "dense.npy", *longer, "--out", "alone", "-q")[0] == 0
     process = start("fit", "sparse.npz", *longer, "--checkpoint-every", "0", "--out", "run")
@@ -285,7 +285,7 @@ def test_a_killed_run_on_sparse_rows_goes_on_to_the_same_end(sparse, says):  # n
 
 
 @pytest.mark.parametrize("source, D", [("x.npz", 64), ("x.npy", 63)], ids=["sparse images", "columns on the disk"])
-def test_a_report_has_all_its_pictures(data, says, monkeypatch, source, D):  # noqa: F811
+def test_a_report_has_all_its_pictures(data, says, monkeypatch, source, D):
     """At once, or later from the files."""
     X = sparse_blobs(60, D)
     np.save("x.npy", X)
@@ -318,7 +318,7 @@ def test_pictures_of_lazy_rows_are_those_of_dense_ones():
 # ---------------------------------------------------------------- predictions
 
 @pytest.mark.parametrize("form", FORMATS[:4])
-def test_predictions_for_sparse_rows(sparse, says, form):  # noqa: F811
+def test_predictions_for_sparse_rows(sparse, says, form):
     X = sparse_blobs(BLOCK + 18)  # even, for blocks of 2 x 3
     assert says("fit", "dense.npy", *QUICK, "--out", "run", "-q")[0] == 0
     np.save("x.npy", X)
@@ -334,7 +334,7 @@ def test_predictions_for_sparse_rows(sparse, says, form):  # noqa: F811
            f"row {BLOCK + 4}, column 5 (counted from 1)\n")
 
 
-def test_a_machine_without_scipy_says_so(sparse, says, monkeypatch):  # noqa: F811
+def test_a_machine_without_scipy_says_so(sparse, says, monkeypatch):
     assert says("fit", "dense.npy", *QUICK, "--out", "run", "-q")[0] == 0
     monkeypatch.setitem(sys.modules, "scipy", None)
     status, out, err = says("predict", "run/model.decnp", "sparse.npz")

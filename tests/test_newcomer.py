@@ -5,14 +5,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from commands import QUICK, whole
 from conftest import blobs
-from test_cli import QUICK, data, refused, says, whole  # noqa: F401
 
 from decnp.io.table_warnings import table_warnings
 
 
 @pytest.fixture
-def table(data):  # noqa: F811
+def table(data):
     """my.csv, with a header and a column of words."""
     X = blobs(40, n_features=3, spread=0.3).round(3).tolist()
     rows = [",".join([*map(str, row), "ab"[row[0] > 0]]) for row in X]
@@ -30,14 +30,14 @@ def table(data):  # noqa: F811
     (["--label-column", "kind", "--labels", "y.txt"],
      "--labels FILE and --label-column NAME both say where the labels are: take one"),
 ])
-def test_mistakes_with_labels_are_refused(table, refused, words, sentence):  # noqa: F811
+def test_mistakes_with_labels_are_refused(table, refused, words, sentence):
     Path("my.csv").write_text(Path("my.csv").read_text().replace(",b", ",a"))
     if "no such file" in sentence:
         Path("my.csv").write_text("1,2\n3,4\n")
     assert refused("my.csv", *words) == sentence
 
 
-def test_label_columns_are_of_tables(data, refused):  # noqa: F811
+def test_label_columns_are_of_tables(data, refused):
     assert refused("digits", "--label-column", "y") == (
         "--label-column names a column of a .csv file; digits has its own labels")
     assert refused("x.npy", "--label-column", "y") == (
@@ -68,7 +68,7 @@ def test_doubts_about_a_table():
     assert table_warnings(X[:, :2] * [99e-3, 1], ("a", "b")) != [] and table_warnings(X[:, :2] * [99, 1], ("a", "b")) == []
 
 
-def test_doubts_are_told_before_training_and_kept(data, says):  # noqa: F811
+def test_doubts_are_told_before_training_and_kept(data, says):
     x = blobs(40, n_features=2, spread=0.3)
     np.savetxt("my.csv", np.c_[x, (x[:, 0] > 0)], delimiter=",", header="a,b,class", comments="")
     sentence = "the column 'class' is trained on like the others; if it holds labels, say --label-column class"

@@ -28,10 +28,10 @@ def test_dec_gets_the_autoencoder_that_it_would_have_trained_on_these_rows():
     X, rows = blobs(90), blobs(130, spread=2.0)
     own = StackedAutoencoder((5, 2), profile=QUICK, random_state=as_generator(4).spawn(3)[0]).fit(rows)
     model = DEC(3, hidden_layer_sizes=(5, 2), profile=QUICK, random_state=4)
-    list(pretrain_on(rows, model, None, False))
+    list(pretrain_on(model, rows, None, False))
     assert identical(model.autoencoder, own)
     same = DEC(3, hidden_layer_sizes=(5, 2), profile=QUICK, random_state=4)
-    list(pretrain_on(X, same, None, False))
+    list(pretrain_on(same, X, None, False))
     assert identical(same.fit(X), DEC(3, hidden_layer_sizes=(5, 2), profile=QUICK, random_state=4).fit(X))
 
 

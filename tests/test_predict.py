@@ -8,21 +8,23 @@ import re
 import shutil
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import numpy as np
 import pytest
+from commands import whole
 from conftest import QUICK, blobs
 from hostile_models import CORRUPTIONS
 from numpy.testing import assert_array_equal
-from test_cli import says, whole  # noqa: F401, says is a fixture
+from threadpoolctl import threadpool_limits
 
 from decnp import DEC
-from decnp.cli import deploy as cli_deploy
-from decnp.cli.predict import predict_command
-from decnp.inference import load_model
-from decnp.io import row_reader as rows_room
+from decnp.cli.run_predict import run_predict
+from decnp.inference import Model, load_model
+from decnp.io import row_reader
 from decnp.persistence import from_arrays, save
+from decnp.utils import progress
 from decnp.utils.rows import BLOCK
 
 ROOT = Path(__file__).parents[1]
@@ -49,7 +51,7 @@ def work(model_file, tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def refused(says):  # noqa: F811
+def refused(says):
     """Runs the command here; it must end with status 2 and one sentence, which is returned, and write nothing."""
     def refused(*argv):
         before = {path.name: path.read_bytes() for path in Path().iterdir() if path.is_file()}
@@ -76,7 +78,7 @@ def saved(x):
 
 # ---------------------------------------------------------------- what comes out
 
-def test_labels_of_a_fit_come_back_for_its_rows(tmp_path, monkeypatch, says):  # noqa: F811
+def test_labels_of_a_fit_come_back_for_its_rows(tmp_path, monkeypatch, says):
     monkeypatch.chdir(tmp_path)
     np.save("x.npy", blobs(300))
     settings = ["--hidden", "8,2", "--n-clusters", "3", "--max-iter", "40", "--set", "finetune_iter=40"]
@@ -88,7 +90,7 @@ def test_labels_of_a_fit_come_back_for_its_rows(tmp_path, monkeypatch, says):  #
 
 
 @pytest.mark.parametrize("flags, method", [([], "predict"), (["--proba"], "predict_proba"), (["--embed"], "transform")])
-def test_what_is_printed_and_written(work, says, flags, method):  # noqa: F811
+def test_what_is_printed_and_written(work, says, flags, method):
     model, x = work
     wanted = getattr(model, method)(x)
     status, out, err = says("predict", "m.decnp", "x.npy", *flags)
@@ -101,14 +103,14 @@ def test_what_is_printed_and_written(work, says, flags, method):  # noqa: F811
     assert Path("a.csv").read_text() == out
 
 
-def test_labels_are_one_to_a_line(work, says):  # noqa: F811
+def test_labels_are_one_to_a_line(work, says):
     model, x = work
     assert says("predict", "m.decnp", "x.npy")[1] == "".join(f"{label}\n" for label in model.predict(x))
 
 
 @pytest.mark.parametrize("kind", ["?", "u1", "i2", ">i8", "f2", "<f4", ">f4", "f8", "g"])
 @pytest.mark.parametrize("order", ["C", "F"])
-def test_any_npy_of_real_numbers(work, says, kind, order):  # noqa: F811
+def test_any_npy_of_real_numbers(work, says, kind, order):
     model, x = work
     x = np.asarray(np.abs(x) > 1 if kind == "?" else np.abs(x) * 3, kind, order=order)
     np.save("x.npy", x)
@@ -124,7 +126,7 @@ def csv(x, head="", labels=None):
 
 
 @pytest.mark.parametrize("source", ["npz", "csv", "named", "stdin csv", "stdin npy", "stdin Fortran"])
-def test_where_rows_come_from(work, says, monkeypatch, source):  # noqa: F811
+def test_where_rows_come_from(work, says, monkeypatch, source):
     model, x = work
     data = "x.csv"
     if source == "npz":
@@ -142,12 +144,26 @@ def test_where_rows_come_from(work, says, monkeypatch, source):  # noqa: F811
     assert_array_equal(np.load("z.npy"), model.transform(x))  # in float64 too: nothing is rounded to float32 on the way
 
 
-def test_one_row_and_a_link_to_write_to(work, says):  # noqa: F811
+def test_one_row_and_a_link_to_write_to(work, says):
     model, x = work
     np.save("x.npy", x[:1])
     os.symlink("real.npy", "link.npy")
     assert says("predict", "m.decnp", "x.npy", "--proba", "--out", "link.npy", "-q")[0] == 0
     assert os.path.islink("link.npy") and np.load("real.npy").shape == (1, 3)
+
+
+def test_each_thread_takes_a_block_and_the_bits_are_those_of_one_thread(work, says, monkeypatch):
+    model, x = work
+    wanted, transform, names = model.transform(x), Model.transform, set()
+
+    def watched(self, x):
+        names.add(threading.current_thread().name)
+        return transform(self, x)
+    monkeypatch.setattr(Model, "transform", watched)
+    with threadpool_limits(2, "blas"):
+        assert says("predict", "m.decnp", "x.npy", "--embed", "--out", "z.npy", "-q") == (0, "", "")
+    assert_array_equal(np.load("z.npy"), wanted)
+    assert names and all(name.startswith("decnp") for name in names)
 
 
 # ---------------------------------------------------------------- real processes
@@ -338,14 +354,14 @@ def test_a_disk_that_is_full_and_a_file_that_shrinks(work, refused, monkeypatch)
         patch.setattr(os, "fsync", full)
         assert refused("predict", "m.decnp", "x.npy", "--out", "kept.npy") == (
             "--out kept.npy could not be written: No space left on device")
-    finite = rows_room.as_finite
+    finite = row_reader.as_finite
 
     def shrink(*args):
         os.truncate("x.npy", 128 + BLOCK * 48 + 5)
         return finite(*args)
-    monkeypatch.setattr(rows_room, "as_finite", shrink)
+    monkeypatch.setattr(row_reader, "as_finite", shrink)
     with pytest.raises(ValueError, match="x.npy has become shorter while it was read"):
-        predict_command("m.decnp", "x.npy", "kept.npy")
+        run_predict("m.decnp", "x.npy", "kept.npy")
     assert Path("kept.npy").read_text() == "an earlier result"
     assert sorted(os.listdir()) == ["kept.npy", "m.decnp", "x.npy"]
 
@@ -360,10 +376,10 @@ def test_output_that_takes_nothing(work):
     assert done.stderr == "decnp: error: the result could not be written: No space left on device\n"
 
 
-def test_an_interrupt_leaves_nothing_behind(work, says, monkeypatch):  # noqa: F811
+def test_an_interrupt_leaves_nothing_behind(work, says, monkeypatch):
     def interrupt(*_):
         raise KeyboardInterrupt
-    monkeypatch.setattr(rows_room, "as_finite", interrupt)
+    monkeypatch.setattr(row_reader, "as_finite", interrupt)
     for out in ([], ["--out", "y.npy"]):
         assert says("predict", "m.decnp", "x.npy", *out) == (130, "", "decnp: interrupted; nothing was written\n")
     assert sorted(os.listdir()) == ["m.decnp", "x.npy"]
@@ -371,15 +387,15 @@ def test_an_interrupt_leaves_nothing_behind(work, says, monkeypatch):  # noqa: F
 
 # ---------------------------------------------------------------- progress
 
-def test_long_work_shows_lines(work, says, monkeypatch):  # noqa: F811
-    monkeypatch.setattr(cli_deploy, "SPEAK_EVERY", 0)
+def test_long_work_shows_lines(work, says, monkeypatch):
+    monkeypatch.setattr(progress, "PROGRESS_INTERVAL", 0)
     _, out, err = says("predict", "m.decnp", "x.npy")
     assert err == "".join(f"decnp: {done} of {N} rows\n" for done in (BLOCK, 2 * BLOCK, N))
     assert says("predict", "m.decnp", "x.npy", "--quiet") == (0, out, "")
 
 
-def test_long_work_shows_a_bar_on_a_terminal(work, says, monkeypatch):  # noqa: F811
-    monkeypatch.setattr(cli_deploy, "SPEAK_EVERY", 0)
+def test_long_work_shows_a_bar_on_a_terminal(work, says, monkeypatch):
+    monkeypatch.setattr(progress, "PROGRESS_INTERVAL", 0)
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
     _, out, err = says("predict", "m.decnp", "x.npy")
     assert re.search(rf"rows: 100%.*{N}/{N}", err) and len(out.splitlines()) == N
@@ -390,7 +406,7 @@ def test_long_work_shows_a_bar_on_a_terminal(work, says, monkeypatch):  # noqa: 
 
 # ---------------------------------------------------------------- info
 
-def test_info_for_a_machine(work, says):  # noqa: F811
+def test_info_for_a_machine(work, says):
     model, _ = work
     status, out, err = says("info", "m.decnp", "--json")
     told = json.loads(out)
@@ -405,7 +421,7 @@ def test_info_for_a_machine(work, says):  # noqa: F811
     assert told["format"] == model.header["format"]
 
 
-def test_info_in_words(work, says):  # noqa: F811
+def test_info_in_words(work, says):
     model, _ = work
     status, out, err = says("info", "m.decnp")
     assert (status, err) == (0, "")
@@ -423,7 +439,7 @@ def test_info_of_what_is_no_model(work, refused):
     assert refused("info", "none.decnp") == "cannot read none.decnp: No such file or directory"
 
 
-def test_info_of_a_model_that_was_made_elsewhere_and_is_stored_small(work, says):  # noqa: F811
+def test_info_of_a_model_that_was_made_elsewhere_and_is_stored_small(work, says):
     model = from_arrays([np.eye(6, 2)], [np.zeros(2)], np.eye(3, 2, dtype=np.float32))
     save(model, "one.decnp", "float16")
     status, out, err = says("info", "one.decnp", "--json")
@@ -445,11 +461,11 @@ def test_hostile_files_end_in_one_sentence(work, refused, words):
         assert refused(words, "bad", *more).startswith("bad "), name
 
 
-def test_what_a_header_says_cannot_drive_the_terminal(work, says, monkeypatch):  # noqa: F811
+def test_what_a_header_says_cannot_drive_the_terminal(work, says, monkeypatch):
     model, _ = work
     arrays = {"centers": model.centers, "shift": model.shift, "scale": model.scale}
     header = {**model.header, "versions": {"a\x1b[2J": "b\x1b[2J"}, "training": {"x": [{"\x07": 1}]}}
-    monkeypatch.setattr("decnp.cli.predict.read_model", lambda path: (header, arrays))
+    monkeypatch.setattr("decnp.io.model_file.read_model", lambda path: (header, arrays))
     status, out, _ = says("info", "m.decnp")
     assert status == 0 and not re.search(r"[\x00-\x09\x0b-\x1f]", out)
 

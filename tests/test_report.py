@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from chromium import BROWSER, look
+from commands import QUICK, whole
 from conftest import blobs
-from test_cli import QUICK, data, refused, says, whole  # noqa: F401
 
 from decnp import plotting
 from decnp.io.tables import read_table
@@ -102,7 +102,7 @@ def test_from_a_table_with_a_header_and_labels_to_the_report(newcomer):
     assert record["command"] in page.text and "decnp predict run/model.decnp new.csv" in page.text
 
 
-def test_the_labels_of_a_table_never_change_the_result(newcomer, data, says):  # noqa: F811
+def test_the_labels_of_a_table_never_change_the_result(newcomer, data, says):
     folder, X, y, _ = newcomer
     np.save("x.npy", read_table(folder / TABLE, "species").X)
     np.testing.assert_array_equal(np.load("x.npy"), X.astype(np.float32))
@@ -185,7 +185,7 @@ def test_the_pictures_are_of_this_run(newcomer, run, monkeypatch):
     assert calls["label_changes"][1] == {"tol": 1e-3}
 
 
-def test_tsne_and_image_shapes_as_asked_for(run, monkeypatch, says):  # noqa: F811
+def test_tsne_and_image_shapes_as_asked_for(run, monkeypatch, says):
     seen, calls, _ = titles(run, monkeypatch, tsne=True, image_shape=None)
     assert seen == ["What the clusters are", "The embedding z", "Clusters and classes"]
     assert calls["embedding_scatter"][1]["method"] == "tsne" and "cluster_montage" not in calls
@@ -304,9 +304,9 @@ def test_notes_in_words(run, sketched):
 # ---------------------------------------------------------------- mistakes
 
 @pytest.fixture
-def refused_report(says):  # noqa: F811
+def refused_report(says):
     """``decnp report``, which must end with status 2 and one sentence, which is returned."""
-    def refused(*argv):  # noqa: F811
+    def refused(*argv):
         status, out, err = says("report", *argv)
         assert (status, out) == (2, "") and err.count("\n") == 1 and err.startswith("decnp: error: ")
         return err[len("decnp: error: "):-1]
@@ -363,7 +363,7 @@ def test_other_damage(run, refused_report, monkeypatch):
     assert refused_report("run") == "run/report.html could not be written: there is something that is not a file"
 
 
-def test_without_matplotlib_it_is_said_before_training(data, refused, refused_report, monkeypatch):  # noqa: F811
+def test_without_matplotlib_it_is_said_before_training(data, refused, refused_report, monkeypatch):
     for name in [name for name in sys.modules if name.startswith("decnp.plotting")]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.delattr("decnp.plotting")
@@ -373,7 +373,7 @@ def test_without_matplotlib_it_is_said_before_training(data, refused, refused_re
     assert refused_report("run") == sentence
 
 
-def test_fit_with_a_report_needs_a_folder_and_replaces_an_earlier_one(data, refused, says, monkeypatch):  # noqa: F811
+def test_fit_with_a_report_needs_a_folder_and_replaces_an_earlier_one(data, refused, says, monkeypatch):
     assert refused("x.npy", "--report") == "--report needs --out DIR, the folder that takes report.html"
     Path("mine").mkdir()
     Path("mine/report.html").write_text("my own")

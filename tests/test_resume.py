@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from test_cli import QUICK, data, interrupted, says, start, whole  # noqa: F401  (fixtures)
+from commands import QUICK, interrupted, start, whole
 
 RESULTS = ["centroids.npy", "embedding.npy", "labels.npy", "model.decnp", "run.json"]
 UNFINISHED = ["checkpoint.decnp", "resume.json"]
@@ -21,7 +21,7 @@ posix = pytest.mark.skipif(os.name != "posix", reason="signals as in POSIX")
 
 
 @pytest.fixture
-def alone(data):  # noqa: F811
+def alone(data):
     """What a run that is left alone writes, beside the time that it took."""
     assert whole("fit", "x.npy", *LONGER, "--out", "alone", "-q")[0] == 0
     return outcome("alone")
@@ -72,14 +72,14 @@ def test_killed_at_random_moments_again_and_again(alone, seed):
 
 @posix
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_keeps_the_run_and_says_how_to_go_on(data, number):  # noqa: F811
+def test_a_signal_keeps_the_run_and_says_how_to_go_on(data, number):
     status, lines = interrupted(["--out", "my run"], "pretrain 2     50/50", number)
     assert (status, lines[-1]) == (130, "decnp: interrupted; to go on: decnp fit --resume 'my run'")
     assert sorted(os.listdir("my run")) == UNFINISHED
 
 
 @posix
-def test_an_earlier_run_stays_until_the_new_one_is_complete(data):  # noqa: F811
+def test_an_earlier_run_stays_until_the_new_one_is_complete(data):
     assert whole("fit", "x.npy", *QUICK, "--out", "run", "-q")[0] == 0
     earlier = outcome("run")
     interrupted(["--out", "run"], "pretrain 2     50/50")
@@ -90,7 +90,7 @@ def test_an_earlier_run_stays_until_the_new_one_is_complete(data):  # noqa: F811
 
 
 @posix
-def test_it_goes_on_from_another_folder_and_only_with_the_same_data(alone, data, says):  # noqa: F811
+def test_it_goes_on_from_another_folder_and_only_with_the_same_data(alone, data, says):
     process = start("fit", "x.npy", *LONGER, "--labels", "y.txt", "--checkpoint-every", "0", "--out", "run")
     while "finetune" not in process.stderr.readline():
         pass
@@ -111,14 +111,14 @@ def test_it_goes_on_from_another_folder_and_only_with_the_same_data(alone, data,
     assert sorted(os.listdir("../copy")) == UNFINISHED
 
 
-def test_killed_before_the_first_checkpoint_it_begins_again(alone, data, says):  # noqa: F811
+def test_killed_before_the_first_checkpoint_it_begins_again(alone, data, says):
     os.mkdir("run")
     Path("run/resume.json").write_text(json.dumps({"argv": ["fit", "x.npy", *LONGER, "--out", "run"], "folder": os.getcwd()}))
     assert says("fit", "--resume", "run", "-q")[0] == 0
     assert outcome("run") == alone
 
 
-def test_a_complete_run_is_told_again_and_left_alone(data, says):  # noqa: F811
+def test_a_complete_run_is_told_again_and_left_alone(data, says):
     """As after a kill between the last file and the end of the process."""
     first = says("fit", "x.npy", *QUICK, "--out", "run", "-q")
     as_json = says("fit", "x.npy", *QUICK, "--out", "run", "-q", "--json")
@@ -135,7 +135,7 @@ def test_a_complete_run_is_told_again_and_left_alone(data, says):  # noqa: F811
         assert (status, out) == (2, "") and "there is no run to go on with" in err
 
 
-def test_what_resume_refuses(data, says):  # noqa: F811
+def test_what_resume_refuses(data, says):
     def refused(*argv):
         status, out, err = says("fit", *argv)
         assert (status, out) == (2, "") and err.count("\n") == 1, err
@@ -159,7 +159,7 @@ def test_what_resume_refuses(data, says):  # noqa: F811
     assert refused("x.npy", "--checkpoint-every", "-1") .startswith("argument --checkpoint-every: must be a finite number >= 0")
 
 
-def test_a_run_that_fails_leaves_no_folder(data, says):  # noqa: F811
+def test_a_run_that_fails_leaves_no_folder(data, says):
     status, out, err = says("fit", "x.npy", *QUICK, "--set", "lr=1e30", "--set", "optimizer=sgd", "--out", "run", "-q")
     assert status == 2 and "the learning rate is too large" in err
     assert not os.path.exists("run")

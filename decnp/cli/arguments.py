@@ -1,27 +1,56 @@
-"""What the commands share: the words that argparse understands, and how a run is seen while it lasts."""
+"""The parser of the ``decnp`` command, and the argparse types that several commands share."""
 
 from __future__ import annotations
 
 import argparse
 import json
 import math
-import sys
-import time
-from typing import Any, Callable
+from collections.abc import Callable
+from typing import Any, NoReturn, TypeAlias
 
-__all__ = ["Parser", "Progress", "number", "say", "setting", "whole", "widths"]
+__all__ = [
+    "Handler", "Parser", "Subparsers", "add_command", "add_model_argument", "integer", "layer_sizes", "number", "setting",
+]
+
+Handler: TypeAlias = Callable[[argparse.Namespace, list[str]], int]
+"""Function of a command: takes the parsed arguments and ``argv``, returns the exit status."""
+
+Subparsers: TypeAlias = "argparse._SubParsersAction[Parser]"
 
 
 class Parser(argparse.ArgumentParser):
-    """Says what is wrong in one line; the usage is in --help."""
+    """Parser that reports an error in one line, without the usage."""
 
-    def error(self, message):
+    def error(self, message: str) -> NoReturn:
+        """Exit with status 2."""
         self.exit(2, f"decnp: error: {message} (see {self.prog} --help)\n")
 
 
-def whole(low: int, high: float = math.inf) -> Callable[[str], int]:
-    """An argparse type: a whole number from low to high."""
-    def parse(text):
+def add_command(
+    commands: Subparsers, name: str, handler: Handler | None, *, help: str, description: str, examples: list[str],
+    notes: str = "",
+) -> Parser:
+    """Add a command to argparse's subparsers and return its parser.
+
+    ``handler`` is None for a command that has commands of its own. ``help`` is the line in the list of commands.
+    ``examples`` and ``notes`` end the help of the command itself.
+    """
+    parser = commands.add_parser(
+        name, help=help, description=description, formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog="\n".join(["examples:", *(f"  {example}" for example in examples)]) + (notes and f"\n\n{notes}"))
+    if handler is not None:
+        parser.set_defaults(handler=handler)
+    return parser
+
+
+def add_model_argument(parser: Parser) -> None:
+    """Add the argument MODEL, the path of a model file."""
+    parser.add_argument("model", metavar="MODEL", help="a file from decnp fit --out (model.decnp) or DEC.save")
+
+
+def integer(low: int, high: float = math.inf) -> Callable[[str], int]:
+    """Return an argparse type for whole numbers from ``low`` to ``high``."""
+    def parse(text: str) -> int:
         try:
             value = int(text)
         except ValueError:
@@ -33,30 +62,33 @@ def whole(low: int, high: float = math.inf) -> Callable[[str], int]:
     return parse
 
 
-def number(low: float, above: bool = False) -> Callable[[str], float]:
-    """An argparse type: a finite number >= low, or > low."""
-    def parse(text):
+def number(low: float, strict: bool = False) -> Callable[[str], float]:
+    """Return an argparse type for finite numbers >= ``low``, or > ``low`` if ``strict``."""
+    def parse(text: str) -> float:
         try:
             value = float(text)
         except ValueError:
             value = math.nan
-        if not (low < value < math.inf or (value == low and not above)):
-            raise argparse.ArgumentTypeError(f"must be a finite number {'>' if above else '>='} {low}; got {text!r}")
+        if not (low < value < math.inf or (value == low and not strict)):
+            raise argparse.ArgumentTypeError(f"must be a finite number {'>' if strict else '>='} {low}; got {text!r}")
         return value
     return parse
 
 
-def widths(text: str) -> tuple[int, ...]:
-    """An argparse type: whole numbers with commas between them."""
+def layer_sizes(text: str) -> tuple[int, ...]:
+    """Return the whole numbers in ``text``, which has commas between them; an argparse type."""
     try:
-        return tuple(whole(1, 10**6)(width) for width in text.split(","))
+        return tuple(integer(1, 10**6)(size) for size in text.split(","))
     except argparse.ArgumentTypeError:
         raise argparse.ArgumentTypeError(
             f"must be whole numbers from 1 to 1000000 with commas between them; got {text!r}") from None
 
 
-def setting(text: str) -> tuple[str, object]:
-    """An argparse type: NAME=VALUE, where VALUE is a number, true, false, none, or a word."""
+def setting(text: str) -> tuple[str, Any]:
+    """Return name and value of NAME=VALUE; an argparse type.
+
+    VALUE is JSON, none, true or false in any case, or else a word.
+    """
     name, equals, word = text.partition("=")
     if not equals:
         raise argparse.ArgumentTypeError(f"must be NAME=VALUE; got {text!r}")
@@ -64,59 +96,3 @@ def setting(text: str) -> tuple[str, object]:
         return name, json.loads({"none": "null", "true": "true", "false": "false"}.get(word.lower(), word))
     except (ValueError, RecursionError):
         return name, word
-
-
-def say(sentence: str) -> None:
-    """A line of ours on standard error."""
-    print(f"decnp: {sentence}", file=sys.stderr, flush=True)
-
-
-class Progress:
-    """What is seen of a run while it lasts: bars on a terminal that has tqdm, else lines, or nothing."""
-
-    def __init__(self, quiet: bool):
-        self.quiet, self.phase, self.iteration = quiet, "", 0
-        self.tqdm: Any = None
-        self.bar: Any = None
-        self.began = self.last = time.time()  # of the phase, and of the last report
-        if not quiet and sys.stderr.isatty():
-            try:
-                from tqdm import tqdm
-            except ImportError:
-                return
-            self.tqdm = tqdm
-
-    def note(self, line: str) -> None:
-        """Show a line; the time before it belongs to no phase."""
-        self.last = time.time()
-        if not self.quiet:
-            say(line)
-
-    def watch(self, step) -> None:
-        """Show a ``Step``."""
-        if self.quiet:
-            return
-        if step.phase != self.phase or step.iteration <= self.iteration:  # a new phase, or one that starts again
-            self.close()
-            self.began = self.last
-            if self.tqdm:
-                self.bar = self.tqdm(desc=f"{step.phase:>10}", total=step.n_iter, smoothing=0, dynamic_ncols=True)
-                self.bar.start_t = self.began
-        self.phase, self.iteration, self.last = step.phase, step.iteration, time.time()
-        changed = "" if step.changed is None else f"  labels changed {step.changed:7.2%}"
-        if self.bar is not None:
-            self.bar.set_postfix_str(f"loss {step.loss:.5f}{changed}", refresh=False)
-            self.bar.update(step.iteration - self.bar.n)
-            self.bar.refresh()
-        else:
-            report = f"{step.phase:>10} {step.iteration:>6}/{step.n_iter}  loss {step.loss:.5f}{changed}"
-            print(report + self._left(step), file=sys.stderr, flush=True)
-
-    def _left(self, step) -> str:
-        seconds = (self.last - self.began) / max(1, step.iteration) * (step.n_iter - step.iteration)
-        most = "at most " if step.phase == "cluster" else ""
-        return f"  {most}{seconds:.0f} s left in this phase" if step.iteration and seconds >= 1 else ""
-
-    def close(self) -> None:
-        if self.bar is not None:
-            self.bar.close()

@@ -26,7 +26,7 @@ def autoencoder_rows(source: str) -> np.ndarray | None:
     return None
 
 
-def pretrain_on(rows: np.ndarray, model: DEC, checkpoint: Checkpoint | None, resume: bool) -> Iterator[Record]:
+def pretrain_on(model: DEC, rows: np.ndarray, checkpoint: Checkpoint | None, resume: bool) -> Iterator[Record]:
     """Train the autoencoder of ``model`` on ``rows``, set it as ``model.autoencoder``, and yield each report.
 
     ``checkpoint`` holds the state, during training and after it; ``resume`` continues from there. Raises as ``DEC.fit``

@@ -1,33 +1,38 @@
-"""``decnp reproduce``: the paper's tables and figures, each with one command. Its options and its words."""
+"""``decnp reproduce``: the paper's tables and figures."""
 
 from __future__ import annotations
 
-from argparse import ArgumentTypeError, RawDescriptionHelpFormatter
+import argparse
+from argparse import ArgumentTypeError
 from pathlib import Path
 
 from ..exceptions import UserError
-from .arguments import say
+from ..utils.progress import message
+from .arguments import Parser, Subparsers, add_command
 
-__all__ = ["add_reproduce"]
+__all__ = ["NAMES", "add_parser"]
 
 NAMES = ("table1", "table2", "table3", "table4", *(f"figure{i}" for i in range(1, 7)))
 
 
-def add_reproduce(commands) -> None:
-    """Adds the command to argparse's subparsers; nothing heavy is imported for it."""
-    parser = commands.add_parser(
-        "reproduce", help="a table or a figure of the paper, ours beside the paper's",
-        formatter_class=RawDescriptionHelpFormatter,
-        description="Runs what is needed for a table or a figure of the paper and prints our numbers beside its own.\n"
-                    "DIR takes NAME.json, NAME.png of a figure, every finished cell, and what cells share: stop it at\n"
-                    "any time, and the same command goes on where it was. Labels choose nothing, but the best of nine\n"
-                    "settings where the paper has it so; there the table says it.",
-        epilog="examples:\n"
-               "  decnp reproduce table2 --quick\n"
-               "  decnp reproduce table2 --data mnist --seeds 0,1,2 --out runs/paper\n"
-               "  decnp reproduce figure5 --out runs/paper\n\n"
-               "All of them, with everything at full size, take a day on two cores.")
+def add_parser(commands: Subparsers) -> None:
+    """Add the command to argparse's subparsers."""
+    parser = add_command(
+        commands, "reproduce", _reproduce, help="a table or a figure of the paper, ours beside the paper's",
+        description=(
+            "Runs what is needed for a table or a figure of the paper and prints our numbers beside its own.\n"
+            "DIR takes NAME.json, NAME.png of a figure, every finished cell, and what cells share: stop it at\n"
+            "any time, and the same command goes on where it was. Labels choose nothing, but the best of nine\n"
+            "settings where the paper has it so; there the table says it."),
+        examples=["decnp reproduce table2 --quick",
+                  "decnp reproduce table2 --data mnist --seeds 0,1,2 --out runs/paper",
+                  "decnp reproduce figure5 --out runs/paper"],
+        notes="All of them, with everything at full size, take a day on two cores.")
     parser.add_argument("name", metavar="NAME", choices=NAMES, help="table1 ... table4, figure1 ... figure6")
+    _add_options(parser)
+
+
+def _add_options(parser: Parser) -> None:
     parser.add_argument("--data", metavar="A,B,..", type=lambda text: tuple(text.split(",")),
                         help="data sets of `decnp data list` (default: all that the table has; what is not here is "
                              "named)")
@@ -36,8 +41,8 @@ def add_reproduce(commands) -> None:
                              "tables 2 and 3, else 0)")
     parser.add_argument("--profile", choices=["fast", "paper"], default="fast",
                         help="training schedule: fast (default), or the paper's, which takes hours a network")
-    parser.add_argument("--jobs", metavar="N", type=_from_1, default=1, help="cells at a time (default: 1)")
-    parser.add_argument("--threads", metavar="N", type=_from_1,
+    parser.add_argument("--jobs", metavar="N", type=_count, default=1, help="cells at a time (default: 1)")
+    parser.add_argument("--threads", metavar="N", type=_count,
                         help="threads for matrix products in a cell (default: the BLAS library's own)")
     parser.add_argument("--out", metavar="DIR", type=Path, default=Path("decnp-out"),
                         help="where results go, and finished cells are looked for (default: decnp-out)")
@@ -46,26 +51,25 @@ def add_reproduce(commands) -> None:
     parser.add_argument("--so-far", action="store_true",
                         help="run nothing: the table of what is done, also while another process goes on with it")
     parser.add_argument("-q", "--quiet", action="store_true", help="no progress; the table only")
-    parser.set_defaults(run=_reproduce)
 
 
 def _seeds(text: str) -> tuple[int, ...]:
-    """An argparse type: whole numbers >= 0, each once, with commas between them."""
+    """Return the different whole numbers >= 0 in ``text``, which has commas between them; an argparse type."""
     words = text.split(",")
     if not all(word.isascii() and word.isdecimal() for word in words) or len(set(words)) < len(words):
         raise ArgumentTypeError(f"must be whole numbers >= 0, each once, with commas between them; got {text!r}")
     return tuple(map(int, words))
 
 
-def _from_1(text: str) -> int:
-    """An argparse type: a whole number >= 1."""
+def _count(text: str) -> int:
+    """Return the whole number from 1 to 4096 in ``text``; an argparse type."""
     if not (text.isascii() and text.isdecimal() and 1 <= int(text) <= 4096):
         raise ArgumentTypeError(f"must be a whole number from 1 to 4096; got {text!r}")
     return int(text)
 
 
-def _reproduce(args, argv) -> int:
-    from ..experiments.data import NAMES as DATA  # late: --help stays quick
+def _reproduce(args: argparse.Namespace, argv: list[str]) -> int:
+    from ..experiments.data import NAMES as DATA
     from ..experiments.options import Options
     from ..experiments.reproduce import reproduce
 
@@ -74,6 +78,6 @@ def _reproduce(args, argv) -> int:
         raise UserError(f"--data must name data sets, of {', '.join(DATA)}; got {unknown[0]!r}")
     options = Options(args.out, args.data, args.seeds, args.profile, args.jobs, args.threads, args.quick,
                       args.so_far)
-    result, words = reproduce(args.name, options, argv, (lambda line: None) if args.quiet else say)
-    print(words, flush=True)
+    result, table = reproduce(args.name, options, argv, (lambda line: None) if args.quiet else message)
+    print(table, flush=True)
     return 1 if result["failures"] else 0

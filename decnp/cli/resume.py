@@ -1,7 +1,7 @@
-"""A run of ``decnp fit --out DIR`` that is not complete: what DIR then holds, and how the run is taken up again.
+"""``decnp fit --resume``: the files of an incomplete run, and the signals that interrupt it.
 
-``resume.json`` is written when the run begins and says what was asked for; ``checkpoint.decnp`` comes after some
-minutes, or when the run is interrupted. Both go when the results are there.
+``resume.json`` is written when a run starts; it holds the command. ``checkpoint.decnp`` follows after some minutes, or
+when the run is interrupted. Both are deleted when the results are written.
 """
 
 from __future__ import annotations
@@ -11,100 +11,121 @@ import os
 import shlex
 import signal
 import threading
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, Iterator, Optional
+from typing import Any, NamedTuple
 
 from ..exceptions import UserError
 from ..io.atomic import write_atomically
+from ..io.os_errors import explain_os_errors
 from ..training.checkpoint import Checkpoint
 
 __all__ = [
-    "CHECKPOINT", "OTHER_ROWS", "asked_for", "begin", "checkpoints", "complete", "end", "give_up", "stopped_by_signals",
+    "AUTOENCODER_CHECKPOINT", "CHECKPOINT", "Request", "abandon", "checkpoints", "finish", "finished_run",
+    "read_request", "start", "stop_on_signals",
 ]
 
 CHECKPOINT = "checkpoint.decnp"
-OTHER_ROWS = "checkpoint-autoencoder.decnp"
-"""Of an autoencoder that trains on other rows than those that are clustered, before the run's own checkpoint."""
+AUTOENCODER_CHECKPOINT = "checkpoint-autoencoder.decnp"
+"""Checkpoint of an autoencoder that trains on other rows than those that are clustered."""
 
-ASKED_FOR = "resume.json"
-TOLD = {"cluster_sizes", "n_iter", "stop_reason", "diagnostics", "scores", "peak_memory_mb", "seconds"}
-"""What the command tells of run.json."""
+REQUEST = "resume.json"
+REPORTED_KEYS = {"cluster_sizes", "n_iter", "stop_reason", "diagnostics", "scores", "peak_memory_mb", "seconds"}
+"""Keys of ``run.json`` that the command prints."""
 
 
-def begin(out: Path, argv: list[str]) -> None:
-    """Note in the folder what was asked for, and from where. Raises UserError if it cannot be written."""
+class Request(NamedTuple):
+    """Command of an incomplete run."""
+
+    argv: list[str]
+    """Words after ``decnp``; the first one is "fit"."""
+    folder: Path
+    """Working directory, which relative paths in ``argv`` start from."""
+    has_checkpoint: bool
+
+
+def start(out: Path, argv: list[str]) -> None:
+    """Write ``resume.json`` into the folder. Raises UserError if it cannot be written."""
     content = json.dumps({"argv": argv, "folder": os.getcwd()}, indent=1).encode()
-    try:
-        write_atomically(out / ASKED_FOR, lambda file: file.write(content))
-    except OSError as error:
-        raise UserError(f"--out {out} cannot be written to: {error.strerror or error}") from error
+    with explain_os_errors(f"--out {out} cannot be written to"):
+        write_atomically(out / REQUEST, lambda file: file.write(content))
 
 
-def end(out: Path) -> None:
-    """The results are there: nothing is left to be resumed."""
-    for name in (CHECKPOINT, OTHER_ROWS):
+def finish(out: Path) -> None:
+    """Delete the files of an incomplete run; the results have been written."""
+    for name in (CHECKPOINT, AUTOENCODER_CHECKPOINT):
         Checkpoint(out / name).remove()
-    (out / ASKED_FOR).unlink(missing_ok=True)
+    (out / REQUEST).unlink(missing_ok=True)
 
 
-def checkpoints(out: Path) -> list[Path]:
-    """The checkpoints that a run in ``out`` has left."""
-    return [out / name for name in (CHECKPOINT, OTHER_ROWS) if (out / name).exists()]
+def abandon(out: Path, created: bool) -> None:
+    """Delete ``resume.json`` of a run that has failed, unless there is a checkpoint to resume from.
 
-
-def complete(out: str) -> Optional[dict]:
-    """``run.json`` of a run that has ended, whose results are in ``out``; None where there is something to go on with."""
-    try:
-        run = None if (Path(out) / ASKED_FOR).exists() else json.loads((Path(out) / "run.json").read_bytes())
-    except (OSError, ValueError, RecursionError):
-        return None
-    return run if isinstance(run, dict) and TOLD <= run.keys() else None
-
-
-def give_up(out: Path, made: bool) -> None:
-    """A run has failed: without a checkpoint nothing of it stays, nor does the folder if it was made for it."""
+    The folder is deleted too if it was ``created`` for the run.
+    """
     if not checkpoints(out):
         with suppress(OSError):
-            (out / ASKED_FOR).unlink(missing_ok=True)
-            if made:
+            (out / REQUEST).unlink(missing_ok=True)
+            if created:
                 out.rmdir()
 
 
-def asked_for(out: str) -> tuple[list[str], Path, bool]:
-    """The arguments that the run in ``out`` was begun with, the folder that its paths start from, and whether there
-    is a checkpoint. Raises UserError if no run was begun in ``out``, or its note is damaged."""
-    path = Path(out) / ASKED_FOR
+def checkpoints(out: Path) -> list[Path]:
+    """Return the checkpoints in the folder."""
+    return [out / name for name in (CHECKPOINT, AUTOENCODER_CHECKPOINT) if (out / name).exists()]
+
+
+def finished_run(out: str) -> dict[str, Any] | None:
+    """Return ``run.json`` of a complete run in the folder, or None if the run is incomplete."""
     try:
-        note = json.loads(path.read_bytes())
+        if (Path(out) / REQUEST).exists():
+            return None
+        record = json.loads((Path(out) / "run.json").read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return None
+    return record if isinstance(record, dict) and REPORTED_KEYS <= record.keys() else None
+
+
+def read_request(out: str) -> Request:
+    """Return the command of the incomplete run in the folder. Raises UserError if there is none."""
+    path = Path(out) / REQUEST
+    with explain_os_errors(f"--resume {out}: cannot read {path}"):
+        try:
+            content = path.read_bytes()
+        except FileNotFoundError as error:
+            raise UserError(f"--resume {out}: there is no run to go on with, for lack of {path}") from error
+    try:
+        note = json.loads(content)
         argv, folder = [str(word) for word in note["argv"]], Path(note["folder"])
-    except FileNotFoundError as error:
-        raise UserError(f"--resume {out}: there is no run to go on with, for lack of {path}") from error
-    except OSError as error:
-        raise UserError(f"--resume {out}: cannot read {path}: {error.strerror or error}") from error
+        if argv[:1] != ["fit"]:
+            raise ValueError("it holds no command of decnp fit")
     except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise UserError(f"--resume {out}: {path} is damaged ({error})") from error
-    return argv, folder, (Path(out) / CHECKPOINT).exists()
+    return Request(argv, folder, (Path(out) / CHECKPOINT).exists())
 
 
 @contextmanager
-def stopped_by_signals(checkpoint: Optional[Checkpoint]) -> Iterator[None]:
-    """The first Ctrl-C or SIGTERM lets the step under way end, and the checkpoint be written; the second does not."""
+def stop_on_signals(checkpoint: Checkpoint | None) -> Iterator[None]:
+    """Stop the training after the current step at the first Ctrl-C or SIGTERM, and write the checkpoint.
+
+    The second signal stops the process at once. Without a checkpoint the signals have their usual effect.
+    """
     if checkpoint is None or threading.current_thread() is not threading.main_thread():
         yield
         return
-    before: dict[int, Any] = {}
+    handlers: dict[int, Any] = {}
 
-    def stop(number, frame):
+    def stop(number: int, frame: object) -> None:
         checkpoint.stop()
-        restore()
+        restore_handlers()
 
-    def restore():
-        for number, handler in before.items():
+    def restore_handlers() -> None:
+        for number, handler in handlers.items():
             signal.signal(number, handler)
 
     for number in (signal.SIGINT, signal.SIGTERM):
-        before[number] = signal.signal(number, stop)
+        handlers[number] = signal.signal(number, stop)
     try:
         yield
     except KeyboardInterrupt:
@@ -113,4 +134,4 @@ def stopped_by_signals(checkpoint: Optional[Checkpoint]) -> Iterator[None]:
                 f"interrupted; to go on: decnp fit --resume {shlex.quote(str(checkpoint.path.parent))}") from None
         raise
     finally:
-        restore()
+        restore_handlers()

@@ -13,7 +13,6 @@ import os
 import secrets
 import shutil
 import sys
-import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,19 +20,19 @@ from typing import NamedTuple, TypeVar
 
 from ..exceptions import DataError, InsufficientDiskSpace
 from ..io.atomic import PathLike
+from ..utils.progress import Progress
 
 if os.name == "posix":
     import fcntl
 
 __all__ = [
     "DataError", "DataFile", "NAME_A_FOLDER", "NO_MIRROR", "UnofficialData", "check_digest", "check_disk",
-    "check_no_web_page", "download", "download_folder", "file_sha256", "find", "not_found", "progress", "sha256",
+    "check_no_web_page", "download", "download_folder", "file_sha256", "find", "not_found", "sha256",
 ]
 
 CHECKOUT = Path(__file__).resolve().parents[2] / "data"  # absent when decnp is installed without its checkout
 TIMEOUT = 30  # seconds a mirror may stay silent
 CHUNK_SIZE = 1 << 16  # bytes per read from a mirror or a file
-PROGRESS_INTERVAL = 5  # seconds between two lines of progress
 NAME_A_FOLDER = "name a folder that has it in $DECNP_DATA"
 NO_MIRROR = f", and cannot be downloaded; {NAME_A_FOLDER}"
 
@@ -245,10 +244,11 @@ def _fetch(url: str, part: Path) -> None:
         start = file.seek(0, os.SEEK_END)
         n_left = response.length or 0  # 0 if the mirror does not say
         check_disk(part.parent, n_left, url)
-        with progress(f"downloading {url}", url.rpartition("/")[2], start + n_left if n_left else 0, start) as update:
+        total = start + n_left if n_left else 0
+        with Progress(url.rpartition("/")[2], total, "B", start, headline=f"downloading {url}") as progress:
             while chunk := response.read(CHUNK_SIZE):
                 file.write(chunk)
-                update(len(chunk))
+                progress.update(len(chunk))
         if n_left and file.tell() != start + n_left:
             raise OSError(f"the connection ended after {file.tell()} of {start + n_left} bytes")
 
@@ -259,33 +259,3 @@ def check_disk(folder: Path, n_bytes: int, what: str) -> None:
     if n_bytes > free:
         raise InsufficientDiskSpace(f"there is not enough room on the disk of {folder} for {what}: "
                                     f"{n_bytes / 1e6:.1f} MB are needed, {free / 1e6:.1f} MB are free")
-
-
-@contextmanager
-def progress(line: str, name: str, total: int, start: int = 0) -> Iterator[Callable[[int], object]]:
-    """Yield a function to call with the length of each chunk; it draws a bar on a terminal, else prints lines.
-
-    The bar is called ``name``; without a terminal ``line`` is printed first. ``total`` and ``start`` are bytes,
-    ``total`` is 0 if unknown.
-    """
-    if sys.stderr and sys.stderr.isatty():
-        try:
-            from tqdm import tqdm
-        except ImportError:
-            pass
-        else:
-            with tqdm(desc=name, total=total or None, initial=start, unit="B", unit_scale=True) as bar:
-                yield bar.update
-            return
-    print(f"decnp: {line}", file=sys.stderr)
-    done, printed = start, time.monotonic()
-
-    def update(length: int) -> None:
-        nonlocal done, printed
-        done += length
-        if time.monotonic() - printed >= PROGRESS_INTERVAL:
-            printed = time.monotonic()
-            of_total = f" of {total / 1e6:.1f}" if total else ""
-            print(f"decnp: {done / 1e6:.1f}{of_total} MB", file=sys.stderr)
-
-    yield update

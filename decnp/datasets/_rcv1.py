@@ -21,7 +21,8 @@ import numpy as np
 
 from ..exceptions import DataError
 from ..io.atomic import PathLike
-from ._files import NAME_A_FOLDER, DataFile, check_digest, check_no_web_page, find, not_found, progress
+from ..utils.progress import Progress
+from ._files import NAME_A_FOLDER, DataFile, check_digest, check_no_web_page, find, not_found
 
 if TYPE_CHECKING:  # SciPy is imported where it is used: loading a model needs none
     from scipy.sparse import csr_matrix
@@ -119,10 +120,10 @@ def _first_pass(
     """Return how often each term occurs, and {document: class} in the order of the files."""
     totals: Counter[str] = Counter()
     y: dict[int, int] = {}
-    with progress("counting the terms of RCV1-v2", "terms", 0) as update:
+    with Progress("terms", unit="B", headline="counting the terms of RCV1-v2") as progress:
         for name, path in paths.items():
             digest = hashlib.sha256()
-            for document, text in documents(path, str(path), digest, update):
+            for document, text in documents(path, str(path), digest, progress.update):
                 if document in classes:
                     if document in y:
                         raise DataError(f"{path} has document {document}, which came before")
@@ -142,9 +143,9 @@ def _second_pass(
     from scipy.sparse import csr_matrix
 
     indices, data, indptr = array("i"), array("i"), array("q", [0])
-    with progress("taking the counts of RCV1-v2", "counts", 0) as update:
+    with Progress("counts", unit="B", headline="taking the counts of RCV1-v2") as progress:
         for path in paths.values():
-            for document, text in documents(path, str(path), hashlib.sha256(), update):
+            for document, text in documents(path, str(path), hashlib.sha256(), progress.update):
                 if document in classes:
                     counts = Counter(vocabulary[term] for term in TERM.findall(text.lower()) if term in vocabulary)
                     for index in sorted(counts):

@@ -15,7 +15,8 @@ import numpy as np
 
 from ..exceptions import DataError
 from ..io.atomic import PathLike
-from ._files import NAME_A_FOLDER, DataFile, check_digest, check_no_web_page, find, not_found, progress
+from ..utils.progress import Progress
+from ._files import NAME_A_FOLDER, DataFile, check_digest, check_no_web_page, find, not_found
 from .hog import SIDE
 
 __all__ = ["IMAGE_SIZE", "OFFICIAL_FILES", "Source", "files", "image_blocks", "open_files", "read_labels"]
@@ -123,10 +124,11 @@ def image_blocks(source: Source) -> Iterator[np.ndarray]:
     """Yield the images of a file as uint8 (n, 96, 96, 3), n at most 500."""
     if not source.size or source.size % IMAGE_SIZE:
         raise DataError(f"{source.name} must hold images of {IMAGE_SIZE} bytes; got {source.size} bytes")
-    with progress(f"features of {source.name}", Path(source.name).name, source.size) as update:
+    headline = f"features of {source.name}"
+    with Progress(Path(source.name).name, source.size, "B", headline=headline) as progress:
         for block in _blocks(source):
             yield np.frombuffer(block, np.uint8).reshape(-1, 3, SIDE, SIDE).transpose(0, 3, 2, 1)
-            update(len(block))
+            progress.update(len(block))
 
 
 def read_labels(source: Source) -> np.ndarray:

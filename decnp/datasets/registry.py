@@ -15,6 +15,7 @@ import numpy as np
 
 from ..exceptions import DataError
 from ..io.atomic import PathLike
+from ..io.os_errors import reason_of
 from . import _rcv1, _stl10, mnist, reuters
 from ._files import NO_MIRROR, DataFile, download, download_folder, find, not_found
 from .digits import load_digits
@@ -151,7 +152,7 @@ def verify(name: str | None = None) -> Iterator[tuple[str, bool]]:
             except DataError as error:
                 yield str(error), False
             except OSError as error:
-                yield f"cannot read {path}: {error.strerror or error}", False
+                yield f"cannot read {path}: {reason_of(error)}", False
 
 
 def _check(name: str, file: DataFile, path: Path) -> object:

@@ -18,6 +18,7 @@ from ..utils.rows import Rows
 from .atomic import PathLike
 from .npy import NpyLayout, check_table, npy_layout
 from .npz import read_npz
+from .os_errors import explain_os_errors
 from .tables import TABLE_SUFFIXES, as_finite, check_label_column, check_suffix
 from .text import parse_csv
 
@@ -148,11 +149,9 @@ def _read_npy_rows(file: Any, name: str, layout: NpyLayout, first: int, start: i
     block = np.empty((stop - start, D), layout.dtype, order="F" if fortran else "C")
     for j, piece in enumerate(block.T if fortran else [block.reshape(-1)]):
         at = j * n + start if fortran else start * D
-        try:
+        with explain_os_errors(f"{name} cannot be read", DataError):
             file.seek(first + at * layout.dtype.itemsize)
             count = file.readinto(piece.view(np.uint8))
-        except OSError as error:
-            raise DataError(f"{name} cannot be read: {error.strerror or error}") from error
         if count != piece.nbytes:
             raise DataError(f"{name} has become shorter while it was read")
     return block

@@ -1,11 +1,12 @@
-"""What a report is made of: the files of a finished run, checked, and its data, where they can still be read."""
+"""The files and the data of a finished run, checked, for the report."""
 
 from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple, Optional
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -14,48 +15,64 @@ from ..datasets.registry import SOURCES
 from ..equations import soft_assignment
 from ..exceptions import ModelFileError, UserError
 from ..inference import load_model
+from ..io.os_errors import explain_os_errors
 from ..io.tables import read_labels, read_npy, read_table
 from ..metrics import cluster_accuracy
 from ..utils.rows import Rows
 
-__all__ = ["Finished", "read_run"]
+__all__ = ["FinishedRun", "read_run"]
 
 NUMBER = (int, float)
-KINDS: dict[str, Any] = {  # what the page says of run.json, and what it must be
+TYPES: dict[str, Any] = {
     "command": str, "date": str, "n_clusters": int, "n_iter": int, "converged": bool, "stop_reason": str,
     "warnings": list, "history": list, "profile": dict, "parameters": dict, "versions": dict,
     "machine": dict, "threads": list, "seconds": dict, "source": dict, "source.name": str, "source.n_samples": int,
     "source.n_features": int, "parameters.alpha": NUMBER, "parameters.tol": NUMBER, "seconds.total": NUMBER,
     "parameters.hidden_layer_sizes": list,
 }
-SAMPLE = 500  # rows that are put through the model, to see whether the data are still those of the run
+"""Types of the values of ``run.json`` that the report uses."""
+N_COMPARED = 500
+"""Rows that the model transforms, to test whether the data are still those of the run."""
 
 
-class Finished(NamedTuple):
-    """A finished run."""
+class FinishedRun(NamedTuple):
+    """Files and data of a finished run."""
 
     folder: Path
-    record: dict
-    """run.json."""
+    record: dict[str, Any]
+    """Content of ``run.json``."""
     labels: np.ndarray
     """(n,) whole numbers from 0 to k - 1."""
     z: np.ndarray
     """(n, d) the embedding."""
     q: np.ndarray
     """(n, k) Eq. 1."""
-    X: Optional[Rows]
-    """(n, D), or None where the data cannot be read any more, or are others."""
-    y: Optional[np.ndarray]
+    X: Rows | None
+    """(n, D), or None if the data cannot be read any more, or have changed."""
+    y: np.ndarray | None
     """(n,) the classes, or None."""
     missing: list[str]
     """A sentence for each thing that is not there."""
 
 
-def read_run(folder: Path, data: Optional[tuple[Rows, Optional[np.ndarray]]] = None) -> Finished:
-    """The finished run in ``folder``; ``data`` is its (X, y) if it is at hand. Raises UserError."""
-    record = _record(folder)
+def read_run(folder: Path, data: tuple[Rows, np.ndarray | None] | None = None) -> FinishedRun:
+    """Return the finished run in ``folder``.
+
+    Parameters
+    ----------
+    folder : Path
+        Folder that ``decnp fit --out`` has filled.
+    data : tuple of X (n, D) and y (n,) or None, default=None
+        Data of the run. None reads them again from where the run found them.
+
+    Raises
+    ------
+    UserError
+        If the folder holds no finished run, or its files are damaged.
+    """
+    record = _read_record(folder)
     n, k = record["source"]["n_samples"], record["n_clusters"]
-    labels, z, mu = (_array(folder / f"{name}.npy") for name in ("labels", "embedding", "centroids"))
+    labels, z, mu = (_read_array(folder / f"{name}.npy") for name in ("labels", "embedding", "centroids"))
     if not (labels.shape == (n,) and z.ndim == 2 and len(z) == n and mu.shape == (k, z.shape[1])
             and labels.dtype.kind in "iu" and 0 <= labels.min() and labels.max() < k
             and z.dtype.kind == mu.dtype.kind == "f" and np.isfinite(z).all() and np.isfinite(mu).all()):
@@ -63,38 +80,49 @@ def read_run(folder: Path, data: Optional[tuple[Rows, Optional[np.ndarray]]] = N
                         f"centroids {mu.shape}, and run.json says {n} rows in {k} clusters")
     q = soft_assignment(z.astype(np.float64), mu.astype(np.float64), record["parameters"]["alpha"])
     missing: list[str] = []
-    X, y = data or _data(folder, record, labels, z, missing)
-    return Finished(folder, record, labels, z, q, X, y, missing)
+    X, y = data or _read_data(folder, record, labels, z, missing)
+    return FinishedRun(folder, record, labels, z, q, X, y, missing)
 
 
-def _record(folder):
-    """run.json, with all that the page says of it."""
+# ---------------------------------------------------------------- run.json and the arrays
+
+def _read_record(folder: Path) -> dict[str, Any]:
+    """Return the content of ``run.json``; every value that the report uses is checked."""
     path = folder / "run.json"
     if (folder / "resume.json").exists() and not path.exists():
         raise UserError(f"the run in {folder} is not complete: decnp fit --resume {folder} goes on with it")
+    with explain_os_errors(f"cannot read {path}"):
+        try:
+            content = path.read_bytes()
+        except (FileNotFoundError, NotADirectoryError):
+            raise UserError(
+                f"{folder} holds no finished run: there is no {path} (decnp fit --out writes one)") from None
     try:
-        record = json.loads(path.read_bytes())
-    except (FileNotFoundError, NotADirectoryError):
-        raise UserError(f"{folder} holds no finished run: there is no {path} (decnp fit --out writes one)") from None
-    except OSError as error:
-        raise UserError(f"cannot read {path}: {error.strerror or error}") from error
+        record = json.loads(content)
     except (ValueError, RecursionError) as error:
         raise UserError(f"{path} is damaged: it is no JSON ({error})") from error
-    name, value = _odd(record)
-    if name:
+    invalid = _first_invalid_value(record) or _first_invalid_result(record)
+    if invalid:
+        name, value = invalid
         raise UserError(f"{path} is damaged, or is of another version: {name} in it is {value!r:.40}")
-    return record
+    valid: dict[str, Any] = record
+    return valid
 
 
-def _odd(record):
-    """The first thing in run.json that is not what it must be, by name, and what it is; else (None, None)."""
-    for name, kind in KINDS.items():
+def _first_invalid_value(record: Any) -> tuple[str, Any] | None:
+    """Return name and value of the first entry that has not its type in ``TYPES``, or None."""
+    for name, expected in TYPES.items():
         value = record
         for part in name.split("."):
             value = value.get(part) if isinstance(value, dict) else None
-        if not isinstance(value, kind) or (kind is int and isinstance(value, bool)) or (
-                kind is NUMBER and not (math.isfinite(value) and value >= 0)):
+        if not isinstance(value, expected) or (expected is int and isinstance(value, bool)) or (
+                expected is NUMBER and not (math.isfinite(value) and value >= 0)):
             return name, value
+    return None
+
+
+def _first_invalid_result(record: dict[str, Any]) -> tuple[str, Any] | None:
+    """Return name and value of the first invalid entry among columns, scores and history, or None."""
     columns = record.get("columns", [])
     if not isinstance(columns, list) or len(columns) not in (0, record["source"]["n_features"]):
         return "columns", columns
@@ -107,24 +135,27 @@ def _odd(record):
         if not (isinstance(step, dict) and isinstance(step.get("phase"), str) and isinstance(step.get("iteration"), int)
                 and isinstance(step.get("loss"), NUMBER) and isinstance(step.get("changed"), (*NUMBER, type(None)))):
             return "a step of history", step
-    return None, None
+    return None
 
 
-def _array(path):
-    """The array in an .npy of the run."""
+def _read_array(path: Path) -> np.ndarray:
+    """Return the array in an .npy of the run. Raises UserError."""
     try:
-        with open(path, "rb") as file:
+        with explain_os_errors(f"cannot read {path}"), open(path, "rb") as file:
             return read_npy(file, path.stat().st_size, str(path))
-    except OSError as error:
-        raise UserError(f"cannot read {path}: {error.strerror or error}") from error
     except DataError as error:
         raise UserError(str(error)) from error
 
 
 # ---------------------------------------------------------------- the data
 
-def _data(folder, record, labels, z, missing):
-    """X and y from where the run found them; None, and a sentence in ``missing``, for what is no longer there."""
+def _read_data(
+    folder: Path, record: dict[str, Any], labels: np.ndarray, z: np.ndarray, missing: list[str],
+) -> tuple[Rows | None, np.ndarray | None]:
+    """Return X and y from where the run found them.
+
+    What cannot be read, or has changed, is None; a sentence about it is appended to ``missing``.
+    """
     source = record["source"]
     name, home = source["name"], Path(str(source.get("folder") or "."))
     try:
@@ -132,9 +163,9 @@ def _data(folder, record, labels, z, missing):
     except (DataError, OSError) as error:
         missing.append(f"The data could not be read again, so what needs them is left out: {error}.")
         return None, None
-    problem = _another(folder, source, X, z)
-    if problem:
-        missing.append(f"{name} is not what it was when the model was trained ({problem}), so what needs the data is "
+    difference = _difference(folder, source, X, z)
+    if difference:
+        missing.append(f"{name} is not what it was when the model was trained ({difference}), so what needs the data is "
                        "left out.")
         return None, None
     try:
@@ -142,18 +173,21 @@ def _data(folder, record, labels, z, missing):
     except (DataError, OSError) as error:
         missing.append(f"The labels could not be read again, so what needs them is left out: {error}.")
         return X, None
-    if y is not None and record.get("scores") and not _scored(record["scores"], y, labels):
+    if y is not None and record.get("scores") and not _gives_same_accuracy(record["scores"], y, labels):
         missing.append("The labels give another accuracy than in the run, so what needs them is left out.")
         return X, None
     return X, y if record.get("scores") else None
 
 
-def _another(folder, source, X, z):
-    """In what X differs from the run's data, or None: some rows go through the model, and must end at their z."""
+def _difference(folder: Path, source: Mapping[str, Any], X: Rows, z: np.ndarray) -> str | None:
+    """Return a clause with the difference between X and the data of the run, or None.
+
+    The embedding of some rows of X is compared with ``z`` (n, d).
+    """
     shape = source["n_samples"], source["n_features"]
     if X.shape != shape:
         return f"{X.shape[0]} rows of {X.shape[1]} columns now, and {shape[0]} of {shape[1]} then"
-    some = np.random.default_rng(0).permutation(len(X))[:SAMPLE]
+    some = np.random.default_rng(0).permutation(len(X))[:N_COMPARED]
     try:
         now = load_model(folder / "model.decnp").transform(X[some])
     except (ModelFileError, OSError, ValueError) as error:
@@ -162,8 +196,9 @@ def _another(folder, source, X, z):
     return None if close else "the model takes its rows to other places"
 
 
-def _scored(scores, y, labels):
+def _gives_same_accuracy(scores: Mapping[str, Any], y: np.ndarray, labels: np.ndarray) -> bool:
+    """Return whether the accuracy of ``labels`` against ``y`` is the recorded one."""
     try:
-        return abs(float(scores["end"]["ACC"]) - cluster_accuracy(y, labels)) < 1e-6
+        return bool(abs(float(scores["end"]["ACC"]) - cluster_accuracy(y, labels)) < 1e-6)
     except (KeyError, TypeError, ValueError):
         return False

@@ -1,36 +1,45 @@
-"""The pictures of a report, each with its words: title, caption, and what a screen reader says."""
+"""The pictures of a report, each with its title and caption."""
 
 from __future__ import annotations
 
 import warnings
-from typing import Any, Callable, NamedTuple
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple, TypeAlias
 
 from .. import plotting
 from ..plotting.embed import data_uri
-from .folder import Finished
+from .folder import FinishedRun
 
 __all__ = ["Picture", "pictures"]
 
+ImageShape: TypeAlias = tuple[int, ...] | None
+
 SHAPES = {"mnist": (28, 28), "digits": (8, 8)}
-SMALLEST = 8  # the side of a square that is taken for an image
+MIN_SIDE = 8
+"""Side of the smallest square that is taken for an image."""
 
 
 class Picture(NamedTuple):
-    """What stands in the page."""
+    """Picture of the page."""
 
     title: str
     caption: str
     wide: bool
     uri: str
-    """The picture; empty where it cannot be drawn, and the caption then says why."""
+    """Content as a data URI; empty if the picture cannot be drawn, and the caption then says why."""
 
 
-def pictures(run: Finished, tsne: bool, image_shape) -> tuple[list[Picture], list[Picture]]:
-    """All that this run has data for: of its clusters, and of its training. In the order of the page."""
+def pictures(
+    run: FinishedRun, tsne: bool, image_shape: str | ImageShape,
+) -> tuple[list[Picture], list[Picture]]:
+    """Return the pictures of the clusters and those of the training, in the order of the page.
+
+    Pictures for which the run has no data are left out.
+    """
     return list(_clusters(run, tsne, image_shape)), list(_training(run))
 
 
-def _clusters(run, tsne, image_shape):
+def _clusters(run: FinishedRun, tsne: bool, image_shape: str | ImageShape) -> Iterator[Picture]:
     shape = _shape(run, image_shape)
     if run.X is not None and shape is not None:
         yield _montage(run, shape, "What the clusters are", "the rows with the largest q (Eq. 1) first. Figure 3 of "
@@ -55,13 +64,16 @@ def _clusters(run, tsne, image_shape):
                        least=True)
 
 
-def _montage(run, shape, title, caption, least=False):
+def _montage(
+    run: FinishedRun, shape: tuple[int, ...], title: str, caption: str, least: bool = False,
+) -> Picture:
+    """Return images of each cluster, those with the largest q first, or with the smallest if ``least``."""
     drawn = f"Each row of images is a cluster, {' × '.join(map(str, shape))} pixels an image;"
     return _picture(title, f"{drawn} {caption}", lambda: plotting.cluster_montage(
         run.X, run.labels, run.q, image_shape=shape, least=least))
 
 
-def _training(run):
+def _training(run: FinishedRun) -> Iterator[Picture]:
     record, tol = run.record, run.record["parameters"]["tol"]
     yield _picture("How it was learned", "Left the autoencoder's reconstruction, 1/(2nD) Σ‖x − y‖²; right the "
                    "clustering loss, which rises where the targets P are refreshed and become sharper. An attempt that "
@@ -74,7 +86,7 @@ def _training(run):
 
 
 def _picture(title: str, caption: str, draw: Callable[[], Any], wide: bool = False) -> Picture:
-    """Drawn, or with the reason why it is not."""
+    """Return the picture that ``draw`` draws, or the reason why it cannot."""
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "Glyph")  # a name of a class in a script that the font lacks
@@ -83,10 +95,13 @@ def _picture(title: str, caption: str, draw: Callable[[], Any], wide: bool = Fal
         return Picture(title, f"Not drawn: {error}.", wide, "")
 
 
-def _shape(run, image_shape):
-    """The shape of the rows as images, or None: as asked for, known, or a square that is no smaller than 8 x 8."""
-    if image_shape != "auto":
+def _shape(run: FinishedRun, image_shape: str | ImageShape) -> ImageShape:
+    """Return the shape of the rows as images, or None.
+
+    "auto" knows those of named data sets, and takes other rows for images if they are a square of at least 8 x 8.
+    """
+    if not isinstance(image_shape, str):
         return image_shape
     side = int(round(run.record["source"]["n_features"] ** 0.5))
-    square = (side, side) if side >= SMALLEST and side**2 == run.record["source"]["n_features"] else None
+    square = (side, side) if side >= MIN_SIDE and side**2 == run.record["source"]["n_features"] else None
     return SHAPES.get(run.record["source"]["name"], square)

@@ -19,13 +19,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from threadpoolctl import threadpool_info
 
 from ..exceptions import ArchiveError, CheckpointError
 from ..io.archive import read_archive, write_archive
 from ..io.atomic import PathLike, write_atomically
+from ..io.os_errors import reason_of
 from ..layers import Dense, arrays_of
 from ..profiles import Profile
+from ..utils.provenance import rounding
 from ..utils.rows import Rows, blocks
 from ..utils.validation import check_sizes
 
@@ -76,7 +77,7 @@ class Checkpoint:
             self.write(state())
         except OSError as error:
             kept = "the one before it stays" if self.path.exists() else "there is none yet"
-            warnings.warn(f"the checkpoint {self.path} could not be written ({error.strerror or error}); {kept}",
+            warnings.warn(f"the checkpoint {self.path} could not be written ({reason_of(error)}); {kept}",
                           RuntimeWarning, stacklevel=2)
         self._last = time.monotonic()
         if self._stop:
@@ -85,7 +86,7 @@ class Checkpoint:
     def write(self, state: object) -> None:
         """Write ``state`` to the file atomically. Raises OSError if that fails; an earlier file then stays."""
         arrays: dict[str, np.ndarray] = {}
-        header = {"format": FORMAT, "kind": KIND, "notes": self.notes, "machine": _machine(),
+        header = {"format": FORMAT, "kind": KIND, "notes": self.notes, "machine": rounding(),
                   "recipe": to_tree(self.recipe, arrays), "state": to_tree(state, arrays, "state")}
         self._delete_temporary_files()
         write_atomically(self.path, lambda file: write_archive(file, header, arrays))
@@ -126,8 +127,8 @@ class Checkpoint:
                 raise
             raise CheckpointError(f"{self.path} is no checkpoint, or is damaged ({error})") from error
         self.notes, self.recipe = notes, dict(recipe)
-        if machine != _machine():
-            warnings.warn(f"the run began with {', '.join(machine)} and goes on with {', '.join(_machine())}: it can "
+        if machine != rounding():
+            warnings.warn(f"the run began with {', '.join(machine)} and goes on with {', '.join(rounding())}: it can "
                           "end otherwise than in one go", RuntimeWarning, stacklevel=2)
         return state
 
@@ -176,13 +177,6 @@ def fingerprint(*arrays: Rows) -> str:
     for x in chain.from_iterable(map(blocks, arrays)):
         digest.update(np.ascontiguousarray(x).data)
     return digest.hexdigest()
-
-
-def _machine() -> list[str]:
-    """Return the libraries that determine how matrix products are rounded."""
-    return [f"NumPy {np.__version__}"] + sorted(
-        f"{pool['internal_api']} {pool['version']} ({pool.get('architecture')}, threads: {pool['num_threads']})"
-        for pool in threadpool_info() if pool["user_api"] == "blas")
 
 
 # ---------------------------------------------------------------- a state object as JSON and arrays

@@ -1,0 +1,42 @@
+"""``decnp export``: a trained model as an ONNX file."""
+
+from __future__ import annotations
+
+import argparse
+
+from ..exceptions import UserError
+from ..io.os_errors import explain_os_errors
+from .arguments import Subparsers, add_command, add_model_argument
+
+__all__ = ["add_parser"]
+
+
+def add_parser(commands: Subparsers) -> None:
+    """Add the command to argparse's subparsers."""
+    parser = add_command(
+        commands, "export", _export, help="write a model as ONNX",
+        description="The encoder and Eq. 1 as an ONNX graph in float32: x (n, D) -> z (n, d), q (n, k), label (n,).\n"
+                    'Needs the package onnx: pip install "decnp[onnx]".',
+        examples=["decnp export run/model.decnp model.onnx"])
+    add_model_argument(parser)
+    parser.add_argument("out", metavar="FILE", help="the .onnx file to write")
+
+
+def _export(args: argparse.Namespace, argv: list[str]) -> int:
+    from ..export import OPSET, export_onnx
+    from ..inference import load_model
+    from .outputs import check_output_file
+
+    check_output_file(args.out, (".onnx",), {args.model})
+    with explain_os_errors(f"cannot read {args.model}"):
+        model = load_model(args.model)
+    try:
+        with explain_os_errors(f"{args.out} could not be written"):
+            export_onnx(model, args.out)
+    except (ImportError, ValueError) as error:
+        raise UserError(str(error)) from error
+    k, d = model.centers.shape
+    note = "" if model.dtype == "float32" else f"; the model computes in {model.dtype}, the graph in float32"
+    print(f"{args.out}: ONNX opset {OPSET}, x (n, {model.n_features}) float32 -> z (n, {d}), q (n, {k}), label (n,)"
+          f"{note}", flush=True)
+    return 0

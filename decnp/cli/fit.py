@@ -1,0 +1,129 @@
+"""``decnp fit``: its parser, resuming, and the printed results. ``run_fit`` does the work."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import textwrap
+from contextlib import closing
+from typing import Any
+
+from ..exceptions import UserError
+from ..utils.progress import message
+from .arguments import Subparsers, add_command
+from .fit_options import FitOptions, add_options, parse_options
+from .fit_progress import FitProgress
+
+__all__ = ["add_parser", "format_results"]
+
+NOT_IN_SUMMARY = ("history", "columns", "profile", "parameters", "versions", "machine", "threads")
+
+
+def add_parser(commands: Subparsers) -> None:
+    """Add the command to argparse's subparsers."""
+    parser = add_command(
+        commands, "fit", _fit, help="cluster a data set",
+        description="Train an autoencoder on SOURCE, then cluster its rows with DEC.\n"
+                    "Labels, where they are known, are used for the scores at the end and for nothing else.",
+        examples=["decnp fit digits --n-clusters 10 --out run",
+                  "decnp fit mydata.csv --n-clusters 5 --label-column species --out run --report",
+                  "decnp fit --resume run"],
+        notes="DIR takes labels.npy, embedding.npy, centroids.npy, model.decnp and run.json (the whole recipe).\n"
+              "An earlier run in it is replaced only when the new one is complete.")
+    add_options(parser)
+
+
+def _fit(args: argparse.Namespace, argv: list[str]) -> int:
+    if args.resume:
+        from .resume import finished_run
+
+        _check_resume_stands_alone(args, argv)
+        record = finished_run(args.resume)
+        if record:
+            message(f"the run in {args.resume} is complete: these are its results")
+            return _print_results(record, args.json, args.resume, report=args.report)
+        options, argv = _first_options(args.resume)
+    elif args.source is None:
+        raise UserError("fit needs a SOURCE, or --resume DIR (see decnp fit --help)")
+    else:
+        options = FitOptions.from_arguments(args)
+    from .run_fit import run_fit  # loads the whole package
+
+    with closing(FitProgress(args.quiet)) as progress:
+        record = run_fit(options, argv, progress.log, progress.on_step)
+    # Warnings about the data were shown before training, unless the run was quiet.
+    for warning in record["source"]["doubts"] * args.quiet + record["warnings"]:
+        message(f"warning: {warning}")
+    return _print_results(record, args.json, options.out, options.report)
+
+
+def _check_resume_stands_alone(args: argparse.Namespace, argv: list[str]) -> None:
+    """Raise UserError if there are words beside --resume DIR that would change the run."""
+    allowed = ("fit", "-q", "--quiet", "--json", "--resume", args.resume, f"--resume={args.resume}")
+    others = [word for word in argv if word not in allowed]
+    if others:
+        raise UserError(f"--resume takes everything from DIR, and only --quiet and --json beside it; got {others[0]}")
+
+
+def _first_options(out: str) -> tuple[FitOptions, list[str]]:
+    """Return the options and the ``argv`` of the process that started the run in the folder ``out``.
+
+    Relative paths are resolved against the working directory of that process.
+    """
+    from .resume import read_request
+
+    request = read_request(out)
+    args = parse_options(request.argv[1:])
+    paths = {}
+    for name in ("source", "labels"):
+        path = getattr(args, name)
+        # A data set's name, such as mnist, has no extension.
+        if path and os.path.splitext(path)[1] and (request.folder / path).exists():
+            paths[name] = str(request.folder / path)
+    options = FitOptions.from_arguments(
+        args, **paths, out=out, resumed=True, has_checkpoint=request.has_checkpoint)
+    return options, request.argv
+
+
+def _print_results(record: dict[str, Any], as_json: bool, out: str | None, report: bool) -> int:
+    """Write the results to standard output and return the exit status."""
+    if as_json:
+        summary = {name: value for name, value in record.items() if name not in NOT_IN_SUMMARY}
+        print(json.dumps({**summary, "out": out}, indent=1))
+    else:
+        print(format_results(record, out, report))
+    sys.stdout.flush()
+    return 0
+
+
+def format_results(record: dict[str, Any], out: str | None, report: bool) -> str:
+    """Return the results of a run as lines of text.
+
+    Parameters
+    ----------
+    record : dict
+        Content of ``run.json``.
+    out : str or None
+        Folder that the run was written into.
+    report : bool
+        Whether ``report.html`` was written.
+    """
+    from ..training.diagnostics import format_diagnosis
+
+    sizes = f"cluster sizes: {' '.join(map(str, record['cluster_sizes']))}"
+    lines = textwrap.wrap(sizes, 100, subsequent_indent=" " * 15)
+    lines.append(f"{record['n_iter']} steps: {record['stop_reason']}")
+    lines += format_diagnosis(**record["diagnostics"])
+    if record["scores"]:
+        lines.append(f"{'':13}" + "".join(f"{metric:>8}" for metric in record["scores"]["end"]))
+        for name, scores in record["scores"].items():
+            lines.append(f"{name:>13}" + "".join(f"{value:8.4f}" for value in scores.values()))
+    memory = "" if record["peak_memory_mb"] is None else f", peak memory {record['peak_memory_mb']} MB"
+    lines.append(f"{record['seconds']['total']:.1f} s{memory}")
+    if out:
+        lines.append(f"written to {os.path.join(out, '')}")
+        if report:
+            lines.append(f"report: {os.path.join(out, 'report.html')}")
+    return "\n".join(lines)

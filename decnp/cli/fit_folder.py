@@ -1,0 +1,88 @@
+"""The folder of ``decnp fit --out``: checked before training, written at the end."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..dec import DEC
+from ..exceptions import UserError
+from ..io.atomic import write_all_atomically
+from ..io.os_errors import explain_os_errors
+from ..persistence import write_model
+from ..report import REPORT
+from ..utils.rows import Rows
+from .fit_options import FitOptions
+from .resume import abandon, checkpoints
+
+__all__ = ["RESULTS", "output_folder", "write_results"]
+
+RESULTS = ("labels.npy", "embedding.npy", "centroids.npy", "model.decnp", "run.json")
+
+
+@contextmanager
+def output_folder(options: FitOptions) -> Iterator[Path | None]:
+    """Yield --out as a folder that can be written to, or None without --out.
+
+    A folder that was created for the run is deleted if the run fails. Raises UserError.
+    """
+    if not options.out:
+        yield None
+        return
+    out = Path(options.out)
+    created = not os.path.lexists(out)
+    with explain_os_errors(f"--out {out} cannot be written to"):
+        if not created and not out.is_dir():
+            raise UserError(f"--out {out} is a file, not a folder")
+        _check_incomplete_run(out, options)
+        _check_earlier_results(out, options)
+        out.mkdir(parents=True, exist_ok=True)
+        tempfile.NamedTemporaryFile(dir=out, prefix=".decnp.").close()
+    try:
+        yield out
+    except BaseException:
+        abandon(out, created)
+        raise
+
+
+def _check_incomplete_run(out: Path, options: FitOptions) -> None:
+    """Raise UserError if the folder holds an incomplete run that is not being resumed."""
+    found = checkpoints(out)
+    if found and not options.resumed:
+        raise UserError(f"--out {out} holds a run that is not complete: decnp fit --resume {shlex.quote(str(out))} "
+                        f"goes on with it; delete {found[0]} to begin anew")
+
+
+def _check_earlier_results(out: Path, options: FitOptions) -> None:
+    """Raise UserError if files in the folder must not be replaced."""
+    there = [name for name in (*RESULTS, REPORT) if os.path.lexists(out / name)]
+    if there and not (out / "run.json").is_file():
+        raise UserError(f"--out {out} has {there[0]} but no run.json, so it holds no earlier run: choose another")
+    for name in there:
+        if (out / name).is_dir():
+            raise UserError(f"--out {out} has a folder called {name}: choose another")
+        for given in (options.source, options.labels):
+            if given and os.path.exists(given) and os.path.samefile(given, out / name):
+                raise UserError(f"--out {out} would replace {given}, which this run reads: choose another")
+
+
+def write_results(out: Path, model: DEC, X: Rows, record: dict[str, Any]) -> None:
+    """Write all files of ``RESULTS``, or none. Raises UserError."""
+    contents = (
+        lambda file: np.save(file, model.labels_),
+        lambda file: np.save(file, model.transform(X)),
+        lambda file: np.save(file, model.cluster_centers_),
+        lambda file: write_model(model, file),
+        lambda file: file.write(json.dumps(record, indent=1).encode()),
+    )
+    with explain_os_errors(f"--out {out} could not be written"):
+        write_all_atomically({out / name: write for name, write in zip(RESULTS, contents)})
+        (out / REPORT).unlink(missing_ok=True)  # of an earlier run

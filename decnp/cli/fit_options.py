@@ -1,0 +1,107 @@
+"""The options of ``decnp fit``: the parser, and the values as a named tuple."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any, NamedTuple
+
+from .arguments import Parser, integer, layer_sizes, number, setting
+
+__all__ = ["FitOptions", "add_options", "parse_options"]
+
+
+class FitOptions(NamedTuple):
+    """Options of one run of ``decnp fit``, named as on the command line.
+
+    It is no dataclass, because ``decnp --help`` would wait for ``dataclasses`` to be imported.
+    """
+
+    source: str
+    """Name of a data set, or path of a file."""
+    n_clusters: int | None
+    labels: str | None
+    label_column: str | None
+    out: str | None
+    report: bool
+    checkpoint_every: float
+    """Minutes."""
+    profile: str
+    seed: int
+    threads: int | None
+    hidden: tuple[int, ...]
+    update_interval: int | None
+    max_iter: int | None
+    tol: float
+    alpha: float
+    settings: list[tuple[str, Any]]
+    """Fields of the profile to change, and their values."""
+    resumed: bool = False
+    """Whether the run was started by an earlier process."""
+    has_checkpoint: bool = False
+    """Whether the state of the run is restored from ``checkpoint.decnp``."""
+
+    @classmethod
+    def from_arguments(cls, args: argparse.Namespace, **changes: Any) -> FitOptions:
+        """Return the options in ``args``, with ``changes``."""
+        given = {name: getattr(args, name) for name in cls._fields if hasattr(args, name)}
+        return cls(**{**given, **changes})
+
+
+def parse_options(argv: list[str]) -> argparse.Namespace:
+    """Return the arguments of ``decnp fit``; ``argv`` are the words after ``fit``."""
+    parser = Parser(prog="decnp fit")
+    add_options(parser)
+    return parser.parse_args(argv)
+
+
+def add_options(parser: Parser) -> None:
+    """Add the options to the parser of ``decnp fit``."""
+    parser.add_argument("source", metavar="SOURCE", nargs="?",
+                        help="mnist, digits, stl, reuters10k (see decnp data list), or a file with one row for each "
+                             "sample: .npy (may be larger than memory), .npz (array X, or a sparse matrix from "
+                             "scipy.sparse.save_npz), or .csv")
+    _add_data_options(parser)
+    _add_training_options(parser)
+    output = parser.add_argument_group("what to print")
+    output.add_argument("-q", "--quiet", action="store_true", help="no progress; the results only")
+    output.add_argument("--json", action="store_true", help="the results as JSON instead of words")
+
+
+def _add_data_options(parser: Parser) -> None:
+    data = parser.add_argument_group("what to find")
+    data.add_argument("--n-clusters", type=integer(1), metavar="K",
+                      help="number of clusters (default: the classes of a named data set, else 8)")
+    data.add_argument("--labels", metavar="FILE",
+                      help="true labels, one for each row: .npy, .npz (array y), .csv or .txt; only for the scores")
+    data.add_argument("--label-column", metavar="NAME",
+                      help="the column of a .csv that holds the true labels, by its name (default: one called label)")
+    data.add_argument("--out", metavar="DIR", help="write the results into this folder (default: only print them)")
+    data.add_argument("--report", action="store_true", help="write DIR/report.html too, a page with pictures")
+    data.add_argument("--checkpoint-every", type=number(0), default=10.0, metavar="MINUTES",
+                      help="keep the run's state in DIR so often, for --resume (default: 10); Ctrl-C keeps it too")
+    data.add_argument("--resume", metavar="DIR",
+                      help="go on with the run that was begun with --out DIR, to the same end; without SOURCE")
+
+
+def _add_training_options(parser: Parser) -> None:
+    training = parser.add_argument_group("how to train")
+    training.add_argument("--profile", choices=["fast", "paper"], default="fast",
+                          help="training schedule: fast (default), or the paper's, which takes an hour or more")
+    training.add_argument("--seed", type=integer(0), default=0, metavar="S",
+                          help="the one random seed; the same seed gives the same result (default: 0)")
+    training.add_argument("--threads", type=integer(1, 4096), metavar="N",
+                          help="threads for matrix products (default: the BLAS library's own)")
+    training.add_argument("--hidden", type=layer_sizes, default=(500, 500, 2000, 10), metavar="A,B,..",
+                          help="widths of the encoder's layers (default: 500,500,2000,10)")
+    training.add_argument("--update-interval", type=integer(1), metavar="N",
+                          help="steps between refreshes of the targets P (default: the profile's)")
+    training.add_argument("--max-iter", type=integer(0), metavar="N",
+                          help="clustering steps at most (default: the profile's)")
+    training.add_argument("--tol", type=number(0), default=1e-3, metavar="T",
+                          help="stop when a smaller fraction of the labels changes between two refreshes "
+                               "(default: 0.001)")
+    training.add_argument("--alpha", type=number(0, strict=True), default=1.0, metavar="A",
+                          help="degrees of freedom of Student's t in Eq. 1 (default: 1)")
+    training.add_argument("--set", type=setting, action="append", default=[], metavar="NAME=VALUE", dest="settings",
+                          help="change one field of the profile (see decnp.Profile), such as dropout_on_input=true; "
+                               "may be repeated")

@@ -1,0 +1,68 @@
+"""Progress of ``decnp fit`` on standard error: a bar for each phase on a terminal that has tqdm, else lines."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+from ..utils.progress import message, open_bar
+
+if TYPE_CHECKING:
+    from ..training.records import Record
+
+__all__ = ["FitProgress"]
+
+
+class FitProgress:
+    """Display of a training run. Close it at the end.
+
+    Parameters
+    ----------
+    quiet : bool
+        Whether to show nothing.
+    """
+
+    def __init__(self, quiet: bool) -> None:
+        self.quiet = quiet
+        self._phase, self._iteration = "", 0
+        self._bar: Any | None = None
+        self._phase_start = self._last_report = time.time()
+
+    def log(self, line: str) -> None:
+        """Show a line. The time before it belongs to no phase."""
+        self._last_report = time.time()
+        if not self.quiet:
+            message(line)
+
+    def on_step(self, record: Record) -> None:
+        """Show a report of the training."""
+        if self.quiet:
+            return
+        if record.phase != self._phase or record.iteration <= self._iteration:  # a new phase, or one that starts again
+            self.close()
+            self._phase_start = self._last_report
+            self._bar = open_bar(f"{record.phase:>10}", record.n_iter)
+            if self._bar is not None:
+                self._bar.start_t = self._phase_start
+        self._phase, self._iteration, self._last_report = record.phase, record.iteration, time.time()
+        changed = "" if record.changed is None else f"  labels changed {record.changed:7.2%}"
+        if self._bar is not None:
+            self._bar.set_postfix_str(f"loss {record.loss:.5f}{changed}", refresh=False)
+            self._bar.update(record.iteration - self._bar.n)
+            self._bar.refresh()
+        else:
+            report = f"{record.phase:>10} {record.iteration:>6}/{record.n_iter}  loss {record.loss:.5f}{changed}"
+            print(report + self._time_left(step), file=sys.stderr, flush=True)
+
+    def _time_left(self, record: Record) -> str:
+        """Return a clause with the time that the phase still takes, or an empty one below a second."""
+        elapsed = self._last_report - self._phase_start
+        seconds = elapsed / max(1, record.iteration) * (record.n_iter - record.iteration)
+        at_most = "at most " if record.phase == "cluster" else ""
+        return f"  {at_most}{seconds:.0f} s left in this phase" if record.iteration and seconds >= 1 else ""
+
+    def close(self) -> None:
+        """Close the bar, if there is one."""
+        if self._bar is not None:
+            self._bar.close()

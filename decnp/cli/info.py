@@ -1,0 +1,83 @@
+"""``decnp info``: the content of a model file."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import textwrap
+from typing import Any
+
+from ..io.os_errors import explain_os_errors
+from .arguments import Subparsers, add_command, add_model_argument
+
+__all__ = ["add_parser", "describe_model"]
+
+
+def add_parser(commands: Subparsers) -> None:
+    """Add the command to argparse's subparsers."""
+    parser = add_command(
+        commands, "info", _info, help="say what is in a model file",
+        description="Architecture, clusters, training and versions of a model file.",
+        examples=["decnp info run/model.decnp", "decnp info run/model.decnp --json"])
+    add_model_argument(parser)
+    parser.add_argument("--json", action="store_true", help="as JSON instead of words")
+
+
+def _info(args: argparse.Namespace, argv: list[str]) -> int:
+    info = describe_model(args.model)
+    print(json.dumps(info, indent=1) if args.json else _format_info(info), flush=True)
+    return 0
+
+
+def describe_model(path: str) -> dict[str, Any]:
+    """Return the content of a model file, without its arrays, as plain data for JSON.
+
+    Raises UserError if the file cannot be read, ModelFileError if it is no model.
+    """
+    from ..io.model_file import read_model  # imports NumPy
+
+    with explain_os_errors(f"cannot read {path}"):
+        header, arrays = read_model(path)
+        size = os.path.getsize(path)
+    n_weights = {part: sum(a.size for name, a in arrays.items() if name.startswith(f"{part}."))
+                 for part in ("encoder", "decoder")}
+    shift = arrays["shift"]
+    return {
+        "file": path,
+        "bytes": size,
+        "format": header["format"],
+        "architecture": [header["n_features"], *header["hidden_layer_sizes"]],
+        "activations": header["activations"],
+        "n_clusters": header["n_clusters"],
+        "alpha": header["alpha"],
+        "dtype": header["dtype"],
+        "storage": header["storage"],
+        "n_weights": {**n_weights, "centroids": arrays["centers"].size},
+        "shift": float(shift) if shift.ndim == 0 else "one for each column",
+        "scale": float(arrays["scale"]),
+        **{name: header[name] for name in ("versions", "parameters", "profile", "training") if name in header},
+    }
+
+
+def _format_info(info: dict[str, Any]) -> str:
+    """Return one paragraph for each group of facts. Words from the file are quoted, so that they are harmless."""
+    stored = "" if info["storage"] == info["dtype"] else f", stored in {info['storage']}"
+    shift = info["shift"] if isinstance(info["shift"], str) else f"{info['shift']:g}"
+    groups: dict[str, str] = {
+        "file": f"{info['file']}, {info['bytes'] / 1e6:.2f} MB, model format {info['format']}",
+        "network": f"{'-'.join(map(str, info['architecture']))} ({', '.join(info['activations']['encoder'])}), "
+                   f"{info['dtype']}{stored}",
+        "weights": ", ".join(f"{name} {count}" for name, count in info["n_weights"].items()),
+        "input": f"(x - shift) * scale, shift {shift}, scale {info['scale']:g}",
+        "clusters": f"k = {info['n_clusters']}, alpha = {info['alpha']:g}",
+        **{name: _format_pairs(info[name])
+           for name in ("training", "parameters", "profile", "versions") if name in info},
+    }
+    return "\n".join(textwrap.fill(line, 118, initial_indent=f"{name:<11}", subsequent_indent=" " * 11)
+                     for name, line in groups.items())
+
+
+def _format_pairs(facts: dict[str, Any]) -> str:
+    return ", ".join(f"{name if name.isidentifier() else json.dumps(name)}={json.dumps(value)}"
+                     for name, value in facts.items())

@@ -1,0 +1,134 @@
+"""Data and model of a run of ``decnp fit``, checked before training starts."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Callable
+from dataclasses import fields, replace
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from ..datasets.registry import SOURCES, n_clusters
+from ..dec import DEC
+from ..exceptions import UserError
+from ..io.os_errors import explain_read_errors
+from ..io.table_warnings import table_warnings
+from ..io.tables import read_labels, read_table
+from ..profiles import PAPER_MNIST, Profile, profile_for, profile_of_both
+from ..training.checkpoint import Checkpoint
+from ..training.engine import engine_for
+from ..utils.rows import LazyRows, Rows, is_mapped
+from .fit_options import FitOptions
+from .pretraining import autoencoder_rows
+from .resume import CHECKPOINT
+
+__all__ = ["FitInput", "prepare", "profile_from"]
+
+
+class FitInput(NamedTuple):
+    """Data and unfitted model of a run."""
+
+    X: Rows
+    """(n, D)."""
+    y: np.ndarray | None
+    """(n,) the true labels."""
+    columns: tuple[str, ...]
+    """Names of the columns of X; empty if they have none."""
+    autoencoder_rows: np.ndarray | None
+    """(m, D) rows for the autoencoder, or None if it trains on X."""
+    model: DEC
+    warnings: list[str]
+    """Sentences about X."""
+
+
+def prepare(options: FitOptions, log: Callable[[str], None]) -> FitInput:
+    """Read and check everything that a run needs.
+
+    ``log`` is called with a line about the data, and with each warning. Raises UserError or DataError.
+    """
+    X, y, columns, ae_rows = _read_data(options)
+    model = _build_model(options, X, ae_rows)
+    log(_describe_data(options, X, y, columns, ae_rows))
+    found = table_warnings(X, columns)
+    for warning in found:
+        log(f"warning: {warning}")
+    return FitInput(X, y, columns, ae_rows, model, found)
+
+
+def _read_data(options: FitOptions) -> tuple[Rows, np.ndarray | None, tuple[str, ...], np.ndarray | None]:
+    """Return X, the labels, the names of the columns, and the autoencoder's own rows."""
+    load = SOURCES.get(options.source)
+    with explain_read_errors(options.source):
+        if load and options.label_column is not None:
+            raise UserError(f"--label-column names a column of a .csv file; {options.source} has its own labels")
+        if options.labels:
+            _check_labels_option(options.source, options.labels, options.label_column)
+        X, y, columns = (*load(), ()) if load else read_table(options.source, options.label_column)
+        ae_rows = autoencoder_rows(options.source)
+        if options.labels:
+            y = read_labels(options.labels, len(X))
+    return X, y, columns, ae_rows
+
+
+def _check_labels_option(source: str, labels: str, label_column: str | None) -> None:
+    """Raise UserError if --labels stands beside --label-column, or is the name of a column."""
+    if label_column is not None:
+        raise UserError("--labels FILE and --label-column NAME both say where the labels are: take one")
+    is_no_path = not os.path.splitext(labels)[1] and not os.path.exists(labels)
+    if is_no_path and source.lower().endswith(".csv"):
+        raise UserError(f"--labels takes a file, and none is called {labels}; for a column of {source}, "
+                        f"say --label-column {shlex.quote(labels)}")
+
+
+def _build_model(options: FitOptions, X: Rows, ae_rows: np.ndarray | None) -> DEC:
+    """Return the unfitted model; its parameters are checked against X."""
+    profile = profile_of_both(partial(profile_from, options), len(X), len(X if ae_rows is None else ae_rows))
+    k = options.n_clusters or (n_clusters(options.source) if options.source in SOURCES else 8)
+    model = DEC(
+        k, hidden_layer_sizes=options.hidden, alpha=options.alpha, profile=profile,
+        update_interval=options.update_interval, max_iter=options.max_iter, tol=options.tol,
+        random_state=options.seed, dtype="float32",
+        checkpoint=Checkpoint(Path(options.out) / CHECKPOINT, options.checkpoint_every) if options.out else None,
+    )
+    engine_for(model.engine)  # loads the kernels now, so that the first phase's time does not include it
+    try:
+        model._check_parameters(X)
+    except ValueError as error:
+        raise UserError(f"{options.source}: {error}") from error
+    return model
+
+
+def profile_from(options: FitOptions, n_samples: int) -> Profile:
+    """Return the profile for ``n_samples`` rows, with the changes of --set. Raises UserError."""
+    profile = profile_for(options.profile, n_samples)
+    if options.profile == "paper" and options.source == "mnist":
+        profile = replace(profile, **PAPER_MNIST)
+    names = [field.name for field in fields(Profile)]
+    for name, value in options.settings:
+        if name not in names:
+            raise UserError(f"--set must name a field of the profile, one of {', '.join(names)}; got {name!r}")
+        try:
+            profile = replace(profile, **{name: value})
+        except ValueError as error:
+            raise UserError(f"--set {error}") from error
+    return profile
+
+
+def _describe_data(
+    options: FitOptions, X: Rows, y: np.ndarray | None, columns: tuple[str, ...], ae_rows: np.ndarray | None,
+) -> str:
+    """Return the line about the data that is shown before training."""
+    storage = "" if not isinstance(X, LazyRows) else ", read from the disk" if is_mapped(X.source) else ", sparse"
+    line = f"{options.source}: {len(X)} rows of {X.shape[1]} columns{storage}"
+    if columns:
+        line += ", with a first line of names"
+    if y is not None:
+        column = f" in {options.label_column!r}" if options.label_column else ""
+        line += f"; the labels{column} are for the scores only"
+    if ae_rows is not None:
+        line += f"; the autoencoder trains on {len(ae_rows)} rows, of unlabelled images too"
+    return line

@@ -1,0 +1,153 @@
+"""Work of ``decnp predict``: predictions for files of any length.
+
+NumPy is the only requirement. SciPy is imported for a sparse matrix, threadpoolctl for many rows if it is installed.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import closing, nullcontext
+from itertools import islice
+from typing import IO, TYPE_CHECKING
+
+import numpy as np
+
+from ..equations import soft_assignment
+from ..exceptions import DataError, UserError
+from ..inference import Model, load_model
+from ..io.atomic import PathLike, write_atomically
+from ..io.os_errors import explain_os_errors, explain_read_errors, reason_of
+from ..io.row_reader import RowReader, open_rows
+from ..utils.progress import Progress
+from ..utils.rows import BLOCK
+from .outputs import check_output_file
+
+if TYPE_CHECKING:
+    from ..utils.threads import ThreadPool
+
+__all__ = ["run_predict"]
+
+IN_MEMORY = 1 << 24
+"""Bytes of text that wait in memory for the last row; more of them wait in a temporary file."""
+
+
+def run_predict(
+    model_path: PathLike, source: PathLike, out: PathLike | None = None, answer: str = "labels",
+    label_column: str | None = None, quiet: bool = False,
+) -> int:
+    """Predict for each row of ``source``, write or print the answers, and return the number of rows.
+
+    Parameters
+    ----------
+    model_path : path-like
+        Model file.
+    source : path-like
+        .npy, .npz or .csv file with rows (n, D), or "-" for standard input. A block of rows of an .npy is in memory
+        at a time, so the file may be larger than memory. A sparse .npz is made dense likewise.
+    out : path-like, default=None
+        .npy or .csv file, written atomically. None prints text when the last row is done.
+    answer : {"labels", "proba", "embed"}, default="labels"
+        Labels (n,) in int32, q of Eq. 1 (n, k), or the embedding z (n, d).
+    label_column : str, default=None
+        Column of a .csv that is left out.
+    quiet : bool, default=False
+        Whether to show no progress.
+
+    Raises
+    ------
+    UserError, DataError, ModelFileError
+        If an argument or a file is invalid. Nothing was printed, and the file at ``out`` is unchanged.
+    """
+    if out is not None:
+        check_output_file(out, (".npy", ".csv"), {model_path, source} - {"-"})
+    with explain_read_errors(source):
+        model = load_model(model_path)
+        rows = open_rows(source, label_column)
+    with closing(rows):
+        n, D = rows.shape
+        if D != model.n_features:
+            raise DataError(f"{rows.name} must have the {model.n_features} columns that {model_path} takes; got {D}")
+
+        def write(file: IO[bytes], as_npy: bool) -> None:
+            if as_npy:
+                _write_npy_header(file, model, n, answer)
+            with Progress("rows", n, delayed=True, quiet=quiet) as progress:
+                for block in _answers(model, rows, answer):
+                    file.write(block.tobytes()) if as_npy else _write_text(file, block)
+                    progress.update(len(block))
+
+        if out is None:
+            _print_at_the_end(lambda file: write(file, False))
+        else:
+            with explain_os_errors(f"--out {out} could not be written"):
+                write_atomically(out, lambda file: write(file, str(out).lower().endswith(".npy")))
+    return n
+
+
+def _answers(model: Model, rows: RowReader, answer: str) -> Iterator[np.ndarray]:
+    """Yield the answers of each block of ``BLOCK`` rows, in order.
+
+    Each thread takes a block, so the blocks and their bits do not depend on the number of threads. Raises DataError if
+    the values of the network overflow.
+    """
+    def answer_block(block: tuple[slice, np.ndarray]) -> np.ndarray:
+        at, x = block
+        with np.errstate(over="ignore", invalid="ignore"):
+            z = model.transform(x)
+            q = soft_assignment(z, model.centers, model.alpha)
+        finite = np.isfinite(q).all(axis=1)
+        if not finite.all():
+            raise DataError(f"{rows.name}: row {at.start + finite.argmin() + 1} (counted from 1) is too large for this "
+                            f"model, its embedding overflows {model.dtype}")
+        return {"labels": q.argmax(axis=1).astype(np.int32), "proba": q.astype(model.dtype), "embed": z}[answer]
+
+    blocks = rows.blocks(BLOCK, model.dtype)
+    pool = _thread_pool() if rows.shape[0] > BLOCK else None
+    with pool or nullcontext():
+        if pool is None:
+            yield from map(answer_block, blocks)
+            return
+        while batch := list(islice(blocks, pool.n_threads)):
+            yield from pool.map(answer_block, batch)
+
+
+def _thread_pool() -> ThreadPool | None:
+    """Return a thread pool, or None without threadpoolctl; the BLAS library then uses its own threads."""
+    try:
+        from ..utils.threads import ThreadPool
+    except ImportError:
+        return None
+    return ThreadPool()
+
+
+def _write_npy_header(file: IO[bytes], model: Model, n: int, answer: str) -> None:
+    """Write the header that ``np.save`` would write for the answers of all n rows."""
+    k, d = model.centers.shape
+    shape = {"labels": (n,), "proba": (n, k), "embed": (n, d)}[answer]
+    dtype = np.dtype(np.int32 if answer == "labels" else model.dtype)
+    np.lib.format.write_array_header_1_0(file, {"descr": dtype.str, "fortran_order": False, "shape": shape})
+
+
+def _write_text(file: IO[bytes], block: np.ndarray) -> None:
+    """Write one line for each row, with as many digits as it takes to read the same numbers back."""
+    fmt = "%d" if block.dtype.kind == "i" else "%.9g" if block.dtype.itemsize == 4 else "%.17g"
+    np.savetxt(file, block, fmt=fmt, delimiter=",")
+
+
+def _print_at_the_end(write: Callable[[IO[bytes]], object]) -> None:
+    """Call ``write(file)``, then print all that it wrote; print nothing if it raises."""
+    try:
+        with tempfile.SpooledTemporaryFile(IN_MEMORY) as file:
+            write(file)
+            file.seek(0)
+            while chunk := file.read(1 << 16):
+                sys.stdout.write(chunk.decode("ascii"))
+            sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python would try once more at its end
+        raise UserError(f"the result could not be written: {reason_of(error)}") from error

@@ -1,0 +1,97 @@
+"""Provenance of a result: versions, machine, BLAS libraries and date, for the files that record it."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from datetime import datetime, timezone
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from .. import __version__
+
+if os.name == "posix":
+    import resource
+
+__all__ = ["PACKAGES", "machine", "peak_memory", "provenance", "rounding", "thread_pools", "timestamp", "versions"]
+
+PACKAGES = ("decnp", "python", "numpy", "scipy", "scikit-learn", "numba")
+
+
+def provenance() -> dict[str, Any]:
+    """Return date, versions, machine and threads, under the names that ``run.json`` gives them."""
+    return {"date": timestamp(), "versions": versions(), "machine": machine(), "threads": thread_pools()}
+
+
+def timestamp() -> str:
+    """Return the date and time in UTC, ISO 8601, to the second."""
+    return datetime.now(timezone.utc).isoformat(timespec="seconds")
+
+
+def versions(*names: str) -> dict[str, str]:
+    """Return the version of each of ``names``, in their order; without names those of ``PACKAGES``.
+
+    A name is "decnp", "python", or a distribution that is installed.
+
+    >>> list(versions("python", "numpy"))
+    ['python', 'numpy']
+    """
+    return {name: _version(name) for name in names or PACKAGES}
+
+
+def _version(name: str) -> str:
+    """Return the version of "decnp", "python" or a distribution; "unknown" where its metadata are not installed."""
+    own = {"decnp": __version__, "python": platform.python_version()}
+    if name in own:
+        return own[name]
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        module = sys.modules.get({"scikit-learn": "sklearn"}.get(name, name))
+        return getattr(module, "__version__", "unknown")
+
+
+def machine() -> dict[str, Any]:
+    """Return the model of the CPU, the number of cores, and the operating system."""
+    return {"cpu": _cpu(), "cores": os.cpu_count(), "system": platform.platform()}
+
+
+def thread_pools() -> list[dict[str, Any]]:
+    """Return name, number of threads, version and architecture of each thread pool of a loaded library.
+
+    The libraries are those that ``threadpoolctl`` knows: BLAS and OpenMP.
+    """
+    from threadpoolctl import threadpool_info  # a model can be saved without it
+
+    return [{key: pool.get(key) for key in ("internal_api", "num_threads", "version", "architecture")}
+            for pool in threadpool_info()]
+
+
+def rounding() -> list[str]:
+    """Return a description of each library on which the rounding of a matrix product depends.
+
+    Two runs with equal descriptions give the same bits.
+    """
+    from threadpoolctl import threadpool_info
+
+    return [f"NumPy {_version('numpy')}"] + sorted(
+        f"{pool['internal_api']} {pool['version']} ({pool.get('architecture')}, threads: {pool['num_threads']})"
+        for pool in threadpool_info() if pool["user_api"] == "blas")
+
+
+def peak_memory() -> int | None:
+    """Return the largest resident memory of this process so far in MB, or None if the system does not report it."""
+    if os.name != "posix":
+        return None
+    unit = 1 << 20 if sys.platform == "darwin" else 1 << 10
+    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / (1 << 20))
+
+
+def _cpu() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor()

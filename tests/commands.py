@@ -1,0 +1,39 @@
+"""The ``decnp`` command in processes of its own, and the options of a run that takes milliseconds."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+QUICK = ["--hidden", "8,2", "--max-iter", "40", "--update-interval", "10", "--n-clusters", "3"]
+for setting in ("init_std=none", "optimizer=adam", "lr=0.001", "pretrain_iter=5", "finetune_iter=40", "shuffle=true"):
+    QUICK += ["--set", setting]
+
+
+def start(*argv, **kwargs):
+    """Start a process in which every warning is an error."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), **kwargs.pop("env", {})}
+    return subprocess.Popen([sys.executable, "-W", "error", "-m", "decnp", *argv], stdout=subprocess.PIPE,
+                            stderr=subprocess.PIPE, text=True, env=environment, **kwargs)
+
+
+def whole(*argv, **kwargs):
+    """Return status, output and errors of a process that runs to its end."""
+    process = start(*argv, **kwargs)
+    out, err = process.communicate(timeout=300)
+    return process.returncode, out, err
+
+
+def interrupted(out, at, number=signal.SIGINT):
+    """Return status and lines on stderr of a run into ``out`` that gets a signal when it prints ``at``."""
+    process = start("fit", "x.npy", *QUICK, "--set", "finetune_iter=100000000", "--set", "pretrain_iter=50", *out)
+    line = ""
+    while at not in line:
+        line = process.stderr.readline()
+        assert line, "it ended before it could be interrupted"
+    process.send_signal(number)
+    printed, err = process.communicate(timeout=300)
+    assert printed == "" and "Traceback" not in err
+    return process.returncode, err.splitlines()
