@@ -53,7 +53,7 @@ class FitProgress:
             self._bar.refresh()
         else:
             report = f"{record.phase:>10} {record.iteration:>6}/{record.n_iter}  loss {record.loss:.5f}{changed}"
-            print(report + self._time_left(step), file=sys.stderr, flush=True)
+            print(report + self._time_left(record), file=sys.stderr, flush=True)
 
     def _time_left(self, record: Record) -> str:
         """Return a clause with the time that the phase still takes, or an empty one below a second."""
