@@ -20,7 +20,7 @@ from decnp.cli.reproduce import NAMES
 from decnp.exceptions import UserError
 from decnp.experiments import data as data_room
 from decnp.experiments import figure1, figure2, figure6, methods, options, store, sweeps, table2, table3, table4
-from decnp.experiments.cells import Cell, finished, run_cells
+from decnp.experiments.cells import Cell, cell_work, read_record, run_cells
 from decnp.experiments.options import QUICK, Options, Plan
 from decnp.layers import arrays_of
 from decnp.profiles import Profile, fast
@@ -43,6 +43,7 @@ def says(capsys):
 
 # ---------------------------------------------------------------- cells
 
+@cell_work("add one")
 def add_one(folder, number, log):
     """A cell's work: notes that it was done."""
     with open(folder / log, "a") as file:
@@ -69,7 +70,7 @@ def test_a_finished_cell_is_not_done_again(tmp_path):
     again, lines = run_here([cell(1), cell(2), cell(3)], tmp_path)
     assert (tmp_path / "log").read_text() == "1 2 3 "
     assert lines[0] == "2 of 3 cells are done already" and again.results["number 1"] == done.results["number 1"]
-    assert not again.failures and not again.stopped
+    assert not again.failures and not again.interrupted
 
 
 @pytest.mark.parametrize("change", [{"number": 5}, {"log": "other"}, {"data_sum": "abd"}])
@@ -77,8 +78,8 @@ def test_another_recipe_or_other_data_is_another_cell(tmp_path, change):
     one = cell(1)
     other = Cell(one.name, one.work, {**one.recipe, **change})
     run_here([one], tmp_path)
-    assert finished(other, tmp_path) is None
-    assert finished(Cell(one.name, finished, one.recipe), tmp_path) is None  # the work is part of it
+    assert read_record(other, tmp_path) is None
+    assert read_record(Cell(one.name, square_root, one.recipe), tmp_path) is None  # the work is part of it
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"recipe": {}}'])
@@ -99,7 +100,7 @@ def test_a_cell_that_fails_leaves_the_others_alone_and_is_tried_again(tmp_path):
 
 def test_what_is_done_before_an_interruption_is_kept(tmp_path):
     done, _ = run_here([cell(1), cell(13), cell(2)], tmp_path)
-    assert list(done.results) == ["number 1"] and done.stopped
+    assert list(done.results) == ["number 1"] and done.interrupted
     assert (tmp_path / "log").read_text() == "1 13 "
 
 
@@ -117,6 +118,7 @@ def test_two_jobs_do_the_same(tmp_path):
     assert [kept["result"] for kept in done.results.values()] == [{"root": 2.0}, {"root": 3.0}]
 
 
+@cell_work("square root")
 def square_root(folder, n):
     return {"root": n**0.5}
 
@@ -216,7 +218,7 @@ def test_dec_without_backprop_is_that_of_the_estimator(tmp_path):
 
 def test_a_kept_autoencoder_is_the_one_that_was_trained(tmp_path):
     trained = store.new_autoencoder(NETWORK).fit(data_room.load(**DIGITS).X)
-    store.keep_autoencoder(tmp_path, DIGITS, NETWORK, trained, 1.0)
+    store.save_autoencoder(tmp_path, DIGITS, NETWORK, trained, 1.0)
     kept = store.autoencoder(tmp_path, DIGITS, NETWORK)
     layers = (arrays_of(ae.encoder_ + ae.decoder_) + [ae.shift_, ae.scale_] for ae in (trained, kept))
     assert identical(*layers)
