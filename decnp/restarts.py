@@ -1,6 +1,6 @@
-"""Many starts, one answer, no labels: DEC from several seeds, and the run to keep.
+"""Restarts: DEC from several seeds, and a choice of the best run without labels.
 
-The runs are independent and go through joblib, so that any engine that it knows takes them, with no code of ours:
+The runs are independent and go through joblib, so that every joblib backend can compute them:
 
     with joblib.parallel_config(backend="dask"):
         fit_restarts(DEC(10), X, n_restarts=10)
@@ -9,7 +9,8 @@ The runs are independent and go through joblib, so that any engine that it knows
 from __future__ import annotations
 
 import warnings
-from typing import Callable, Optional, Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 from joblib import Parallel, delayed
@@ -19,83 +20,110 @@ from sklearn.metrics import silhouette_score
 from .dec import DEC
 from .metrics import normalized_mutual_info
 from .training.estimator import TrainingWarning
+from .training.records import Diagnosis
 from .utils.rows import evenly_spaced_rows
 from .utils.validation import as_generator, check_number
 
 __all__ = ["CRITERIA", "fit_restarts", "run_restarts", "scores_of"]
 
-ROWS = 2000
-"""Rows that the silhouette is taken of."""
+SILHOUETTE_ROWS = 2000
+"""Maximal number of rows from which the silhouette is computed."""
+
+Criterion = Callable[[DEC, np.ndarray, Sequence[DEC]], float]
+"""Function of a fitted run, its embedding z (n, d), and the other runs."""
 
 
-def _diagnoses(model):
+def _diagnoses(model: DEC) -> list[Diagnosis]:
+    """Return the diagnoses of all refreshes of P, the first one before the clustering phase."""
     return [step.diagnosis for step in model.history_ if step.diagnosis is not None]
 
 
-def _reconstruction(model, z, others):
-    """The reconstruction loss before the clustering phase."""
+def _agreement(model: DEC, z: np.ndarray, others: Sequence[DEC]) -> float:
+    """Return the mean NMI of the final labels with those of all other runs."""
+    return float(np.mean([normalized_mutual_info(other.labels_, model.labels_) for other in others])) if others else 0.0
+
+
+def _reconstruction(model: DEC, z: np.ndarray, others: Sequence[DEC]) -> float:
+    """Return minus the reconstruction loss before the clustering phase."""
     return -_diagnoses(model)[0].reconstruction
 
 
-def _inertia(model, z, others):
-    """The share of the code's variance that k-means leaves within its clusters, before the clustering phase."""
+def _silhouette(model: DEC, z: np.ndarray, others: Sequence[DEC]) -> float:
+    """Return the silhouette of the final labels in z, on evenly spaced rows."""
+    labels = evenly_spaced_rows(model.labels_, SILHOUETTE_ROWS)
+    if not 1 < len(np.unique(labels)) < len(labels):
+        return -1.0
+    return float(silhouette_score(evenly_spaced_rows(z, SILHOUETTE_ROWS), labels))
+
+
+def _inertia(model: DEC, z: np.ndarray, others: Sequence[DEC]) -> float:
+    """Return minus the fraction of the embedding's variance within the clusters of k-means, before clustering."""
     start = _diagnoses(model)[0]
     return -((start.radius / start.spread) ** 2) if start.spread else -np.inf
 
 
-def _kl(model, z, others):
-    """KL(P || Q) at the end."""
-    return -_diagnoses(model)[-1].kl_after
-
-
-def _confidence(model, z, others):
-    """The mean of max_j q_ij at the end."""
+def _confidence(model: DEC, z: np.ndarray, others: Sequence[DEC]) -> float:
+    """Return the mean of max_j q_ij at the end."""
     return _diagnoses(model)[-1].confidence
 
 
-def _silhouette(model, z, others):
-    """The silhouette of the end's labels in z, on ``ROWS`` evenly spaced rows at most."""
-    labels = evenly_spaced_rows(model.labels_, ROWS)
-    return float(silhouette_score(evenly_spaced_rows(z, ROWS), labels)) if 1 < len(np.unique(labels)) < len(labels) else -1.0
+def _kl(model: DEC, z: np.ndarray, others: Sequence[DEC]) -> float:
+    """Return minus KL(P || Q) at the end."""
+    return -_diagnoses(model)[-1].kl_after
 
 
-def _agreement(model, z, others):
-    """The mean NMI of the end's labels with those of all other runs."""
-    return float(np.mean([normalized_mutual_info(other.labels_, model.labels_) for other in others])) if others else 0.0
-
-
-CRITERIA: dict[str, Callable] = {
+CRITERIA: dict[str, Criterion] = {
     "agreement": _agreement, "reconstruction": _reconstruction, "silhouette": _silhouette, "inertia": _inertia,
     "confidence": _confidence, "kl": _kl,
 }
-"""What needs no labels and may say which run is good; more is better in each."""
+"""Criteria that need no labels; more is better in each."""
 
 
 def fit_restarts(
-    model: DEC, X, n_restarts: int = 10, criterion: str = "agreement", n_jobs: Optional[int] = None
+    model: DEC, X: Any, n_restarts: int = 10, criterion: str = "agreement", n_jobs: int | None = None
 ) -> DEC:
-    """Train ``model``'s settings on X (n, D) from ``n_restarts`` seeds; the fitted run that is best by ``criterion``.
+    """Fit DEC from several seeds and return the run that is best by a criterion without labels.
 
     Parameters
     ----------
-    model : a ``DEC``, which stays as it is; the runs' seeds are drawn from its ``random_state``
-    X : as for ``DEC.fit``; labels are not asked for
-    n_restarts : number of runs
-    criterion : a name in ``CRITERIA``
-    n_jobs : runs at a time, as in joblib; None is one, or what ``joblib.parallel_config`` says
+    model : DEC
+        Estimator with the parameters of all runs. It is not changed. Its ``random_state`` gives the seeds of the runs.
+    X : array-like or sparse matrix of shape (n, D)
+        Data, as for ``DEC.fit``.
+    n_restarts : int, default=10
+        Number of runs.
+    criterion : {"agreement", "reconstruction", "silhouette", "inertia", "confidence", "kl"}, default="agreement"
+        A name in ``CRITERIA``. "agreement" takes the run whose labels agree most with those of the others. It needs at
+        least three runs.
+    n_jobs : int or None, default=None
+        Number of runs at a time, as in joblib. None means 1, unless in a ``joblib.parallel_config`` context.
 
     Returns
     -------
-    best : a fitted ``DEC`` whose ``restarts_`` lists, for each run, its seed and its scores by every criterion
+    best : DEC
+        Fitted estimator. Its ``restarts_`` lists the seed and all scores of each run.
 
-    Raises ValueError for bad parameters, and as ``DEC.fit`` does; it warns of what the best run warns of.
+    Raises
+    ------
+    ValueError
+        If a parameter is invalid, or as ``DEC.fit`` does.
 
-    The default keeps the run whose labels agree most with those of the others, which takes three runs at least. Its
-    rank correlation with ACC is 0.93 over ten seeds of MNIST, where it kept 95.63 of a mean of 92.33; over ten of a
-    sample of RCV1 it is 0.21 (71.79 of 67.17), and over 40 of scikit-learn's digits 0.23 (72.12 of 73.36): see
-    data/results/README.md. A criterion compares runs of one setting; it does not choose k, nor say that a run is right.
-    Differs from the paper: it has no restarts; it starts k-means 20 times.
+    Warns
+    -----
+    TrainingWarning
+        For each warning of the best run.
 
+    Notes
+    -----
+    The rank correlation of "agreement" with ACC is 0.93 over ten seeds of MNIST: the chosen run has 95.63 and the mean
+    is 92.33. Over ten seeds of a sample of RCV1 the correlation is 0.21 (71.79 and 67.17), and over 40 seeds of
+    scikit-learn's digits 0.23 (72.12 and 73.36). The file data/results/README.md has all criteria. A criterion compares
+    runs of one setting. It does not choose k, and it does not show that a run is right.
+
+    Differs from the paper: the paper has no restarts of DEC. It starts k-means 20 times.
+
+    Examples
+    --------
     >>> from decnp import Profile, load_digits
     >>> X, _ = load_digits()
     >>> quick = Profile(init_std=None, pretrain_iter=0, finetune_iter=20, max_iter=0)
@@ -114,27 +142,29 @@ def fit_restarts(
     return best
 
 
-def run_restarts(model: DEC, X, n_restarts: int, n_jobs: Optional[int] = None) -> list[DEC]:
-    """The fitted runs themselves, in the order of their seeds. Raises as ``fit_restarts`` does."""
+def run_restarts(model: DEC, X: Any, n_restarts: int, n_jobs: int | None = None) -> list[DEC]:
+    """Return the fitted runs in the order of their seeds; parameters and errors as in ``fit_restarts``."""
     check_number("n_restarts", n_restarts, low=1, whole=True)
     if model.checkpoint is not None:
         raise ValueError("checkpoint must be None: several runs cannot share one file")
     seeds = as_generator(model.random_state).integers(2**31, size=n_restarts).tolist()
     runs = [clone(model).set_params(random_state=seed, autoencoder=model.autoencoder) for seed in seeds]
-    return Parallel(n_jobs=n_jobs)(delayed(_train)(run, X) for run in runs)
+    fitted: list[DEC] = Parallel(n_jobs=n_jobs)(delayed(_fit_silently)(run, X) for run in runs)
+    return fitted
 
 
-def scores_of(runs: Sequence[DEC], X) -> list[dict]:
-    """For each run its seed and its scores by every criterion: more is better."""
-    found = []
+def scores_of(runs: Sequence[DEC], X: Any) -> list[dict[str, Any]]:
+    """Return for each run its seed ("random_state") and its score by every criterion; more is better."""
+    scores = []
     for run in runs:
         z, others = run.transform(X), [other for other in runs if other is not run]
-        found.append({"random_state": run.random_state,
-                      **{name: score(run, z, others) for name, score in CRITERIA.items()}})
-    return found
+        scores.append({"random_state": run.random_state,
+                       **{name: criterion(run, z, others) for name, criterion in CRITERIA.items()}})
+    return scores
 
 
-def _train(model, X):
-    for _ in model.steps(X):  # what is to be warned of is said of the best run alone
+def _fit_silently(model: DEC, X: Any) -> DEC:
+    """Fit a run without its warnings, since only those of the best run are shown."""
+    for _ in model.steps(X):
         pass
     return model

@@ -5,6 +5,9 @@ import signal
 import subprocess
 import sys
 from dataclasses import asdict
+from hashlib import sha256
+from importlib import import_module
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,8 +19,8 @@ from decnp.cli import main
 from decnp.cli.reproduce import NAMES
 from decnp.exceptions import UserError
 from decnp.experiments import data as data_room
-from decnp.experiments import figure2, figure6, methods, store, sweeps, table2, table3
-from decnp.experiments.cells import Cell, finished, run_cells
+from decnp.experiments import figure1, figure2, figure6, methods, options, store, sweeps, table2, table3, table4
+from decnp.experiments.cells import Cell, cell_work, read_record, run_cells
 from decnp.experiments.options import QUICK, Options, Plan
 from decnp.layers import arrays_of
 from decnp.profiles import Profile, fast
@@ -40,6 +43,7 @@ def says(capsys):
 
 # ---------------------------------------------------------------- cells
 
+@cell_work("add one")
 def add_one(folder, number, log):
     """A cell's work: notes that it was done."""
     with open(folder / log, "a") as file:
@@ -66,7 +70,7 @@ def test_a_finished_cell_is_not_done_again(tmp_path):
     again, lines = run_here([cell(1), cell(2), cell(3)], tmp_path)
     assert (tmp_path / "log").read_text() == "1 2 3 "
     assert lines[0] == "2 of 3 cells are done already" and again.results["number 1"] == done.results["number 1"]
-    assert not again.failures and not again.stopped
+    assert not again.failures and not again.interrupted
 
 
 @pytest.mark.parametrize("change", [{"number": 5}, {"log": "other"}, {"data_sum": "abd"}])
@@ -74,8 +78,8 @@ def test_another_recipe_or_other_data_is_another_cell(tmp_path, change):
     one = cell(1)
     other = Cell(one.name, one.work, {**one.recipe, **change})
     run_here([one], tmp_path)
-    assert finished(other, tmp_path) is None
-    assert finished(Cell(one.name, finished, one.recipe), tmp_path) is None  # the work is part of it
+    assert read_record(other, tmp_path) is None
+    assert read_record(Cell(one.name, square_root, one.recipe), tmp_path) is None  # the work is part of it
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"recipe": {}}'])
@@ -96,7 +100,7 @@ def test_a_cell_that_fails_leaves_the_others_alone_and_is_tried_again(tmp_path):
 
 def test_what_is_done_before_an_interruption_is_kept(tmp_path):
     done, _ = run_here([cell(1), cell(13), cell(2)], tmp_path)
-    assert list(done.results) == ["number 1"] and done.stopped
+    assert list(done.results) == ["number 1"] and done.interrupted
     assert (tmp_path / "log").read_text() == "1 13 "
 
 
@@ -114,8 +118,76 @@ def test_two_jobs_do_the_same(tmp_path):
     assert [kept["result"] for kept in done.results.values()] == [{"root": 2.0}, {"root": 3.0}]
 
 
+@cell_work("square root")
 def square_root(folder, n):
     return {"root": n**0.5}
+
+
+# ---------------------------------------------------------------- the keys of cells
+
+class Rows:
+    """Stands for rows that a plan only counts."""
+
+    def __init__(self, shape):
+        self.shape = shape
+
+    def __len__(self):
+        return self.shape[0]
+
+
+def pretend_all_data(monkeypatch):
+    """Let every data set be here, with a made-up fingerprint, so that a plan needs no file."""
+    shapes = {"mnist": (70_000, 784), "stl": (13_000, 1428), "reuters10k": (10_000, 2000), "reuters": (685_071, 2000)}
+
+    def load(**spec):
+        n, width = shapes[spec["name"].removesuffix("-sample")]
+        X = Rows((300 if spec.get("quick") else n * 6 // 7 if spec.get("part") == "train" else n, width))
+        return data_room.Data(X, np.zeros(0), 10, f"rows of {json.dumps(spec, sort_keys=True)}")
+
+    def autoencoder_rows(spec):
+        return Rows((90_400, 1428)) if spec["name"] == "stl" and not spec.get("quick") else load(**spec).X
+
+    for module in (options, figure1, table4):
+        monkeypatch.setattr(module, "load", load)
+    monkeypatch.setattr(options, "autoencoder_rows", autoencoder_rows)
+
+
+def with_needs(cells):
+    for cell in cells:
+        yield from with_needs(cell.needs)
+        yield cell
+
+
+KEYS = {  # at commit 2591c86, before the works had names: (number of cells, digest of their files' names)
+    "table1": {"quick": (5, "88a05484a4d3948a"), "fast": (5, "54d6c93d7dc106e6"), "paper": (5, "54d6c93d7dc106e6")},
+    "table2": {"quick": (248, "a7780dfba9224e7d"), "fast": (325, "6571be3908e80c3c"), "paper": (317, "523fd7fd827c14b3")},
+    "table3": {"quick": (207, "809e8f556f8d577c"), "fast": (292, "da5f8e5228f2ca99"), "paper": (288, "40598c2c439274d8")},
+    "table4": {"quick": (20, "ee22c59d57dd1ba1"), "fast": (20, "641784438916d3c5"), "paper": (20, "d28727728dcf81b0")},
+    "figure1": {"quick": (0, "e3b0c44298fc1c14"), "fast": (0, "e3b0c44298fc1c14"), "paper": (0, "e3b0c44298fc1c14")},
+    "figure2": {"quick": (216, "11022987942b01ab"), "fast": (216, "388746748a495150"), "paper": (216, "08721152d84cb283")},
+    "figure3": {"quick": (4, "fee0c8bdd3109b31"), "fast": (4, "7216fecba8b04949"), "paper": (4, "bfaed54f5bcf6e5d")},
+    "figure4": {"quick": (2, "4e0c8230c1d778e2"), "fast": (2, "128a6e74b344fd39"), "paper": (2, "e65b8a14a4eb4d70")},
+    "figure5": {"quick": (2, "768a90d017e3daa0"), "fast": (2, "b3280df7aefd4a3e"), "paper": (2, "96d8b27756e62cbc")},
+    "figure6": {"quick": (19, "cd3c9c428e7ad551"), "fast": (19, "434af385c04d92fd"), "paper": (19, "ab49cfe94fe83b84")},
+}
+
+
+@pytest.mark.parametrize("kind", ["quick", "fast", "paper"])
+@pytest.mark.parametrize("name", NAMES)
+def test_cells_of_earlier_versions_are_found_by_the_same_keys(name, kind, monkeypatch):
+    """The file of a cell is named after its recipe and its work: whoever changes a name loses days of results."""
+    pretend_all_data(monkeypatch)
+    plan = Plan(Options(Path(), quick=kind == "quick", profile="fast" if kind == "quick" else kind))
+    import_module(f"decnp.experiments.{name}").cells(plan)
+    assert not plan.missing
+    paths = sorted({str(cell.path(Path())) for cell in with_needs(plan.cells)})
+    assert KEYS[name][kind] == (len(paths), sha256("\n".join(paths).encode()).hexdigest()[:16])
+
+
+def test_shared_files_of_earlier_versions_are_found_by_the_same_keys(monkeypatch):
+    monkeypatch.setattr(store, "load", lambda **spec: data_room.Data(None, None, 10, "abc"))
+    assert store._path(Path(), "autoencoder", DIGITS, NETWORK).name == "autoencoder-digits-seed3-3b95256884d836be.decnp"
+    assert store._path(Path(), "cliques", {"name": "mnist"}, None).name == "cliques-mnist-1046b33fa46f8f64.decnp"
 
 
 # ---------------------------------------------------------------- the store
@@ -146,7 +218,7 @@ def test_dec_without_backprop_is_that_of_the_estimator(tmp_path):
 
 def test_a_kept_autoencoder_is_the_one_that_was_trained(tmp_path):
     trained = store.new_autoencoder(NETWORK).fit(data_room.load(**DIGITS).X)
-    store.keep_autoencoder(tmp_path, DIGITS, NETWORK, trained, 1.0)
+    store.save_autoencoder(tmp_path, DIGITS, NETWORK, trained, 1.0)
     kept = store.autoencoder(tmp_path, DIGITS, NETWORK)
     layers = (arrays_of(ae.encoder_ + ae.decoder_) + [ae.shift_, ae.scale_] for ae in (trained, kept))
     assert identical(*layers)

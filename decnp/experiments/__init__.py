@@ -1,5 +1,6 @@
-"""Every table and figure of the DEC paper, one command each: ``decnp reproduce NAME``.
+"""Tables and figures of the DEC paper, one command each: ``decnp reproduce NAME``.
 
-Each module here is one of them: ``cells`` lists its cells, ``gather`` makes its numbers of their results, ``in_words``
-prints them with the paper's beside, and, for a figure, ``draw`` makes the picture.
+The modules ``table1`` to ``table4`` and ``figure1`` to ``figure6`` are experiments (``reproduce.Experiment``): ``cells``
+lists the cells, ``gather`` turns their results into rows, and ``format_rows`` prints the rows beside the paper's
+numbers. The modules of the figures also have ``draw``.
 """

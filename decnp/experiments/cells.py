@@ -1,8 +1,8 @@
-"""Cells: an experiment is many small pieces of work, and each one that is done is kept.
+"""Cells: an experiment is a list of small computations, and the result of each one is cached.
 
-A cell has a name for people and a recipe for machines. Its result is a JSON file, written aside and renamed, whose
-name holds the sum of the recipe and of the data: a cell that is there was done, exactly so, and is not done again.
-So an experiment goes on where it was stopped, and experiments share the cells that they have in common.
+A cell has a name for people and a recipe for its cache key. Its result is a JSON file, written atomically. The file's
+name holds the digest of the recipe, which includes the digest of the data. A cell with such a file is not computed
+again. So an interrupted experiment can be resumed, and experiments share the cells that they have in common.
 """
 
 from __future__ import annotations
@@ -13,126 +13,150 @@ import platform
 import re
 import time
 import warnings
-from contextlib import nullcontext
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 from datetime import datetime, timezone
 from hashlib import sha256
 from importlib import metadata
 from pathlib import Path
-from typing import Callable, Sequence
+from typing import Any, TypeVar, cast
 
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from .. import __version__
 from ..io.atomic import write_atomically
+from .specs import CellRecord, Results
 
-__all__ = ["Cell", "Done", "finished", "run_cells", "so_far", "sum_of"]
+__all__ = ["Cell", "CellResults", "Log", "cell_work", "digest", "finished_cells", "read_record", "run_cells"]
 
-Note = Callable[[str], None]
+Log = Callable[[str], None]
+Work = TypeVar("Work", bound=Callable[..., dict[str, Any]])
+
+WORK_NAME = "work_name"
+"""Attribute of a function that ``cell_work`` has decorated."""
+
+
+def cell_work(name: str) -> Callable[[Work], Work]:
+    """Return a decorator that makes a function the work of cells, under a name that never changes.
+
+    The name is part of the key of each cached cell. By convention it is the path that the function had when its first
+    cells were cached. It stays the same when the function is moved or renamed.
+    """
+
+    def decorate(work: Work) -> Work:
+        setattr(work, WORK_NAME, name)
+        return work
+
+    return decorate
 
 
 @dataclass(frozen=True)
 class Cell:
-    """A piece of work: ``work(folder, **recipe)`` gives a result that JSON can hold."""
+    """A computation: ``work(folder, **recipe)`` returns a result that JSON can hold."""
 
     name: str
-    """Unique in its experiment: "mnist, DEC, lambda 40, seed 0"."""
-    work: Callable[..., dict]
-    """A function of a module, so that another process finds it. ``folder`` is where shared things are kept."""
-    recipe: dict
-    """Its keyword arguments, as JSON; ``data_sum`` is the SHA-256 sum of the data, which no work takes."""
-    needs: Sequence["Cell"] = field(default=())
-    """What is done before: what several cells share, as an autoencoder."""
+    """Unique in its experiment, such as "mnist, DEC, lambda 40, seed 0"."""
+    work: Callable[..., dict[str, Any]]
+    """A function decorated by ``cell_work``, importable in another process. ``folder`` holds shared files."""
+    recipe: dict[str, Any]
+    """Keyword arguments of ``work``, as JSON. ``data_sum``, the digest of the data, is part of the key only."""
+    needs: Sequence[Cell] = ()
+    """Cells that must be finished first, such as an autoencoder that several cells share."""
 
     def path(self, folder: Path) -> Path:
-        """The file of its result."""
+        """Return the path of the file with the result."""
         words = re.sub(r"[^a-z0-9.+-]+", "-", self.name.lower()).strip("-")
-        return folder / "cells" / f"{words}-{sum_of(self._key())[:12]}.json"
-
-    def _key(self):
-        return {"work": f"{self.work.__module__}.{self.work.__qualname__}", **self.recipe}
+        key = digest({"work": getattr(self.work, WORK_NAME), **self.recipe})
+        return folder / "cells" / f"{words}-{key[:12]}.json"
 
 
 @dataclass(frozen=True)
-class Done:
-    """The cells of an experiment that are done, by name, and a sentence for each that could not be."""
+class CellResults:
+    """Outcome of running the cells of an experiment."""
 
-    results: dict[str, dict]
+    results: Results
     failures: list[str]
-    stopped: bool
-    """Whether Ctrl-C came before the last one."""
+    """One sentence for each cell that failed."""
+    interrupted: bool
+    """Whether Ctrl-C came before the last cell was finished."""
 
 
-def sum_of(recipe: dict) -> str:
-    """The SHA-256 sum of a recipe, the same for the same keys in any order."""
+def digest(recipe: dict[str, Any]) -> str:
+    """Return the SHA-256 digest of a recipe, which does not depend on the order of its keys."""
     return sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()
 
 
-def finished(cell: Cell, folder: Path) -> dict | None:
-    """What was kept of a cell: its recipe, result and circumstances; None if it is not done, or not readable."""
+def read_record(cell: Cell, folder: Path) -> CellRecord | None:
+    """Read the record of a finished cell; return None if there is no file or it is not readable."""
     try:
-        kept = json.loads(cell.path(folder).read_bytes())
-        return kept if {"recipe", "result", "minutes"} <= kept.keys() else None
+        record = json.loads(cell.path(folder).read_bytes())
+        return cast(CellRecord, record) if {"recipe", "result", "minutes"} <= record.keys() else None
     except (OSError, ValueError, AttributeError):
         return None
 
 
-def run_cells(cells: Sequence[Cell], folder: Path, jobs: int, note: Note, threads: int | None = None) -> Done:
-    """Do the cells that are not done, ``jobs`` at a time; what they need comes first.
+def finished_cells(cells: Sequence[Cell], folder: Path) -> Results:
+    """Return the records of the finished cells, by name."""
+    records = {cell.name: read_record(cell, folder) for cell in cells}
+    return {name: record for name, record in records.items() if record}
 
-    A cell that cannot be done is reported and leaves the others alone. Ctrl-C loses only what is under way, and
-    the others' results are still given.
+
+def run_cells(cells: Sequence[Cell], folder: Path, jobs: int, log: Log, threads: int | None = None) -> CellResults:
+    """Compute the cells that are not finished, ``jobs`` at a time, each after the cells that it needs.
+
+    A cell that fails is reported and does not affect the others. Ctrl-C loses only the cells being computed. The
+    results of the finished cells are returned in both cases.
     """
     cells = list({cell.name: cell for cell in cells}.values())
-    waiting = [cell for cell in cells if finished(cell, folder) is None]
+    waiting = [cell for cell in cells if read_record(cell, folder) is None]
     if len(waiting) < len(cells):
-        note(f"{len(cells) - len(waiting)} of {len(cells)} cells are done already")
+        log(f"{len(cells) - len(waiting)} of {len(cells)} cells are done already")
     failures: list[str] = []
+    interrupted = False
     try:
-        for group in [*_before(waiting, folder), waiting]:
-            failures += filter(None, _in_parallel(group, folder, jobs, threads, note))
-        stopped = False
+        for group in [*_prerequisites(waiting, folder), waiting]:
+            failures += filter(None, _run_group(group, folder, jobs, threads, log))
     except KeyboardInterrupt:
-        stopped = True
-    return Done(so_far(cells, folder), failures, stopped)
+        interrupted = True
+    return CellResults(finished_cells(cells, folder), failures, interrupted)
 
 
-def so_far(cells: Sequence[Cell], folder: Path) -> dict[str, dict]:
-    """What was kept of those cells that are done, by name."""
-    kept = {cell.name: finished(cell, folder) for cell in cells}
-    return {name: done for name, done in kept.items() if done}
-
-
-def _before(cells, folder) -> list[list[Cell]]:
-    """What the cells need and what is not done of it, in groups: each needs only groups before it."""
+def _prerequisites(cells: Sequence[Cell], folder: Path) -> list[list[Cell]]:
+    """Return the unfinished cells that ``cells`` need, in groups: each group needs only earlier ones."""
     needs = list({need.name: need for cell in cells for need in cell.needs}.values())
-    return [*_before(needs, folder), [need for need in needs if finished(need, folder) is None]] if needs else []
+    if not needs:
+        return []
+    return [*_prerequisites(needs, folder), [need for need in needs if read_record(need, folder) is None]]
 
 
-def _in_parallel(cells, folder, jobs, threads, note):
+def _run_group(cells: Sequence[Cell], folder: Path, jobs: int, threads: int | None, log: Log) -> list[str | None]:
+    """Compute cells that do not need each other; return for each a sentence if it failed, else None."""
     if jobs == 1 or len(cells) < 2:
-        return [_do(cell, folder, threads, note) for cell in cells]
+        return [_run_cell(cell, folder, threads, log) for cell in cells]
     from joblib import Parallel, delayed
 
-    return Parallel(n_jobs=jobs)(delayed(_do)(cell, folder, threads, note) for cell in cells)
+    results: list[str | None] = Parallel(n_jobs=jobs)(delayed(_run_cell)(cell, folder, threads, log) for cell in cells)
+    return results
 
 
-def _threads(n):
-    return threadpool_limits(n, "blas") if n else nullcontext()
+def _limit_threads(n: int | None) -> AbstractContextManager[Any]:
+    limits: AbstractContextManager[Any] = threadpool_limits(n, "blas") if n else nullcontext()
+    return limits
 
 
-def _do(cell: Cell, folder: Path, threads, note) -> str | None:
-    """Do one cell and keep it with its warnings; a sentence if it cannot be done."""
+def _run_cell(cell: Cell, folder: Path, threads: int | None, log: Log) -> str | None:
+    """Compute one cell and write its record, with its warnings; return a sentence if it failed."""
     start, cpu = time.perf_counter(), time.process_time()
     recipe = {name: value for name, value in cell.recipe.items() if name != "data_sum"}
     try:
-        with warnings.catch_warnings(record=True) as warned, _threads(threads):
+        with warnings.catch_warnings(record=True) as warned, _limit_threads(threads):
             warnings.simplefilter("always")
             result = cell.work(folder, **recipe)
-    except (ValueError, ArithmeticError, RuntimeError, MemoryError) as error:  # bad data, lost numbers, no convergence
-        note(f"{cell.name}: failed: {error}")
+    except (ValueError, ArithmeticError, RuntimeError, MemoryError) as error:  # bad data, divergence, no convergence
+        log(f"{cell.name}: failed: {error}")
         return f"{cell.name}: {error}"
-    done = {
+    record = {
         "name": cell.name,
         "recipe": cell.recipe,
         "result": result,
@@ -148,7 +172,7 @@ def _do(cell: Cell, folder: Path, threads, note) -> str | None:
     }
     path = cell.path(folder)
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(path, lambda file: file.write(json.dumps(done, indent=1).encode()))
+    write_atomically(path, lambda file: file.write(json.dumps(record, indent=1).encode()))
     score = f"ACC {100 * result['ACC']:.2f}, " if "ACC" in result else ""
-    note(f"{cell.name}: {score}{done['minutes']:.1f} min")
+    log(f"{cell.name}: {score}{record['minutes']:.1f} min")
     return None

@@ -1,9 +1,10 @@
-"""What the experiments run on: the paper's data sets by name, whole, imbalanced, split, or a small piece of them."""
+"""Data of the experiments: the paper's data sets by name, whole, imbalanced, split, or a small sample of them."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache, partial
-from typing import Callable, Mapping, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 
@@ -14,40 +15,49 @@ from ..datasets.reuters import load_reuters
 from ..datasets.stl import stl_autoencoder_rows, stl_images
 from ..io.atomic import write_atomically
 from ..training.checkpoint import fingerprint
+from .specs import DataSpec
 
-__all__ = ["Data", "NAMES", "QUICK_ROWS", "autoencoder_rows", "images", "load"]
+__all__ = ["NAMES", "QUICK_ROWS", "Data", "autoencoder_rows", "images", "load"]
 
 QUICK_ROWS = 300
+ROWS_AT_ONCE = 2048
+"""Sparse rows that are made dense at once: 16 MB of REUTERS."""
 
 
 class Data(NamedTuple):
-    """A data set that is here."""
+    """A loaded data set."""
 
     X: np.ndarray
-    """(n, D) float32; of the full REUTERS a memory map."""
+    """(n, D) float32; a memory map for the full REUTERS."""
     y: np.ndarray
     """(n,) labels, for the scores only."""
     k: int
-    """How many classes it has, and so how many clusters are looked for."""
+    """Number of classes, which is the number of clusters to find."""
     fingerprint: str
-    """The SHA-256 sum of X."""
+    """SHA-256 digest of X."""
 
 
 @lru_cache(maxsize=2)
 def load(name: str, quick: bool = False, r_min: float | None = None, seed: int = 0, part: str = "all") -> Data:
-    """A data set, or what an experiment takes of it.
+    """Load a data set, or the part of it that an experiment uses.
 
     Parameters
     ----------
-    name : "mnist", "stl", ..., as ``decnp fit`` knows them, or "reuters"
-    quick : a random 300 rows only (the same each time)
-    r_min, seed : the imbalanced sample of Table 4, drawn by ``seed``
-    part : "all", or "train" and "validation": the first 6/7 of the rows and the rest, 60,000 and 10,000 of MNIST
+    name : str
+        A name that ``decnp fit`` accepts, or "reuters".
+    quick : bool, default=False
+        Take a random sample of 300 rows, the same one each time.
+    r_min : float or None, default=None
+        Draw an imbalanced sample as for Table 4, in which the first class keeps this fraction.
+    seed : int, default=0
+        Seed of the imbalanced sample.
+    part : {"all", "train", "validation"}, default="all"
+        "train" takes the first 6/7 of the rows and "validation" the rest: 60,000 and 10,000 rows of MNIST.
 
     Raises
     ------
     DataError
-        If its files are not here or not right; the sentence says how to get them.
+        If files are missing or damaged. The message says how to get them.
     """
     X, y = _source(name)
     if quick:
@@ -62,66 +72,67 @@ def load(name: str, quick: bool = False, r_min: float | None = None, seed: int =
 
 
 @lru_cache(maxsize=1)
-def _source(name):
-    return LOADERS[name]()
+def _source(name: str) -> tuple[np.ndarray, np.ndarray]:
+    X, y = LOADERS[name]()
+    return X, y
 
 
 def _quick_rows(n: int) -> np.ndarray:
-    """The rows of n that ``quick`` takes."""
+    """Return the numbers of the rows that ``quick`` takes out of n."""
     return np.sort(np.random.default_rng(0).choice(n, min(n, QUICK_ROWS), replace=False))
 
 
-def autoencoder_rows(spec: Mapping) -> np.ndarray:
-    """The rows that train the autoencoder of the data set ``load(**spec)``: its own, but for STL-HOG.
+def autoencoder_rows(data: DataSpec) -> np.ndarray:
+    """Return the rows that train the autoencoder: those of ``load(**data)``, except for STL-HOG.
 
-    There they are 90,400 of labelled and unlabelled images ("We also used the unlabeled set when training our
+    For STL-HOG they are 90,400 labelled and unlabelled images ("We also used the unlabeled set when training our
     autoencoders", DEC section 4.1).
     """
-    if spec["name"].startswith("stl") and not spec.get("quick"):
-        return _stl_rows(spec["name"] == "stl")
-    return load(**spec).X
+    if data["name"].startswith("stl") and not data.get("quick"):
+        return _stl_rows(data["name"] == "stl")
+    return load(**data).X
 
 
 @lru_cache(maxsize=1)
-def _stl_rows(verify):
+def _stl_rows(verify: bool) -> np.ndarray:
     return stl_autoencoder_rows(verify=verify)
 
 
-def images(spec: Mapping, rows: np.ndarray) -> np.ndarray:
-    """The pictures behind some rows of ``load(**spec)``: (b, h, w), or (b, 96, 96, 3) of STL-10.
+def images(data: DataSpec, rows: np.ndarray) -> np.ndarray:
+    """Return the images of some rows of ``load(**data)``: (b, h, w), or (b, 96, 96, 3) for STL-10.
 
-    Raises ValueError where the rows are no pictures.
+    Raises ValueError if the rows are not images.
     """
-    name = spec["name"]
+    name = data["name"]
     if name.startswith("stl"):
-        rows = _quick_rows(len(_source(name)[0]))[rows] if spec.get("quick") else rows
+        rows = _quick_rows(len(_source(name)[0]))[rows] if data.get("quick") else rows
         return stl_images(rows, verify=name == "stl")
-    X = load(**spec).X[rows]
+    X = load(**data).X[rows]
     side = round(X.shape[1] ** 0.5)
     if side**2 != X.shape[1]:
         raise ValueError(f"the rows of {name} are no square pictures: they have {X.shape[1]} columns")
     return X.reshape(len(rows), side, side)
 
 
-def _reuters(verify: bool = True):
-    """All of REUTERS as dense rows: 5.5 GB, so in a file that is mapped into memory, beside the downloads."""
+def _reuters(verify: bool = True) -> tuple[np.ndarray, np.ndarray]:
+    """Load all of REUTERS as dense rows: 5.5 GB, in a memory-mapped file among the downloads."""
     X, y = load_reuters(verify=verify)
     path = download_folder() / f"{'' if verify else 'unofficial-'}reuters-dense-v1.npy"
     if not (verify and path.exists()):
         path.parent.mkdir(parents=True, exist_ok=True)
         check_disk(path.parent, 4 * X.shape[0] * X.shape[1], path.name)
 
-        def write(file):
-            header = {"descr": "<f4", "fortran_order": False, "shape": X.shape}
-            np.lib.format.write_array_header_1_0(file, header)
-            for start in range(0, X.shape[0], 2048):
-                file.write(X[start : start + 2048].toarray().astype("<f4", copy=False).tobytes())
+        def write(file: BinaryIO) -> None:
+            dense = np.lib.format.open_memmap(file.name, "w+", "<f4", X.shape)
+            for start in range(0, X.shape[0], ROWS_AT_ONCE):
+                dense[start : start + ROWS_AT_ONCE] = X[start : start + ROWS_AT_ONCE].toarray()
+            dense.flush()
 
         write_atomically(path, write)
     return np.load(path, mmap_mode="r"), y
 
 
-LOADERS: dict[str, Callable] = {
+LOADERS: dict[str, Callable[[], tuple[Any, Any]]] = {
     **SOURCES, "reuters": _reuters, "reuters-unofficial": partial(_reuters, verify=False)}
 
 NAMES = tuple(LOADERS)

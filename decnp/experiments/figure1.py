@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from .data import load
+from .formatting import format_table
 from .options import Plan
-from .words import missing, table
+from .specs import Results, Row
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 TITLE = "Figure 1: the network"
 DATA = ("mnist",)
@@ -12,28 +18,31 @@ SEEDS = (0,)
 PAPER = [500, 500, 2000, 10]
 
 
-def cells(plan: Plan) -> list[dict]:
-    """No cell: the widths follow from the data."""
+def cells(plan: Plan) -> list[Row]:
+    """Plan no cell, since the widths follow from the data; return the widths for each data set."""
     return [{"data": name, "sizes": [load(**data).X.shape[1], *plan.network(data, 0)["hidden"]],
              "paper": [load(**data).X.shape[1], *PAPER]} for name, data in plan.data_sets(DATA)]
 
 
-def gather(planned: list[dict], results: dict) -> dict:
-    """The widths, and how many numbers encoder and decoder learn."""
-    return {"rows": [{**row, **{part: sum((n_in + 1) * n_out for n_in, n_out in zip(sizes, sizes[1:]))
-                                for part, sizes in (("encoder", row["sizes"]), ("decoder", row["sizes"][::-1]))}}
-                     for row in planned]}
+def gather(planned: list[Row], results: Results) -> list[Row]:
+    """Return the widths, and the numbers of parameters of encoder and decoder."""
+    return [{**row, "encoder": _n_parameters(row["sizes"]), "decoder": _n_parameters(row["sizes"][::-1])}
+            for row in planned]
 
 
-def in_words(gathered: dict) -> str:
-    """The widths as text."""
-    return table([["data", "the paper", "ours", "weights and biases: encoder", "decoder"]] + [
+def _n_parameters(sizes: list[int]) -> int:
+    return sum((n_in + 1) * n_out for n_in, n_out in zip(sizes, sizes[1:]))
+
+
+def format_rows(rows: list[Row]) -> str:
+    """Return the widths as text."""
+    return format_table([["data", "the paper", "ours", "weights and biases: encoder", "decoder"]] + [
         [row["data"], "-".join(map(str, row["paper"])), "-".join(map(str, row["sizes"])), str(row["encoder"]),
-         str(row["decoder"])] for row in gathered["rows"]]) + missing(gathered)
+         str(row["decoder"])] for row in rows])
 
 
-def draw(result: dict):
-    """The picture of the first data set's network."""
+def draw(rows: list[Row], results: Results) -> Axes:
+    """Draw the network of the first data set."""
     from ..plotting import network_diagram
 
-    return network_diagram(result["rows"][0]["sizes"]).figure
+    return network_diagram(rows[0]["sizes"])

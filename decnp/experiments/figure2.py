@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from . import sweeps
+from .formatting import format_table
 from .options import Plan
-from .table2 import QUADRATIC
-from .words import missing, table
+from .specs import Results, Row
+from .table2 import QUADRATIC, MethodCells
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 TITLE = "Figure 2: accuracy at nine settings of each method, numbered 1 to 9"
 DATA = ("mnist", "stl", "reuters10k", "reuters10k-sample", "reuters")
@@ -33,51 +39,51 @@ PAPER = {  # read off the printed curves, +-0.002; flat lines once
 }
 
 
-def cells(plan: Plan) -> list[dict]:
-    """The nine cells of each method, which Table 2 has too."""
+def cells(plan: Plan) -> list[MethodCells]:
+    """Plan the nine cells of each method, which Table 2 has too."""
     seed = plan.seeds(SEEDS)[0]
-    return [{"data": name, "method": method, "nine": sweeps.add_sweep(plan, method, data, seed)}
+    return [MethodCells(method, name, nine=sweeps.add_sweep(plan, method, data, seed), fixed=[])
             for name, data in plan.data_sets(DATA) for method in reversed(sweeps.SETTINGS)
             if method not in QUADRATIC or not name.removesuffix("-unofficial") == "reuters"]
 
 
-def gather(planned: list[dict], results: dict) -> dict:
-    """Each method's curve and its spread, the largest minus the smallest accuracy of those that are done."""
+def gather(planned: list[MethodCells], results: Results) -> list[Row]:
+    """Return each method's curve and its spread, the largest minus the smallest of the finished accuracies."""
     rows = []
-    for row in planned:
-        curve = [results[name]["result"]["ACC"] if name in results else None for name in row["nine"]]
+    for method, name, nine, _ in planned:
+        curve = [results[cell]["result"]["ACC"] if cell in results else None for cell in nine]
         done = [value for value in curve if value is not None]
-        data = row["data"].removesuffix("-unofficial").removesuffix("-sample")
-        paper = PAPER.get(data, {}).get(row["method"])
+        paper = PAPER.get(name.removesuffix("-unofficial").removesuffix("-sample"), {}).get(method)
+        parameter, settings = sweeps.SETTINGS[method]
         rows.append({
-            "data": row["data"], "method": row["method"], "parameter": sweeps.SETTINGS[row["method"]][0],
-            "settings": list(sweeps.SETTINGS[row["method"]][1]), "curve": curve, "paper": paper,
-            "spread": max(done) - min(done) if done else None, "paper_spread": paper and max(paper) - min(paper)})
-    return {"rows": rows}
+            "data": name, "method": method, "parameter": parameter, "settings": list(settings), "curve": curve,
+            "paper": paper, "spread": max(done) - min(done) if done else None,
+            "paper_spread": paper and max(paper) - min(paper)})
+    return rows
 
 
-def in_words(gathered: dict) -> str:
-    """The curves as text."""
+def format_rows(rows: list[Row]) -> str:
+    """Return the curves as text."""
     lines = [["data", "method", "", *map(str, range(1, 10)), "spread"]]
-    for row in gathered["rows"]:
+    for row in rows:
         for whose, curve, spread in (("paper", row["paper"], row["paper_spread"]),
                                      ("ours", row["curve"], row["spread"])):
             if curve:
                 numbers = ["-" if value is None else f"{100 * value:.1f}" for value in (*curve, spread)]
                 lines.append([row["data"], row["method"], whose, *numbers])
-    return table(lines) + missing(gathered)
+    return format_table(lines)
 
 
-def draw(result: dict):
-    """A panel for each data set; the paper's curves are thin."""
+def draw(rows: list[Row], results: Results) -> Axes:
+    """Draw a panel for each data set, with thin lines for the paper's curves."""
     from ..plotting import panels, settings_curves
 
-    names = list(dict.fromkeys(row["data"] for row in result["rows"]))
+    names = list(dict.fromkeys(row["data"] for row in rows))
     axes = panels(1, len(names), 7 * len(names), 5)
     for name, ax in zip(names, axes):
-        rows = [row for row in result["rows"] if row["data"] == name]
+        own = [row for row in rows if row["data"] == name]
         settings_curves(
-            {row["method"]: [float("nan") if value is None else value for value in row["curve"]] for row in rows},
-            ax, paper={row["method"]: row["paper"] for row in rows if row["paper"]})
+            {row["method"]: [float("nan") if value is None else value for value in row["curve"]] for row in own},
+            ax, paper={row["method"]: row["paper"] for row in own if row["paper"]})
         ax.set_title(name)
-    return axes[0].figure
+    return axes[0]

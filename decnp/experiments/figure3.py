@@ -1,55 +1,61 @@
-"""Figure 3: the ten elements of each cluster that are nearest to its centre."""
+"""Figure 3: the ten elements of each cluster that are nearest to its center."""
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from . import sweeps
 from .data import images, load
-from .options import Plan
-from .words import missing, table
+from .formatting import format_table
+from .options import Plan, PlannedCell
+from .specs import Results, Row
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 TITLE = "Figure 3: the ten top scoring elements of each cluster"
 DATA = ("mnist", "stl")
 SEEDS = (0,)
 
 
-def cells(plan: Plan) -> list[dict]:
-    """A cell for each data set: Table 2's DEC with the fixed setting."""
+def cells(plan: Plan) -> list[PlannedCell]:
+    """Plan a cell for each data set: Table 2's DEC with the fixed setting."""
     seed = plan.seeds(SEEDS)[0]
-    return [{"data": name, "spec": data, "cell": sweeps.add_fixed(plan, "DEC", data, [seed])[0]}
+    return [PlannedCell(name, data, sweeps.add_fixed(plan, "DEC", data, [seed])[0])
             for name, data in plan.data_sets(DATA)]
 
 
-def gather(planned: list[dict], results: dict) -> dict:
-    """The clusters of each data set, with the classes of the ten."""
+def gather(planned: list[PlannedCell], results: Results) -> list[Row]:
+    """Return the clusters of each data set, with the classes of their ten elements."""
     rows = []
-    for row in planned:
-        if row["cell"] in results:
-            result, y = results[row["cell"]]["result"], load(**row["spec"]).y
-            rows.append({"data": row["data"], "spec": row["spec"], "ACC": result["ACC"], "clusters": [
+    for name, data, cell in planned:
+        if cell in results:
+            result, y = results[cell]["result"], load(**data).y
+            rows.append({"data": name, "spec": data, "ACC": result["ACC"], "clusters": [
                 {**cluster, "classes": y[cluster["rows"]].tolist()} for cluster in result["top_ten"]]})
-    return {"rows": rows}
+    return rows
 
 
-def in_words(gathered: dict) -> str:
-    """The classes of the ten, the nearest one first."""
+def format_rows(rows: list[Row]) -> str:
+    """Return the classes of the ten elements as text, the nearest one first."""
     lines = [["data", "points", "classes of the ten nearest to the centre"]]
     lines += [[row["data"], str(cluster["size"]), " ".join(map(str, cluster["classes"]))]
-              for row in gathered["rows"] for cluster in row["clusters"]]
-    return table(lines) + "\nThe paper has them as pictures." + missing(gathered)
+              for row in rows for cluster in row["clusters"]]
+    return format_table(lines) + "\nThe paper has them as pictures."
 
 
-def draw(result: dict):
-    """A panel for each data set, a row of images for each cluster."""
+def draw(rows: list[Row], results: Results) -> Axes:
+    """Draw a panel for each data set, with a row of images for each cluster."""
     from ..plotting import cluster_montage, panels
 
-    axes = panels(1, len(result["rows"]), 6 * len(result["rows"]), 6)
-    for row, ax in zip(result["rows"], axes):
-        rows = np.concatenate([cluster["rows"] for cluster in row["clusters"]]).astype(int)
+    axes = panels(1, len(rows), 6 * len(rows), 6)
+    for row, ax in zip(rows, axes):
+        members = np.concatenate([cluster["rows"] for cluster in row["clusters"]]).astype(int)
         labels = np.repeat(range(len(row["clusters"])), [len(cluster["rows"]) for cluster in row["clusters"]])
         distances = np.concatenate([cluster["distances"] for cluster in row["clusters"]])
-        pictures = images(row["spec"], rows)
-        cluster_montage(pictures.reshape(len(rows), -1), labels, -distances, ax, image_shape=pictures.shape[1:])
+        pictures = images(row["spec"], members)
+        cluster_montage(pictures.reshape(len(members), -1), labels, -distances, ax, image_shape=pictures.shape[1:])
         ax.set_title(row["data"])
-    return axes[0].figure
+    return axes[0]

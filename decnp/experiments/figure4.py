@@ -1,18 +1,24 @@
-"""Figure 4: points that are surer of their cluster pull harder: |dL/dz_i| against q_ij as the KL phase begins."""
+"""Figure 4: |dL/dz_i| against q_ij at the start of the KL phase; it grows with q_ij."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy.stats import spearmanr
 
 from .. import equations
+from .cells import cell_work
 from .data import images, load
+from .formatting import format_table
 from .methods import new_dec
-from .options import Plan
+from .options import Plan, PlannedCell
+from .specs import DataSpec, NetworkSpec, Results, Row
 from .store import autoencoder
-from .words import missing, table
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 TITLE = "Figure 4: the size of the gradient of Eq. 4 against q_ij, at the start of the KL phase"
 DATA = ("mnist",)
@@ -22,12 +28,14 @@ SHOWN = 600
 PAPER = {"q": [0.12, 0.63], "gradient": [0.002, 0.11]}  # read off the picture: the ends of a rising, convex cloud
 
 
-def start(folder: Path, data: dict, network: dict) -> dict:
-    """The work of a cell: q_ij and |dL/dz_i| of the points of the smallest cluster, at the k-means start.
+@cell_work("decnp.experiments.figure4.start")
+def start(folder: Path, data: DataSpec, network: NetworkSpec) -> dict[str, Any]:
+    """Return q_ij and |dL/dz_i| of the points of the smallest cluster, at the k-means start.
 
-    The paper's caption says cluster "5"; its code takes the smallest one, so that is done here. The code also plots
-    another quantity than the text: the j-th term of Eq. 4 alone, its components' absolute values added, with a target
-    p that is q^2 without f_j. Both are given: "gradient" is the text's, "as_in_the_code" the other.
+    The paper's caption says cluster "5". The authors' code takes the smallest one, and so does this function. That
+    code also plots another quantity than the text: the j-th term of Eq. 4 alone, with the absolute values of its
+    components added, and with a target p that is q^2 without f_j. "gradient" is the quantity of the text,
+    "as_in_the_code" that of the code.
     """
     X, y, k, _ = load(**data)
     model = new_dec(k, autoencoder(folder, data, network), network, update_interval=1)
@@ -53,46 +61,44 @@ def start(folder: Path, data: dict, network: dict) -> dict:
                 ("q", q[own, j]), ("gradient", gradient), ("as_in_the_code", as_in_the_code))}}
 
 
-def cells(plan: Plan) -> list[dict]:
-    """A cell for each data set."""
+def cells(plan: Plan) -> list[PlannedCell]:
+    """Plan a cell for each data set."""
     seed = plan.seeds(SEEDS)[0]
-    return [{"data": name, "spec": data, "cell": plan.add(
-        f"start, seed {seed}", start, data, ("autoencoder",), network=plan.network(data, seed))}
+    return [PlannedCell(name, data, plan.add(
+        f"start, seed {seed}", start, data, ("autoencoder",), network=plan.network(data, seed)))
         for name, data in plan.data_sets(DATA)]
 
 
-def gather(planned: list[dict], results: dict) -> dict:
-    """The points of each data set, and the ends of q and of the gradients: the 1st and the 99th per cent."""
+def gather(planned: list[PlannedCell], results: Results) -> list[Row]:
+    """Return for each data set the 1st and the 99th percentile of q and of the gradients, and their correlations."""
     rows = []
-    for row in planned:
-        if row["cell"] in results:
-            ours = results[row["cell"]]["result"]
-            ends = {name: np.quantile(ours[name], [0.01, 0.99]).round(4).tolist()
-                    for name in ("q", "gradient", "as_in_the_code")}
-            rows.append({"data": row["data"], "spec": row["spec"], "cell": row["cell"], "ends": ends, "paper": PAPER,
-                         **{name: ours[name] for name in ("cluster_size", "most_frequent_class", "rank_correlation",
-                                                          "rank_correlation_as_in_the_code")}})
-    return {"rows": rows}
+    for name, data, cell in planned:
+        if cell in results:
+            ours = results[cell]["result"]
+            ends = {which: np.quantile(ours[which], [0.01, 0.99]).round(4).tolist()
+                    for which in ("q", "gradient", "as_in_the_code")}
+            rows.append({"data": name, "spec": data, "cell": cell, "ends": ends, "paper": PAPER,
+                         **{which: ours[which] for which in ("cluster_size", "most_frequent_class", "rank_correlation",
+                                                             "rank_correlation_as_in_the_code")}})
+    return rows
 
 
-def in_words(gathered: dict) -> str:
-    """The ends of the cloud and how well it rises."""
+def format_rows(rows: list[Row]) -> str:
+    """Return the percentiles and the rank correlations as text."""
     lines = [["data", "", "q from", "to", "|dL/dz| from", "to", "rank correlation"]]
-    for row in gathered["rows"]:
+    for row in rows:
         lines.append(["", "the paper", *(f"{end:g}" for name in ("q", "gradient") for end in PAPER[name]), ""])
         for name, words in (("gradient", "ours, Eq. 4"), ("as_in_the_code", "ours, as in the authors' code")):
             correlation = row["rank_correlation" + ("_as_in_the_code" if name == "as_in_the_code" else "")]
             lines.append([row["data"], words, *(f"{end:.3f}" for which in ("q", name) for end in row["ends"][which]),
                           f"{correlation:.3f}"])
-    return table(lines) + missing(gathered)
+    return format_table(lines)
 
 
-def draw(result: dict):
-    """The cloud of the first data set, with ten images."""
+def draw(rows: list[Row], results: Results) -> Axes:
+    """Draw the points of the first data set, with ten images."""
     from ..plotting import gradient_against_q
 
-    row = result["rows"][0]
-    ours = result["cells"][row["cell"]]["result"]
-    pictures = images(row["spec"], np.array(ours["rows"]))
-    ax = gradient_against_q(ours["q"], ours["gradient"], pictures)
-    return ax.figure
+    ours = results[rows[0]["cell"]]["result"]
+    pictures = images(rows[0]["spec"], np.array(ours["rows"]))
+    return gradient_against_q(ours["q"], ours["gradient"], pictures)

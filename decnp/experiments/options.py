@@ -1,60 +1,72 @@
-"""What is asked of an experiment, and from it the networks that it trains."""
+"""Options of an experiment, and the plan that turns them into networks and cells."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Callable, Iterator
+from typing import Any, NamedTuple
 
 from ..datasets import DataError
 from ..profiles import PAPER_MNIST, Profile, profile_for, profile_of_both
 from .cells import Cell
 from .data import autoencoder_rows, load
+from .specs import DataSpec, NetworkSpec
 from .store import prepare_autoencoder, prepare_cliques
 
-__all__ = ["Options", "Plan"]
+__all__ = ["Options", "Plan", "PlannedCell"]
 
 QUICK = Profile(
     init_std=None, optimizer="adam", lr=2e-3, lr_decay="cosine", pretrain_iter=0, finetune_iter=150, shuffle=True,
     update_interval=10, max_iter=40,
 )
-"""A schedule of a second, on a small network and a few hundred rows; what comes out says nothing of the methods."""
+"""Schedule of ``--quick``: one second of training. Its results say nothing about the methods."""
 
 
 @dataclass(frozen=True)
 class Options:
-    """The options of ``decnp reproduce``."""
+    """Options of ``decnp reproduce``."""
 
     out: Path
     data: tuple[str, ...] | None = None
-    """None takes the experiment's own."""
+    """Names of data sets. None means the experiment's own."""
     seeds: tuple[int, ...] | None = None
-    """The first one makes sweeps and figures, all of them the means. None takes the experiment's own."""
+    """Sweeps and figures use the first one, means use all. None means the experiment's own."""
     profile: str = "fast"
     jobs: int = 1
     threads: int | None = None
     quick: bool = False
     so_far: bool = False
-    """Run nothing: make the table of the cells that are done."""
+    """Compute no cell: make the table of the finished ones."""
+
+
+class PlannedCell(NamedTuple):
+    """The cell of one data set, in an experiment that has one cell for each."""
+
+    data: str
+    spec: DataSpec
+    cell: str
 
 
 class Plan:
-    """The cells of an experiment as it lists them: from a data set's name to recipes; and what is not here.
+    """List of the cells of an experiment, which the experiment fills.
 
     Attributes
     ----------
-    cells : the cells, in order
-    missing : {data set: a sentence that says how to get it}
+    cells : list of Cell
+        The cells, in the order in which they were added.
+    missing : dict of str to str
+        For each data set that is not available, a sentence that says how to get it.
     """
 
-    def __init__(self, options: Options):
+    def __init__(self, options: Options) -> None:
         self.options = options
         self.cells: list[Cell] = []
         self.missing: dict[str, str] = {}
 
-    def data_sets(self, default: tuple[str, ...]) -> Iterator[tuple[str, dict]]:
-        """The names asked for, each with its ``data.load`` arguments, as far as they are here."""
+    def data_sets(self, default: tuple[str, ...]) -> Iterator[tuple[str, DataSpec]]:
+        """Yield the names of the data sets that are available, each with its ``data.load`` arguments."""
         for name in self.options.data or default:
             spec = self.spec(name)
             try:
@@ -65,15 +77,15 @@ class Plan:
                 yield name, spec
 
     def seeds(self, default: tuple[int, ...]) -> tuple[int, ...]:
-        """The seeds asked for, or the experiment's own; of these two for ``quick``."""
+        """Return the seeds of the options, or else the experiment's own, of which ``quick`` takes two."""
         return self.options.seeds or (default[:2] if self.options.quick else default)
 
-    def spec(self, name: str, **more) -> dict:
-        """Arguments of ``data.load``."""
-        return {"name": name, **({"quick": True} if self.options.quick else {}), **more}
+    def spec(self, name: str) -> DataSpec:
+        """Return the ``data.load`` arguments of a data set."""
+        return {"name": name, "quick": True} if self.options.quick else {"name": name}
 
-    def network(self, data: dict, seed: int) -> dict:
-        """Widths, schedule and seed of the autoencoder and of DEC on a data set."""
+    def network(self, data: DataSpec, seed: int) -> NetworkSpec:
+        """Return widths, schedule and seed of the autoencoder and of DEC on a data set."""
         n = len(autoencoder_rows(data))
         profile = QUICK
         if not self.options.quick:
@@ -83,11 +95,9 @@ class Plan:
         return {"hidden": [32, 10] if self.options.quick else [500, 500, 2000, 10],
                 "profile": asdict(profile), "seed": seed}
 
-    def add(self, name: str, work: Callable[..., dict], data: dict, needs: tuple[str, ...] = (), **recipe) -> str:
-        """Add a cell, called ``name`` with its data before it, and what it needs: "autoencoder", "cliques".
-
-        Returns the whole name.
-        """
+    def add(self, name: str, work: Callable[..., dict[str, Any]], data: DataSpec, needs: tuple[str, ...] = (),
+            **recipe: Any) -> str:
+        """Add a cell and what it needs ("autoencoder", "cliques"); return its name, with the data's before ``name``."""
         data_sum = load(**data).fingerprint
         before: tuple[Cell, ...] = ()
         network = recipe.get("network") or recipe.get("features")

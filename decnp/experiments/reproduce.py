@@ -1,76 +1,117 @@
-"""One table or figure from its cells to its files: the work of ``decnp reproduce``, without its words."""
+"""One table or figure from its cells to its files: the work of ``decnp reproduce``, without its command line."""
 
 from __future__ import annotations
 
 import json
 import shlex
 from importlib import import_module
-from typing import Callable
+from typing import TYPE_CHECKING, Any, Protocol, cast, runtime_checkable
 
 from ..exceptions import UserError
 from ..io.atomic import write_atomically
-from .cells import Done, run_cells, so_far, sum_of
+from .cells import CellResults, Log, digest, finished_cells, run_cells
+from .formatting import format_missing
 from .options import Options, Plan
+from .specs import Results, Row
 
-__all__ = ["reproduce"]
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+__all__ = ["Experiment", "Figure", "reproduce"]
+
+QUICK_WARNING = "QUICK: a few hundred rows, a small network and seconds of training; no result of any method."
+DPI = 70
 
 
-def reproduce(name: str, options: Options, argv: list[str], note: Callable[[str], None]) -> tuple[dict, str]:
-    """Do what is not done of an experiment and write NAME.json, and NAME.png of a figure, into ``options.out``.
+class Experiment(Protocol):
+    """A table or figure of the paper: a module of this package."""
 
-    Returns what the JSON holds, and the table in words. ``note`` is told of each cell.
+    TITLE: str
+
+    def cells(self, plan: Plan) -> list[Any]:
+        """Add the cells to ``plan``; return for each row of the table the names of its cells."""
+
+    def gather(self, planned: list[Any], results: Results) -> list[Row]:
+        """Return the rows of the table, from the list that ``cells`` returned and the finished cells."""
+
+    def format_rows(self, rows: list[Row]) -> str:
+        """Return the rows as text, beside the paper's numbers."""
+
+
+@runtime_checkable
+class Figure(Protocol):
+    """A module whose experiment also has a picture."""
+
+    def draw(self, rows: list[Row], results: Results) -> Axes:
+        """Draw the picture; return one of its axes."""
+
+
+def reproduce(name: str, options: Options, argv: list[str], log: Log) -> tuple[dict[str, Any], str]:
+    """Run the unfinished cells of an experiment and write NAME.json, and NAME.png for a figure.
+
+    Parameters
+    ----------
+    name : str
+        Name of the experiment, such as "table2".
+    options : Options
+        Options of the command. The files go into ``options.out``.
+    argv : list of str
+        Arguments of the command, which NAME.json records.
+    log : callable
+        Called with one line for each cell.
+
+    Returns
+    -------
+    result : dict
+        Content of NAME.json.
+    text : str
+        The table as text.
 
     Raises
     ------
     KeyboardInterrupt
-        If it was stopped; what is done so far is in the files.
+        If the run was interrupted. The files then hold the finished cells.
     UserError
-        If none of the data sets is here, or the folder cannot be written to.
+        If none of the data sets is available, or the folder is not writable.
     """
-    module = import_module(f".{name}", __package__)
+    experiment = cast(Experiment, import_module(f".{name}", __package__))
     plan = Plan(options)
-    planned = module.cells(plan)
+    planned = experiment.cells(plan)
     if plan.missing and not plan.cells:
         raise UserError("; ".join(f"{data} is not here: {sentence}" for data, sentence in plan.missing.items()))
     try:
         options.out.mkdir(parents=True, exist_ok=True)
         if options.so_far:
-            done = Done(so_far(plan.cells, options.out), [], False)
+            done = CellResults(finished_cells(plan.cells, options.out), [], False)
         else:
-            done = run_cells(plan.cells, options.out, options.jobs, note, options.threads)
+            done = run_cells(plan.cells, options.out, options.jobs, log, options.threads)
+        rows = experiment.gather(planned, done.results)
         result = {
-            "name": name, "title": module.TITLE, **({"quick": QUICK_WARNING} if options.quick else {}),
+            "name": name, "title": experiment.TITLE, **({"quick": QUICK_WARNING} if options.quick else {}),
             "command": shlex.join(["decnp", *(word for word in argv if word != "--so-far")]),
-            **module.gather(planned, done.results), "missing": plan.missing, "failures": done.failures,
-            **_compact(done.results),
+            "rows": rows, "missing": plan.missing, "failures": done.failures, **_compact(done.results),
         }
         write_atomically(options.out / f"{name}.json", lambda file: file.write(_as_json(result).encode()))
         written = [f"{name}.json"]
-        if hasattr(module, "draw"):
-            written += _picture(module, result, options, name, note)
+        if isinstance(experiment, Figure) and rows:
+            written += _write_picture(experiment, rows, done.results, options, name, log)
     except OSError as error:
         raise UserError(f"--out {options.out} cannot be used: {error.strerror or error}") from error
-    if done.stopped:
+    if done.interrupted:
         raise KeyboardInterrupt(f"interrupted; the same command goes on with what is not in {options.out} yet")
-    words = [f"{QUICK_WARNING}\n"] * options.quick + [module.TITLE, "", module.in_words(result), "",
-                                                      f"written to {options.out}: {', '.join(written)}"]
-    return result, "\n".join(words)
+    lines = [f"{QUICK_WARNING}\n"] if options.quick else []
+    lines += [experiment.TITLE, "", experiment.format_rows(rows) + format_missing(plan.missing, done.failures), "",
+              f"written to {options.out}: {', '.join(written)}"]
+    return result, "\n".join(lines)
 
 
-QUICK_WARNING = "QUICK: a few hundred rows, a small network and seconds of training; no result of any method."
-
-
-DPI = 70
-
-
-def _picture(module, result, options, name, note) -> list[str]:
-    """Write the picture; without matplotlib, say how to get it."""
-    if not result["rows"]:
-        return []
+def _write_picture(experiment: Figure, rows: list[Row], results: Results, options: Options, name: str,
+                   log: Log) -> list[str]:
+    """Write the picture and return its file name; without matplotlib, log how to install it."""
     try:
-        figure = module.draw(result)
+        figure: Any = experiment.draw(rows, results).figure
     except ImportError as error:
-        note(str(error))
+        log(str(error))
         return []
     if options.quick:
         figure.text(0.5, 0.5, "QUICK", color="red", alpha=0.25, size=60, ha="center", va="center", rotation=30)
@@ -78,25 +119,25 @@ def _picture(module, result, options, name, note) -> list[str]:
     return [f"{name}.png"]
 
 
-def _compact(results: dict) -> dict:
-    """The cells, with each schedule said once: a cell's recipe has the first letters of its sum."""
-    profiles: dict[str, dict] = {}
+def _compact(results: Results) -> dict[str, Any]:
+    """Return the records with each profile written once: recipes hold the first letters of its digest."""
+    profiles: dict[str, dict[str, Any]] = {}
 
-    def short(value):
+    def short(value: Any) -> Any:
         if not isinstance(value, dict):
             return value
         if "profile" not in value:
             return {key: short(item) for key, item in value.items()}
-        key = sum_of(value["profile"])[:8]
+        key = digest(value["profile"])[:8]
         profiles[key] = value["profile"]
         return {**value, "profile": key}
 
-    cells = {name: {**cell, "recipe": short(cell["recipe"])} for name, cell in results.items()}
+    cells = {name: {**record, "recipe": short(record["recipe"])} for name, record in results.items()}
     return {"profiles": profiles, "cells": cells}
 
 
-def _as_json(result: dict) -> str:
-    """JSON with a line for each row and cell."""
+def _as_json(result: dict[str, Any]) -> str:
+    """Return JSON with a line for each row and cell."""
     lines = []
     for key, value in result.items():
         if isinstance(value, dict) and value:

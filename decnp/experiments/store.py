@@ -1,14 +1,15 @@
-"""What several cells share, kept in files: pretrained autoencoders and neighbour graphs.
+"""Cache of what several cells share: pretrained autoencoders and neighbour graphs.
 
-An autoencoder is known by its data, widths, schedule and seed. The file is an archive of arrays and a JSON header
-(``decnp.io.archive``); nothing in it is ever executed. DEC that starts from a kept autoencoder with the same seed ends
-as ``decnp fit`` does, which trains its own.
+The key of an autoencoder is its data, widths, schedule and seed. The file is an archive of arrays and a JSON header
+(``decnp.io.archive``). Nothing in it is ever executed. DEC that starts from a cached autoencoder ends in the same bits
+as ``decnp fit`` with the same seed, which trains its own.
 """
 
 from __future__ import annotations
 
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -21,24 +22,29 @@ from ..io.model_file import PARTS, layers_of
 from ..profiles import Profile
 from ..training.records import History, Step
 from ..utils.validation import as_generator
-from .cells import sum_of
+from .cells import cell_work, digest
 from .data import autoencoder_rows, load
+from .specs import DataSpec, NetworkSpec
 
-__all__ = ["autoencoder", "cliques", "features", "keep_autoencoder", "prepare_autoencoder", "prepare_cliques"]
+__all__ = ["autoencoder", "cliques", "features", "prepare_autoencoder", "prepare_cliques", "save_autoencoder"]
 
-def autoencoder(folder: Path, data: dict, network: dict) -> StackedAutoencoder:
-    """The autoencoder of a data set, from its file or trained now.
+
+def autoencoder(folder: Path, data: DataSpec, network: NetworkSpec) -> StackedAutoencoder:
+    """Return the autoencoder of a data set, read from its file or trained now.
 
     Parameters
     ----------
-    folder : where it is kept
-    data : keyword arguments of ``data.load``
-    network : {"hidden": widths, "profile": the fields of a ``Profile``, "seed": the one of ``DEC``}
+    folder : Path
+        Folder of the results, in which the cache is.
+    data : DataSpec
+        Keyword arguments of ``data.load``.
+    network : NetworkSpec
+        Widths, schedule and seed.
 
     Raises
     ------
     TrainingError
-        If the numbers overflow.
+        If the training diverges.
     UserError
         If the file is damaged.
     """
@@ -47,7 +53,7 @@ def autoencoder(folder: Path, data: dict, network: dict) -> StackedAutoencoder:
         ae = new_autoencoder(network)
         start = time.perf_counter()
         ae.fit(autoencoder_rows(data))
-        keep_autoencoder(folder, data, network, ae, time.perf_counter() - start)
+        save_autoencoder(folder, data, network, ae, time.perf_counter() - start)
     header, arrays = _read(path)
     ae = new_autoencoder(network)
     ae.encoder_, ae.decoder_ = (layers_of(header, arrays, part) for part in PARTS)
@@ -57,15 +63,16 @@ def autoencoder(folder: Path, data: dict, network: dict) -> StackedAutoencoder:
     return ae
 
 
-def new_autoencoder(network: dict) -> StackedAutoencoder:
-    """As ``DEC(random_state=seed)`` makes its own: from the first of the three generators that it spawns."""
+def new_autoencoder(network: NetworkSpec) -> StackedAutoencoder:
+    """Return the autoencoder that ``DEC(random_state=seed)`` would train: with its first of three generators."""
     return StackedAutoencoder(
         tuple(network["hidden"]), profile=Profile(**network["profile"]), dtype="float32",
         random_state=as_generator(network["seed"]).spawn(3)[0])
 
 
-def keep_autoencoder(folder: Path, data: dict, network: dict, ae: StackedAutoencoder, seconds: float) -> None:
-    """Write a trained autoencoder where ``autoencoder`` looks for it."""
+def save_autoencoder(folder: Path, data: DataSpec, network: NetworkSpec, ae: StackedAutoencoder,
+                     seconds: float) -> None:
+    """Write a trained autoencoder to the file that ``autoencoder`` reads."""
     layers = {"encoder": ae.encoder_, "decoder": ae.decoder_}
     header = {
         "kind": "autoencoder", "data": data, "network": network, "seconds": round(seconds, 1),
@@ -79,22 +86,23 @@ def keep_autoencoder(folder: Path, data: dict, network: dict, ae: StackedAutoenc
     _write(_path(folder, "autoencoder", data, network), header, arrays)
 
 
-def prepare_autoencoder(folder: Path, data: dict, network: dict) -> dict:
-    """A cell's work: see that the autoencoder is there; its reconstruction loss and the minutes that it took."""
+@cell_work("decnp.experiments.store.prepare_autoencoder")
+def prepare_autoencoder(folder: Path, data: DataSpec, network: NetworkSpec) -> dict[str, Any]:
+    """Train the autoencoder if it is not cached; return its reconstruction loss and training time."""
     ae = autoencoder(folder, data, network)
     header, _ = _read(_path(folder, "autoencoder", data, network))
     return {"loss": ae.history_[-1].loss, "training_minutes": round(header["seconds"] / 60, 2),
             "steps": sum(step.iteration == step.n_iter and step.n_iter for step in ae.history_)}
 
 
-def features(folder: Path, data: dict, network: dict | None) -> np.ndarray:
-    """The rows of a data set (n, D), or, with ``network``, their codes (n, d)."""
+def features(folder: Path, data: DataSpec, network: NetworkSpec | None) -> np.ndarray:
+    """Return the rows of a data set (n, D), or their codes (n, d) if there is a ``network``."""
     X = load(**data).X
     return X if network is None else autoencoder(folder, data, network).encode(X)
 
 
-def cliques(folder: Path, data: dict, network: dict | None) -> Cliques:
-    """The neighbour graph of the rows, or of their codes, from its file or found now; LDMGI and SEC share it."""
+def cliques(folder: Path, data: DataSpec, network: NetworkSpec | None) -> Cliques:
+    """Return the neighbour graph of ``features``, which LDMGI and SEC share, read from its file or computed now."""
     path = _path(folder, "cliques", data, network)
     if not path.exists():
         start = time.perf_counter()
@@ -105,26 +113,27 @@ def cliques(folder: Path, data: dict, network: dict | None) -> Cliques:
     return Cliques(**{name: arrays[name] for name in Cliques._fields})
 
 
-def prepare_cliques(folder: Path, data: dict, network: dict | None) -> dict:
-    """A cell's work: see that the neighbour graph is there; the minutes that it took."""
+@cell_work("decnp.experiments.store.prepare_cliques")
+def prepare_cliques(folder: Path, data: DataSpec, network: NetworkSpec | None) -> dict[str, Any]:
+    """Compute the neighbour graph if it is not cached; return the time of the search."""
     cliques(folder, data, network)
     header, _ = _read(_path(folder, "cliques", data, network))
     return {"search_minutes": round(header["seconds"] / 60, 2)}
 
 
-def _path(folder, kind, data, network):
-    """A file for each recipe and each content of the data."""
-    key = sum_of({"kind": kind, "data": data, "sum": load(**data).fingerprint, "network": network})
+def _path(folder: Path, kind: str, data: DataSpec, network: NetworkSpec | None) -> Path:
+    """Return the path of a file, whose name holds the digest of its recipe and of the data."""
+    key = digest({"kind": kind, "data": data, "sum": load(**data).fingerprint, "network": network})
     seed = "" if network is None else f"-seed{network['seed']}"
     return folder / "shared" / f"{kind}-{data['name']}{seed}-{key[:16]}.decnp"
 
 
-def _write(path, header, arrays):
+def _write(path: Path, header: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(path, lambda file: write_archive(file, header, arrays))
 
 
-def _read(path):
+def _read(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     try:
         return read_archive(path)
     except ModelFileError as error:

@@ -1,4 +1,4 @@
-"""Nine settings of each method, and one fixed setting over seeds: what Tables 2 and 3 and Figure 2 have in common.
+"""Runs at nine settings of each method, and at one fixed setting over seeds, for Tables 2 and 3 and Figure 2.
 
 The paper gives each method nine settings and reports the best, which labels choose ("we report the best result out
 of 9"; k-means "is simply run 9 times"). The fixed settings are decnp's defaults, chosen by no label of the run.
@@ -6,40 +6,44 @@ of 9"; k-means "is simply run 9 times"). The fixed settings are decnp's defaults
 
 from __future__ import annotations
 
-from typing import Sequence
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 from . import methods
 from .options import Plan
+from .specs import DataSpec, Results
 
-__all__ = ["FIXED", "SETTINGS", "add", "add_fixed", "add_sweep", "best_of_nine", "fixed_over_seeds"]
+__all__ = [
+    "FIXED", "SETTINGS", "add", "add_fixed", "add_sweep", "best_of_nine", "fixed_over_seeds", "fixed_setting",
+]
 
 GRID = tuple(10.0**e for e in range(-8, 9, 2))
 UPDATE_INTERVALS = tuple(10 * 2**i for i in range(9))  # section 4.3: lambda = 2^i x 10, i = 0, ..., 8
 
-SETTINGS: dict[str, tuple[str, Sequence]] = {
+SETTINGS: dict[str, tuple[str, Sequence[float]]] = {
     "k-means": ("run", range(9)),
     "LDMGI": ("lam", GRID),
     "SEC": ("mu", GRID),
     "DEC w/o backprop": ("lambda", UPDATE_INTERVALS),
     "DEC": ("lambda", UPDATE_INTERVALS),
 }
-"""The letter and the nine values of each method's one parameter."""
+"""Letter and nine values of the one parameter of each method."""
 
 FIXED = {"LDMGI": 1e-2, "SEC": 1e-8}
-"""The defaults of our estimators. k-means has no setting; the lambda of DEC is the profile's."""
+"""Defaults of our estimators. k-means has no setting. DEC takes lambda from its profile."""
 
 
-def add(plan: Plan, method: str, data: dict, seed: int, setting=None, ae: bool = False) -> str:
-    """Add the cell of one run and return its name; ``ae`` puts the autoencoder's code for the rows."""
+def add(plan: Plan, method: str, data: DataSpec, seed: int, setting: float | None = None, ae: bool = False) -> str:
+    """Add the cell of one run and return its name; ``ae`` replaces the rows by their codes."""
     network = plan.network(data, seed) if ae or method.startswith("DEC") else None
     if method.startswith("DEC"):
         return plan.add(f"{method}, lambda {setting}, seed {seed}", methods.dec, data, ("autoencoder",),
                         network=network, update_interval=setting, update_encoder=method == "DEC")
     needs: tuple[str, ...] = ("autoencoder",) if ae else ()
     name = f"AE+{method}" if ae else method
-    if method == "k-means":  # on one code its runs differ by ``setting``
+    if method == "k-means":  # on one autoencoder, its runs differ by ``setting``
         run = seed if setting is None else setting
         name = f"{name}, seed {seed}" + (f", run {run}" if ae and run != seed else "") if ae else f"{name}, seed {run}"
         return plan.add(name, methods.kmeans, data, needs, features=network, seed=run)
@@ -54,25 +58,26 @@ def add(plan: Plan, method: str, data: dict, seed: int, setting=None, ae: bool =
                     **{letter: setting})
 
 
-def add_sweep(plan: Plan, method: str, data: dict, seed: int, ae: bool = False) -> list[str]:
-    """The nine cells of a method."""
+def add_sweep(plan: Plan, method: str, data: DataSpec, seed: int, ae: bool = False) -> list[str]:
+    """Add the nine cells of a method and return their names."""
     return [add(plan, method, data, seed, setting, ae) for setting in SETTINGS[method][1]]
 
 
-def add_fixed(plan: Plan, method: str, data: dict, seeds: Sequence[int], ae: bool = False) -> list[str]:
-    """One cell for each seed, with the fixed setting."""
+def add_fixed(plan: Plan, method: str, data: DataSpec, seeds: Sequence[int], ae: bool = False) -> list[str]:
+    """Add a cell with the fixed setting for each seed and return their names."""
     return [add(plan, method, data, seed, fixed_setting(plan, method, data, seed), ae) for seed in seeds]
 
 
-def fixed_setting(plan: Plan, method: str, data: dict, seed: int):
-    """The fixed setting of a method; None where it has none."""
+def fixed_setting(plan: Plan, method: str, data: DataSpec, seed: int) -> float | None:
+    """Return the fixed setting of a method, or None if it has no setting."""
     if method.startswith("DEC"):
-        return plan.network(data, seed)["profile"]["update_interval"]
+        update_interval: int = plan.network(data, seed)["profile"]["update_interval"]
+        return update_interval
     return FIXED.get(method)
 
 
-def best_of_nine(method: str, names: Sequence[str], results: dict) -> dict | None:
-    """The best ACC of a sweep and its setting: LABELS CHOOSE. None unless all nine are done."""
+def best_of_nine(method: str, names: Sequence[str], results: Results) -> dict[str, Any] | None:
+    """Return the best ACC of a sweep and its setting, CHOSEN BY LABELS; None unless all nine are finished."""
     if not names or any(name not in results for name in names):
         return None
     curve = [results[name]["result"]["ACC"] for name in names]
@@ -81,8 +86,8 @@ def best_of_nine(method: str, names: Sequence[str], results: dict) -> dict | Non
             "chosen_by_labels": True}
 
 
-def fixed_over_seeds(names: Sequence[str], results: dict, score: str = "ACC") -> dict | None:
-    """A score of each seed that is done, their mean and standard deviation (of a sample); None if none is."""
+def fixed_over_seeds(names: Sequence[str], results: Results, score: str = "ACC") -> dict[str, Any] | None:
+    """Return a score of each finished seed, their mean and sample standard deviation; None if none is finished."""
     values = [results[name]["result"][score] for name in names if name in results]
     if not values:
         return None

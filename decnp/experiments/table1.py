@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from .cells import cell_work
 from .data import load
-from .options import Plan
+from .formatting import format_table
+from .options import Plan, PlannedCell
+from .specs import DataSpec, Results, Row
 from .table2 import paper_value
-from .words import missing, table
 
 TITLE = "Table 1: the data sets"
 DATA = ("mnist", "stl", "reuters10k", "reuters10k-sample", "reuters")
@@ -22,8 +25,9 @@ PAPER = {  # points, classes, dimension, per cent of the largest class
 }
 
 
-def statistics(folder: Path, data: dict) -> dict:
-    """The work of a cell: what Table 1 says of a data set, and the mean of ||x||^2 / D."""
+@cell_work("decnp.experiments.table1.statistics")
+def statistics(folder: Path, data: DataSpec) -> dict[str, Any]:
+    """Return the numbers that Table 1 has of a data set, and the mean of ||x||^2 / D."""
     X, y, _, _ = load(**data)
     counts = np.unique(y, return_counts=True)[1]
     squares = sum(float(np.sum(np.square(X[s : s + 2048], dtype=np.float64))) for s in range(0, len(X), 2048))
@@ -31,24 +35,23 @@ def statistics(folder: Path, data: dict) -> dict:
             "largest": 100 * int(counts.max()) / len(X), "mean_square": squares / X.size}
 
 
-def cells(plan: Plan) -> list[dict]:
-    """A cell for each data set."""
-    return [{"data": name, "cell": plan.add("statistics", statistics, data)} for name, data in plan.data_sets(DATA)]
+def cells(plan: Plan) -> list[PlannedCell]:
+    """Plan a cell for each data set."""
+    return [PlannedCell(name, data, plan.add("statistics", statistics, data)) for name, data in plan.data_sets(DATA)]
 
 
-def gather(planned: list[dict], results: dict) -> dict:
-    """The table's numbers beside the paper's."""
-    return {"rows": [
-        {"data": row["data"], "paper": {what: paper_value(PAPER, what, row["data"]) for what in PAPER},
-         "ours": results[row["cell"]]["result"]} for row in planned if row["cell"] in results]}
+def gather(planned: list[PlannedCell], results: Results) -> list[Row]:
+    """Return a row for each data set, with the paper's numbers and ours."""
+    return [{"data": data, "paper": {what: paper_value(PAPER, what, data) for what in PAPER},
+             "ours": results[cell]["result"]} for data, _, cell in planned if cell in results]
 
 
-def in_words(gathered: dict) -> str:
-    """The table as text: the paper's / ours."""
+def format_rows(rows: list[Row]) -> str:
+    """Return the table as text."""
     lines = [["data", "points", "classes", "dimension", "% of largest class", "mean ||x||^2 / D"]]
-    for row in gathered["rows"]:
+    for row in rows:
         paper = {what: "-" if value is None else str(value) for what, value in row["paper"].items()}
         ours = row["ours"]
         lines.append([row["data"], *(f"{paper[what]} / {ours[what]}" for what in ("points", "classes", "dimension")),
                       f"{paper['largest']} / {ours['largest']:.1f}", f"{ours['mean_square']:.3f}"])
-    return table(lines) + "\nThe paper's / ours." + missing(gathered)
+    return format_table(lines) + "\nThe paper's / ours."

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from . import table2
 from .options import Plan
+from .specs import Results, Row
+from .table2 import MethodCells
 
 TITLE = "Table 3: accuracy on autoencoder features, in per cent"
 
@@ -15,14 +17,14 @@ PAPER = {
 }
 UNREPORTED = ("AE+GMM", "AE+spectral clustering")
 
-in_words = table2.in_words
+format_rows = table2.format_rows
 
 
-def cells(plan: Plan) -> list[dict]:
-    """As Table 2's, with the code of each seed's autoencoder for the rows; the nine settings share the first one's."""
-    return table2.rows(plan, PAPER, UNREPORTED, table2.DATA, table2.SEEDS, ae=True)
+def cells(plan: Plan) -> list[MethodCells]:
+    """Plan Table 2's cells on the codes of each seed's autoencoder; the nine settings share the first seed's."""
+    return table2.plan_methods(plan, PAPER, UNREPORTED, ae=True)
 
 
-def gather(planned: list[dict], results: dict) -> dict:
-    """The table's numbers from the cells that are done."""
-    return {"rows": table2.numbers(planned, results, PAPER)}
+def gather(planned: list[MethodCells], results: Results) -> list[Row]:
+    """Return a row for each method and data set."""
+    return table2.gather_methods(planned, results, PAPER)

@@ -1,11 +1,14 @@
-"""Table 4: imbalanced samples of MNIST, of which class 0 keeps a share r_min, class 9 everything."""
+"""Table 4: imbalanced samples of MNIST, in which class 0 keeps the fraction r_min and class 9 everything."""
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from . import sweeps
 from .data import load
+from .formatting import format_percent, format_table
 from .options import Plan
-from .words import missing, per_cent, table
+from .specs import DataSpec, Results, Row
 
 TITLE = "Table 4: accuracy on imbalanced samples of MNIST, in per cent"
 DATA = ("mnist",)
@@ -19,38 +22,50 @@ PAPER = {
 }
 
 
-def cells(plan: Plan) -> list[dict]:
-    """Each seed draws its own sample, and trains its autoencoder on it; the paper does not say which it did."""
+class SampleCells(NamedTuple):
+    """Names of the cells of a method on the samples that the seeds draw with one r_min."""
+
+    method: str
+    data: str
+    r_min: float
+    points: list[int]
+    """Size of the sample of each seed."""
+    paper: float | None
+    cells: list[str]
+
+
+def cells(plan: Plan) -> list[SampleCells]:
+    """Plan a cell for each method, r_min and seed.
+
+    Each seed draws its own sample, and trains its autoencoder on that sample. The paper does not say which it did.
+    """
     planned = []
-    for name, _ in plan.data_sets(DATA):
+    for name, whole in plan.data_sets(DATA):
         for i, r_min in enumerate(R_MIN):
+            samples: dict[int, DataSpec] = {
+                seed: {**whole, "r_min": r_min, "seed": seed} for seed in plan.seeds(SEEDS)}
             for title, paper in PAPER.items():
-                names = []
-                for seed in plan.seeds(SEEDS):
-                    data = plan.spec(name, r_min=r_min, seed=seed)
-                    method, ae = title.removeprefix("AE+"), title.startswith("AE+")
-                    setting = sweeps.fixed_setting(plan, method, data, seed)
-                    names.append(sweeps.add(plan, method, data, seed, setting, ae))
-                points = [len(load(**plan.spec(name, r_min=r_min, seed=seed)).X) for seed in plan.seeds(SEEDS)]
-                planned.append({"method": title, "data": name, "r_min": r_min, "points": points,
-                                "paper": paper[i] if name == "mnist" else None, "cells": names})
+                method, ae = title.removeprefix("AE+"), title.startswith("AE+")
+                names = [sweeps.add_fixed(plan, method, data, [seed], ae)[0] for seed, data in samples.items()]
+                points = [len(load(**data).X) for data in samples.values()]
+                planned.append(SampleCells(title, name, r_min, points, paper[i] if name == "mnist" else None, names))
     return planned
 
 
-def gather(planned: list[dict], results: dict) -> dict:
-    """A row for each method and sample."""
-    return {"rows": [{**{key: row[key] for key in ("method", "data", "r_min", "points", "paper")},
-                      "fixed": sweeps.fixed_over_seeds(row["cells"], results)} for row in planned]}
+def gather(planned: list[SampleCells], results: Results) -> list[Row]:
+    """Return a row for each method and r_min."""
+    return [{"method": row.method, "data": row.data, "r_min": row.r_min, "points": row.points, "paper": row.paper,
+             "fixed": sweeps.fixed_over_seeds(row.cells, results)} for row in planned]
 
 
-def in_words(gathered: dict) -> str:
-    """The table as text: the paper's / ours."""
+def format_rows(rows: list[Row]) -> str:
+    """Return the table as text."""
     lines = [["data", "method", *(f"r_min {r_min}" for r_min in R_MIN), "seeds"]]
-    rows = {(row["data"], row["method"], row["r_min"]): row for row in gathered["rows"]}
-    for data, method in dict.fromkeys((row["data"], row["method"]) for row in gathered["rows"]):
-        own = [rows[data, method, r_min] for r_min in R_MIN]
+    by_key = {(row["data"], row["method"], row["r_min"]): row for row in rows}
+    for data, method in dict.fromkeys((row["data"], row["method"]) for row in rows):
+        own = [by_key[data, method, r_min] for r_min in R_MIN]
         done = [row["fixed"] or {"mean": None, "std": None, "values": []} for row in own]
-        lines.append([data, method, *(f"{row['paper'] or '-'} / {per_cent(fixed['mean'], fixed['std'])}"
+        lines.append([data, method, *(f"{row['paper'] or '-'} / {format_percent(fixed['mean'], fixed['std'])}"
                                       for row, fixed in zip(own, done)),
                       " ".join(str(len(fixed["values"])) for fixed in done)])
-    return table(lines) + "\nThe paper's / ours, with one fixed setting; no label chooses anything." + missing(gathered)
+    return format_table(lines) + "\nThe paper's / ours, with one fixed setting; no label chooses anything."

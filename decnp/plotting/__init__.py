@@ -1,9 +1,8 @@
-"""Every picture, one function each: takes arrays and an optional ``ax``, draws into it, and returns the ``Axes``.
+"""Pictures, one function each. Every function takes arrays and an optional ``ax`` and returns the ``Axes`` it drew in.
 
-Without ``ax`` each makes a figure of its own: ``ax.figure.savefig("picture.png")`` writes it. Nothing goes through
-pyplot: no display is needed, no global setting is changed, no figure is left behind. Colours can be told apart by
-colour-blind eyes, and clusters carry their numbers. Needs matplotlib, in the extra ``plot``; bad input is a
-ValueError with one sentence.
+Without ``ax`` a function makes a new figure, which ``ax.figure.savefig("picture.png")`` writes. pyplot is not used: no
+display is needed, no global setting changes, and no figure stays open. Color-blind readers can tell the colors apart,
+and clusters are labeled with their numbers. matplotlib is required (extra ``plot``). Invalid input raises ValueError.
 
 >>> ax = choosing_k([8, 9, 10], nmi=[0.78, 0.81, 0.81], generalizability=[0.78, 0.77, 0.70])
 >>> ax.figure.savefig("/dev/null", format="png")

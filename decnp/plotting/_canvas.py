@@ -1,26 +1,26 @@
-"""What all pictures share: an ``Axes`` to draw into, its style, colours, and the checks of what comes in."""
+"""Helpers of all pictures: axes, style, colors, and checks of the input."""
 
 from __future__ import annotations
 
-from typing import Any, Optional
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-__all__ = ["BLUE", "CLUSTER_COLOURS", "GREY", "LINE_COLOURS", "RED", "TEXT", "axes", "images_of", "names", "numbers",
+__all__ = ["BLUE", "CLUSTER_COLORS", "GRAY", "LINE_COLORS", "RED", "TEXT", "axes", "images_of", "names", "numbers",
            "panels", "style"]
 
 TEXT = 13  # points; for a figure about 7 inches wide, readable from the back of a room
-GREY = "#666666"
-LINE_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")  # Okabe & Ito 2008
-BLUE, RED = LINE_COLOURS[:2]
-CLUSTER_COLOURS = ("#332288", "#88CCEE", "#44AA99", "#117733", "#999933", "#DDCC77", "#CC6677", "#882255",
-                   "#AA4499")  # Paul Tol's "muted"
+GRAY = "#666666"
+LINE_COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")  # Okabe & Ito 2008
+BLUE, RED = LINE_COLORS[:2]
+CLUSTER_COLORS = ("#332288", "#88CCEE", "#44AA99", "#117733", "#999933", "#DDCC77", "#CC6677", "#882255",
+                  "#AA4499")  # Paul Tol's "muted"
 
 
-def axes(ax: Optional[Axes], width: float, height: float) -> Axes:
-    """``ax``, or the one of a new figure of this size in inches. Raises ValueError for anything else."""
+def axes(ax: Axes | None, width: float, height: float) -> Axes:
+    """Return ``ax``, or for None the axes of a new figure of this size in inches; raise ValueError otherwise."""
     if ax is None:
         return Figure(figsize=(width, height), layout="constrained").add_subplot()
     if not isinstance(ax, Axes):
@@ -29,12 +29,20 @@ def axes(ax: Optional[Axes], width: float, height: float) -> Axes:
 
 
 def panels(rows: int, columns: int, width: float, height: float) -> list[Axes]:
-    """A figure of this size in inches with an ``Axes`` for each panel: the first row from left to right, then the next."""
+    """Return the axes of a new figure with ``rows`` times ``columns`` panels, row by row.
+
+    Parameters
+    ----------
+    rows, columns : int
+        Numbers of panels.
+    width, height : float
+        Size of the figure in inches.
+    """
     return list(Figure(figsize=(width, height), layout="constrained").subplots(rows, columns, squeeze=False).ravel())
 
 
 def style(ax: Axes, xlabel: str, ylabel: str, grid: bool = True) -> None:
-    """Labels in a size to be read from afar, no frame where none is needed, a faint grid behind the data."""
+    """Set large labels, remove the upper and right spines, and draw a faint grid behind the data."""
     ax.set_xlabel(xlabel, fontsize=TEXT)
     ax.set_ylabel(ylabel, fontsize=TEXT)
     ax.tick_params(labelsize=TEXT - 1)
@@ -44,10 +52,10 @@ def style(ax: Axes, xlabel: str, ylabel: str, grid: bool = True) -> None:
         ax.set_axisbelow(True)
 
 
-# ---------------------------------------------------------------- what comes in
+# ---------------------------------------------------------------- checks of the input
 
-def numbers(name: str, values: Any, n: Optional[int] = None, ndim: int = 1, finite: bool = True) -> np.ndarray:
-    """``values`` as float64 with ``ndim`` axes and (where given) n rows, at least one; ValueError in one sentence."""
+def numbers(name: str, values: Any, n: int | None = None, ndim: int = 1, finite: bool = True) -> np.ndarray:
+    """Return ``values`` as float64; raise ValueError unless they have ``ndim`` axes and at least one row, or n rows."""
     try:
         array = np.asarray(values, np.float64)
     except (TypeError, ValueError):
@@ -62,8 +70,8 @@ def numbers(name: str, values: Any, n: Optional[int] = None, ndim: int = 1, fini
     return array
 
 
-def names(name: str, values: Any, n: Optional[int] = None) -> np.ndarray:
-    """Labels (n,) as they are: integers or strings; ValueError in one sentence."""
+def names(name: str, values: Any, n: int | None = None) -> np.ndarray:
+    """Return labels (n,) unchanged; raise ValueError unless they are all integers or all strings."""
     array = np.asarray(values)
     if array.ndim != 1 or len(array) == 0:
         raise ValueError(f"{name} must have 1 axis and at least one entry; got the shape {array.shape}")
@@ -75,10 +83,10 @@ def names(name: str, values: Any, n: Optional[int] = None) -> np.ndarray:
     return array
 
 
-def images_of(X: Any, image_shape: Optional[tuple[int, ...]] = None) -> np.ndarray:
-    """X (n, D) as images (n, h, w), or (n, h, w, 3) with values from 0 to 1; without a shape D must be a square.
+def images_of(X: Any, image_shape: tuple[int, ...] | None = None) -> np.ndarray:
+    """Return X (n, D) as images (n, h, w) or (n, h, w, 3); without ``image_shape`` D must be a square.
 
-    Grey images come as they are; colours are scaled together, the smallest value to 0 and the largest to 1.
+    Gray values are unchanged. Color images are scaled together, the smallest value to 0 and the largest to 1.
     """
     X = np.asarray(X)
     if image_shape is None:

@@ -1,4 +1,4 @@
-"""A picture inside a page: as SVG or as PNG, whichever is smaller."""
+"""Pictures embedded in a page, as SVG or as PNG, whichever is smaller."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ DPI = 144  # sharp on a projector, and on a screen with small pixels
 
 
 def data_uri(ax: Axes) -> str:
-    """The figure of ``ax`` as the text of a ``data:`` address. The same picture gives the same text."""
+    """Return the figure of ``ax`` as a ``data:`` URI. The same picture gives the same text."""
     kinds = {}
     figure: Any = ax.figure
-    with matplotlib.rc_context({"svg.hashsalt": "decnp"}):  # or the names inside an SVG would be drawn by lot
+    with matplotlib.rc_context({"svg.hashsalt": "decnp"}):  # else the ids inside an SVG are random
         for mime, kind, without in (("svg+xml", "svg", {"Date": None}), ("png", "png", {"Software": None})):
             file = io.BytesIO()
             figure.savefig(file, format=kind, dpi=DPI, metadata=without)

@@ -1,33 +1,46 @@
-"""The paper's Figure 4: confident points pull harder."""
+"""The paper's Figure 4: the size of the gradient against q."""
 
 from __future__ import annotations
 
-from typing import Any, Optional
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.offsetbox import AnnotationBbox, OffsetImage
 
-from ._canvas import BLUE, GREY, axes, images_of, numbers, style
+from ._canvas import BLUE, GRAY, axes, images_of, numbers, style
 
 __all__ = ["gradient_against_q"]
 
 THUMBNAIL = 36.0  # points across
 
 
-def gradient_against_q(q: Any, gradient: Any, images: Any = None, ax: Optional[Axes] = None) -> Axes:
-    """The paper's Figure 4: the size of each point's gradient against its own cluster's q_ij.
+def gradient_against_q(q: Any, gradient: Any, images: Any = None, ax: Axes | None = None) -> Axes:
+    """Draw the paper's Figure 4: the size of each point's gradient against q_ij of its own cluster.
 
     Parameters
     ----------
-    q : (n,) q_ij of Eq. 1 of the cluster that each point is in
-    gradient : (n,) |dL/dz_i|, or dL/dz (n, d) of Eq. 4, of which the norms are taken
-    images : (n, D) with D a square, (n, h, w) or (n, h, w, 3): ten are shown above, one for each tenth of the points
-        in the order of q, the middle one of its tenth. With fewer than ten points all are shown.
+    q : array-like of shape (n,)
+        q_ij of Eq. 1 for the cluster of each point.
+    gradient : array-like of shape (n,) or (n, d)
+        |dL/dz_i|, or dL/dz of Eq. 4, whose row norms are taken.
+    images : array-like of shape (n, D), (n, h, w) or (n, h, w, 3), default=None
+        Images of the points, where D must be a square. Ten are drawn above the axes: the middle one of each tenth of
+        the points, ordered by q. With fewer than ten points all are drawn.
+    ax : matplotlib Axes, default=None
+        Axes to draw in. None makes a new figure.
 
-    Differs from the paper: its code plots only the j-th term of Eq. 4's sum, with the norm |.|_1 and a target
-    without f_j. Give what you mean.
+    Returns
+    -------
+    ax : matplotlib Axes
 
+    Notes
+    -----
+    Differs from the paper: the authors' code plots only the j-th term of Eq. 4's sum, with the norm |.|_1 and a target
+    without f_j. This function plots the values that it is given.
+
+    Examples
+    --------
     >>> ax = gradient_against_q([0.3, 0.1, 0.2], [[3.0, 4.0], [0.0, 1.0], [2.0, 0.0]])
     >>> ax.collections[0].get_offsets().data
     array([[0.3, 5. ],
@@ -49,8 +62,8 @@ def gradient_against_q(q: Any, gradient: Any, images: Any = None, ax: Optional[A
     return ax
 
 
-def _thumbnails(ax, q, sizes, images):
-    """The middle one of each tenth of the points, above the axes, with a thread to its point."""
+def _thumbnails(ax: Axes, q: np.ndarray, sizes: np.ndarray, images: Any) -> None:
+    """Draw the image of the middle point of each tenth above the axes, with a line to the point."""
     count = min(10, len(q))
     order = np.argsort(q, kind="stable")
     chosen = order[(2 * np.arange(count) + 1) * len(q) // (2 * count)]
@@ -59,5 +72,5 @@ def _thumbnails(ax, q, sizes, images):
         box = OffsetImage(picture, zoom=THUMBNAIL / max(picture.shape[:2]), cmap="gray", interpolation="nearest")
         ax.add_artist(AnnotationBbox(
             box, (q[i], sizes[i]), ((rank + 0.5) / count, 1.08), boxcoords="axes fraction", pad=0.1,
-            arrowprops=dict(arrowstyle="-", color=GREY, linewidth=0.8), bboxprops=dict(edgecolor=GREY)))
+            arrowprops=dict(arrowstyle="-", color=GRAY, linewidth=0.8), bboxprops=dict(edgecolor=GRAY)))
     ax.plot(q[chosen], sizes[chosen], "o", color="black", markersize=5)
