@@ -8,24 +8,21 @@ again. So an interrupted experiment can be resumed, and experiments share the ce
 from __future__ import annotations
 
 import json
-import os
-import platform
 import re
 import time
 import warnings
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from datetime import datetime, timezone
 from hashlib import sha256
-from importlib import metadata
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
-from threadpoolctl import threadpool_info, threadpool_limits
+from threadpoolctl import threadpool_limits
 
-from .. import __version__
 from ..io.atomic import write_atomically
+from ..utils.provenance import machine, timestamp, versions
+from ..utils.threads import blas_threads
 from .specs import CellRecord, Results
 
 __all__ = ["Cell", "CellResults", "Log", "cell_work", "digest", "finished_cells", "read_record", "run_cells"]
@@ -156,6 +153,7 @@ def _run_cell(cell: Cell, folder: Path, threads: int | None, log: Log) -> str | 
     except (ValueError, ArithmeticError, RuntimeError, MemoryError) as error:  # bad data, divergence, no convergence
         log(f"{cell.name}: failed: {error}")
         return f"{cell.name}: {error}"
+    here = machine()
     record = {
         "name": cell.name,
         "recipe": cell.recipe,
@@ -163,12 +161,9 @@ def _run_cell(cell: Cell, folder: Path, threads: int | None, log: Log) -> str | 
         "warnings": sorted({str(warning.message) for warning in warned}),
         "minutes": round((time.perf_counter() - start) / 60, 2),
         "cpu_minutes": round((time.process_time() - cpu) / 60, 2),
-        "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        "versions": {"decnp": __version__, "python": platform.python_version(),
-                     **{name: metadata.version(name) for name in ("numpy", "scipy", "scikit-learn", "numba")}},
-        "machine": {"system": platform.platform(), "cores": os.cpu_count(),
-                    "blas_threads": max((pool["num_threads"] for pool in threadpool_info()
-                                         if pool["user_api"] == "blas"), default=1)},
+        "date": timestamp(),
+        "versions": versions(),
+        "machine": {"system": here["system"], "cores": here["cores"], "blas_threads": blas_threads()},
     }
     path = cell.path(folder)
     path.parent.mkdir(parents=True, exist_ok=True)

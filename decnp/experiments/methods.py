@@ -23,7 +23,6 @@ from ..dec import DEC
 from ..layers import Dense
 from ..metrics import adjusted_rand_index, cluster_accuracy, normalized_mutual_info
 from ..profiles import Profile
-from ..training.records import History
 from . import store
 from .cells import cell_work
 from .data import load
@@ -132,10 +131,7 @@ def identity(ae: StackedAutoencoder) -> StackedAutoencoder:
     """Return an autoencoder that maps the codes of ``ae`` to themselves, to the bit."""
     d = ae.encoder_[-1].W.shape[1]
     layer = Dense(np.eye(d, dtype=np.float32), np.zeros(d, np.float32), "linear")
-    same = StackedAutoencoder((d,), dtype="float32")
-    same.encoder_, same.decoder_, same.n_features_in_ = [layer], [layer], d
-    same.shift_, same.scale_, same.history_ = np.float32(0), np.float32(1), History()
-    return same
+    return StackedAutoencoder.from_layers([layer], [layer], dtype="float32")
 
 
 def new_dec(k: int, autoencoder: StackedAutoencoder, network: NetworkSpec, update_interval: int,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol, cast, runtime_checkable
 
 from ..exceptions import UserError
 from ..io.atomic import write_atomically
+from ..io.os_errors import reason_of
 from .cells import CellResults, Log, digest, finished_cells, run_cells
 from .formatting import format_missing
 from .options import Options, Plan
@@ -96,7 +97,7 @@ def reproduce(name: str, options: Options, argv: list[str], log: Log) -> tuple[d
         if isinstance(experiment, Figure) and rows:
             written += _write_picture(experiment, rows, done.results, options, name, log)
     except OSError as error:
-        raise UserError(f"--out {options.out} cannot be used: {error.strerror or error}") from error
+        raise UserError(f"--out {options.out} cannot be used: {reason_of(error)}") from error
     if done.interrupted:
         raise KeyboardInterrupt(f"interrupted; the same command goes on with what is not in {options.out} yet")
     lines = [f"{QUICK_WARNING}\n"] if options.quick else []

@@ -15,13 +15,13 @@ import numpy as np
 
 from ..autoencoder import StackedAutoencoder
 from ..baselines import Cliques, find_cliques
-from ..exceptions import ModelFileError, UserError
+from ..dec import DEC
+from ..exceptions import ArchiveError, UserError
 from ..io.archive import read_archive, write_archive
 from ..io.atomic import write_atomically
-from ..io.model_file import PARTS, layers_of
+from ..io.model_file import PARTS, layers_of, named_arrays
 from ..profiles import Profile
-from ..training.records import History, Step
-from ..utils.validation import as_generator
+from ..training.records import Record
 from .cells import cell_work, digest
 from .data import autoencoder_rows, load
 from .specs import DataSpec, NetworkSpec
@@ -55,19 +55,17 @@ def autoencoder(folder: Path, data: DataSpec, network: NetworkSpec) -> StackedAu
         ae.fit(autoencoder_rows(data))
         save_autoencoder(folder, data, network, ae, time.perf_counter() - start)
     header, arrays = _read(path)
-    ae = new_autoencoder(network)
-    ae.encoder_, ae.decoder_ = (layers_of(header, arrays, part) for part in PARTS)
-    ae.shift_, ae.scale_ = arrays["shift"][()], arrays["scale"][()]
-    ae.n_features_in_ = len(ae.encoder_[0].W)
-    ae.history_ = History(Step(*step) for step in header["history"])
-    return ae
+    encoder, decoder = (layers_of(header, arrays, part) for part in PARTS)
+    history = [Record(*record) for record in header["history"]]
+    return StackedAutoencoder.from_layers(
+        encoder, decoder, arrays["shift"], arrays["scale"], history, **new_autoencoder(network).get_params(deep=False))
 
 
 def new_autoencoder(network: NetworkSpec) -> StackedAutoencoder:
     """Return the autoencoder that ``DEC(random_state=seed)`` would train: with its first of three generators."""
-    return StackedAutoencoder(
-        tuple(network["hidden"]), profile=Profile(**network["profile"]), dtype="float32",
-        random_state=as_generator(network["seed"]).spawn(3)[0])
+    dec = DEC(hidden_layer_sizes=tuple(network["hidden"]), profile=Profile(**network["profile"]), dtype="float32",
+              random_state=network["seed"])
+    return dec.new_autoencoder(n_samples=1)  # a Profile is the same for any number of rows
 
 
 def save_autoencoder(folder: Path, data: DataSpec, network: NetworkSpec, ae: StackedAutoencoder,
@@ -79,10 +77,7 @@ def save_autoencoder(folder: Path, data: DataSpec, network: NetworkSpec, ae: Sta
         "activations": {part: [layer.act for layer in layers[part]] for part in PARTS},
         "history": [list(step) for step in ae.history_],
     }
-    arrays = {"shift": np.asarray(ae.shift_), "scale": np.asarray(ae.scale_)}
-    for part in PARTS:
-        for l, (W, b, _) in enumerate(layers[part]):
-            arrays[f"{part}.{l}.W"], arrays[f"{part}.{l}.b"] = W, b
+    arrays = {"shift": np.asarray(ae.shift_), "scale": np.asarray(ae.scale_), **named_arrays(layers)}
     _write(_path(folder, "autoencoder", data, network), header, arrays)
 
 
@@ -135,6 +130,6 @@ def _write(path: Path, header: dict[str, Any], arrays: dict[str, np.ndarray]) ->
 
 def _read(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     try:
-        return read_archive(path)
-    except ModelFileError as error:
+        return read_archive(path, what="decnp cache file")
+    except ArchiveError as error:
         raise UserError(f"{error}; delete it, and it is made again") from error
