@@ -12,13 +12,13 @@ from pathlib import Path
 from test_metrics import best_by_trying
 
 from decnp import autoencoder, dec, equations, kernels, layers, losses, metrics
-from decnp.gradcheck import check_equations, derivatives, judges, naive
+from decnp.gradcheck import check_equations, derivatives, naive, references
 
 ROOT = Path(__file__).parents[1]
 BEGIN, END = "<!-- equations -->\n", "<!-- end of equations -->"
 
 JUDGED_BY = {  # a judge's name in the result, and who that is
-    "loops": None, "complex step": derivatives.complex_step, "autograd": judges._autograd,
+    "loops": None, "complex step": derivatives.complex_step, "autograd": references._autograd,
 }
 ROWS = [  # Eq., what it says, the row of check_equations, reference, kernel, its plain loops
     ("1", "soft assignment q", "Eq. 1", equations.soft_assignment, kernels.soft_assignment, naive.soft_assignment),

@@ -68,13 +68,13 @@ def _add_data(commands):
 
 
 def _gradcheck(args, argv) -> int:
-    from ..gradcheck.table import check_equations, in_words
+    from ..gradcheck.table import check_equations, format_result
     from ..io.atomic import write_all_atomically  # late: --help stays quick
 
     result = check_equations(
         args.alpha or (0.5, 1.0, 2.0, 10.0), dtype=args.dtype, n=args.n, k=args.k, d=args.d, trials=args.trials,
         seed=args.seed)
-    print(in_words(result), flush=True)
+    print(format_result(result), flush=True)
     if args.json:
         text = json.dumps({"command": shlex.join(["decnp", *argv]), **_strict(result)}, indent=1)
         try:
