@@ -11,14 +11,14 @@ from pathlib import Path
 
 from test_metrics import best_by_trying
 
-from decnp import autoencoder, dec, equations, kernels, layers, losses, metrics
-from decnp.gradcheck import check_equations, derivatives, judges, naive
+from decnp import autoencoder, clustering, equations, kernels, layers, losses, metrics
+from decnp.gradcheck import check_equations, derivatives, naive, references
 
 ROOT = Path(__file__).parents[1]
 BEGIN, END = "<!-- equations -->\n", "<!-- end of equations -->"
 
 JUDGED_BY = {  # a judge's name in the result, and who that is
-    "loops": None, "complex step": derivatives.complex_step, "autograd": judges._autograd,
+    "loops": None, "complex step": derivatives.complex_step, "autograd": references._autograd,
 }
 ROWS = [  # Eq., what it says, the row of check_equations, reference, kernel, its plain loops
     ("1", "soft assignment q", "Eq. 1", equations.soft_assignment, kernels.soft_assignment, naive.soft_assignment),
@@ -55,8 +55,8 @@ def table() -> str:
         cells = [f"{link(who or loops, judge)} {found[judge]:.0e}" for judge, who in JUDGED_BY.items()]
         lines.append(f"| {eq} | {says} | {link(reference)} | {link(kernel) if kernel else ''} | {', '.join(cells)} |")
     lines += [trajectory(*words) for words in (
-        ("6-9", "400 steps of autoencoder training", autoencoder.StackedAutoencoder._train, "autoencoder"),
-        ("1-5", "200 steps of DEC", dec.DEC._cluster, "dec"))]
+        ("6-9", "400 steps of autoencoder training", autoencoder.descend, "autoencoder"),
+        ("1-5", "200 steps of DEC", clustering.cluster, "dec"))]
     lines.append(f"| 10 | ACC | {link(metrics.cluster_accuracy)} | | {link(best_by_trying, 'every map tried')} |")
     return "\n".join(lines) + "\n"
 

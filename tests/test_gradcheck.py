@@ -22,11 +22,11 @@ from decnp.gradcheck import (
     check_equations,
     check_gradient,
     complex_step,
-    judges,
-    rules,
+    references,
+    vjps,
 )
 from decnp.gradcheck.derivatives import relative_error
-from decnp.gradcheck.table import in_words
+from decnp.gradcheck.table import format_result
 
 ROOT = Path(__file__).parents[1]
 
@@ -68,7 +68,7 @@ def test_a_wrong_gradient_is_caught(wrong, method):
     assert not check and not check.ok
     assert check.error == pytest.approx(abs(wrong - 1), rel=1e-4)
     assert check.index == (0, 0)  # the largest entry has the largest error
-    assert check.ours == pytest.approx(wrong * check.judge, rel=1e-5)
+    assert check.actual == pytest.approx(wrong * check.expected, rel=1e-5)
     assert "is wrong: at [0, 0]" in str(check)
 
 
@@ -109,7 +109,7 @@ def test_zero_gradients_may_differ_by_roundings_and_no_more():
 @pytest.mark.parametrize("recipe", [{}, {"dtype": "float32"}, {"n": 1, "k": 1, "d": 1}, {"n": 3, "k": 7, "d": 1}], ids=str)
 def test_all_equations_and_layers_hold(recipe):
     result = check_equations((0.5, 10.0), trials=2, **recipe)
-    assert result["ok"], in_words(result)
+    assert result["ok"], format_result(result)
     assert {"loops", "kernels", "central", "complex step", "autograd"} <= set(result["tolerances"])
     for row in result["rows"]:
         empty = {column for column, error in row["errors"].items() if error is None}
@@ -122,7 +122,7 @@ def test_a_package_that_cannot_be_imported_is_warned_of_and_not_asked(tmp_path, 
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.delitem(sys.modules, "jax", raising=False)
     with pytest.warns(UserWarning, match="jax is installed but can't be imported, so it is not asked: np.msort is gone"):
-        assert "jax" not in judges.installed()
+        assert "jax" not in references.installed()
 
 
 def test_the_same_seed_gives_the_same_table():
@@ -171,8 +171,8 @@ def gradient_only(factor):
 
 RULES = [(equations, name, f"Eq. {number}") for number, name in enumerate(
     ["soft_assignment", "kl_divergence", "target_distribution", "grad_z", "grad_mu"], start=1)]
-RULES += [(rules, "soft_assignment_vjp", "Eq. 1"), (rules, "kl_divergence_vjp", "Eq. 2"),
-          (rules, "target_distribution_vjp", "Eq. 3"), (layers, "dense", "dense"), (layers, "dense_vjp", "dense"),
+RULES += [(vjps, "soft_assignment_vjp", "Eq. 1"), (vjps, "kl_divergence_vjp", "Eq. 2"),
+          (vjps, "target_distribution_vjp", "Eq. 3"), (layers, "dense", "dense"), (layers, "dense_vjp", "dense"),
           (layers, "relu", "ReLU"), (layers, "relu_vjp", "ReLU"), (layers, "squared_error", "squared error")]
 PLANTED = [(*rule, times(factor)) for rule in RULES for factor in (2.0, 1.001, -1.0)] + [
     (layers, "dense_vjp", "dense", transposed_weight),
@@ -214,7 +214,7 @@ def test_a_rule_that_raises_or_overflows_fails_its_row(monkeypatch):
     monkeypatch.setattr(equations, "grad_z", broken)
     monkeypatch.setattr(equations, "grad_mu", times(np.inf)(equations.grad_mu))
     result = check_equations([2.0], trials=1, autodiff=[])
-    assert in_words(result).endswith("\nWRONG: Eq. 4 dL/dz; Eq. 5 dL/dmu; whole DEC step, theta and mu")
+    assert format_result(result).endswith("\nWRONG: Eq. 4 dL/dz; Eq. 5 dL/dmu; whole DEC step, theta and mu")
 
 
 # ---------------------------------------------------------------- the command
@@ -462,3 +462,27 @@ def test_eqs_4_and_5_equal_the_complex_step_wherever_the_points_lie(n, k, d, alp
         (equations.grad_mu(z, mu, p, alpha), complex_step(lambda x: loss(z, x, p, alpha), mu)),
     ):
         assert_allclose(ours, judge, rtol=1e-11, atol=floor)
+
+
+# ---------------------------------------------------------------- imports
+
+
+@pytest.mark.parametrize("missing", [("sklearn",), ("sklearn", "numba")], ids=str)
+def test_verifying_the_equations_needs_neither_scikit_learn_nor_numba(missing):
+    program = f"""
+import importlib.util, sys
+
+class Absent:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in {missing!r}:
+            raise ModuleNotFoundError(name)
+
+sys.meta_path.insert(0, Absent())
+find_spec = importlib.util.find_spec
+importlib.util.find_spec = lambda name, package=None: None if name in {missing!r} else find_spec(name, package)
+from decnp.gradcheck import check_equations
+result = check_equations([1.0], trials=1, autodiff=[])
+assert result["ok"] and ("kernels" in result["tolerances"]) == ("numba" not in {missing!r}), result
+"""
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr

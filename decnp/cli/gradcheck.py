@@ -37,13 +37,13 @@ def add_parser(commands: Subparsers) -> None:
 
 
 def _gradcheck(args: argparse.Namespace, argv: list[str]) -> int:
-    from ..gradcheck.table import check_equations, in_words
+    from ..gradcheck.table import check_equations, format_result
     from ..io.atomic import write_atomically
 
     result = check_equations(
         args.alpha or (0.5, 1.0, 2.0, 10.0), dtype=args.dtype, n=args.n, k=args.k, d=args.d, trials=args.trials,
         seed=args.seed)
-    print(in_words(result), flush=True)
+    print(format_result(result), flush=True)
     if args.json:
         text = json.dumps({"command": shlex.join(["decnp", *argv]), **_without_infinity(result)}, indent=1)
         with explain_os_errors(f"--json {args.json} could not be written"):

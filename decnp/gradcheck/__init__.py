@@ -1,9 +1,9 @@
-"""Check gradients: ours, and yours.
+"""Checks of gradients: those of this package, and yours.
 
 ``complex_step``, ``central_difference`` and ``check_gradient`` take any scalar function of an array.
-``check_against`` holds somebody's own DEC against Eqs. 1-5 here and names the first equation that is wrong.
+``check_against`` compares your own DEC with Eqs. 1-5 and names the first equation that is wrong.
 ``check_equations`` is the table that ``decnp gradcheck`` prints: every equation and every layer of this package
-before every judge on the machine.
+against every reference on the machine.
 
 >>> import numpy as np
 >>> from decnp.gradcheck import check_gradient
@@ -11,9 +11,9 @@ before every judge on the machine.
 True
 """
 
-from .against import Report, check_against
 from .derivatives import GradientCheck, central_difference, check_gradient, complex_step
 from .table import check_equations
+from .your_code import Report, check_against
 
 __all__ = [
     "GradientCheck", "Report", "central_difference", "check_against", "check_equations", "check_gradient",

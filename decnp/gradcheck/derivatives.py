@@ -1,12 +1,13 @@
 """Derivatives by two plain methods, and a check of a gradient that says where it is wrong.
 
-Nothing of ours is imported: any scalar function of an array will do.
+Nothing else of the package is imported. Any scalar function of an array can be checked.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Callable, Union
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -16,12 +17,12 @@ __all__ = ["complex_step", "central_difference", "check_gradient", "GradientChec
 Scalar = Callable[[np.ndarray], complex]
 
 FLOOR = 1e-3
-"""Errors are relative to the largest entry of the judge's array, or to this where all entries are smaller: a
-gradient that is zero in theory (k = 1) comes out as 1e-17, and no digit of that means anything."""
+"""Errors are relative to the largest expected entry, or to this number if all entries are smaller. A gradient that is
+zero in theory (k = 1) is computed as 1e-17, and no digit of that means anything."""
 
 
 def complex_step(fun: Scalar, x: ArrayLike, h: float = 1e-30) -> np.ndarray:
-    """The gradient of a real scalar function by the complex step, exact to the last digits.
+    """Return the gradient of a real scalar function by the complex step, exact to the last digits.
 
         df/dx_t = Im f(x + i h e_t) / h
 
@@ -61,7 +62,7 @@ def complex_step(fun: Scalar, x: ArrayLike, h: float = 1e-30) -> np.ndarray:
 
 
 def central_difference(fun: Callable[[np.ndarray], Any], x: ArrayLike, h: float = 1e-6) -> np.ndarray:
-    """The gradient of a scalar function by central differences: good to about ten digits at best.
+    """Return the gradient of a scalar function by central differences, which have ten correct digits at best.
 
         df/dx_t = (f(x + h_t e_t) - f(x - h_t e_t)) / (2 h_t),    h_t = h max(1, |x_t|)
 
@@ -95,18 +96,18 @@ def central_difference(fun: Callable[[np.ndarray], Any], x: ArrayLike, h: float 
 
 @dataclass(frozen=True)
 class GradientCheck:
-    """What ``check_gradient`` found; true where the gradient holds, and ``str()`` says it in a sentence."""
+    """Result of ``check_gradient``: true if the gradient holds. ``str()`` gives it in a sentence."""
 
     ok: bool
     error: float
-    """The largest difference, relative to the largest entry of the judge's gradient."""
+    """The largest difference, relative to the largest entry of the numerical derivative."""
     rtol: float
     index: tuple
     """The entry that differs most."""
-    ours: float
+    actual: float
     """The given gradient there."""
-    judge: float
-    """What it should be."""
+    expected: float
+    """The numerical derivative there."""
     method: str
 
     def __bool__(self) -> bool:
@@ -116,7 +117,7 @@ class GradientCheck:
         if self.ok:
             return f"the gradient holds: relative error {self.error:.1e} against the {self.method}, allowed {self.rtol:.0e}"
         where = f"at {list(self.index)} " if self.index else ""
-        return (f"the gradient is wrong: {where}it is {self.ours:.10g}, the {self.method} gives {self.judge:.10g} "
+        return (f"the gradient is wrong: {where}it is {self.actual:.10g}, the {self.method} gives {self.expected:.10g} "
                 f"(relative error {self.error:.1e}, allowed {self.rtol:.0e})")
 
 
@@ -124,10 +125,10 @@ METHODS = {"complex_step": (complex_step, 1e-12), "central_difference": (central
 
 
 def check_gradient(
-    fun: Scalar, grad: Union[ArrayLike, Callable[[np.ndarray], ArrayLike]], x: ArrayLike, *,
+    fun: Scalar, grad: ArrayLike | Callable[[np.ndarray], ArrayLike], x: ArrayLike, *,
     method: str = "complex_step", rtol: float | None = None,
 ) -> GradientCheck:
-    """Hold a gradient against the derivative of its function.
+    """Compare a gradient with the numerical derivative of its function.
 
     Parameters
     ----------
@@ -139,7 +140,7 @@ def check_gradient(
 
     Returns
     -------
-    check : ``GradientCheck``: ``ok``, ``error``, ``index``, ``ours``, ``judge``
+    check : ``GradientCheck``: ``ok``, ``error``, ``index``, ``actual``, ``expected``
 
     Raises
     ------
@@ -156,28 +157,28 @@ def check_gradient(
         raise ValueError(f"method must be {' or '.join(map(repr, METHODS))}; got {method!r}")
     derivative, default = METHODS[method]
     x = np.asarray(x, np.float64)
-    ours = np.asarray(grad(x.copy()) if callable(grad) else grad)
-    if ours.shape != x.shape:
-        raise ValueError(f"grad must have the shape of x, {x.shape}; got {ours.shape}")
-    judge = derivative(fun, x)
-    error, index = relative_error(ours, judge)
+    actual = np.asarray(grad(x.copy()) if callable(grad) else grad)
+    if actual.shape != x.shape:
+        raise ValueError(f"grad must have the shape of x, {x.shape}; got {actual.shape}")
+    expected = derivative(fun, x)
+    error, index = relative_error(actual, expected)
     rtol = default if rtol is None else rtol
-    at = (float(ours[index]), float(judge[index])) if x.size else (0.0, 0.0)
+    at = (float(actual[index]), float(expected[index])) if x.size else (0.0, 0.0)
     return GradientCheck(error <= rtol, error, rtol, index, *at, method.replace("_", " "))
 
 
-def relative_error(ours: np.ndarray, judge: np.ndarray) -> tuple[float, tuple]:
-    """max |ours - judge| / max(|judge|, 1e-3) over the array, and where; infinite if a number is not finite.
+def relative_error(actual: np.ndarray, expected: np.ndarray) -> tuple[float, tuple]:
+    """Return max |actual - expected| / max(|expected|, 1e-3) and its index; infinite if a number is not finite.
 
     >>> relative_error(np.array([1.0, 2.2]), np.array([1.0, 2.0]))
     (0.10000000000000009, (1,))
     """
-    ours, judge = np.asarray(ours), np.asarray(judge)
-    if judge.size == 0:
+    actual, expected = np.asarray(actual), np.asarray(expected)
+    if expected.size == 0:
         return 0.0, ()
     with np.errstate(invalid="ignore", over="ignore"):
-        difference = np.where(np.isfinite(ours) & np.isfinite(judge), np.abs(ours - judge), np.inf)
-        scale = max(float(np.max(np.abs(judge))), FLOOR)
-    index = np.unravel_index(np.argmax(difference), judge.shape)
+        difference = np.where(np.isfinite(actual) & np.isfinite(expected), np.abs(actual - expected), np.inf)
+        scale = max(float(np.max(np.abs(expected))), FLOOR)
+    index = np.unravel_index(np.argmax(difference), expected.shape)
     error = float(difference[index])
     return (error / scale if np.isfinite(error) else np.inf), tuple(map(int, index))

@@ -1,15 +1,25 @@
-"""The equations as plain loops, with the paper's subscripts: slow, and too plain to doubt.
+"""The equations as plain loops, with the paper's subscripts: slow, and too simple to be wrong.
 
-Samples are ``i``, clusters ``j`` (``jj`` where a sum runs over clusters inside a sum), coordinates
-``t``. Nothing of ours is imported, nothing is vectorised, nothing is rearranged. All arithmetic is in
-float64 (complex128 for complex input), whatever comes in.
+Samples are ``i``, clusters ``j`` (``jj`` where a sum runs over clusters inside a sum), coordinates ``t``.
+Nothing else of the package is imported, nothing is vectorised, nothing is rearranged. All arithmetic is in
+float64 (complex128 for complex input), whatever the dtype of the input.
 """
 
+from __future__ import annotations
+
+from typing import Any
+
 import numpy as np
+from numpy.typing import ArrayLike
+
+__all__ = [
+    "wide", "squared_distance", "soft_assignment", "kl_divergence", "target_distribution", "frequency", "grad_z",
+    "grad_mu", "dense", "dense_vjp", "relu", "relu_vjp", "squared_error",
+]
 
 
-def wide(a):
-    """The argument as a float64 array, or complex128 if it is complex."""
+def wide(a: ArrayLike) -> np.ndarray:
+    """Return the argument as a float64 array, or complex128 if it is complex."""
     a = np.asarray(a)
     return a.astype(np.result_type(a.dtype, np.float64))
 
@@ -17,16 +27,16 @@ def wide(a):
 # ---------------------------------------------------------------- DEC, Eqs. 1-5
 
 
-def squared_distance(z_i, mu_j):
-    """||z_i - mu_j||^2 of two rows (d,), the distance in Eq. 1."""
+def squared_distance(z_i: np.ndarray, mu_j: np.ndarray) -> Any:
+    """Return ||z_i - mu_j||^2 of two rows (d,), the distance in Eq. 1."""
     total = 0.0
     for t in range(len(z_i)):
         total += (z_i[t] - mu_j[t]) ** 2
     return total
 
 
-def soft_assignment(z, mu, alpha=1.0):
-    """Eq. 1."""
+def soft_assignment(z: ArrayLike, mu: ArrayLike, alpha: float = 1.0) -> np.ndarray:
+    """Return Eq. 1."""
     z, mu = wide(z), wide(mu)
     n, k = len(z), len(mu)
     q = np.zeros((n, k), np.result_type(z, mu))
@@ -39,8 +49,8 @@ def soft_assignment(z, mu, alpha=1.0):
     return q
 
 
-def kl_divergence(p, q):
-    """Eq. 2, with 0 log 0 = 0 and infinity where q = 0 < p."""
+def kl_divergence(p: ArrayLike, q: ArrayLike) -> Any:
+    """Return Eq. 2, with 0 log 0 = 0 and infinity where q = 0 < p."""
     p, q = wide(p), wide(q)
     loss = 0.0
     for i in range(len(p)):
@@ -53,8 +63,8 @@ def kl_divergence(p, q):
     return loss
 
 
-def target_distribution(q):
-    """Eq. 3; a cluster nobody belongs to (f_j = 0) gets p_ij = 0."""
+def target_distribution(q: ArrayLike) -> np.ndarray:
+    """Return Eq. 3. A cluster without points (f_j = 0) gets p_ij = 0."""
     q = wide(q)
     n, k = q.shape
     p = np.zeros((n, k), q.dtype)
@@ -69,16 +79,16 @@ def target_distribution(q):
     return p
 
 
-def frequency(q, j):
-    """f_j, the sum of column j over all samples."""
+def frequency(q: np.ndarray, j: int) -> Any:
+    """Return f_j, the sum of column j over all samples."""
     total = 0.0
     for i in range(len(q)):
         total += q[i, j]
     return total
 
 
-def grad_z(z, mu, p, alpha=1.0):
-    """Eq. 4."""
+def grad_z(z: ArrayLike, mu: ArrayLike, p: ArrayLike, alpha: float = 1.0) -> np.ndarray:
+    """Return Eq. 4."""
     z, mu, p = wide(z), wide(mu), wide(p)
     n, d, k = len(z), len(z[0]), len(mu)
     q = soft_assignment(z, mu, alpha)
@@ -91,8 +101,8 @@ def grad_z(z, mu, p, alpha=1.0):
     return g
 
 
-def grad_mu(z, mu, p, alpha=1.0):
-    """Eq. 5."""
+def grad_mu(z: ArrayLike, mu: ArrayLike, p: ArrayLike, alpha: float = 1.0) -> np.ndarray:
+    """Return Eq. 5."""
     z, mu, p = wide(z), wide(mu), wide(p)
     n, d, k = len(z), len(z[0]), len(mu)
     q = soft_assignment(z, mu, alpha)
@@ -108,8 +118,8 @@ def grad_mu(z, mu, p, alpha=1.0):
 # ---------------------------------------------------------------- layers
 
 
-def dense(x, W, b):
-    """a = x W + b, with x (n, n_in), W (n_in, n_out), b (n_out,)."""
+def dense(x: ArrayLike, W: ArrayLike, b: ArrayLike) -> np.ndarray:
+    """Return a = x W + b, with x (n, n_in), W (n_in, n_out), b (n_out,)."""
     x, W, b = wide(x), wide(W), wide(b)
     n, (n_in, n_out) = len(x), W.shape
     a = np.zeros((n, n_out), np.result_type(x, W, b))
@@ -121,8 +131,8 @@ def dense(x, W, b):
     return a
 
 
-def dense_vjp(g, x, W):
-    """From g = dL/da (n, n_out): dL/dx, dL/dW and dL/db."""
+def dense_vjp(g: ArrayLike, x: ArrayLike, W: ArrayLike) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return dL/dx, dL/dW and dL/db, given g = dL/da (n, n_out)."""
     g, x, W = wide(g), wide(x), wide(W)
     n, (n_in, n_out) = len(x), W.shape
     dtype = np.result_type(g, x, W)
@@ -136,8 +146,8 @@ def dense_vjp(g, x, W):
     return g_x, g_W, g_b
 
 
-def relu(a):
-    """h = max(a, 0), decided by the real part."""
+def relu(a: ArrayLike) -> np.ndarray:
+    """Return h = max(a, 0), decided by the real part."""
     a = wide(a)
     h = np.zeros(a.shape, a.dtype)
     for i in range(len(a)):
@@ -147,8 +157,8 @@ def relu(a):
     return h
 
 
-def relu_vjp(g, h):
-    """From g = dL/dh and the output h: dL/da, which is g where h > 0 and 0 elsewhere (also at the kink)."""
+def relu_vjp(g: ArrayLike, h: ArrayLike) -> np.ndarray:
+    """Return dL/da, given g = dL/dh and the output h: g where h > 0, and 0 elsewhere (also at the kink)."""
     g, h = wide(g), wide(h)
     g_a = np.zeros(g.shape, g.dtype)
     for i in range(len(g)):
@@ -158,8 +168,8 @@ def relu_vjp(g, h):
     return g_a
 
 
-def squared_error(x_rec, x):
-    """The mean over samples and dimensions of (x_rec - x)^2, halved; and its gradient in x_rec."""
+def squared_error(x_rec: ArrayLike, x: ArrayLike) -> tuple[Any, np.ndarray]:
+    """Return the mean over samples and dimensions of (x_rec - x)^2, halved, and its gradient in x_rec."""
     x_rec, x = wide(x_rec), wide(x)
     n, d = x.shape
     loss = 0.0

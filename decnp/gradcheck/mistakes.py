@@ -1,42 +1,44 @@
-"""The slips that people make in Eqs. 1-5, written out: what each one computes in place of the equation.
+"""The mistakes that people make in Eqs. 1-5, written out as functions.
 
-Every function here is wrong on purpose, but for the entry "". A slip's name is the sentence that a user reads.
+Every function here is wrong on purpose, except the entries named "". The name of a mistake is the sentence that a user
+reads.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from itertools import product
-from typing import Any, Callable, Iterator
+from typing import Any
 
 import numpy as np
 
 from ..equations import kl_divergence, soft_assignment, target_distribution
 
-__all__ = ["soft_assignment_slips", "kl_divergence_slips", "target_distribution_slips", "gradient_slips"]
+__all__ = ["soft_assignment_mistakes", "kl_divergence_mistakes", "target_distribution_mistakes", "gradient_mistakes"]
 
-Slips = Iterator[tuple[str, Callable[..., Any]]]
+Mistakes = Iterator[tuple[str, Callable[..., Any]]]
 
 IGNORED = "alpha is ignored: this is the formula for alpha = 1"
 BRACKET = "a bracket is missing in the exponent -(alpha + 1) / 2: "
 Q_OF = " (in the q inside the gradient)"
 
 
-def _distances(z, mu):
+def _distances(z: np.ndarray, mu: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     diff = z[:, None] - mu[None]  # (n, k, d)
     return diff, np.sum(diff**2, axis=2)
 
 
-def _normalised(s):
+def _normalised(s: np.ndarray) -> np.ndarray:
     return s / s.sum(axis=1, keepdims=True)
 
 
-def _power(exponent: Callable[[float], float]):
-    """Eq. 1 with another exponent of the bracket (1 + d/alpha)."""
+def _power(exponent: Callable[[float], float]) -> Callable[..., np.ndarray]:
+    """Return Eq. 1 with another exponent of the bracket (1 + d/alpha)."""
     return lambda z, mu, alpha: _normalised((1 + _distances(z, mu)[1] / alpha) ** exponent(alpha))
 
 
-def soft_assignment_slips() -> Slips:
-    """Wrong forms of Eq. 1: (z, mu, alpha) -> (n, k)."""
+def soft_assignment_mistakes() -> Mistakes:
+    """Yield wrong forms of Eq. 1: (z, mu, alpha) -> (n, k)."""
     yield IGNORED, lambda z, mu, alpha: soft_assignment(z, mu, 1.0)
     yield BRACKET + "(...) ** -(alpha + 1) / 2 is ((...) ** -(alpha + 1)) / 2", _power(lambda a: -(a + 1))
     yield BRACKET + "-alpha + 1 / 2 for -(alpha + 1) / 2", _power(lambda a: -a + 0.5)
@@ -56,12 +58,12 @@ def soft_assignment_slips() -> Slips:
            lambda z, mu, alpha: _columns((1 + _distances(z, mu)[1] / alpha) ** (-(alpha + 1) / 2)))
 
 
-def _columns(s):
+def _columns(s: np.ndarray) -> np.ndarray:
     return s / s.sum(axis=0)
 
 
-def kl_divergence_slips() -> Slips:
-    """Wrong forms of Eq. 2: (p, q) -> scalar."""
+def kl_divergence_mistakes() -> Mistakes:
+    """Yield wrong forms of Eq. 2: (p, q) -> scalar."""
     yield "p and q are swapped: this is KL(Q || P)", lambda p, q: kl_divergence(q, p)
     yield "the sign is wrong", lambda p, q: -kl_divergence(p, q)
     yield "it is the mean over the batch; Eq. 2 is a sum", lambda p, q: kl_divergence(p, q) / len(p)
@@ -70,8 +72,8 @@ def kl_divergence_slips() -> Slips:
     yield "the logarithm is to base 2; the loss is in nats", lambda p, q: kl_divergence(p, q) / np.log(2)
 
 
-def target_distribution_slips(n: int) -> Slips:
-    """Wrong forms of Eq. 3: q (n, k) -> (n, k)."""
+def target_distribution_mistakes(n: int) -> Mistakes:
+    """Yield wrong forms of Eq. 3: q (n, k) -> (n, k)."""
     for size in range(1, n):
         yield (f"P is taken per batch (of {size}): f must sum over the whole data",
                lambda q, size=size: np.concatenate([target_distribution(q[s : s + size]) for s in range(0, n, size)]))
@@ -103,19 +105,19 @@ POWERS = {
     "the bracket u_ij = 1 / (1 + d/alpha) is missing": lambda u, alpha: np.ones_like(u),
     "d is not divided by alpha in the bracket": lambda u, alpha: 1 / (1 + alpha * (1 / u - 1)),
 }
-PULLS = {
+PULLS: dict[str, Callable] = {
     "": lambda diff: diff,
     "(z - mu)^2 stands for z - mu": lambda diff: diff**2,
     "|z - mu| stands for z - mu": np.abs,
 }
 
 
-def gradient_slips(axis: int) -> Slips:
-    """Wrong forms of Eq. 4 (axis=1, the sum over j) or Eq. 5 (axis=0, over i): (z, mu, p, alpha) -> as z or mu.
+def gradient_mistakes(axis: int) -> Mistakes:
+    """Yield wrong forms of Eq. 4 (axis=1, the sum over j) or Eq. 5 (axis=0, over i): (z, mu, p, alpha) -> as z or mu.
 
-    One slip at a time first, then two together.
+    Single mistakes come first, then pairs.
     """
-    qs = {"": soft_assignment, **{name + Q_OF: form for name, form in soft_assignment_slips()}}
+    qs = {"": soft_assignment, **{name + Q_OF: form for name, form in soft_assignment_mistakes()}}
     sizes = {"": lambda n: 1.0, "it is the mean over the batch; Eqs. 4 and 5 are sums": lambda n: 1.0 / n}
     whole = {
         IGNORED: (lambda z, mu, p, alpha: _gradient(axis, z, mu, p, 1.0)),
@@ -136,9 +138,12 @@ def gradient_slips(axis: int) -> Slips:
                lambda z, mu, p, alpha, form=form: form(z, mu, p, alpha) / len(z))
 
 
-def _gradient(axis, z, mu, p, alpha, weight=WEIGHTS[""], factor=FACTORS[""], power=POWERS[""], pull=PULLS[""],
-              q=soft_assignment, size=lambda n: 1.0):
-    """Eq. 4 or 5 from its parts, each of which may be a wrong one."""
+def _gradient(
+    axis: int, z: np.ndarray, mu: np.ndarray, p: np.ndarray, alpha: float, weight: Callable = WEIGHTS[""],
+    factor: Callable = FACTORS[""], power: Callable = POWERS[""], pull: Callable = PULLS[""],
+    q: Callable = soft_assignment, size: Callable = lambda n: 1.0,
+) -> np.ndarray:
+    """Return Eq. 4 or 5 from its parts, each of which may be a wrong one."""
     diff, d = _distances(z, mu)
     u = power(1 / (1 + d / alpha), alpha)
     W = factor(alpha) * u * weight(p, q(z, mu, alpha)) * size(len(z))  # (n, k)

@@ -1,38 +1,40 @@
-"""Somebody's own DEC held against Eqs. 1-5: which equation is the first that is wrong, and what the slip is."""
+"""Comparison of a user's own DEC with Eqs. 1-5: the first wrong equation, and the likely mistake in it."""
 
 from __future__ import annotations
 
 import inspect
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Callable, Iterable, NamedTuple, Optional, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from .. import equations
-from . import slips
+from . import mistakes
 from .derivatives import relative_error
 
 __all__ = ["Report", "check_against"]
 
-# Ours is right to 1e-15; a result in float32 carries roundings of 6e-8, times a power of up to (alpha+1)/2.
+# The reference is right to 1e-15. A result in float32 carries roundings of 6e-8, times a power of up to (alpha+1)/2.
 RTOL = {np.dtype(np.float64): 1e-8, np.dtype(np.float32): 1e-4, np.dtype(np.float16): 2e-2}
 
 
 class Finding(NamedTuple):
-    """What was found about one function."""
+    """Result of the check of one function."""
 
     argument: str
     equation: int
     ok: bool
     error: float
     """The largest error, relative to the largest entry of the right result."""
-    slip: Optional[str]
+    slip: str | None
+    """The likely mistake, in words; None if no known one gives these numbers."""
     sentence: str
 
 
 @dataclass(frozen=True)
 class Report:
-    """What ``check_against`` found; true where every function holds, and ``str()`` says it in a few lines."""
+    """Result of ``check_against``: true if every function holds. ``str()`` gives it in a few lines."""
 
     findings: list[Finding]
 
@@ -41,18 +43,18 @@ class Report:
         return all(finding.ok for finding in self.findings)
 
     @property
-    def first_wrong(self) -> Optional[Finding]:
-        """The finding of the first wrong equation, in the paper's order."""
+    def first_wrong(self) -> Finding | None:
+        """Finding of the first wrong equation, in the paper's order."""
         return next((finding for finding in self.findings if not finding.ok), None)
 
     @property
-    def equation(self) -> Optional[int]:
-        """The number of the first wrong equation, or None."""
+    def equation(self) -> int | None:
+        """Number of the first wrong equation, or None."""
         return self.first_wrong.equation if self.first_wrong else None
 
     @property
-    def slip(self) -> Optional[str]:
-        """The likely slip in it, in words; None where all holds or the slip is not a known one."""
+    def slip(self) -> str | None:
+        """Likely mistake in it, in words; None if all holds or no known mistake gives these numbers."""
         return self.first_wrong.slip if self.first_wrong else None
 
     def __bool__(self) -> bool:
@@ -65,15 +67,15 @@ class Report:
 
 
 def check_against(
-    my_grad_z: Optional[Callable] = None, my_grad_mu: Optional[Callable] = None,
-    my_soft_assignment: Optional[Callable] = None, my_target: Optional[Callable] = None,
-    my_kl: Optional[Callable] = None, *, alphas: Sequence[float] = (0.5, 1.0, 2.0),
+    my_grad_z: Callable | None = None, my_grad_mu: Callable | None = None,
+    my_soft_assignment: Callable | None = None, my_target: Callable | None = None,
+    my_kl: Callable | None = None, *, alphas: Sequence[float] = (0.5, 1.0, 2.0),
     asarray: Callable[[np.ndarray], Any] = np.array, n: int = 600, k: int = 4, d: int = 3, random_state: int = 0,
 ) -> Report:
-    """Hold your own DEC against Eqs. 1-5, and have the first wrong equation named.
+    """Compare your own DEC with Eqs. 1-5, and name the first wrong equation.
 
-    Give the functions that you have. An implementation that knows one alpha only may leave ``alpha`` out of its
-    arguments: it is then asked about alpha = 1.
+    Give the functions that you have. An implementation for one alpha only may leave ``alpha`` out of its arguments. It
+    is then compared with alpha = 1.
 
     Parameters
     ----------
@@ -111,28 +113,29 @@ def check_against(
     return Report([_examine(name, function, problems, asarray) for name, function in given.items()])
 
 
-def _draw(rng, n, k, d, alpha):
-    """One problem; p belongs to other points, so that a function that makes its own is found out."""
+def _draw(rng: np.random.Generator, n: int, k: int, d: int, alpha: float) -> dict[str, Any]:
+    """Return one problem. p belongs to other points, so that a function that makes its own p is found."""
     z, mu = rng.normal(size=(n, d)), rng.normal(size=(k, d))
     p, q = (rng.dirichlet(np.full(k, 2.0), n) * 0.98 + 0.02 / k for _ in "pq")
     return {"z": z, "mu": mu, "p": p, "q": q, "alpha": alpha}
 
 
-EQUATIONS = {  # argument: (number, our function, its arguments, the slips)
-    "my_soft_assignment": (1, "soft_assignment", ("z", "mu", "alpha"), lambda n: slips.soft_assignment_slips()),
-    "my_kl": (2, "kl_divergence", ("p", "q"), lambda n: slips.kl_divergence_slips()),
-    "my_target": (3, "target_distribution", ("q",), slips.target_distribution_slips),
-    "my_grad_z": (4, "grad_z", ("z", "mu", "p", "alpha"), lambda n: slips.gradient_slips(axis=1)),
-    "my_grad_mu": (5, "grad_mu", ("z", "mu", "p", "alpha"), lambda n: slips.gradient_slips(axis=0)),
+EQUATIONS: dict[str, tuple[int, str, tuple[str, ...], Callable[[int], Iterable]]] = {
+    # argument: (number, function in ``equations``, its arguments, its known mistakes)
+    "my_soft_assignment": (1, "soft_assignment", ("z", "mu", "alpha"), lambda _: mistakes.soft_assignment_mistakes()),
+    "my_kl": (2, "kl_divergence", ("p", "q"), lambda _: mistakes.kl_divergence_mistakes()),
+    "my_target": (3, "target_distribution", ("q",), mistakes.target_distribution_mistakes),
+    "my_grad_z": (4, "grad_z", ("z", "mu", "p", "alpha"), lambda _: mistakes.gradient_mistakes(axis=1)),
+    "my_grad_mu": (5, "grad_mu", ("z", "mu", "p", "alpha"), lambda _: mistakes.gradient_mistakes(axis=0)),
 }
 
 
-def _examine(name, function, problems, asarray) -> Finding:
-    """One function on all the problems."""
-    number, ours, arguments, known = EQUATIONS[name]
+def _examine(name: str, function: Callable, problems: list[dict[str, Any]], asarray: Callable) -> Finding:
+    """Check one function on all problems."""
+    number, reference, arguments, known = EQUATIONS[name]
     if "alpha" in arguments and not _takes(function, len(arguments)):
         problems, arguments = [{**pr, "alpha": 1.0} for pr in problems], arguments[:-1]
-    rights = [getattr(equations, ours)(*(pr[a] for a in EQUATIONS[name][2])) for pr in problems]
+    rights = [getattr(equations, reference)(*(pr[a] for a in EQUATIONS[name][2])) for pr in problems]
     results = [_call(function, [pr[a] for a in arguments], asarray) for pr in problems]
     where = f"{name}, Eq. {number}"
     for result, right in zip(results, rights):
@@ -155,8 +158,8 @@ def _examine(name, function, problems, asarray) -> Finding:
         f"it must be {rights[worst][index]:.6g} (relative error {error:.1e}){likely}")
 
 
-def _slip(known: Iterable, arguments: list, results: list, rtol: float) -> Optional[str]:
-    """The first known slip that gives the same wrong numbers on every problem."""
+def _slip(known: Iterable, arguments: list, results: list, rtol: float) -> str | None:
+    """Return the first known mistake that gives the same wrong numbers on every problem."""
     for name, wrong in known:
         with np.errstate(all="ignore"):
             if all(relative_error(result, wrong(*args))[0] <= rtol for args, result in zip(arguments, results)):
@@ -165,7 +168,7 @@ def _slip(known: Iterable, arguments: list, results: list, rtol: float) -> Optio
 
 
 def _takes(function: Callable, n_arguments: int) -> bool:
-    """Whether the function can be called with so many arguments; yes, where it does not tell."""
+    """Return whether the function can be called with ``n_arguments``; True if its signature is unknown."""
     try:
         inspect.signature(function).bind(*range(n_arguments))
     except TypeError:
@@ -176,7 +179,7 @@ def _takes(function: Callable, n_arguments: int) -> bool:
 
 
 def _call(function: Callable, arguments: list, asarray: Callable) -> np.ndarray:
-    """The function's result as a NumPy array, from whatever library it came."""
+    """Return the function's result as a NumPy array, whatever library it comes from."""
     result = function(*(asarray(a) if isinstance(a, np.ndarray) else a for a in arguments))
     for method in ("detach", "cpu"):  # a PyTorch tensor on its way out
         result = getattr(result, method, lambda result=result: result)()

@@ -1,7 +1,8 @@
-"""Eqs. 1-3 backwards: the vector-Jacobian products that training does not need and a check does.
+"""Vector-Jacobian products of Eqs. 1-3. Training does not need them; a check does.
 
-Each takes ``g``, the gradient of some scalar with respect to the function's output. Chained, they are Eq. 4: put
-g = -p/q (from Eq. 2) into Eq. 1's and q (g - sum q g) becomes q - p, because each row of p sums to 1.
+Each function takes ``g``, the gradient of some scalar with respect to the equation's output. Chained, the products are
+Eq. 4: put g = -p/q (from Eq. 2) into the product of Eq. 1. Then q (g - sum q g) becomes q - p, because each row of p
+sums to 1.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ __all__ = ["soft_assignment_vjp", "kl_divergence_vjp", "target_distribution_vjp"
 def soft_assignment_vjp(
     g: np.ndarray, z: np.ndarray, mu: np.ndarray, alpha: float = 1.0
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Back through Eq. 1: g (n, k), z (n, d), mu (k, d) -> g_z (n, d), g_mu (k, d).
+    """Return the VJP of Eq. 1: g (n, k), z (n, d), mu (k, d) -> g_z (n, d), g_mu (k, d).
 
         g_z_i = -(alpha+1)/alpha sum_j u_ij q_ij (g_ij - sum_j' q_ij' g_ij') (z_i - mu_j),    g_mu_j: plus, sum over i
     """
@@ -29,12 +30,12 @@ def soft_assignment_vjp(
 
 
 def kl_divergence_vjp(p: np.ndarray, q: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Back through Eq. 2: p, q (n, k) -> dL/dp = log(p/q) + 1 and dL/dq = -p/q, both (n, k)."""
+    """Return the gradients of Eq. 2: p, q (n, k) -> dL/dp = log(p/q) + 1 and dL/dq = -p/q, both (n, k)."""
     return np.log(p) - np.log(q) + 1, -p / q
 
 
 def target_distribution_vjp(g: np.ndarray, q: np.ndarray) -> np.ndarray:
-    """Back through Eq. 3: g, q (n, k) -> g_q (n, k); f_j moves with every q_ij of its column.
+    """Return the VJP of Eq. 3: g, q (n, k) -> g_q (n, k). Each f_j depends on every q_ij of its column.
 
     With w = q^2/f and p = w / sum_j w:  dw = 2 q dq / f - q^2 df / f^2,  dp = (dw - p sum_j dw) / sum_j w.
     """
