@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from scipy.sparse.linalg import svds
+from scipy.linalg import eigvalsh
+from scipy.sparse.linalg import ArpackError, svds
 
 from ..exceptions import TrainingError
 from ..profiles import Profile
@@ -50,5 +51,10 @@ def top_singular_share(x: np.ndarray) -> float:
     total = float(np.vdot(x, x))
     if total == 0 or min(x.shape) < 3:
         return 1.0
-    top = svds(x.astype(np.float64), k=1, return_singular_vectors=False, v0=np.ones(min(x.shape)))[0] ** 2
+    x = x.astype(np.float64)
+    try:
+        top = svds(x, k=1, return_singular_vectors=False, v0=np.ones(min(x.shape)))[0] ** 2
+    except ArpackError:  # x or x^T maps v0 to 0: rows or columns that sum to 0
+        gram = x @ x.T if len(x) < x.shape[1] else x.T @ x
+        top = eigvalsh(gram, subset_by_index=[len(gram) - 1, len(gram) - 1])[0]
     return min(1.0, float(top / total))

@@ -1,0 +1,22 @@
+"""The scale of the data: its top direction, for tables on which ARPACK has no start."""
+
+import numpy as np
+import pytest
+from scipy.linalg import hadamard
+
+from decnp.training.scaling import top_singular_share
+
+rng = np.random.default_rng(0)
+A = np.round(8 * rng.normal(size=(60, 5)))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("x", [
+    np.diff(np.eye(5)[np.arange(60) % 5], axis=0), np.hstack([A, -A]), np.vstack([A[:9].T, -A[:9].T]).repeat(2, axis=1),
+    hadamard(16)[1:], np.vstack([A, -A]), A, A - A.mean(axis=0), np.array([[1.0, -1, 0], [0, 1, -1], [1, 0, -1]]),
+    np.hstack([rng.normal(size=(2048, 400)), np.zeros((2048, 384))]),
+], ids=["one-hot differences", "pairs", "opposite rows, n < D", "codes", "opposite rows", "plain", "centered", "3 x 3", "large"])
+def test_the_top_share_is_that_of_lapack_where_rows_or_columns_sum_to_zero(x, dtype):
+    x = x.astype(dtype)
+    s = np.linalg.svd(x.astype(float), compute_uv=False)
+    assert top_singular_share(x) == pytest.approx(s[0] ** 2 / (s**2).sum(), rel=1e-5)
