@@ -212,7 +212,7 @@ class StackedAutoencoder(NetworkMixin, BaseEstimator):
         X = check_data(self, X, reset=True)
         schedule = profile_for(self.profile, len(X))
         if self.batch_size is not None:
-            check_number("batch_size", self.batch_size, low=1, whole=True)
+            check_number("batch_size", self.batch_size, low=1, integer=True)
             schedule = replace(schedule, batch_size=self.batch_size)
         sizes = [X.shape[1], *check_sizes(self.hidden_layer_sizes)]
         weights_rng, noise_rng, batch_rng = as_generator(self.random_state).spawn(3)

@@ -187,11 +187,11 @@ class DEC(NetworkMixin, ClusterMixin, BaseEstimator):
         run, save = self._open_run(X, schedule, RunState(kmeans_rng, batch_rng), resume)
         self.history_ = run.history
         yield from self._pretrain(X, run, save, autoencoder_rng)
-        if run.clustering is None:
-            yield self._start(X, schedule, run)
+        records = [] if run.clustering else [self._start(X, schedule, run)]
         assert run.clustering is not None and run.start is not None  # _start sets both
         self.initial_labels_, self.initial_centers_ = run.start
         self.cluster_centers_ = run.clustering.mu
+        yield from records
         yield from self._observe(X, schedule, run, run.clustering, save)
         planned = has_fixed_budget(schedule, len(X))
         self.warnings_ = training_warnings(self.history_, self.tol, planned, self.converged_, self.update_encoder)
@@ -339,11 +339,11 @@ class DEC(NetworkMixin, ClusterMixin, BaseEstimator):
         return replace(profile_for(self.profile, n), **given)
 
     def _check_parameters(self, X: Rows) -> None:
-        check_number("n_clusters", self.n_clusters, low=1, whole=True)
-        check_number("n_init", self.n_init, low=1, whole=True)
+        check_number("n_clusters", self.n_clusters, low=1, integer=True)
+        check_number("n_init", self.n_init, low=1, integer=True)
         if self.batch_size is not None:
-            check_number("batch_size", self.batch_size, low=1, whole=True)
-        check_number("alpha", self.alpha, low=0, above=True)
+            check_number("batch_size", self.batch_size, low=1, integer=True)
+        check_number("alpha", self.alpha, low=0, strict=True)
         check_number("tol", self.tol, low=0)
         check_distinct(X, self.n_clusters)
         if self.autoencoder is not None:

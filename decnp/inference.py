@@ -18,7 +18,6 @@ from .layers import Dense, encode
 from .utils.rows import BLOCK
 
 if TYPE_CHECKING:
-    from .dec import DEC
     from .utils.threads import ThreadPool
 
 __all__ = ["Model", "load_model"]
@@ -63,7 +62,7 @@ class Model:
         self.header = header or {}
 
     @classmethod
-    def from_estimator(cls, dec: DEC) -> Model:
+    def from_estimator(cls, dec: Any) -> Model:
         """Return the model of a fitted ``DEC``; NotFittedError for one that is not fitted."""
         from sklearn.utils.validation import check_is_fitted  # an estimator comes with scikit-learn
 

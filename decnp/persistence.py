@@ -178,7 +178,7 @@ def from_arrays(
     Ws, bs = ([_numbers(f"{name}[{l}]", array) for l, array in enumerate(arrays)]
               for name, arrays in (("weights", weights), ("biases", biases)))
     mu, shift, scale = (_numbers(*named) for named in (("centers", centers), ("shift", shift), ("scale", scale)))
-    check_number("alpha", alpha, low=0, above=True)
+    check_number("alpha", alpha, low=0, strict=True)
     _check_fit(Ws, bs, mu)
     acts = ["relu"] * (len(Ws) - 1) + ["linear"] if activations is None else list(activations)
     if len(acts) != len(Ws) or not all(act in ("relu", "linear") for act in acts):

@@ -97,7 +97,7 @@ class Profile:
     def __post_init__(self) -> None:
         """Raise ValueError, in one sentence, for the first invalid field."""
         if self.input_scale not in (None, "unit"):
-            check_number("input_scale, if not None or 'unit',", self.input_scale, low=0, above=True)
+            check_number("input_scale, if not None or 'unit',", self.input_scale, low=0, strict=True)
         if self.init_std is not None:
             check_number("init_std", self.init_std, low=0)
         for name, words in (("optimizer", ("sgd", "adam")), ("lr_decay", ("step", "cosine"))):
@@ -107,15 +107,15 @@ class Profile:
             if not isinstance(getattr(self, name), bool):
                 raise ValueError(f"{name} must be True or False; got {getattr(self, name)!r}")
         for name in ("pretrain_iter", "finetune_iter", "burn_in", "lr_halvings", "max_iter"):
-            check_number(name, getattr(self, name), low=0, whole=True)
+            check_number(name, getattr(self, name), low=0, integer=True)
         for name in ("lr_every", "batch_size", "update_interval"):
-            check_number(name, getattr(self, name), low=1, whole=True)
+            check_number(name, getattr(self, name), low=1, integer=True)
         if self.autoencoder_rows is not None:
-            check_number("autoencoder_rows", self.autoencoder_rows, low=1, whole=True)
+            check_number("autoencoder_rows", self.autoencoder_rows, low=1, integer=True)
         for name in ("lr", "lr_factor", "bias_lr", "kl_lr", "kl_bias_lr"):
             check_number(name, getattr(self, name), low=0)
         for name in ("dropout", "finetune_dropout", "momentum", "kl_momentum"):
-            check_number(name, getattr(self, name), low=0, below=1)
+            check_number(name, getattr(self, name), low=0, less_than=1)
 
 
 def paper(n_samples: int) -> Profile:

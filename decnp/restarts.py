@@ -144,7 +144,7 @@ def fit_restarts(
 
 def run_restarts(model: DEC, X: Any, n_restarts: int, n_jobs: int | None = None) -> list[DEC]:
     """Return the fitted runs in the order of their seeds; parameters and errors as in ``fit_restarts``."""
-    check_number("n_restarts", n_restarts, low=1, whole=True)
+    check_number("n_restarts", n_restarts, low=1, integer=True)
     if model.checkpoint is not None:
         raise ValueError("checkpoint must be None: several runs cannot share one file")
     seeds = as_generator(model.random_state).integers(2**31, size=n_restarts).tolist()
@@ -165,6 +165,6 @@ def scores_of(runs: Sequence[DEC], X: Any) -> list[dict[str, Any]]:
 
 def _fit_silently(model: DEC, X: Any) -> DEC:
     """Fit a run without its warnings, since only those of the best run are shown."""
-    for _ in model.steps(X):
+    for _ in model.iter_fit(X):
         pass
     return model

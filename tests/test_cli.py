@@ -341,7 +341,7 @@ def test_too_little_memory(data, refused):
 
 
 def test_a_bug_of_ours_is_no_sentence(data, monkeypatch):
-    monkeypatch.setattr(DEC, "_cluster", lambda *args: (_ for _ in ()).throw(ValueError("a bug")))
+    monkeypatch.setattr(DEC, "_observe", lambda *args: (_ for _ in ()).throw(ValueError("a bug")))
     with pytest.raises(ValueError, match="a bug"):
         main(["fit", "x.npy", *QUICK, "-q"])
 

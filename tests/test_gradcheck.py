@@ -238,7 +238,7 @@ def test_the_command_says_what_it_cannot_write(tmp_path, capsys):
 
 SIGNS = [  # a line of equations.py, one sign in it changed, and the first row that it makes wrong
     ("log_s = -(alpha + 1) / 2", "log_s = +(alpha + 1) / 2", "Eq. 1"),
-    ("np.log1p(d / alpha)", "np.log1p(-d / alpha)", "Eq. 1"),
+    ("np.log1p(dist2 / alpha)", "np.log1p(-dist2 / alpha)", "Eq. 1"),
     ("np.sum(p * (log_p - log_q))", "np.sum(p * (log_p + log_q))", "Eq. 2"),
     ("weight / weight.sum(axis=1, keepdims=True)", "-weight / weight.sum(axis=1, keepdims=True)", "Eq. 3"),
     ("u * (p - soft_assignment", "u * (p + soft_assignment", "Eq. 4"),

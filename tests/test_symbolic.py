@@ -249,7 +249,7 @@ def test_the_lines_of_the_package_differentiate_into_one_another():
     ("-(alpha + 1) / 2 * np.log1p", "-(alpha + 1) * np.log1p", 1),
     ("p * (log_p - log_q)", "q * (log_q - log_p)", 2),
     ("(alpha + 1) / alpha * u", "2 * u", 4),
-    ("u = 1 / (1 + d / alpha)", "u = (1 + d / alpha) ** (-(alpha + 1) / 2)", 4),
+    ("u = 1 / (1 + dist2 / alpha)", "u = (1 + dist2 / alpha) ** (-(alpha + 1) / 2)", 4),
     ("return -np.sum(weight", "return np.sum(weight", 5),
 ])
 def test_a_slip_in_a_line_of_the_package_is_found(old, new, number):

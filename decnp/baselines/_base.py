@@ -29,9 +29,9 @@ class SpectralBaseline(ClusterMixin, BaseEstimator):
     def _checked(self, X: ArrayLike) -> np.ndarray:
         """Return X (n, D) in float32 if X is float32, else in float64; raise ValueError for invalid input."""
         rows: np.ndarray = validate_data(self, X, dtype=[np.float64, np.float32])
-        check_number("n_clusters", self.n_clusters, low=1, whole=True)
-        check_number("n_neighbors", self.n_neighbors, low=2, whole=True)
-        check_number("n_init", self.n_init, low=1, whole=True)
+        check_number("n_clusters", self.n_clusters, low=1, integer=True)
+        check_number("n_neighbors", self.n_neighbors, low=2, integer=True)
+        check_number("n_init", self.n_init, low=1, integer=True)
         check_distinct(rows, self.n_clusters)
         return rows
 

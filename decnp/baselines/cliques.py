@@ -82,7 +82,7 @@ def find_cliques(X: ArrayLike, n_neighbors: int = 5) -> Cliques:
     [[0, 1], [1, 0], [2, 3], [3, 2]]
     """
     rows: np.ndarray = check_array(X, dtype=[np.float64, np.float32])
-    check_number("n_neighbors", n_neighbors, low=2, whole=True)
+    check_number("n_neighbors", n_neighbors, low=2, integer=True)
     n, k = len(rows), int(n_neighbors)
     if k > n:
         raise ValueError(f"n_neighbors must be at most the number of samples; got n_neighbors = {k}, n_samples = {n}")
@@ -158,7 +158,7 @@ def local_laplacian(cliques: Cliques, lam: float) -> sparse.csr_array:
     array([[ 0.333, -0.333],
            [-0.333,  0.333]])
     """
-    check_number("lam", lam, low=0, above=True)
+    check_number("lam", lam, low=0, strict=True)
     neighbors, grams = cliques
     n, k = neighbors.shape
     # 1 is an eigenvector with the eigenvalue lam. The shift raises this eigenvalue, for a well-conditioned inverse, and

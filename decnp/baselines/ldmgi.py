@@ -78,7 +78,7 @@ class LDMGI(SpectralBaseline):
         Raises ValueError for invalid input or parameters. Warns (UserWarning) if the graph has more than c + 1 parts.
         """
         rows = self._checked(X)
-        check_number("lam", self.lam, low=0, above=True)
+        check_number("lam", self.lam, low=0, strict=True)
         eigen_rng, rotation_rng = as_generator(self.random_state).spawn(2)
         L = local_laplacian(self._cliques(rows, cliques), self.lam)
         self.embedding_ = nontrivial_eigenvectors(L, np.ones(len(rows)), self.n_clusters, eigen_rng)

@@ -106,7 +106,7 @@ class SEC(SpectralBaseline):
         """Raise ValueError for an invalid parameter that LDMGI does not have."""
         check_number("mu", self.mu, low=0)
         for name in ("gamma", "gamma_l"):
-            check_number(name, getattr(self, name), low=0, above=True)
+            check_number(name, getattr(self, name), low=0, strict=True)
         choices = {"laplacian": ("local_regression", "normalized_cut"), "assign_labels": ("kmeans", "rotation")}
         for name, known in choices.items():
             if getattr(self, name) not in known:

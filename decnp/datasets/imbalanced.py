@@ -50,7 +50,7 @@ def make_imbalanced(
     >>> np.unique(y, return_counts=True)
     (array([3, 7]), array([ 210, 2000]))
     """
-    check_number("r_min", r_min, 0, above=True)
+    check_number("r_min", r_min, 0, strict=True)
     if r_min > 1:
         raise ValueError(f"r_min must be a number > 0 and <= 1; got {r_min!r}")
     rows: Any = X if hasattr(X, "shape") else np.asarray(X)

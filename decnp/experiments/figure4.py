@@ -39,7 +39,7 @@ def start(folder: Path, data: DataSpec, network: NetworkSpec) -> dict[str, Any]:
     """
     X, y, k, _ = load(**data)
     model = new_dec(k, autoencoder(folder, data, network), network, update_interval=1)
-    next(model.steps(X))  # k-means
+    next(model.iter_fit(X))  # k-means
     z, mu = (a.astype(np.float64) for a in (model._embed(X), model.cluster_centers_))
     q = equations.soft_assignment(z, mu)
     labels = q.argmax(axis=1)

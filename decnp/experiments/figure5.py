@@ -36,11 +36,11 @@ def trajectory(folder: Path, data: DataSpec, network: NetworkSpec, update_interv
     X, y, k, _ = load(**data)
     model = new_dec(k, autoencoder(folder, data, network), network, update_interval)
     rows = np.sort(np.random.default_rng(0).choice(len(X), min(SHOWN, len(X)), replace=False))
-    epoch = len(X) / model._profile(len(X)).batch_size
+    epoch = len(X) / model._schedule(len(X)).batch_size
     wanted = {round(e * epoch / update_interval) * update_interval: e for e in reversed(EPOCHS)}
     curve: list[list[float]] = []
     panels = []
-    for step in model.steps(X):
+    for step in model.iter_fit(X):
         if step.phase != "cluster":
             continue
         curve.append([round(step.iteration / epoch, 3), cluster_accuracy(y, model.labels_)])

@@ -102,7 +102,7 @@ def dec(folder: Path, data: DataSpec, network: NetworkSpec, update_interval: int
         ae = identity(ae)
     model = new_dec(k, ae, network, update_interval, update_encoder)
     refreshes = []
-    for step in model.steps(X):
+    for step in model.iter_fit(X):
         if step.phase == "cluster":
             refreshes.append([step.iteration, step.changed, round(step.loss, 6), cluster_accuracy(y, model.labels_)])
     return {**scores(y, model.labels_), "start": scores(y, model.initial_labels_), "n_iter": model.n_iter_,

@@ -152,7 +152,7 @@ def _check_architecture(header: Mapping[str, Any], version: int) -> None:
                              and all(act in ("relu", "linear") for act in acts)):
             raise ModelFileError(f"is damaged: its header must have relu or linear for each layer of the {part}")
     try:
-        check_number("alpha in its header", header.get("alpha"), low=0, above=True)
+        check_number("alpha in its header", header.get("alpha"), low=0, strict=True)
     except ValueError as error:
         raise ModelFileError(f"is damaged: {error}") from None
 

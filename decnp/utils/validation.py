@@ -59,16 +59,16 @@ def check_distinct(X: Rows, k: int) -> None:
 
 
 def check_number(
-    name: str, value: Any, low: float, whole: bool = False, above: bool = False, below: float = np.inf
+    name: str, value: Any, low: float, integer: bool = False, strict: bool = False, less_than: float = np.inf
 ) -> None:
-    """Raise ValueError unless ``value`` is a finite number >= low (> low with ``above``) and < below."""
-    kind = (int, np.integer) if whole else (int, float, np.integer, np.floating)
+    """Raise ValueError unless ``value`` is a finite number >= low (> low with ``strict``) and < ``less_than``."""
+    kind = (int, np.integer) if integer else (int, float, np.integer, np.floating)
     good = isinstance(value, kind) and not isinstance(value, (bool, np.bool_))
     good = good and not (isinstance(value, int) and value > sys.float_info.max)
-    if not (good and (value > low if above else value >= low) and value < below):
-        words = "whole number" if whole else "finite number" if below == np.inf else "number"
-        limit = f" and < {below:g}" if below != np.inf else ""
-        raise ValueError(f"{name} must be a {words} {'>' if above else '>='} {low:g}{limit}; got {value!r}")
+    if not (good and (value > low if strict else value >= low) and value < less_than):
+        words = "whole number" if integer else "finite number" if less_than == np.inf else "number"
+        limit = f" and < {less_than:g}" if less_than != np.inf else ""
+        raise ValueError(f"{name} must be a {words} {'>' if strict else '>='} {low:g}{limit}; got {value!r}")
 
 
 def check_sizes(sizes: int | Iterable[int]) -> list[int]:

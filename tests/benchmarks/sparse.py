@@ -59,7 +59,7 @@ def main():
                       update_interval=20, max_iter=20)
     start = time.perf_counter()
     dec = DEC(4, hidden_layer_sizes=widths, profile=profile, n_init=2, random_state=0)
-    for step in dec.steps(X):
+    for step in dec.iter_fit(X):
         if step.phase == "finetune" and step.iteration < step.n_iter:
             continue
         print(f"{time.perf_counter() - start:6.0f} s  {step.phase} {step.iteration}, loss {step.loss:.4f}, "
