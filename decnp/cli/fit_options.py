@@ -36,9 +36,9 @@ class FitOptions(NamedTuple):
     settings: list[tuple[str, Any]]
     """Fields of the profile to change, and their values."""
     resumed: bool = False
-    """Whether the run was started by an earlier process."""
+    """True if an earlier process started the run."""
     has_checkpoint: bool = False
-    """Whether the state of the run is restored from ``checkpoint.decnp``."""
+    """True if the state of the run is restored from ``checkpoint.decnp``."""
 
     @classmethod
     def from_arguments(cls, args: argparse.Namespace, **changes: Any) -> FitOptions:

@@ -28,7 +28,7 @@ TOLERANCES = {
 """The relative error allowed in each column."""
 
 ARITHMETIC_ERRORS = (ArithmeticError, ValueError, TypeError, IndexError)
-"""What wrong arithmetic may raise. A row in which it does has an infinite error."""
+"""Exceptions of wrong arithmetic; a row that raises one has an infinite error."""
 
 
 class Row(TypedDict):

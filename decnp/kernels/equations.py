@@ -153,8 +153,8 @@ def _over_parts(n: int, f: Callable[[slice], Any]) -> list[Any]:
     n_parts = n // PART
     if n_parts < 2:
         return [f(slice(0, n))]
-    with ThreadPool() as crew:
-        return crew.map(f, [slice(n * part // n_parts, n * (part + 1) // n_parts) for part in range(n_parts)])
+    with ThreadPool() as pool:
+        return pool.map(f, [slice(n * part // n_parts, n * (part + 1) // n_parts) for part in range(n_parts)])
 
 
 def _sums(

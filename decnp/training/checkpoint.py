@@ -76,8 +76,8 @@ class Checkpoint:
         try:
             self.write(state())
         except OSError as error:
-            kept = "the one before it stays" if self.path.exists() else "there is none yet"
-            warnings.warn(f"the checkpoint {self.path} could not be written ({reason_of(error)}); {kept}",
+            earlier = "the one before it stays" if self.path.exists() else "there is none yet"
+            warnings.warn(f"the checkpoint {self.path} could not be written ({reason_of(error)}); {earlier}",
                           RuntimeWarning, stacklevel=2)
         self._last = time.monotonic()
         if self._stop:
