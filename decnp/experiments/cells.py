@@ -79,7 +79,7 @@ class CellResults:
     failures: list[str]
     """One sentence for each cell that failed."""
     interrupted: bool
-    """Whether Ctrl-C came before the last cell was finished."""
+    """True if Ctrl-C came before the last cell was finished."""
 
 
 def digest(recipe: dict[str, Any]) -> str:
