@@ -41,8 +41,10 @@ def test_python_blocks_run_and_print_what_their_comments_say(page, capsys, tmp_p
         if promised is None:
             assert printed == ""
         elif re.fullmatch(r"0\.\d+", promised.group(1)):
-            # Another machine or number of threads rounds otherwise, and training amplifies that as another seed would.
-            assert abs(float(printed) - float(promised.group(1))) < 0.1
+            # Other machines round differently, and training amplifies that. With the matrix products of three
+            # processors (OPENBLAS_CORETYPE unset on an EPYC, Haswell, Sandybridge) and one or two threads the README's
+            # first accuracy was 0.8280 to 0.8308, and that of the page for users of k-means 0.7841 to 0.7885.
+            assert abs(float(printed) - float(promised.group(1))) < 0.01
         else:
             assert printed == promised.group(1)
 
