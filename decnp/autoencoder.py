@@ -205,7 +205,7 @@ class StackedAutoencoder(NetworkMixin, BaseEstimator):
         """Train as ``fit`` does, and yield each report."""
         yield from self.train(*self.begin(X))
 
-    steps = iter_fit
+    steps = iter_fit  # its name in version 0.1
 
     def begin(self, X: Any) -> tuple[Rows, Profile, AutoencoderState]:
         """Check X and the parameters; return the rows to train on, the schedule and the state at step 0."""

@@ -196,7 +196,7 @@ class DEC(NetworkMixin, ClusterMixin, BaseEstimator):
         planned = has_fixed_budget(schedule, len(X))
         self.warnings_ = training_warnings(self.history_, self.tol, planned, self.converged_, self.update_encoder)
 
-    steps = iter_fit
+    steps = iter_fit  # its name in version 0.1
 
     def new_autoencoder(self, n_samples: int, dtype: Any = None, random_state: Any = None) -> StackedAutoencoder:
         """Return the unfitted autoencoder that ``fit`` trains on ``n_samples`` rows, with the same generator by default."""
