@@ -66,7 +66,7 @@ def test_a_given_autoencoder_is_the_start_of_all(X, autoencoder):
 
 
 def test_the_best_runs_warnings_are_said_once(model, X, monkeypatch):
-    monkeypatch.setattr(DEC, "steps", lambda self, X, steps=DEC.steps: [
+    monkeypatch.setattr(DEC, "iter_fit", lambda self, X, steps=DEC.iter_fit: [
         *steps(self, X), setattr(self, "warnings_", [f"of {self.random_state}"])])
     with pytest.warns(TrainingWarning) as seen:
         best = fit_restarts(model, X, 2)
