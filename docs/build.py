@@ -15,7 +15,7 @@ import pdoc
 import decnp
 
 GROUPS = {title: [f"decnp.{name}" for name in names.split()] for title, names in {
-    "The paper": "equations layers losses optim profiles autoencoder dec metrics",
+    "The paper": "equations layers losses optim profiles autoencoder clustering dec metrics",
     "Training and using": "restarts training.checkpoint training.records training.diagnostics inference persistence "
                           "export plotting report exceptions",
     "Checking": "gradcheck gradcheck.naive kernels",
