@@ -6,6 +6,7 @@ the scikit-learn estimator around it.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
@@ -22,10 +23,10 @@ from .layers import Dense, arrays_of, dropout_mask, encode, init_mlp, mlp, squar
 from .optim import Minibatches
 from .profiles import Profile, profile_for
 from .training.engine import Engine, engine_for, make_optimizer
-from .training.estimator import NetworkMixin
+from .training.estimator import NetworkMixin, TrainingWarning
 from .training.features import features
 from .training.records import History, Record
-from .training.scaling import fit_scaling, top_singular_share
+from .training.scaling import fit_scaling, offset_warnings, resolve_center, top_singular_share
 from .training.stability import PhaseMonitor, PhaseProgress
 from .utils.rows import Rows, ScaledRows, blocks, evenly_spaced_rows, first_rows
 from .utils.threads import ThreadPool, map_blocks
@@ -136,6 +137,8 @@ class StackedAutoencoder(NetworkMixin, BaseEstimator):
         The network sees (x - shift_) * scale_.
     history_ : History
         List of ``Record``. A phase that diverged or died and started again at half the rate is in it both times.
+    warnings_ : list of str
+        Sentences that ``fit`` warned of (``decnp.TrainingWarning``).
     n_features_in_ : int
         D.
 
@@ -199,6 +202,8 @@ class StackedAutoencoder(NetworkMixin, BaseEstimator):
         for record in self.iter_fit(X):
             if self.verbose:
                 print(f"{record.phase:>12}  {record.iteration:>7}/{record.n_iter}  loss {record.loss:.5f}", flush=True)
+        for sentence in self.warnings_:
+            warnings.warn(sentence, TrainingWarning, stacklevel=2)
         return self
 
     def iter_fit(self, X: Any) -> Iterator[Record]:
@@ -217,6 +222,8 @@ class StackedAutoencoder(NetworkMixin, BaseEstimator):
         sizes = [X.shape[1], *check_sizes(self.hidden_layer_sizes)]
         weights_rng, noise_rng, batch_rng = as_generator(self.random_state).spawn(3)
         rows = first_rows(X, schedule.autoencoder_rows)
+        schedule = resolve_center(schedule, rows)
+        self.warnings_ = offset_warnings(schedule, rows)
         self.shift_, self.scale_ = fit_scaling(rows, schedule)
         if schedule.lr_by_spectrum:
             with threadpool_limits(1):  # with more threads, sums are added in another order

@@ -177,8 +177,7 @@ class DEC(NetworkMixin, ClusterMixin, BaseEstimator):
     def iter_fit(self, X: Any, resume: bool = False) -> Iterator[Record]:
         """Train as ``fit`` does, and yield each report.
 
-        ``resume=True`` continues from ``checkpoint``; earlier reports are then in ``history_`` only. The sentences that
-        ``fit`` would warn of are in ``warnings_``.
+        ``resume=True`` continues from ``checkpoint``; earlier reports are then in ``history_`` only.
         """
         X = check_data(self, X, reset=True)
         self._check_parameters(X)
@@ -194,7 +193,8 @@ class DEC(NetworkMixin, ClusterMixin, BaseEstimator):
         yield from records
         yield from self._observe(X, schedule, run, run.clustering, save)
         planned = has_fixed_budget(schedule, len(X))
-        self.warnings_ = training_warnings(self.history_, self.tol, planned, self.converged_, self.update_encoder)
+        ended = training_warnings(self.history_, self.tol, planned, self.converged_, self.update_encoder)
+        self.warnings_ = ([] if self.autoencoder else self.autoencoder_.warnings_) + ended
 
     steps = iter_fit  # its name in version 0.1
 

@@ -236,7 +236,8 @@ def _parts_of_dec(model: DEC) -> tuple[dict[str, Any], dict[str, Any]]:
     parameters["random_state"] = model.random_state if isinstance(model.random_state, Integral) else None
     run: dict[str, Any] = {
         "parameters": parameters,
-        "profile": asdict(profile_for(model.profile, len(getattr(model, "labels_", ())))),
+        "profile": {**asdict(profile_for(model.profile, len(getattr(model, "labels_", ())))),
+                    "center": np.ndim(ae.shift_) > 0},  # "auto" as it was decided
         "training": {"n_iter": model.n_iter_, "converged": model.converged_, "stop_reason": model.stop_reason_},
     }
     if hasattr(model, "labels_"):  # a model that was loaded does not know

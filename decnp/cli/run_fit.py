@@ -142,7 +142,7 @@ def _results(fit: FitInput) -> dict[str, Any]:
     return {
         "n_clusters": k,
         "seed": model.random_state,
-        "profile": asdict(model._schedule(len(fit.X))),
+        "profile": {**asdict(model._schedule(len(fit.X))), "center": np.ndim(model.autoencoder_.shift_) > 0},
         "parameters": {n: v for n, v in model.get_params(deep=False).items() if n not in NOT_RECORDED},
         "n_iter": model.n_iter_,
         "converged": model.converged_,

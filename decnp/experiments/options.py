@@ -90,6 +90,7 @@ class Plan:
         profile = QUICK
         if not self.options.quick:
             profile = profile_of_both(partial(profile_for, self.options.profile), len(load(**data).X), n)
+            profile = replace(profile, center=False)  # as in the paper, whatever the data
         if self.options.profile == "paper" and data["name"] == "mnist" and not self.options.quick:
             profile = replace(profile, **{**PAPER_MNIST, "autoencoder_rows": None if n < 70_000 else 60_000})
         return {"hidden": [32, 10] if self.options.quick else [500, 500, 2000, 10],

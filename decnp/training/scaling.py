@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,9 +11,42 @@ from scipy.sparse.linalg import ArpackError, svds
 
 from ..exceptions import TrainingError
 from ..profiles import Profile
-from ..utils.rows import Rows, blocks
+from ..utils.rows import LazyRows, Rows, blocks, evenly_spaced_rows, is_mapped
 
-__all__ = ["fit_scaling", "top_singular_share"]
+__all__ = ["fit_scaling", "offset_share", "offset_warnings", "resolve_center", "top_singular_share"]
+
+
+OFFSET = 0.8
+"""Share of the sum of squares from which on the mean row dominates the data."""
+
+
+def offset_share(X: Rows) -> float:
+    """Return the share of sum ||x_i||^2 that the mean row holds, n ||mean||^2 / sum ||x_i||^2, on a sample of X (n, D).
+
+    The share is 0 for sparse rows, which a shift would make dense, and for squares beyond the dtype.
+    """
+    if isinstance(X, LazyRows) and not is_mapped(X.source):
+        return 0.0
+    x = evenly_spaced_rows(X).astype(np.float64)
+    with np.errstate(over="ignore", invalid="ignore"):
+        total = np.vdot(x, x)
+        mean = x.mean(axis=0)
+        share = float(len(x) * np.vdot(mean, mean) / total) if total > 0 else 0.0
+    return share if np.isfinite(share) else 0.0
+
+
+def resolve_center(profile: Profile, X: Rows) -> Profile:
+    """Return the profile with True or False for ``center="auto"``, decided from X (n, D)."""
+    return replace(profile, center=offset_share(X) > OFFSET) if profile.center == "auto" else profile
+
+
+def offset_warnings(profile: Profile, X: Rows) -> list[str]:
+    """Return a sentence if the mean row dominates X (n, D) and ``profile`` does not subtract it, else none."""
+    share = offset_share(X)
+    if profile.center or share <= OFFSET:
+        return []
+    return [f"the mean row holds {share:.1%} of the sum of squares of X, so that the autoencoder sees little else; "
+            "k-means ignores such an offset, this profile does not: try center=True in the profile"]
 
 
 def fit_scaling(X: Rows, profile: Profile) -> tuple[Any, Any]:

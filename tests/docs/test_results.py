@@ -41,14 +41,19 @@ def mean_accuracy(runs):
     return sum(run["scores"]["end"]["ACC"] for run in runs) / len(runs)
 
 
+def without_offset(profile):
+    """The profile as a run records it on data whose mean row does not dominate."""
+    return replace(profile, center=False)
+
+
 def test_each_run_says_how_it_was_made():
     for run in ALL:
         assert run["command"].startswith("decnp fit mnist")
         assert run["source"]["n_samples"] == sum(run["cluster_sizes"]) == 70_000
         assert run["n_iter"] == run["history"][-1]["iteration"]
     assert [run["seed"] for run in FAST] == [run["seed"] for run in EARLIER] == list(range(5))
-    assert all(Profile(**run["profile"]) == fast(70_000) for run in [*FAST, README_RUN])
-    then = replace(fast(70_000), finetune_iter=5469, max_iter=12_000)  # 20 epochs, not 40; 75 refreshes, not 30
+    assert all(Profile(**run["profile"]) == without_offset(fast(70_000)) for run in [*FAST, README_RUN])
+    then = replace(without_offset(fast(70_000)), finetune_iter=5469, max_iter=12_000)  # 20 epochs, not 40; 75 refreshes, not 30
     assert all(Profile(**run["profile"]) == then for run in EARLIER)
     paper = replace(profile_for("paper", 70_000), **PAPER_MNIST)
     assert all(Profile(**run["profile"]) == paper for run in PAPER_PROFILE)  # the older file lacks fields that were off
@@ -126,7 +131,7 @@ def test_the_results_quote_the_text_runs():
     for seed in range(2):
         run = json.loads((RESULTS / f"reuters10k-sample-fast-seed{seed}.json").read_text())
         assert run["source"]["n_samples"] == 10_000 and run["seed"] == seed
-        assert Profile(**run["profile"]) == fast(10_000)
+        assert Profile(**run["profile"]) == without_offset(fast(10_000))
         scores = " | ".join(percent(run, "end", score) for score in ("ACC", "NMI", "ARI"))
         assert f"| {seed} | {percent(run, 'k-means start')} | {scores} | {run['seconds']['total'] / 60:.1f} |" in table
 
