@@ -127,6 +127,12 @@ def test_the_page_is_alone_and_executes_nothing(newcomer):
     assert "default-src 'none'" in content and "prefers-color-scheme: dark" in content
 
 
+def test_the_page_takes_no_high_q_for_a_right_cluster(newcomer):
+    content = (newcomer[0] / "run/report.html").read_text(encoding="utf-8")
+    assert "a high q does not mean that a cluster is right" in content
+    assert not re.search(r"\b(sure|certain|confident|came to rest)\b", content)
+
+
 @pytest.mark.skipif(BROWSER is None, reason="there is no chromium on this machine")
 def test_in_a_browser_every_picture_renders_and_the_console_is_silent(newcomer, tmp_path):
     (wide, narrow), console = look(newcomer[0] / "run/report.html", 1280, 390)

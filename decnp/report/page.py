@@ -103,13 +103,14 @@ def _sizes(run: FinishedRun) -> str:
     own = run.q[np.arange(len(run.labels)), run.labels]
     rows = []
     for j, size in enumerate(sizes.tolist()):
-        sure = f"{np.median(own[run.labels == j]):.2f}" if size else "–"
-        rows.append(f'<tr><td>{j}</td><td>{size:,}</td><td>{size / len(own):.1%}</td><td>{sure}</td>'
+        median = f"{np.median(own[run.labels == j]):.2f}" if size else "–"
+        rows.append(f'<tr><td>{j}</td><td>{size:,}</td><td>{size / len(own):.1%}</td><td>{median}</td>'
                     f'<td class="bar"><span style="width:{100 * size / sizes.max():.1f}%"></span></td></tr>')
     table = _table(("cluster", "rows", "share", "median q", ""), rows)
     return (f'<section class="card"><h2>How large they are</h2>{table}'
-            '<p>q (Eq. 1) is how sure a row is of its own cluster: 1 is certain, '
-              f"{1 / len(sizes):.2g} is no more than chance.</p></section>")
+            f'<p>q (Eq. 1) is the soft assignment of a row to its own cluster, from {1 / len(sizes):.2g} to 1. Training '
+            'raises q in any case, so a high q does not mean that a cluster is right. Compare the labels of several '
+            'seeds (fit_restarts).</p></section>')
 
 
 def _scores(record: dict[str, Any]) -> str:

@@ -60,7 +60,7 @@ def _clusters(run: FinishedRun, tsne: bool, image_shape: str | ImageShape) -> It
                        "(Eq. 10). The diagonal is what ACC counts as right.",
                        lambda: plotting.confusion_matrix(run.y, run.labels))
     if run.X is not None and shape is not None:
-        yield _montage(run, shape, "Where it is least sure", "the rows with the smallest q of their own cluster first.",
+        yield _montage(run, shape, "Rows between clusters", "the rows with the smallest q of their own cluster first.",
                        least=True)
 
 
@@ -78,7 +78,7 @@ def _training(run: FinishedRun) -> Iterator[Picture]:
     yield _picture("How it was learned", "Left the autoencoder's reconstruction, 1/(2nD) Σ‖x − y‖²; right the "
                    "clustering loss, which rises where the targets P are refreshed and become sharper. An attempt that "
                    "diverged or died is dotted.", lambda: plotting.learning_curves(record["history"]))
-    yield _picture("How it came to rest", "Labels that changed between two refreshes of P. The run stops when fewer "
+    yield _picture("Labels that changed", "Labels that changed between two refreshes of P. The run stops when fewer "
                    f"change than tol = {100 * tol:g} %.", lambda: plotting.label_changes(record["history"], tol=tol))
     sizes = [record["source"]["n_features"], *record["parameters"]["hidden_layer_sizes"]]
     yield _picture("The network", "Figure 1 of the paper, with this run's widths.",
