@@ -170,14 +170,14 @@ def titles(run, monkeypatch, **kwargs):
         monkeypatch.setattr(plotting, name, drawn(name))
     monkeypatch.setattr("decnp.report.pictures.data_uri", lambda ax: "data:,")
     page = Page(write_report(run, **kwargs).read_text(encoding="utf-8"))
-    seen = re.findall(r"What the clusters are|The embedding z|Clusters and classes|Where it is least sure", page.text)
+    seen = re.findall(r"What the clusters are|The embedding z|Clusters and classes|Rows between clusters", page.text)
     return seen, calls, page.text
 
 
 def test_the_pictures_are_of_this_run(newcomer, run, monkeypatch):
     _, X, y, _ = newcomer
     seen, calls, text = titles(run, monkeypatch)
-    assert seen == ["What the clusters are", "The embedding z", "Clusters and classes", "Where it is least sure"]
+    assert seen == ["What the clusters are", "The embedding z", "Clusters and classes", "Rows between clusters"]
     (rows, labels, q), montage = calls["cluster_montage"]
     np.testing.assert_array_equal(rows, X.astype(np.float32))
     np.testing.assert_array_equal(labels, np.load("run/labels.npy"))
