@@ -75,7 +75,10 @@ def neighbors(args):
 # ---------------------------------------------------------------- eigenvectors
 
 def by_lobpcg(L, count, mu, fit, rng, limit, null, max_iter):
-    """Return the eigenvectors by SciPy's LOBPCG with Davidson's operator, preconditioner, start and tolerance."""
+    """Return the eigenvectors by SciPy's LOBPCG, with Davidson's operator, preconditioner and tolerance.
+
+    ``limit`` comes from the exact eigenvalues, an advantage: Davidson estimates it from its Ritz values.
+    """
     n, extra = L.shape[0], 2
     level = L.diagonal().mean()
     if fit is None:
