@@ -5,6 +5,7 @@ SciPy, scikit-learn and numba are never imported. threadpoolctl is imported for 
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ from .io.atomic import PathLike
 from .io.model_file import layers_of, read_model
 from .layers import Dense, encode
 from .utils.rows import BLOCK
+from .utils.validation import match_columns
 
 if TYPE_CHECKING:
     from .utils.threads import ThreadPool
@@ -30,6 +32,8 @@ class Model:
     paper's network is then about 13 MB for each core. Rows are independent except for rounding: the BLAS library adds
     up in another order for another number of rows. Relative differences of z are about 1e-6 in float32 and 1e-15 in
     float64. A label can depend on the batch only where a point is that near to the border between two clusters.
+
+    Columns of a DataFrame are matched by name, if the model has names: another order is corrected with a warning.
 
     Parameters
     ----------
@@ -71,6 +75,11 @@ class Model:
         return cls(ae.encoder_, dec.cluster_centers_, dec.alpha, ae.shift_, ae.scale_)
 
     @property
+    def feature_names(self) -> tuple[str, ...]:
+        """Return the names of the columns that the model was trained on; () if it has none."""
+        return tuple(self.header.get("feature_names", ()))
+
+    @property
     def n_features(self) -> int:
         """Return D, the number of columns of X."""
         return self.encoder[0].W.shape[0]
@@ -92,15 +101,28 @@ class Model:
 
         Raises ValueError unless X is a finite (n, D) array of numbers.
         """
-        return self._blocks(X, lambda z: z)
+        return self._blocks(self._in_order(X), lambda z: z)
 
     def _collect(
         self, X: Any, shape: tuple[int, ...], dtype: np.dtype, f: Callable[[np.ndarray], np.ndarray]
     ) -> np.ndarray:
+        X = self._in_order(X)
         out = np.empty((len(X), *shape), dtype)
         for rows, found in self._blocks(X, f):
             out[rows] = found
         return out
+
+    def _in_order(self, X: Any) -> Any:
+        """Return a table with named columns, such as a DataFrame, in the order of the model's; others unchanged.
+
+        Warns where the order differs; raises ValueError for missing and unknown columns.
+        """
+        columns = [str(column) for column in getattr(X, "columns", ())]
+        order = match_columns(self.feature_names, columns, "X")
+        if order is None or order == list(range(len(columns))):
+            return X
+        warnings.warn("the columns of X were put into the order of the model's, by their names", stacklevel=4)
+        return np.asarray(X)[:, order]
 
     def _blocks(self, X: Any, f: Callable[[np.ndarray], np.ndarray]) -> Iterator[tuple[slice, np.ndarray]]:
         """Yield (slice, f(z)) for each block of rows; with threadpoolctl, one block for each core at a time."""

@@ -69,8 +69,13 @@ def save(model: DEC | Model, path: PathLike, storage: str | None = None) -> None
     write_atomically(path, lambda file: write_model(model, file, storage))
 
 
-def write_model(model: DEC | Model, file: BinaryIO, storage: str | None = None) -> None:
-    """Write a model file into ``file``, which is open, empty and seekable. See ``save``."""
+def write_model(
+    model: DEC | Model, file: BinaryIO, storage: str | None = None, feature_names: Sequence[str] = ()
+) -> None:
+    """Write a model file into ``file``, which is open, empty and seekable. See ``save``.
+
+    ``feature_names`` are the columns of the training data; without them those of the model itself, if it has any.
+    """
     from .inference import Model
 
     if storage not in (None, "float16"):
@@ -81,7 +86,7 @@ def write_model(model: DEC | Model, file: BinaryIO, storage: str | None = None) 
         from sklearn.utils.validation import check_is_fitted  # late: a Model is saved without scikit-learn
 
         check_is_fitted(model, "stop_reason_")
-        network, run = _parts_of_dec(model)
+        network, run = _parts_of_dec(model, feature_names)
     dtype = "float32" if storage else network["centers"].dtype.name
     layers: dict[str, list[Dense]] = {part: network.pop(part) for part in PARTS}
     header = {
@@ -229,7 +234,7 @@ def _misfit(Ws: Sequence[np.ndarray], bs: Sequence[np.ndarray], mu: np.ndarray) 
 
 # ---------------------------------------------------------------- content of the file
 
-def _parts_of_dec(model: DEC) -> tuple[dict[str, Any], dict[str, Any]]:
+def _parts_of_dec(model: DEC, feature_names: Sequence[str]) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the network's layers and arrays by name, and the header's record of the training run."""
     ae, parameters = model.autoencoder_, {name: getattr(model, name) for name in PARAMETERS}
     parameters["dtype"] = None if model.dtype is None else np.dtype(model.dtype).name
@@ -244,7 +249,7 @@ def _parts_of_dec(model: DEC) -> tuple[dict[str, Any], dict[str, Any]]:
         run["training"]["n_samples"] = len(model.labels_)
         if np.isfinite(model.history_[-1].loss):
             run["training"]["loss"] = model.history_[-1].loss
-    names = list(getattr(model, "feature_names_in_", ()))
+    names = list(feature_names) or list(getattr(model, "feature_names_in_", ()))
     if names and len(json.dumps(names)) < MAX_HEADER // 2:
         run["feature_names"] = names
     return {"encoder": ae.encoder_, "decoder": ae.decoder_, "centers": model.cluster_centers_, "shift": ae.shift_,

@@ -80,7 +80,7 @@ def write_results(out: Path, model: DEC, X: Rows, record: dict[str, Any]) -> Non
         lambda file: np.save(file, model.labels_),
         lambda file: np.save(file, model.transform(X)),
         lambda file: np.save(file, model.cluster_centers_),
-        lambda file: write_model(model, file),
+        lambda file: write_model(model, file, feature_names=record["columns"]),
         lambda file: file.write(json.dumps(record, indent=1).encode()),
     )
     with explain_os_errors(f"--out {out} could not be written"):

@@ -56,7 +56,8 @@ def describe_model(path: str) -> dict[str, Any]:
         "n_weights": {**n_weights, "centroids": arrays["centers"].size},
         "shift": float(shift) if shift.ndim == 0 else "one for each column",
         "scale": float(arrays["scale"]),
-        **{name: header[name] for name in ("versions", "parameters", "profile", "training") if name in header},
+        **{name: header[name] for name in ("feature_names", "versions", "parameters", "profile", "training")
+           if name in header},
     }
 
 
@@ -70,12 +71,19 @@ def _format_info(info: dict[str, Any]) -> str:
                    f"{info['dtype']}{stored}",
         "weights": ", ".join(f"{name} {count}" for name, count in info["n_weights"].items()),
         "input": f"(x - shift) * scale, shift {shift}, scale {info['scale']:g}",
+        **({"columns": _format_names(info["feature_names"])} if "feature_names" in info else {}),
         "clusters": f"k = {info['n_clusters']}, alpha = {info['alpha']:g}",
         **{name: _format_pairs(info[name])
            for name in ("training", "parameters", "profile", "versions") if name in info},
     }
     return "\n".join(textwrap.fill(line, 118, initial_indent=f"{name:<11}", subsequent_indent=" " * 11)
                      for name, line in groups.items())
+
+
+def _format_names(names: list[str]) -> str:
+    """Return at most thirty names, quoted."""
+    more = f" and {len(names) - 30} more (--json has all)" if len(names) > 30 else ""
+    return ", ".join(map(json.dumps, names[:30])) + more
 
 
 def _format_pairs(facts: dict[str, Any]) -> str:

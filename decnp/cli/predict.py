@@ -30,6 +30,9 @@ def add_parser(commands: Subparsers) -> None:
                        ("embed", "the embedding z, d numbers for each row, instead of labels")):
         answer.add_argument(f"--{name}", dest="answer", action="store_const", const=name, help=text)
     parser.add_argument("--label-column", metavar="NAME", help="a column of a .csv that is left out, by its name")
+    parser.add_argument("--extra", choices=["refuse", "ignore"], default="refuse",
+                        help="columns of a .csv that the model was not trained on: refuse the file (default), or ignore "
+                             "them; the model's own columns are found by name, in any order")
     parser.add_argument("-q", "--quiet", action="store_true", help="no progress; the results only")
     parser.set_defaults(answer="labels")
 
@@ -37,7 +40,7 @@ def add_parser(commands: Subparsers) -> None:
 def _predict(args: argparse.Namespace, argv: list[str]) -> int:
     from .run_predict import run_predict  # imports NumPy
 
-    n = run_predict(args.model, args.data, args.out, args.answer, args.label_column, args.quiet)
+    n = run_predict(args.model, args.data, args.out, args.answer, args.label_column, args.quiet, args.extra == "ignore")
     if args.out and not args.quiet:
         message(f"{args.answer} of {n} rows written to {args.out}")
     sys.stdout.flush()

@@ -21,8 +21,9 @@ from ..inference import Model, load_model
 from ..io.atomic import PathLike, write_atomically
 from ..io.os_errors import explain_os_errors, explain_read_errors, reason_of
 from ..io.row_reader import RowReader, open_rows
-from ..utils.progress import Progress
+from ..utils.progress import Progress, message
 from ..utils.rows import BLOCK
+from ..utils.validation import match_columns
 from .outputs import check_output_file
 
 if TYPE_CHECKING:
@@ -36,9 +37,11 @@ IN_MEMORY = 1 << 24
 
 def run_predict(
     model_path: PathLike, source: PathLike, out: PathLike | None = None, answer: str = "labels",
-    label_column: str | None = None, quiet: bool = False,
+    label_column: str | None = None, quiet: bool = False, ignore_extra: bool = False,
 ) -> int:
     """Predict for each row of ``source``, write or print the answers, and return the number of rows.
+
+    Columns of a .csv are matched by their names, if the model has names.
 
     Parameters
     ----------
@@ -54,7 +57,9 @@ def run_predict(
     label_column : str, default=None
         Column of a .csv that is left out.
     quiet : bool, default=False
-        Whether to show no progress.
+        True shows no progress and no message.
+    ignore_extra : bool, default=False
+        Leave out columns of a .csv that the model was not trained on. False raises DataError for them.
 
     Raises
     ------
@@ -67,6 +72,7 @@ def run_predict(
         model = load_model(model_path)
         rows = open_rows(source, label_column)
     with closing(rows):
+        _match_columns(model, rows, ignore_extra, quiet)
         n, D = rows.shape
         if D != model.n_features:
             raise DataError(f"{rows.name} must have the {model.n_features} columns that {model_path} takes; got {D}")
@@ -85,6 +91,25 @@ def run_predict(
             with explain_os_errors(f"--out {out} could not be written"):
                 write_atomically(out, lambda file: write(file, str(out).lower().endswith(".npy")))
     return n
+
+
+def _match_columns(model: Model, rows: RowReader, ignore_extra: bool, quiet: bool) -> None:
+    """Put the columns of ``rows`` into the order of the model's, by their names, and say so.
+
+    Raises DataError for missing columns, and for unknown ones without ``ignore_extra``.
+    """
+    try:
+        order = match_columns(model.feature_names, rows.columns, rows.name, ignore_extra)
+    except ValueError as error:
+        hint = "" if "lacks" in str(error) else "; leave them out with --extra ignore, or labels with --label-column"
+        raise DataError(f"{error}{hint}") from None
+    if order is None or order == list(range(rows.shape[1])):
+        return
+    left_out = rows.shape[1] - len(order)
+    rows.select(order)
+    if not quiet:
+        message(f"{rows.name}: columns are matched to the model's by name"
+                + (f"; {left_out} others are left out" if left_out else ""))
 
 
 def _answers(model: Model, rows: RowReader, answer: str) -> Iterator[np.ndarray]:

@@ -20,7 +20,7 @@ from .npy import NpyLayout, check_table, npy_layout
 from .npz import read_npz
 from .os_errors import explain_os_errors
 from .tables import TABLE_SUFFIXES, as_finite, check_label_column, check_suffix
-from .text import parse_csv
+from .text import CsvTable, parse_csv
 
 __all__ = ["RowReader", "open_rows"]
 
@@ -42,6 +42,8 @@ class RowReader:
         ``read(start, stop)`` returns rows.
     close : callable, default=None
         Called by ``close()``; None if there is nothing to close.
+    columns : tuple of str, default=()
+        Names of the columns in the file.
 
     Raises
     ------
@@ -50,9 +52,15 @@ class RowReader:
     """
 
     def __init__(self, name: str, shape: tuple[int, ...], dtype: np.dtype, read: Callable[[int, int], np.ndarray],
-                 close: Callable[[], object] = lambda: None) -> None:
-        self.name, self.shape, self.close, self._read = name, shape, close, read
+                 close: Callable[[], object] = lambda: None, columns: tuple[str, ...] = ()) -> None:
+        self.name, self.shape, self.close, self._read, self.columns = name, shape, close, read, columns
         check_table(shape, dtype, name)
+
+    def select(self, order: list[int]) -> None:
+        """Let all reads return the columns ``order``, in this order."""
+        read = self._read
+        self._read = lambda start, stop: read(start, stop)[:, order]
+        self.shape = (self.shape[0], len(order))
 
     def blocks(self, size: int, dtype: np.dtype) -> Iterator[tuple[slice, np.ndarray]]:
         """Yield (row numbers, rows) for ``size`` rows at a time, in order, as finite ``dtype``.
@@ -96,8 +104,9 @@ def open_rows(source: PathLike, label_column: str | None = None) -> RowReader:
     check_label_column(path, suffix, label_column)
     if suffix == ".npy":
         return _open_npy(open(path, "rb"), str(path))
-    return _from_memory(str(path), read_npz(path)[0] if suffix == ".npz" else
-                        parse_csv(path, label_column=label_column).X)
+    if suffix == ".npz":
+        return _from_memory(str(path), read_npz(path)[0])
+    return _from_csv(str(path), parse_csv(path, label_column=label_column))
 
 
 def _open_standard_input(label_column: str | None) -> RowReader:
@@ -115,14 +124,18 @@ def _open_standard_input(label_column: str | None) -> RowReader:
         if beginning == NPY_MAGIC:
             check_label_column(name, ".npy", label_column)
             return _open_npy(file, name)
-        return _from_memory(name, parse_csv(name, file, label_column).X)
+        return _from_csv(name, parse_csv(name, file, label_column))
     except BaseException:
         file.close()
         raise
 
 
-def _from_memory(name: str, X: Rows) -> RowReader:
-    return RowReader(name, X.shape, X.dtype, lambda start, stop: X[start:stop])
+def _from_memory(name: str, X: Rows, columns: tuple[str, ...] = ()) -> RowReader:
+    return RowReader(name, X.shape, X.dtype, lambda start, stop: X[start:stop], columns=columns)
+
+
+def _from_csv(name: str, table: CsvTable) -> RowReader:
+    return _from_memory(name, table.X, table.names)
 
 
 def _open_npy(file: Any, name: str) -> RowReader:

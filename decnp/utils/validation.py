@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +12,7 @@ import numpy as np
 if TYPE_CHECKING:
     from .rows import Rows
 
-__all__ = ["as_generator", "check_data", "check_distinct", "check_number", "check_sizes"]
+__all__ = ["as_generator", "check_data", "check_distinct", "check_number", "check_sizes", "match_columns"]
 
 
 def check_data(estimator: Any, X: Any, reset: bool, dtype: Any = None) -> Rows:
@@ -69,6 +69,35 @@ def check_number(
         words = "whole number" if integer else "finite number" if less_than == np.inf else "number"
         limit = f" and < {less_than:g}" if less_than != np.inf else ""
         raise ValueError(f"{name} must be a {words} {'>' if strict else '>='} {low:g}{limit}; got {value!r}")
+
+
+def match_columns(
+    expected: Sequence[str], given: Sequence[str], name: str, ignore_extra: bool = False
+) -> list[int] | None:
+    """Return the positions in ``given`` of the columns ``expected``; None if names do not decide.
+
+    Names do not decide where a side has none, or has a name twice. ``name`` is the table's, for messages. Raises
+    ValueError with the names of missing columns, and of unknown ones without ``ignore_extra``.
+
+    >>> match_columns(["height", "age"], ["age", "height"], "X")
+    [1, 0]
+    """
+    if not expected or not given or len(set(expected)) < len(expected) or len(set(given)) < len(given):
+        return None
+    at = {column: i for i, column in enumerate(given)}
+    missing = [column for column in expected if column not in at]
+    if missing:
+        raise ValueError(f"{name} lacks columns that the model was trained on: {_listed(missing)}")
+    unknown = [column for column in given if column not in set(expected)]
+    if unknown and not ignore_extra:
+        raise ValueError(f"{name} has columns that the model was not trained on: {_listed(unknown)}")
+    return [at[column] for column in expected]
+
+
+def _listed(names: Sequence[str]) -> str:
+    """Return at most ten names, quoted, with commas between them."""
+    more = f" and {len(names) - 10} more" if len(names) > 10 else ""
+    return ", ".join(repr(name) for name in names[:10]) + more
 
 
 def check_sizes(sizes: int | Iterable[int]) -> list[int]:

@@ -1,0 +1,115 @@
+"""Columns by name: a table whose columns come in another order gives the same labels, and others are refused."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import QUICK, blobs
+from numpy.testing import assert_array_equal
+
+from decnp import DEC, save
+from decnp.inference import load_model
+from decnp.utils.validation import match_columns
+
+NAMES = ["height", "age", "income", "rooms", "a,b", "größe"]
+FIT = ["--n-clusters", "3", "--hidden", "8,2", "--set", "finetune_iter=60", "--max-iter", "10", "-q"]
+
+
+@pytest.fixture
+def table(tmp_path, monkeypatch, says):
+    """A folder with a trained run, from a CSV with names; returns the table."""
+    monkeypatch.chdir(tmp_path)
+    table = pd.DataFrame(blobs(120), columns=NAMES)
+    table.to_csv("train.csv", index=False)
+    status, _, err = says("fit", "train.csv", *FIT, "--out", "run")
+    assert status == 0, err
+    return table
+
+
+def labels(says, *argv):
+    status, out, err = says("predict", "run/model.decnp", *argv)
+    assert status == 0, err
+    return [int(line) for line in out.split()], err
+
+
+def error(says, *argv):
+    status, out, err = says("predict", "run/model.decnp", *argv)
+    assert (status, out) == (2, "")
+    return err
+
+
+def test_another_order_gives_the_same_labels_and_is_said(table, says):
+    own, err = labels(says, "train.csv")
+    assert err == "" and own == np.load("run/labels.npy").tolist() and len(set(own)) > 1
+    table[NAMES[::-1]].to_csv("reversed.csv", index=False)
+    same, err = labels(says, "reversed.csv")
+    assert same == own and err == "decnp: reversed.csv: columns are matched to the model's by name\n"
+    assert labels(says, "reversed.csv", "-q") == (own, "")
+    np.save("x.npy", table.to_numpy())  # an .npy has no names: the order is the model's
+    assert labels(says, "x.npy") == (own, "")
+    table.to_csv("bare.csv", index=False, header=False)
+    assert labels(says, "bare.csv")[0] == own
+
+
+def test_missing_and_unknown_columns_are_refused_by_name(table, says):
+    table.drop(columns=["age", "größe"]).to_csv("less.csv", index=False)
+    assert "less.csv lacks columns that the model was trained on: 'age', 'größe'" in error(says, "less.csv")
+    table.assign(weight=1.0).rename(columns={"age": "Age"}).to_csv("other.csv", index=False)
+    assert "other.csv lacks columns that the model was trained on: 'age'" in error(
+        says, "other.csv", "--extra", "ignore")
+
+
+def test_extra_columns_are_refused_or_ignored_as_asked_for(table, says):
+    own, _ = labels(says, "train.csv")
+    extra = table.assign(weight=7.0, label=3)  # a column called label is no feature
+    extra[["weight", *NAMES[::-1], "label"]].to_csv("extra.csv", index=False)
+    sentence = error(says, "extra.csv")
+    assert "extra.csv has columns that the model was not trained on: 'weight'; leave them out with --extra ignore" in sentence
+    same, err = labels(says, "extra.csv", "--extra", "ignore")
+    assert same == own and "by name; 1 others are left out" in err
+
+
+def test_info_lists_the_columns(table, says):
+    _, out, _ = says("info", "run/model.decnp")
+    assert 'columns    "height", "age", "income", "rooms", "a,b", "gr\\u00f6\\u00dfe"' in out
+    assert json.loads(says("info", "run/model.decnp", "--json")[1])["feature_names"] == NAMES
+    assert json.loads(Path("run/run.json").read_text())["columns"] == NAMES
+
+
+def test_a_data_frame_is_matched_by_name_without_pandas_being_imported(table):
+    model = load_model("run/model.decnp")
+    assert list(model.feature_names) == NAMES
+    own = model.predict(table)
+    assert_array_equal(own, model.predict(table.to_numpy()))
+    turned = table[NAMES[::-1]]
+    for function in (model.predict, model.predict_proba, model.transform, lambda X: next(model.blocks(X))[1]):
+        with pytest.warns(UserWarning, match="the columns of X were put into the order of the model's") as seen:
+            assert_array_equal(function(turned), function(table))
+        assert seen[0].filename == __file__ or function is not model.predict
+    with pytest.raises(ValueError, match="X lacks columns that the model was trained on: 'age'"):
+        model.predict(table.drop(columns="age"))
+    with pytest.raises(ValueError, match="X has columns that the model was not trained on: 'weight'"):
+        model.predict(table.assign(weight=1.0))
+
+
+def test_a_model_without_names_takes_any_frame_of_its_width(tmp_path):
+    dec = DEC(3, hidden_layer_sizes=(4, 2), profile=QUICK, n_init=1, engine="numpy", random_state=0).fit(blobs())
+    save(dec, tmp_path / "model.decnp")
+    model = load_model(tmp_path / "model.decnp")
+    assert model.feature_names == ()
+    assert_array_equal(model.predict(pd.DataFrame(blobs(), columns=NAMES)), dec.labels_)
+
+
+@pytest.mark.parametrize("expected, given, order", [
+    (["a", "b"], ["b", "a"], [1, 0]), (["a", "b"], ["a", "b"], [0, 1]),
+    ([], ["a"], None), (["a"], [], None), (["a", "a"], ["a", "a"], None), (["a", "b"], ["a", "a"], None),
+])
+def test_names_decide_where_they_can(expected, given, order):
+    assert match_columns(expected, given, "X") == order
+
+
+def test_many_names_are_cut_short():
+    with pytest.raises(ValueError, match="'9' and 2 more$"):
+        match_columns([str(i) for i in range(12)], ["x"], "X")
