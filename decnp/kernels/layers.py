@@ -7,11 +7,12 @@ kernels release Python's global lock, so that a ``ThreadPool`` can run them side
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+
+from .jit import jit
 
 __all__ = ["bias_relu", "bias_linear", "relu_vjp", "linear_vjp", "squared_error"]
 
-_njit = njit(cache=True, nogil=True, error_model="numpy")
+_njit = jit()
 
 
 @_njit

@@ -6,7 +6,8 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+
+from .jit import jit
 
 __all__ = ["sgd_update", "adam_update"]
 
@@ -41,7 +42,7 @@ def _flat(*changed: np.ndarray, g: np.ndarray) -> tuple[np.ndarray, ...]:
     return *(a.reshape(-1) for a in changed), g.reshape(-1)
 
 
-_njit = njit(cache=True, nogil=True, error_model="numpy")
+_njit = jit()
 
 
 @_njit

@@ -16,7 +16,8 @@ removed; the tests call ``_kl`` with all of these. Products whose order matters,
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+
+from .jit import jit
 
 __all__ = ["soft_assignment", "kl_divergence", "frequencies", "target_distribution", "loss_and_grads"]
 
@@ -26,8 +27,8 @@ T = 224
 TINY = np.finfo(np.float64).tiny
 
 # x / 0 is infinite or NaN, as in NumPy; a * b + c may be rounded once; sums over points in any order
-_njit = njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract"})
-_sums = njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract", "reassoc"})
+_njit = jit(fastmath={"contract"})
+_sums = jit(fastmath={"contract", "reassoc"})
 
 
 # ---------------------------------------------------------------- all points, tile by tile
