@@ -184,6 +184,7 @@ class DEC(NetworkMixin, ClusterMixin, BaseEstimator):
         schedule = self._schedule(len(X))
         autoencoder_rng, kmeans_rng, batch_rng = as_generator(self.random_state).spawn(3)
         run, save = self._open_run(X, schedule, RunState(kmeans_rng, batch_rng), resume)
+        self._forget()
         self.history_ = run.history
         yield from self._pretrain(X, run, save, autoencoder_rng)
         records = [] if run.clustering else [self._start(X, schedule, run)]
@@ -323,8 +324,6 @@ class DEC(NetworkMixin, ClusterMixin, BaseEstimator):
     @property
     def _n_features_out(self) -> int:
         return self.cluster_centers_.shape[1]
-
-    # ------------------------------------------------------------ parameters
 
     def _embed(self, X: Rows, pool: ThreadPool | None = None) -> np.ndarray:
         return map_blocks(self.autoencoder_._encode_block, X, pool)

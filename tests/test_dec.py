@@ -118,6 +118,30 @@ def test_it_starts_from_the_best_k_means_of_the_code(X, autoencoder, monkeypatch
     assert_allclose([step.loss for step in start], [distances.min(axis=1).mean()], rtol=1e-9)  # a sum, divided
 
 
+@pytest.mark.parametrize("records", [1, 5, 11])
+def test_a_refit_that_is_interrupted_leaves_no_mixture_of_two_runs(X, records):
+    dec = fitted(X)
+    refit = dec.set_params(random_state=1).iter_fit(X)
+    for _ in range(records):
+        next(refit)
+    refit.close()
+    for function in (dec.predict, dec.predict_proba, dec.transform):
+        with pytest.raises(NotFittedError):
+            function(X)
+    assert not hasattr(dec, "stop_reason_") and not hasattr(dec, "warnings_")
+    dec.fit(X)
+    assert identical(dec, fitted(X, random_state=1)) and np.array_equal(dec.predict(X), dec.labels_)
+
+
+def test_a_refit_that_is_refused_leaves_the_fit_as_it_was(X):
+    dec = fitted(X)
+    labels = dec.labels_
+    with pytest.raises(ValueError, match="alpha must be"):
+        dec.set_params(alpha=-1.0).fit(X)
+    dec.set_params(alpha=1.0)
+    assert dec.labels_ is labels and np.array_equal(dec.predict(X), labels)
+
+
 def test_shuffled_batches_where_the_profile_says_so(X, autoencoder, monkeypatch):
     rows, draw = [], Minibatches.__next__
     monkeypatch.setattr(Minibatches, "__next__", lambda self: rows.append(draw(self)) or rows[-1])

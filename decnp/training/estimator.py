@@ -26,6 +26,11 @@ class NetworkMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
             tags.classifier_tags = ClassifierTags()
         return tags
 
+    def _forget(self) -> None:
+        """Delete the results of an earlier fit, so that a fit that is interrupted leaves no mixture of two runs."""
+        for name in [name for name in vars(self) if name.endswith("_") and not name.endswith("_in_")]:
+            delattr(self, name)
+
     def _refuse(self, others: dict[str, Any]) -> None:
         """Raise TypeError for arguments of ``fit`` beside X and y."""
         if "sample_weight" in others:
