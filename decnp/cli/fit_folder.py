@@ -9,11 +9,10 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..dec import DEC
 from ..exceptions import UserError
 from ..io.atomic import write_all_atomically
 from ..io.os_errors import explain_os_errors
@@ -22,6 +21,9 @@ from ..report import REPORT
 from ..utils.rows import Rows
 from .fit_options import FitOptions
 from .resume import abandon, checkpoints
+
+if TYPE_CHECKING:
+    from ..dec import DEC
 
 __all__ = ["RESULTS", "output_folder", "write_results"]
 
