@@ -159,6 +159,18 @@ def test_help_needs_no_heavy_import():
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT).returncode == 0
 
 
+@pytest.mark.parametrize("words", [
+    ["nosuchfile.csv"], ["x.npy", "--set", "lr=no"], ["x.npy", "--out", "x.npy"], ["words.csv"], ["x.npy", "--labels", "no.txt"],
+    ["mnits"]])
+def test_mistakes_are_found_before_slow_packages_are_loaded(data, words):
+    Path("words.csv").write_text("a,b\n1,2\n3,four\n")
+    done = subprocess.run([sys.executable, "-X", "importtime", "-m", "decnp", "fit", *words], capture_output=True,
+                          text=True, env={**os.environ, "PYTHONPATH": str(ROOT)})
+    assert done.returncode == 2, done.stderr
+    loaded = {line.rpartition("|")[2].strip().partition(".")[0] for line in done.stderr.splitlines()}
+    assert "decnp" in loaded and not loaded & {"numba", "sklearn", "scipy", "pandas", "threadpoolctl", "matplotlib"}
+
+
 # ---------------------------------------------------------------- progress
 
 class Terminal:
@@ -301,9 +313,26 @@ def test_bad_options(data, refused, option, value, sentence):
 def test_options_that_argparse_refuses(refused, says):
     assert refused() == "fit needs a SOURCE, or --resume DIR (see decnp fit --help)"
     assert "invalid choice: 'slow'" in refused("digits", "--profile", "slow")
-    assert refused("digits", "--no-such") == "unrecognized arguments: --no-such (see decnp --help)"
-    status, _, err = says()
-    assert (status, err) == (2, "decnp: error: the following arguments are required: COMMAND (see decnp --help)\n")
+    assert refused("digits", "--no-such") == "unrecognized arguments: --no-such (see decnp fit --help)"
+    assert refused("digits", "--n-cluster", "3", "--max-itr=3") == (
+        "unrecognized arguments: --max-itr=3, did you mean '--max-iter'? (see decnp fit --help)")
+
+
+@pytest.mark.parametrize("words, sentence", [
+    (["fti"], "argument COMMAND: invalid choice: 'fti', did you mean 'fit'? (see decnp --help)"),
+    (["data", "lsit"], "argument list|fetch|verify: invalid choice: 'lsit', did you mean 'list'? (see decnp data --help)"),
+    (["data", "list", "--jsn"], "unrecognized arguments: --jsn, did you mean '--json'? (see decnp data list --help)"),
+    (["help", "ft"], "argument COMMAND: invalid choice: 'ft', did you mean 'fit'? (see decnp --help)"),
+])
+def test_a_misspelt_word_is_answered_with_the_nearest(says, words, sentence):
+    assert says(*words) == (2, "", f"decnp: error: {sentence}\n")
+
+
+def test_ways_to_the_help(says):
+    help = says("--help")
+    assert says() == says("help") == says("-h") == help and help[0] == 0
+    assert says("help", "fit") == says("fit", "--help") and says("help", "data", "list") == says("data", "list", "-h")
+    assert says("-V") == says("--version")
 
 
 @pytest.mark.parametrize("setting, wanted", [

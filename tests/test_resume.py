@@ -163,3 +163,22 @@ def test_a_run_that_fails_leaves_no_folder(data, says):
     status, out, err = says("fit", "x.npy", *QUICK, "--set", "lr=1e30", "--set", "optimizer=sgd", "--out", "run", "-q")
     assert status == 2 and "the learning rate is too large" in err
     assert not os.path.exists("run")
+
+
+# ---------------------------------------------------------------- two runs in one folder
+
+@posix
+def test_a_second_run_in_the_folder_of_one_that_lives_is_refused(data, says):
+    process = start("fit", "x.npy", *LONGER, "--set", "finetune_iter=100000", "--checkpoint-every", "0", "--out", "run")
+    while "finetune" not in process.stderr.readline():
+        assert process.poll() is None, "it ended too early"
+    before = sorted(os.listdir("run"))
+    for argv in (("fit", "x.npy", *QUICK, "--out", "run"), ("fit", "--resume", "run")):
+        status, out, err = whole(*argv)
+        assert (status, out) == (2, "")
+        assert "run is used by another run, which is not over: choose another, or wait" in err
+    assert set(before) <= set(os.listdir("run")) and process.poll() is None  # nothing was taken from it
+    process.kill()  # the lock ends with the process
+    process.communicate(timeout=300)
+    _, _, err = says("fit", "x.npy", *QUICK, "--out", "run")
+    assert "holds a run that is not complete" in err

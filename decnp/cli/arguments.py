@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import argparse
+import difflib
 import json
 import math
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterable
 from typing import Any, NoReturn, TypeAlias
 
+from .process import print_result
+
 __all__ = [
-    "Handler", "Parser", "Subparsers", "add_command", "add_model_argument", "integer", "layer_sizes", "number", "setting",
+    "Handler", "Parser", "Subparsers", "add_command", "add_model_argument", "integer", "layer_sizes", "nearest", "number",
+    "setting",
 ]
 
 Handler: TypeAlias = Callable[[argparse.Namespace, list[str]], int]
@@ -21,9 +26,42 @@ Subparsers: TypeAlias = "argparse._SubParsersAction[Parser]"
 class Parser(argparse.ArgumentParser):
     """Parser that reports an error in one line, without the usage."""
 
+    def _print_message(self, message: str, file: Any = None) -> None:
+        """Print help or a version; raise OutputError where argparse would ignore an error of standard output."""
+        if file is sys.stdout and message:
+            print_result(message, end="")
+        else:
+            super()._print_message(message, file)
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> tuple[Any, list[str]]:
+        """Parse; words that are left over are an error of this command, not of ``decnp``."""
+        namespace, others = super().parse_known_args(args, namespace)
+        if others:
+            name = others[0].partition("=")[0]
+            hint = nearest(name, self._option_string_actions) if name.startswith("-") else ""
+            self.error(f"unrecognized arguments: {' '.join(others)}{hint}")
+        return namespace, others
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        """Raise ArgumentError for a value that is no choice, with the nearest one."""
+        if action.choices is not None and value not in action.choices:
+            listed = ", ".join(map(str, action.choices))
+            hint = nearest(str(value), map(str, action.choices)) or f"; choose from {listed}"
+            raise argparse.ArgumentError(action, f"invalid choice: {value!r}{hint}")
+
     def error(self, message: str) -> NoReturn:
         """Exit with status 2."""
         self.exit(2, f"decnp: error: {message} (see {self.prog} --help)\n")
+
+
+def nearest(word: str, names: Iterable[str]) -> str:
+    """Return the clause ", did you mean NAME?" with the most similar of ``names``; "" if none is similar.
+
+    >>> nearest("ditigs", ["mnist", "digits"])
+    ", did you mean 'digits'?"
+    """
+    near = difflib.get_close_matches(word, list(names), 1, 0.6)
+    return f", did you mean {near[0]!r}?" if near else ""
 
 
 def add_command(

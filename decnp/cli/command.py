@@ -6,7 +6,6 @@ Results go to standard output; progress, warnings and errors go to standard erro
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 import warnings
 
@@ -15,6 +14,7 @@ from ..exceptions import ArchiveError, CheckpointError, DataError, TrainingError
 from ..utils.progress import message
 from . import data, export, fit, gradcheck, info, predict, report, reproduce
 from .arguments import Parser
+from .process import OutputError, close_output, interrupt_on_signals, prepare_streams
 
 __all__ = ["build_parser", "main"]
 
@@ -28,19 +28,27 @@ def build_parser() -> Parser:
         prog="decnp", formatter_class=argparse.RawDescriptionHelpFormatter,
         description="Deep Embedded Clustering (Xie, Girshick, Farhadi 2016) in NumPy.",
         epilog="examples:\n  decnp fit digits --n-clusters 10 --out run\n"
-               "  decnp predict run/model.decnp new.csv\n  decnp gradcheck\n\ndecnp COMMAND --help tells more.\n\n"
+               "  decnp predict run/model.decnp new.csv\n  decnp gradcheck\n\n"
+               "decnp COMMAND --help, or decnp help COMMAND, tells more.\n\n"
                "Results go to standard output; progress, warnings and errors to standard error.\n"
                "exit status:\n"
                "  0    done\n"
                "  1    gradcheck found something wrong, or the reader of a pipe went away\n"
                "  2    bad input: one sentence says what\n"
-               "  130  interrupted (Ctrl-C or a signal to stop)",
+               "  130  interrupted (Ctrl-C, SIGTERM or SIGHUP)",
     )
-    parser.add_argument("--version", action="version", version=f"decnp {__version__}")
+    parser.add_argument("-V", "--version", action="version", version=f"decnp {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for module in (fit, report, predict, info, export, gradcheck, data, reproduce):
         module.add_parser(commands)
     return parser
+
+
+def _with_help(argv: list[str]) -> list[str]:
+    """Return ``argv`` with --help in the place of no word at all and of the word "help"."""
+    if argv[:1] == ["help"]:
+        return [*argv[1:], "--help"]
+    return argv or ["--help"]
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -51,10 +59,11 @@ def main(argv: list[str] | None = None) -> int:
     argv : list of str, default=None
         Words after ``decnp``. None takes those of the process.
     """
+    prepare_streams()
     argv = sys.argv[1:] if argv is None else argv
-    args = build_parser().parse_args(argv)
     try:
-        with warnings.catch_warnings():
+        args = build_parser().parse_args(_with_help(argv))
+        with interrupt_on_signals(), warnings.catch_warnings():
             warnings.showwarning = lambda warning, *_, **__: message(f"warning: {warning}")
             status: int = args.handler(args, argv)
             return status
@@ -67,6 +76,5 @@ def main(argv: list[str] | None = None) -> int:
     except KeyboardInterrupt as stop:
         message(str(stop) or "interrupted; nothing was written")
         return 130
-    except BrokenPipeError:  # the reader of our output is gone, as in "| head"; all files are written
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
+    except OutputError as error:
+        return close_output(error)

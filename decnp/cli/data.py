@@ -9,6 +9,7 @@ from ..exceptions import UserError
 from ..io.os_errors import explain_read_errors
 from ..utils.progress import message
 from .arguments import Handler, Subparsers, add_command
+from .process import print_result
 
 __all__ = ["add_parser"]
 
@@ -41,7 +42,8 @@ def _list(args: argparse.Namespace, argv: list[str]) -> int:
     from ..datasets.registry import describe, facts
 
     with explain_read_errors("the data folders", "cannot use"):
-        print(json.dumps(facts(), indent=1) if args.json else describe(), flush=True)
+        text = json.dumps(facts(), indent=1) if args.json else describe()
+    print_result(text)
     return 0
 
 
@@ -51,7 +53,7 @@ def _fetch(args: argparse.Namespace, argv: list[str]) -> int:
     try:
         with explain_read_errors(args.name, "cannot use"):
             for line in fetch(args.name, args.to):
-                print(line, flush=True)
+                print_result(line)
     except ValueError as error:  # --to is a file
         raise UserError(str(error)) from error
     return 0
@@ -64,7 +66,7 @@ def _verify(args: argparse.Namespace, argv: list[str]) -> int:
     with explain_read_errors(args.name, "cannot use"):
         for sentence, valid in verify(args.name):
             if valid:
-                print(sentence, flush=True)
+                print_result(sentence)
             else:
                 message(f"error: {sentence}")
                 status = 2

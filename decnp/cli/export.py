@@ -7,6 +7,7 @@ import argparse
 from ..exceptions import UserError
 from ..io.os_errors import explain_os_errors
 from .arguments import Subparsers, add_command, add_model_argument
+from .process import print_result
 
 __all__ = ["add_parser"]
 
@@ -37,6 +38,6 @@ def _export(args: argparse.Namespace, argv: list[str]) -> int:
         raise UserError(str(error)) from error
     k, d = model.centers.shape
     note = "" if model.dtype == "float32" else f"; the model computes in {model.dtype}, the graph in float32"
-    print(f"{args.out}: ONNX opset {OPSET}, x (n, {model.n_features}) float32 -> z (n, {d}), q (n, {k}), label (n,)"
-          f"{note}", flush=True)
+    print_result(f"{args.out}: ONNX opset {OPSET}, x (n, {model.n_features}) float32 -> "
+                 f"z (n, {d}), q (n, {k}), label (n,){note}")
     return 0

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import sys
 import textwrap
 from contextlib import closing
 from typing import Any
@@ -15,6 +14,7 @@ from ..utils.progress import message
 from .arguments import Subparsers, add_command
 from .fit_options import FitOptions, add_options, parse_options
 from .fit_progress import FitProgress
+from .process import print_result
 
 __all__ = ["add_parser", "format_results"]
 
@@ -91,10 +91,9 @@ def _print_results(record: dict[str, Any], as_json: bool, out: str | None, repor
     """Write the results to standard output and return the exit status."""
     if as_json:
         summary = {name: value for name, value in record.items() if name not in NOT_IN_SUMMARY}
-        print(json.dumps({**summary, "out": out}, indent=1))
+        print_result(json.dumps({**summary, "out": out}, indent=1))
     else:
-        print(format_results(record, out, report))
-    sys.stdout.flush()
+        print_result(format_results(record, out, report))
     return 0
 
 

@@ -7,13 +7,12 @@ import os
 import shlex
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..dec import DEC
 from ..exceptions import UserError
 from ..io.atomic import write_all_atomically
 from ..io.os_errors import explain_os_errors
@@ -22,6 +21,9 @@ from ..report import REPORT
 from ..utils.rows import Rows
 from .fit_options import FitOptions
 from .resume import abandon, checkpoints
+
+if TYPE_CHECKING:
+    from ..dec import DEC
 
 __all__ = ["RESULTS", "output_folder", "write_results"]
 
@@ -39,18 +41,45 @@ def output_folder(options: FitOptions) -> Iterator[Path | None]:
         return
     out = Path(options.out)
     created = not os.path.lexists(out)
-    with explain_os_errors(f"--out {out} cannot be written to"):
-        if not created and not out.is_dir():
-            raise UserError(f"--out {out} is a file, not a folder")
-        _check_incomplete_run(out, options)
-        _check_earlier_results(out, options)
-        out.mkdir(parents=True, exist_ok=True)
-        tempfile.NamedTemporaryFile(dir=out, prefix=".decnp.").close()
+    with ExitStack() as stack:
+        with explain_os_errors(f"--out {out} cannot be written to"):
+            if not created and not out.is_dir():
+                raise UserError(f"--out {out} is a file, not a folder")
+            out.mkdir(parents=True, exist_ok=True)
+            stack.enter_context(_exclusive(out))
+            _check_incomplete_run(out, options)
+            _check_earlier_results(out, options)
+            tempfile.NamedTemporaryFile(dir=out, prefix=".decnp.").close()
+        try:
+            yield out
+        except BaseException:
+            abandon(out, created)
+            raise
+
+
+@contextmanager
+def _exclusive(out: Path) -> Iterator[None]:
+    """Lock the folder for this process; UserError while another process holds it.
+
+    The system releases the lock when the process ends, however it ends. Where folders cannot be locked, as on Windows
+    and some network drives, nothing is locked.
+    """
+    if os.name != "posix":
+        yield
+        return
+    import fcntl
+
+    folder = os.open(out, os.O_RDONLY)
     try:
-        yield out
-    except BaseException:
-        abandon(out, created)
-        raise
+        try:
+            fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise UserError(f"--out {out} is used by another run, which is not over: choose another, or wait") from None
+        except OSError:
+            pass
+        yield
+    finally:
+        os.close(folder)
 
 
 def _check_incomplete_run(out: Path, options: FitOptions) -> None:

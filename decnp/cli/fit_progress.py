@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from typing import TYPE_CHECKING, Any
 
-from ..utils.progress import message, open_bar
+from ..utils.progress import message, open_bar, write_line
 
 if TYPE_CHECKING:
     from ..training.records import Record
@@ -53,7 +52,7 @@ class FitProgress:
             self._bar.refresh()
         else:
             report = f"{record.phase:>10} {record.iteration:>6}/{record.n_iter}  loss {record.loss:.5f}{changed}"
-            print(report + self._time_left(record), file=sys.stderr, flush=True)
+            write_line(report + self._time_left(record))
 
     def _time_left(self, record: Record) -> str:
         """Return a clause with the time that the phase still takes, or an empty one below a second."""

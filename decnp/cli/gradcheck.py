@@ -10,6 +10,7 @@ from typing import Any
 
 from ..io.os_errors import explain_os_errors
 from .arguments import Subparsers, add_command, integer, number
+from .process import print_result
 
 __all__ = ["add_parser"]
 
@@ -43,7 +44,7 @@ def _gradcheck(args: argparse.Namespace, argv: list[str]) -> int:
     result = check_equations(
         args.alpha or (0.5, 1.0, 2.0, 10.0), dtype=args.dtype, n=args.n, k=args.k, d=args.d, trials=args.trials,
         seed=args.seed)
-    print(format_result(result), flush=True)
+    print_result(format_result(result))
     if args.json:
         text = json.dumps({"command": shlex.join(["decnp", *argv]), **_without_infinity(result)}, indent=1)
         with explain_os_errors(f"--json {args.json} could not be written"):

@@ -10,6 +10,7 @@ from typing import Any
 
 from ..io.os_errors import explain_os_errors
 from .arguments import Subparsers, add_command, add_model_argument
+from .process import print_result
 
 __all__ = ["add_parser", "describe_model"]
 
@@ -26,7 +27,7 @@ def add_parser(commands: Subparsers) -> None:
 
 def _info(args: argparse.Namespace, argv: list[str]) -> int:
     info = describe_model(args.model)
-    print(json.dumps(info, indent=1) if args.json else _format_info(info), flush=True)
+    print_result(json.dumps(info, indent=1) if args.json else _format_info(info))
     return 0
 
 

@@ -8,23 +8,24 @@ from collections.abc import Callable
 from dataclasses import fields, replace
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from ..datasets.registry import SOURCES, n_clusters
-from ..dec import DEC
 from ..exceptions import UserError
 from ..io.os_errors import explain_read_errors
 from ..io.table_warnings import table_warnings
 from ..io.tables import read_labels, read_table
 from ..profiles import PAPER_MNIST, Profile, profile_for, profile_of_both
 from ..training.checkpoint import Checkpoint
-from ..training.engine import engine_for
 from ..utils.rows import LazyRows, Rows, is_mapped
 from .fit_options import FitOptions
 from .pretraining import autoencoder_rows
 from .resume import CHECKPOINT
+
+if TYPE_CHECKING:
+    from ..dec import DEC
 
 __all__ = ["FitInput", "prepare", "profile_from"]
 
@@ -87,6 +88,9 @@ def _check_labels_option(source: str, labels: str, label_column: str | None) -> 
 def _build_model(options: FitOptions, X: Rows, ae_rows: np.ndarray | None) -> DEC:
     """Return the unfitted model; its parameters are checked against X."""
     profile = profile_of_both(partial(profile_from, options), len(X), len(X if ae_rows is None else ae_rows))
+    from ..dec import DEC  # late, because scikit-learn, SciPy and numba are slow to load
+    from ..training.engine import engine_for
+
     k = options.n_clusters or (n_clusters(options.source) if options.source in SOURCES else 8)
     model = DEC(
         k, hidden_layer_sizes=options.hidden, alpha=options.alpha, profile=profile,

@@ -7,14 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..datasets.stl import stl_autoencoder_rows
-from ..dec import DEC, STATES
 from ..training.checkpoint import Checkpoint, check_same_shapes, fingerprint
 from ..training.records import Record
 from ..utils.validation import check_sizes
+
+if TYPE_CHECKING:
+    from ..dec import DEC
 
 __all__ = ["autoencoder_rows", "pretrain_on"]
 
@@ -39,6 +42,8 @@ def pretrain_on(model: DEC, rows: np.ndarray, checkpoint: Checkpoint | None, res
         recipe = {"hidden_layer_sizes": check_sizes(ae.hidden_layer_sizes), **asdict(schedule),
                   "random_state": model.random_state, "the sha256 of the autoencoder's rows": fingerprint(rows)}
         if resume:
+            from ..dec import STATES
+
             restored = checkpoint.read(recipe, STATES)
             check_same_shapes(restored.encoder + restored.decoder, state.encoder + state.decoder)
             state = restored

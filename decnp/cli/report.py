@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from .arguments import Subparsers, add_command
+from .process import print_result
 
 __all__ = ["add_parser"]
 
@@ -40,5 +41,5 @@ def _image_shape(text: str) -> str | tuple[int, ...] | None:
 def _report(args: argparse.Namespace, argv: list[str]) -> int:
     from ..report import write_report
 
-    print(f"written to {write_report(args.folder, args.tsne, args.image_shape)}", flush=True)
+    print_result(f"written to {write_report(args.folder, args.tsne, args.image_shape)}")
     return 0

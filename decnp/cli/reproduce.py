@@ -9,6 +9,7 @@ from pathlib import Path
 from ..exceptions import UserError
 from ..utils.progress import message
 from .arguments import Parser, Subparsers, add_command
+from .process import print_result
 
 __all__ = ["NAMES", "add_parser"]
 
@@ -79,5 +80,5 @@ def _reproduce(args: argparse.Namespace, argv: list[str]) -> int:
     options = Options(args.out, args.data, args.seeds, args.profile, args.jobs, args.threads, args.quick,
                       args.so_far)
     result, table = reproduce(args.name, options, argv, (lambda line: None) if args.quiet else message)
-    print(table, flush=True)
+    print_result(table)
     return 1 if result["failures"] else 0

@@ -7,7 +7,6 @@ when the run is interrupted. Both are deleted when the results are written.
 from __future__ import annotations
 
 import json
-import os
 import shlex
 import signal
 import threading
@@ -20,6 +19,7 @@ from ..exceptions import UserError
 from ..io.atomic import write_atomically
 from ..io.os_errors import explain_os_errors
 from ..training.checkpoint import Checkpoint
+from ..utils.provenance import working_folder
 
 __all__ = [
     "AUTOENCODER_CHECKPOINT", "CHECKPOINT", "Request", "abandon", "checkpoints", "finish", "finished_run",
@@ -47,7 +47,7 @@ class Request(NamedTuple):
 
 def start(out: Path, argv: list[str]) -> None:
     """Write ``resume.json`` into the folder. Raises UserError if it cannot be written."""
-    content = json.dumps({"argv": argv, "folder": os.getcwd()}, indent=1).encode()
+    content = json.dumps({"argv": argv, "folder": working_folder()}, indent=1).encode()
     with explain_os_errors(f"--out {out} cannot be written to"):
         write_atomically(out / REQUEST, lambda file: file.write(content))
 
@@ -107,9 +107,10 @@ def read_request(out: str) -> Request:
 
 @contextmanager
 def stop_on_signals(checkpoint: Checkpoint | None) -> Iterator[None]:
-    """Stop the training after the current step at the first Ctrl-C or SIGTERM, and write the checkpoint.
+    """Stop the training after the current step at the first Ctrl-C, SIGTERM or SIGHUP, and write the checkpoint.
 
-    The second signal stops the process at once. Without a checkpoint the signals have their usual effect.
+    The second signal stops the process at once. Without a checkpoint the signals have their usual effect. A signal that
+    the parent process ignores stays ignored.
     """
     if checkpoint is None or threading.current_thread() is not threading.main_thread():
         yield
@@ -124,8 +125,10 @@ def stop_on_signals(checkpoint: Checkpoint | None) -> Iterator[None]:
         for number, handler in handlers.items():
             signal.signal(number, handler)
 
-    for number in (signal.SIGINT, signal.SIGTERM):
-        handlers[number] = signal.signal(number, stop)
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)  # Windows has no SIGHUP
+        if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
+            handlers[number] = signal.signal(number, stop)
     try:
         yield
     except KeyboardInterrupt:

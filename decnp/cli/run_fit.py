@@ -6,30 +6,30 @@ of an earlier run is replaced.
 
 from __future__ import annotations
 
-import os
 import shlex
 import time
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
-from ..dec import DEC
 from ..exceptions import UserError
 from ..metrics import adjusted_rand_index, cluster_accuracy, normalized_mutual_info
 from ..report import check_pictures, write_report
 from ..training.checkpoint import Checkpoint
 from ..training.records import Record
-from ..utils.provenance import peak_memory, provenance
+from ..utils.provenance import peak_memory, provenance, working_folder
 from .fit_folder import output_folder, write_results
 from .fit_options import FitOptions
 from .prepare_fit import FitInput, prepare
 from .pretraining import pretrain_on
 from .resume import AUTOENCODER_CHECKPOINT, finish, start, stop_on_signals
+
+if TYPE_CHECKING:
+    from ..dec import DEC
 
 __all__ = ["run_fit"]
 
@@ -70,6 +70,8 @@ def run_fit(
         fit = prepare(options, log)
         if out and not options.resumed:
             start(out, argv)
+        from threadpoolctl import threadpool_limits
+
         with threadpool_limits(options.threads, "blas") if options.threads else nullcontext():
             load_seconds = round(time.perf_counter() - began, 2)
             seconds = {"load": load_seconds, **_train(fit, options, on_step)}
@@ -124,7 +126,7 @@ def _record(fit: FitInput, options: FitOptions, argv: list[str], seconds: dict[s
     return {
         "command": shlex.join(["decnp", *argv]),
         "source": {"name": options.source, "n_samples": len(fit.X), "n_features": fit.X.shape[1],
-                   "labels": options.labels, "label_column": options.label_column, "folder": os.getcwd(),
+                   "labels": options.labels, "label_column": options.label_column, "folder": working_folder(),
                    "doubts": fit.warnings},
         "columns": list(fit.columns),
         **_results(fit),

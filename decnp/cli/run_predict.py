@@ -5,7 +5,6 @@ NumPy is the only requirement. SciPy is imported for a sparse matrix, threadpool
 
 from __future__ import annotations
 
-import os
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -21,10 +20,11 @@ from ..inference import Model, load_model
 from ..io.atomic import PathLike, write_atomically
 from ..io.os_errors import explain_os_errors, explain_read_errors, reason_of
 from ..io.row_reader import RowReader, open_rows
-from ..utils.progress import Progress, message
+from ..utils.progress import Progress, discard, message
 from ..utils.rows import BLOCK
 from ..utils.validation import match_columns
 from .outputs import check_output_file
+from .process import OutputError
 
 if TYPE_CHECKING:
     from ..utils.threads import ThreadPool
@@ -171,8 +171,8 @@ def _print_at_the_end(write: Callable[[IO[bytes]], object]) -> None:
             while chunk := file.read(1 << 16):
                 sys.stdout.write(chunk.decode("ascii"))
             sys.stdout.flush()
-    except BrokenPipeError:
-        raise
+    except BrokenPipeError as error:
+        raise OutputError from error
     except OSError as error:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python would try once more at its end
+        discard(sys.stdout)
         raise UserError(f"the result could not be written: {reason_of(error)}") from error

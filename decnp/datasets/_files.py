@@ -14,7 +14,7 @@ import secrets
 import shutil
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
@@ -61,18 +61,27 @@ def download_folder(data_home: PathLike | None = None) -> Path:
 
     The cache is ``decnp`` in ``$XDG_CACHE_HOME``. Without that variable it is in ``%LOCALAPPDATA%`` on Windows, in
     ``~/Library/Caches`` on macOS and in ``~/.cache`` elsewhere. Raises ValueError if ``data_home`` is not a path, or is
-    a file.
+    a file, and DataError if there is no home folder.
     """
     if data_home is None:
         return _cache_folder()
-    if not isinstance(data_home, (str, os.PathLike)) or Path(data_home).expanduser().is_file():
+    if not isinstance(data_home, (str, os.PathLike)) or _expanded(data_home, "data_home").is_file():
         raise ValueError(f"data_home must be the path of a folder; got {data_home!r}")
-    return Path(data_home).expanduser()
+    return _expanded(data_home, "data_home")
 
 
 def _cache_folder() -> Path:
     system = {"win32": os.environ.get("LOCALAPPDATA") or "~/AppData/Local", "darwin": "~/Library/Caches"}
-    return Path(os.environ.get("XDG_CACHE_HOME") or system.get(sys.platform, "~/.cache")).expanduser() / "decnp"
+    folder = os.environ.get("XDG_CACHE_HOME") or system.get(sys.platform, "~/.cache")
+    return _expanded(folder, "the folder for downloads") / "decnp"
+
+
+def _expanded(path: PathLike, what: str) -> Path:
+    """Return the path with ``~`` replaced by the home folder; raise DataError if there is none."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError as error:
+        raise DataError(f"{what} is {path}, and this user has no home folder; {NAME_A_FOLDER}") from error
 
 
 def find(names: Sequence[str], data_home: PathLike | None = None) -> Path | None:
@@ -80,9 +89,11 @@ def find(names: Sequence[str], data_home: PathLike | None = None) -> Path | None
 
     Raises ValueError if ``data_home`` is not a path, or is a file.
     """
-    folders = [CHECKOUT, download_folder()]
+    folders = [CHECKOUT]
     if os.environ.get("DECNP_DATA"):
-        folders.insert(1, Path(os.environ["DECNP_DATA"]).expanduser())
+        folders.append(_expanded(os.environ["DECNP_DATA"], "$DECNP_DATA"))
+    with suppress(DataError):  # no home folder, so no per-user cache
+        folders.append(download_folder())
     if data_home is not None:
         folders.insert(0, download_folder(data_home))
     return next((folder / name for folder in folders for name in names if (folder / name).is_file()), None)

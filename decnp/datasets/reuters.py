@@ -175,7 +175,7 @@ def _counts(data_home: PathLike | None, verify: bool) -> tuple[Counts, np.ndarra
     else:
         counts = count_terms(data_home, verify)
         if verify:
-            with suppress(OSError):  # on a read-only or full disk they are counted each time
+            with suppress(OSError, DataError):  # on a read-only or full disk, or without a home, they are counted each time
                 _store(counts, download_folder(data_home))
         else:
             _warn("the files of RCV1-v2", stacklevel=4)

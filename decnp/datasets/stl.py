@@ -210,7 +210,7 @@ def _labelled(data_home: PathLike | None, verify: bool) -> Labelled:
                           "what comes out is no result on STL-10", UnofficialData, stacklevel=3)
         labelled = _compute_features(sources)
     if verify:
-        with suppress(OSError):  # on a read-only or full disk they are computed each time
+        with suppress(OSError, DataError):  # on a read-only or full disk, or without a home, they are computed each time
             folder = download_folder(data_home)
             folder.mkdir(parents=True, exist_ok=True)
             write_atomically(folder / FEATURES, lambda file: np.savez(file, X=labelled.X, y=labelled.y))

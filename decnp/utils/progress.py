@@ -2,19 +2,43 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
-from typing import Any
+from typing import Any, TextIO
 
-__all__ = ["PROGRESS_INTERVAL", "Progress", "message", "open_bar"]
+__all__ = ["PROGRESS_INTERVAL", "Progress", "discard", "message", "open_bar", "write_line"]
 
 PROGRESS_INTERVAL = 5
 """Seconds between two lines of progress."""
 
 
 def message(sentence: str) -> None:
-    """Write one line to standard error."""
-    print(f"decnp: {sentence}", file=sys.stderr, flush=True)
+    """Write one line, which begins with the name of the command, to standard error."""
+    write_line(f"decnp: {sentence}")
+
+
+def write_line(line: str) -> None:
+    """Write a line to standard error. Nothing is written if that is closed, or on a full disk."""
+    if sys.stderr is None:
+        return
+    try:
+        print(line, file=sys.stderr, flush=True)
+    except (OSError, ValueError):
+        discard(sys.stderr)
+
+
+def discard(stream: TextIO) -> None:
+    """Send what is and will be written to ``stream`` to the null device.
+
+    Otherwise Python would try to write it once more at the end of the process, and change the exit status.
+    """
+    try:
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, stream.fileno())
+        os.close(null)
+    except (OSError, ValueError):  # a stream without a file
+        pass
 
 
 def open_bar(name: str, total: int, **options: Any) -> Any | None:

@@ -15,7 +15,10 @@ from .. import __version__
 if os.name == "posix":
     import resource
 
-__all__ = ["PACKAGES", "machine", "peak_memory", "provenance", "rounding", "thread_pools", "timestamp", "versions"]
+__all__ = [
+    "PACKAGES", "machine", "peak_memory", "provenance", "rounding", "thread_pools", "timestamp", "versions",
+    "working_folder",
+]
 
 PACKAGES = ("decnp", "python", "numpy", "scipy", "scikit-learn", "numba")
 
@@ -51,6 +54,14 @@ def _version(name: str) -> str:
     except metadata.PackageNotFoundError:
         module = sys.modules.get({"scikit-learn": "sklearn"}.get(name, name))
         return getattr(module, "__version__", "unknown")
+
+
+def working_folder() -> str:
+    """Return the path of the working directory, or "" if it has been deleted."""
+    try:
+        return os.getcwd()
+    except FileNotFoundError:
+        return ""
 
 
 def machine() -> dict[str, Any]:
