@@ -82,7 +82,7 @@ def test_a_signal_keeps_the_run_and_says_how_to_go_on(data, number):
 def test_an_earlier_run_stays_until_the_new_one_is_complete(data):
     assert whole("fit", "x.npy", *QUICK, "--out", "run", "-q")[0] == 0
     earlier = outcome("run")
-    interrupted(["--out", "run"], "pretrain 2     50/50")
+    interrupted(["--out", "run", "--overwrite"], "pretrain 2     50/50")
     assert sorted(os.listdir("run")) == sorted(RESULTS + UNFINISHED)
     for name in UNFINISHED:
         os.unlink(f"run/{name}")
