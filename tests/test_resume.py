@@ -121,7 +121,7 @@ def test_killed_before_the_first_checkpoint_it_begins_again(alone, data, says):
 def test_a_complete_run_is_told_again_and_left_alone(data, says):
     """As after a kill between the last file and the end of the process."""
     first = says("fit", "x.npy", *QUICK, "--out", "run", "-q")
-    as_json = says("fit", "x.npy", *QUICK, "--out", "run", "-q", "--json")
+    as_json = says("fit", "x.npy", *QUICK, "--out", "run", "-q", "--json", "--overwrite")
     before = {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in Path("run").iterdir()}
     said = "decnp: the run in run is complete: these are its results\n"
     same = [line for line in first[1].splitlines() if " s, peak memory" not in line]
