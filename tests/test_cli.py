@@ -109,6 +109,13 @@ def test_without_labels_there_are_no_scores(data, says):
     assert err.startswith("decnp: x.csv: 60 rows of 6 columns, with a first line of names\n")
 
 
+def test_a_number_of_clusters_that_is_not_given_is_said(data, says):
+    at = QUICK.index("--n-clusters")
+    err = says("fit", "x.npy", *QUICK[:at], *QUICK[at + 2:])[2]
+    assert err.startswith("decnp: x.npy: 60 rows of 6 columns; k = 8, the default\n")
+    assert "default" not in says("fit", "x.npy", *QUICK)[2]
+
+
 def test_labels_may_come_with_the_data_and_never_change_the_result(data, says):
     x, y = np.load("x.npy"), Path("y.txt").read_text().split()
     np.savez("both.npz", X=x, y=y)
@@ -221,9 +228,11 @@ def test_the_time_left_is_of_the_phase_and_starts_again_with_it(capsys, monkeypa
 
 def test_no_such_file_and_no_such_kind(data, refused):
     assert refused("none.npy") == "no such file: none.npy"
-    assert refused("minst") == "no such file: minst"
-    assert refused("y.txt") == "y.txt must be a .npy, .npz or .csv file; got the ending '.txt'"
-    assert refused(".") == ". is a folder, not a .npy, .npz or .csv file"
+    assert refused("minst") == "no such file: minst, did you mean 'mnist'?"
+    assert refused("digit") == "no such file: digit, did you mean 'digits'?"
+    Path("y.json").write_text("[1]")
+    assert refused("y.json") == "y.json must be a .npy, .npz, .csv, .tsv or .txt file; got the ending '.json'"
+    assert refused(".") == ". is a folder, not a .npy, .npz, .csv, .tsv or .txt file"
 
 
 def test_empty_files(data, refused):
@@ -393,15 +402,21 @@ def earlier(data, says):
 
 
 def test_a_new_run_replaces_the_earlier_one(earlier, says):
-    assert says("fit", "x.npy", *QUICK, "--seed", 1, "--out", "run")[0] == 0
+    assert says("fit", "x.npy", *QUICK, "--seed", 1, "--out", "run", "--overwrite")[0] == 0
     after = contents("run")
     assert sorted(after) == FILES and all(after[name] != earlier[name] for name in ("model.decnp", "run.json"))
 
 
+def test_a_finished_run_is_replaced_only_on_demand(earlier, refused):
+    sentence = "--out run holds a finished run: --overwrite replaces it, or choose another"
+    assert refused("x.npy", "--seed", 1, "--out", "run") == sentence
+    assert contents("run") == earlier
+
+
 def test_a_run_that_fails_leaves_the_earlier_one(earlier, refused):
     np.save("bad.npy", np.full((9, 2), np.nan))
-    refused("bad.npy", "--out", "run")
-    refused("x.npy", "--set", "optimizer=sgd", "--set", "lr=1e9", "-q", "--out", "run")
+    refused("bad.npy", "--out", "run", "--overwrite")
+    assert "lr" in refused("x.npy", "--set", "optimizer=sgd", "--set", "lr=1e9", "-q", "--out", "run", "--overwrite")
     assert contents("run") == earlier
 
 
@@ -414,7 +429,7 @@ def test_a_full_disk_leaves_the_earlier_run(earlier, refused, monkeypatch, n_com
         if next(calls) == n_complete:
             raise OSError(28, "No space left on device")
     monkeypatch.setattr(os, "fsync", full)
-    assert refused("x.npy", "-q", "--out", "run") == f"--out run {sentence}: No space left on device"
+    assert refused("x.npy", "-q", "--out", "run", "--overwrite") == f"--out run {sentence}: No space left on device"
     assert contents("run") == earlier
 
 

@@ -153,10 +153,10 @@ def test_columns_of_labels_that_are_refused(tmp_path, name, text, column, senten
 
 def test_what_is_not_there_or_no_table(tmp_path):
     assert refused(tmp_path / "x.npy") == "no such file: FILE"
-    assert refused(tmp_path) == "FILE is a folder, not a .npy, .npz or .csv file"
-    for name in ("x.txt", "x", ".npy"):
+    assert refused(tmp_path) == "FILE is a folder, not a .npy, .npz, .csv, .tsv or .txt file"
+    for name in ("x.json", "x", ".npy", "x.gz", "x.json.gz"):
         (tmp_path / name).write_text("1 2\n")
-        assert refused(tmp_path / name).startswith("FILE must be a .npy, .npz or .csv file; got the ending '")
+        assert refused(tmp_path / name).startswith("FILE must be a .npy, .npz, .csv, .tsv or .txt file; got the ending '")
 
 
 @pytest.mark.parametrize("ending", ["npy", "npz", "csv"])

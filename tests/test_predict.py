@@ -307,7 +307,7 @@ def test_what_overflows_is_said(work, refused):
     ("x.npz", b"PK", "x.npz is damaged, or is no .npz file"),
     ("x.npy", saved(np.ones((9, 6)))[:-1], "x.npy is damaged: its header announces 432 bytes of data, and 431 are"),
     ("x.npy", saved(np.ones((9, 6))) + b"!", "x.npy is damaged: its header announces 432 bytes of data, and 433 are"),
-    ("x.txt", b"1,2", "x.txt must be a .npy, .npz or .csv file; got the ending '.txt'"),
+    ("x.json", b"1,2", "x.json must be a .npy, .npz, .csv, .tsv or .txt file; got the ending '.json'"),
     ("-", b"", "standard input is empty"),
     ("-", saved(np.ones((9, 6)))[:-1], "standard input is damaged: its header announces"),
     ("-", b"1,2\n", "standard input must have the 6 columns that m.decnp takes; got 2"),

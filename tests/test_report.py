@@ -388,7 +388,7 @@ def test_fit_with_a_report_needs_a_folder_and_replaces_an_earlier_one(data, refu
         "decnp.cli.run_fit.write_report", lambda out, data: (out / "report.html").write_text(str(data[0].shape)))
     assert says("fit", "x.npy", *QUICK, "-q", "--out", "run", "--report")[0] == 0
     assert Path("run/report.html").read_text() == "(60, 6)"
-    assert says("fit", "x.npy", *QUICK, "-q", "--out", "run")[0] == 0
+    assert says("fit", "x.npy", *QUICK, "-q", "--out", "run", "--overwrite")[0] == 0
     assert not Path("run/report.html").exists()  # it was of the run before
 
 

@@ -82,7 +82,7 @@ def test_a_signal_keeps_the_run_and_says_how_to_go_on(data, number):
 def test_an_earlier_run_stays_until_the_new_one_is_complete(data):
     assert whole("fit", "x.npy", *QUICK, "--out", "run", "-q")[0] == 0
     earlier = outcome("run")
-    interrupted(["--out", "run"], "pretrain 2     50/50")
+    interrupted(["--out", "run", "--overwrite"], "pretrain 2     50/50")
     assert sorted(os.listdir("run")) == sorted(RESULTS + UNFINISHED)
     for name in UNFINISHED:
         os.unlink(f"run/{name}")
@@ -121,7 +121,7 @@ def test_killed_before_the_first_checkpoint_it_begins_again(alone, data, says):
 def test_a_complete_run_is_told_again_and_left_alone(data, says):
     """As after a kill between the last file and the end of the process."""
     first = says("fit", "x.npy", *QUICK, "--out", "run", "-q")
-    as_json = says("fit", "x.npy", *QUICK, "--out", "run", "-q", "--json")
+    as_json = says("fit", "x.npy", *QUICK, "--out", "run", "-q", "--json", "--overwrite")
     before = {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in Path("run").iterdir()}
     said = "decnp: the run in run is complete: these are its results\n"
     same = [line for line in first[1].splitlines() if " s, peak memory" not in line]

@@ -28,10 +28,10 @@ def add_parser(commands: Subparsers) -> None:
         description="Train an autoencoder on SOURCE, then cluster its rows with DEC.\n"
                     "Labels, where they are known, are used for the scores at the end and for nothing else.",
         examples=["decnp fit digits --n-clusters 10 --out run",
-                  "decnp fit mydata.csv --n-clusters 5 --label-column species --out run --report",
+                  "decnp fit mydata.csv --n-clusters 5 --label-column species --out species --report",
                   "decnp fit --resume run"],
         notes="DIR takes labels.npy, embedding.npy, centroids.npy, model.decnp and run.json (the whole recipe).\n"
-              "An earlier run in it is replaced only when the new one is complete.")
+              "A finished run in it is replaced only with --overwrite, and only when the new one is complete.")
     add_options(parser)
 
 

@@ -101,6 +101,8 @@ def _check_earlier_results(out: Path, options: FitOptions) -> None:
         for given in (options.source, options.labels):
             if given and os.path.exists(given) and os.path.samefile(given, out / name):
                 raise UserError(f"--out {out} would replace {given}, which this run reads: choose another")
+    if there and not options.overwrite and not options.resumed:
+        raise UserError(f"--out {out} holds a finished run: --overwrite replaces it, or choose another")
 
 
 def write_results(out: Path, model: DEC, X: Rows, record: dict[str, Any]) -> None:

@@ -22,6 +22,8 @@ class FitOptions(NamedTuple):
     labels: str | None
     label_column: str | None
     out: str | None
+    overwrite: bool
+    """Whether a finished run in ``out`` may be replaced."""
     report: bool
     checkpoint_every: float
     """Minutes."""
@@ -59,7 +61,7 @@ def add_options(parser: Parser) -> None:
     parser.add_argument("source", metavar="SOURCE", nargs="?",
                         help="mnist, digits, stl, reuters10k (see decnp data list), or a file with one row for each "
                              "sample: .npy (may be larger than memory), .npz (array X, or a sparse matrix from "
-                             "scipy.sparse.save_npz), or .csv")
+                             "scipy.sparse.save_npz), .csv, .tsv, .txt (.gz too), or - for standard input")
     _add_data_options(parser)
     _add_training_options(parser)
     output = parser.add_argument_group("what to print")
@@ -76,6 +78,8 @@ def _add_data_options(parser: Parser) -> None:
     data.add_argument("--label-column", metavar="NAME",
                       help="the column of a .csv that holds the true labels, by its name (default: one called label)")
     data.add_argument("--out", metavar="DIR", help="write the results into this folder (default: only print them)")
+    data.add_argument("--overwrite", action="store_true",
+                      help="replace a finished run in DIR when the new one is complete")
     data.add_argument("--report", action="store_true", help="write DIR/report.html too, a page with pictures")
     data.add_argument("--checkpoint-every", type=number(0), default=10.0, metavar="MINUTES",
                       help="keep the run's state in DIR so often, for --resume (default: 10); Ctrl-C keeps it too")

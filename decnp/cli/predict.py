@@ -21,9 +21,10 @@ def add_parser(commands: Subparsers) -> None:
                   "decnp predict run/model.decnp new.npy --proba --out q.npy",
                   "zcat new.csv.gz | decnp predict run/model.decnp - | sort | uniq -c"])
     add_model_argument(parser)
-    parser.add_argument("data", metavar="DATA", help="one row for each sample: .npy, .npz (array X, or a sparse matrix "
-                                                     "from scipy.sparse.save_npz), .csv, or - for standard input "
-                                                     "(CSV, or the bytes of an .npy)")
+    parser.add_argument("data", metavar="DATA",
+                        help="one row for each sample: .npy, .npz (array X, or a sparse matrix from "
+                             "scipy.sparse.save_npz), .csv, .tsv, .txt (.gz too), or - for standard input (CSV, or the "
+                             "bytes of an .npy)")
     parser.add_argument("--out", metavar="FILE", help="write the answers into this .npy or .csv file")
     answer = parser.add_mutually_exclusive_group()
     for name, text in (("proba", "q of Eq. 1, k numbers for each row, instead of labels"),

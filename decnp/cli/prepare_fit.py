@@ -20,6 +20,7 @@ from ..io.tables import read_labels, read_table
 from ..profiles import PAPER_MNIST, Profile, profile_for, profile_of_both
 from ..training.checkpoint import Checkpoint
 from ..utils.rows import LazyRows, Rows, is_mapped
+from .arguments import nearest
 from .fit_options import FitOptions
 from .pretraining import autoencoder_rows
 from .resume import CHECKPOINT
@@ -53,7 +54,8 @@ def prepare(options: FitOptions, log: Callable[[str], None]) -> FitInput:
     """
     X, y, columns, ae_rows = _read_data(options)
     model = _build_model(options, X, ae_rows)
-    log(_describe_data(options, X, y, columns, ae_rows))
+    k = "" if options.n_clusters or options.source in SOURCES else f"; k = {model.n_clusters}, the default"
+    log(_describe_data(options, X, y, columns, ae_rows) + k)
     found = table_warnings(X, columns)
     for warning in found:
         log(f"warning: {warning}")
@@ -68,6 +70,8 @@ def _read_data(options: FitOptions) -> tuple[Rows, np.ndarray | None, tuple[str,
             raise UserError(f"--label-column names a column of a .csv file; {options.source} has its own labels")
         if options.labels:
             _check_labels_option(options.source, options.labels, options.label_column)
+        if not load and not os.path.exists(options.source) and options.source != "-":
+            raise UserError(f"no such file: {options.source}{nearest(options.source, SOURCES)}")
         X, y, columns = (*load(), ()) if load else read_table(options.source, options.label_column)
         ae_rows = autoencoder_rows(options.source)
         if options.labels:

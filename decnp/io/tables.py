@@ -1,4 +1,4 @@
-"""Read tables and labels from ``.npy``, ``.npz``, ``.csv`` and ``.txt`` files.
+"""Read tables and labels from ``.npy``, ``.npz`` and text files, standard input and pipes.
 
 Everything is checked when it is read: a ``Table`` is finite float32. Nothing is unpickled. Each mistake is a
 ``DataError`` with one sentence that names the file and the place in it.
@@ -6,6 +6,7 @@ Everything is checked when it is read: a ``Table`` is finite float32. Nothing is
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,11 +18,15 @@ from ..utils.rows import BLOCK, LazyRows, Rows, blocks, is_mapped
 from .atomic import PathLike
 from .npy import check_table, npy_layout, read_npy
 from .npz import read_npz, read_npz_labels
+from .streams import is_stream, name_of, open_seekable
 from .text import read_csv, read_text_labels
 
 __all__ = ["Table", "read_table", "read_labels", "read_npy"]
 
-TABLE_SUFFIXES = (".npy", ".npz", ".csv")
+TABLE_SUFFIXES = (".npy", ".npz", ".csv", ".tsv", ".txt")
+TEXT_SUFFIXES = TABLE_SUFFIXES[2:]
+"""All of them are read as ``.csv``, also with a further ``.gz``."""
+NPY_MAGIC = b"\x93NUMPY"
 MMAP_THRESHOLD = 1 << 30  # bytes in float32; an .npy of this size or more is not read into memory
 
 
@@ -43,13 +48,14 @@ def read_table(path: PathLike, label_column: str | None = None) -> Table:
       memory map.
     - ``.npz``: its array called X or x, else the only one with two axes; y or labels, (n,), are the labels. A
       sparse matrix from ``scipy.sparse.save_npz`` stays sparse.
-    - ``.csv``: numbers between commas (or semicolons, tabs, spaces), in UTF-8. The first line holds the names of the
-      columns if none of its cells is a number, or if they are 0, 1, 2, ..., as pandas writes them.
+    - ``.csv``, ``.tsv``, ``.txt``, each with ``.gz`` too: numbers between commas (or semicolons, tabs, spaces), in
+      UTF-8. The first line holds the names of the columns if none of its cells is a number, or if they are 0, 1, 2,
+      ..., as pandas writes them.
 
     Parameters
     ----------
     path : path-like
-        The file.
+        The file. "-" is standard input. That and a pipe may hold what a ``.csv`` or an ``.npy`` holds.
     label_column : str, default=None
         Column of a ``.csv`` that holds the labels. None takes one called label or labels, if there is one.
 
@@ -74,17 +80,31 @@ def read_table(path: PathLike, label_column: str | None = None) -> Table:
     y: np.ndarray | None = None
     names: tuple[str, ...] = ()
     if suffix == ".csv":
-        X, y, names = read_csv(path, label_column)
+        X, y, names = _read_text_or_stream(path, label_column)
     elif suffix == ".npz":
         X, y = read_npz(path)
     else:
         X = _read_or_map(path)
-    X = _as_float32(X, path)
+    X = _as_float32(X, Path(name_of(path)))
     if y is not None:
         y = _as_labels(y, path)
         if len(y) != len(X):
             raise DataError(f"{path} must hold one label for each of its {len(X)} rows; got {len(y)}")
     return Table(X, y, names)
+
+
+def _read_text_or_stream(
+    path: Path, label_column: str | None,
+) -> tuple[np.ndarray, np.ndarray | None, tuple[str, ...]]:
+    """Return X, y and the names from a text file, or from a stream, which may hold an .npy too."""
+    name = name_of(path)
+    with open_seekable(path) as file:
+        beginning = file.read(len(NPY_MAGIC))
+        file.seek(0)
+        if not is_stream(path) or beginning != NPY_MAGIC:
+            return read_csv(name, label_column, file)
+        check_label_column(name, ".npy", label_column)
+        return read_npy(file, os.fstat(file.fileno()).st_size, name), None, ()
 
 
 def read_labels(path: PathLike, n_samples: int) -> np.ndarray:
@@ -113,7 +133,7 @@ def read_labels(path: PathLike, n_samples: int) -> np.ndarray:
         If the file cannot be read.
     """
     path = Path(path)
-    suffix = check_suffix(path, *TABLE_SUFFIXES, ".txt")
+    suffix = check_suffix(path, ".npy", ".npz", ".csv", ".txt")
     if suffix == ".npy":
         with open(path, "rb") as file:
             y = read_npy(file, path.stat().st_size, str(path))
@@ -128,18 +148,27 @@ def read_labels(path: PathLike, n_samples: int) -> np.ndarray:
 
 
 def check_suffix(path: Path, *suffixes: str) -> str:
-    """Return the suffix of an existing file in lower case; raise DataError unless it is one of ``suffixes``."""
+    """Return the suffix of an existing file in lower case; raise DataError unless it is one of ``suffixes``.
+
+    It is ".csv" for a table in text, with or without ".gz", and for a table in a stream, whatever their names.
+    """
+    tables = ".tsv" in suffixes
+    if tables and is_stream(path):
+        return ".csv"
     wanted = f"{', '.join(suffixes[:-1])} or {suffixes[-1]} file"
     if path.is_dir():
         raise DataError(f"{path} is a folder, not a {wanted}")
     if not path.exists():
         raise DataError(f"no such file: {path}")
     suffix = path.suffix.lower()
+    if tables and suffix == ".gz":
+        suffix = "".join(path.suffixes[-2:]).lower()
+        suffix = suffix[:-3] if suffix[:-3] in TEXT_SUFFIXES else suffix
     if suffix not in suffixes:
         raise DataError(f"{path} must be a {wanted}; got the ending {suffix!r}")
     if path.is_file() and path.stat().st_size == 0:
         raise DataError(f"{path} is empty")
-    return suffix
+    return ".csv" if tables and suffix in TEXT_SUFFIXES else suffix
 
 
 def check_label_column(name: object, suffix: str, label_column: str | None) -> None:

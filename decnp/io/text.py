@@ -15,6 +15,7 @@ import numpy as np
 
 from ..exceptions import DataError
 from .atomic import PathLike
+from .streams import open_seekable
 
 __all__ = ["CsvTable", "parse_csv", "read_csv", "read_text_labels"]
 
@@ -32,9 +33,11 @@ class CsvTable(NamedTuple):
     """Names of the columns of X; () without a line of names."""
 
 
-def read_csv(path: PathLike, label_column: str | None = None) -> tuple[np.ndarray, np.ndarray | None, tuple[str, ...]]:
+def read_csv(
+    path: PathLike, label_column: str | None = None, file: BinaryIO | None = None,
+) -> tuple[np.ndarray, np.ndarray | None, tuple[str, ...]]:
     """Return X (n, D) float64, the labels (n,) or None, and the names of the columns of X as in ``CsvTable``."""
-    X, labels, names = parse_csv(path, label_column=label_column)
+    X, labels, names = parse_csv(path, file, label_column)
     return X, None if labels is None else _label_array(labels, path), names
 
 
@@ -102,7 +105,7 @@ def read_text_labels(path: PathLike, n_samples: int, one_cell: bool) -> np.ndarr
 def _open_text(path: PathLike, file: BinaryIO | None = None) -> Iterator[TextIO]:
     """Open a file as text; raise DataError for bytes that are not UTF-8, and for lines that are not CSV."""
     options: dict[str, Any] = dict(newline="", encoding="utf-8-sig")
-    with open(path, **options) if file is None else io.TextIOWrapper(file, **options) as text:
+    with io.TextIOWrapper(open_seekable(path) if file is None else file, **options) as text:
         try:
             yield text
         except UnicodeDecodeError as error:
