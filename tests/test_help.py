@@ -76,7 +76,7 @@ def test_every_command_has_an_example():
 @pytest.mark.parametrize("line", EVERY)
 def test_an_example_of_the_help_works(shell, line):
     if "--resume" in line:  # needs a run that is not complete
-        begun = shell("decnp fit digits --out run --checkpoint-every 0 --max-iter 120 --tol 0 & "
+        begun = shell("decnp fit digits --out run --overwrite --checkpoint-every 0 --max-iter 120 --tol 0 & "
                       "until [ -e run/checkpoint.decnp ]; do sleep 0.01; done; kill -TERM $!; wait $!")
         assert begun.returncode == 130, begun.stderr
     done = shell(line)
