@@ -88,3 +88,24 @@ def test_a_named_pipe(tmp_path, name):
     table = read(read_table)
     assert_array_equal(table.X, [[1, 2], [3, 4]])
     assert table.names == ("a", "b") and read(open_rows).shape == (2, 2)
+    assert read(open_rows).columns == ("a", "b")
+
+
+@posix
+def test_an_npy_through_a_named_pipe(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    np.save(tmp_path / "x.npy", [[1.0, 2.0], [3.0, 4.0]])
+
+    def read(reader):
+        content = (tmp_path / "x.npy").read_bytes()
+        writer = threading.Thread(target=(tmp_path / "pipe").write_bytes, args=[content])
+        writer.start()
+        try:
+            return reader(tmp_path / "pipe")
+        finally:
+            writer.join()
+
+    assert_array_equal(read(read_table).X, [[1, 2], [3, 4]])
+    rows = read(open_rows)
+    assert_array_equal(next(rows.blocks(5, np.dtype(np.float32)))[1], [[1, 2], [3, 4]])
+    rows.close()

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
-import sys
-import tempfile
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -19,12 +16,11 @@ from .atomic import PathLike
 from .npy import NpyLayout, check_table, npy_layout
 from .npz import read_npz
 from .os_errors import explain_os_errors
+from .streams import begins_as_npy, is_stream, name_of, open_seekable
 from .tables import TABLE_SUFFIXES, as_finite, check_label_column, check_suffix
-from .text import CsvTable, parse_csv
+from .text import parse_csv
 
 __all__ = ["RowReader", "open_rows"]
-
-NPY_MAGIC = b"\x93NUMPY"
 
 
 class RowReader:
@@ -81,8 +77,8 @@ def open_rows(source: PathLike, label_column: str | None = None) -> RowReader:
     Parameters
     ----------
     source : path-like
-        A file that ``decnp.io.tables.read_table`` takes, or "-" for standard input. Standard input is a ``.npy`` if it
-        begins like one, else CSV; it is first copied to a temporary file.
+        A file that ``decnp.io.tables.read_table`` takes, or "-" for standard input. Standard input and a pipe hold a
+        ``.npy`` if they begin like one, else CSV; they are first copied to a temporary file.
     label_column : str, default=None
         Column of a ``.csv`` to leave out.
 
@@ -97,8 +93,6 @@ def open_rows(source: PathLike, label_column: str | None = None) -> RowReader:
     OSError
         If it cannot be read.
     """
-    if str(source) == "-":
-        return _open_standard_input(label_column)
     path = Path(source)
     suffix = check_suffix(path, *TABLE_SUFFIXES)
     check_label_column(path, suffix, label_column)
@@ -106,25 +100,19 @@ def open_rows(source: PathLike, label_column: str | None = None) -> RowReader:
         return _open_npy(open(path, "rb"), str(path))
     if suffix == ".npz":
         return _from_memory(str(path), read_npz(path)[0])
-    return _from_csv(str(path), parse_csv(path, label_column=label_column))
+    return _open_text_or_stream(path, label_column)
 
 
-def _open_standard_input(label_column: str | None) -> RowReader:
-    name = "standard input"
-    if sys.stdin is None:
-        raise DataError(f"{name} is closed")
-    file = tempfile.TemporaryFile()
+def _open_text_or_stream(path: Path, label_column: str | None) -> RowReader:
+    """Return a reader of a text file, or of a stream, which may hold an .npy too."""
+    name, file = name_of(path), open_seekable(path)
     try:
-        shutil.copyfileobj(sys.stdin.buffer, file)
-        file.seek(0)
-        beginning = file.read(len(NPY_MAGIC))
-        file.seek(0)
-        if not beginning:
-            raise DataError(f"{name} is empty")
-        if beginning == NPY_MAGIC:
+        if is_stream(path) and begins_as_npy(file):
             check_label_column(name, ".npy", label_column)
             return _open_npy(file, name)
-        return _from_csv(name, parse_csv(name, file, label_column))
+        table = parse_csv(name, file, label_column)
+        file.close()
+        return _from_memory(name, table.X, table.names)
     except BaseException:
         file.close()
         raise
@@ -132,10 +120,6 @@ def _open_standard_input(label_column: str | None) -> RowReader:
 
 def _from_memory(name: str, X: Rows, columns: tuple[str, ...] = ()) -> RowReader:
     return RowReader(name, X.shape, X.dtype, lambda start, stop: X[start:stop], columns=columns)
-
-
-def _from_csv(name: str, table: CsvTable) -> RowReader:
-    return _from_memory(name, table.X, table.names)
 
 
 def _open_npy(file: Any, name: str) -> RowReader:

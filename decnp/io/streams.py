@@ -13,7 +13,9 @@ from typing import BinaryIO
 from ..exceptions import DataError
 from .atomic import PathLike
 
-__all__ = ["is_stream", "name_of", "open_seekable"]
+__all__ = ["begins_as_npy", "is_stream", "name_of", "open_seekable"]
+
+NPY_MAGIC = b"\x93NUMPY"
 
 
 def is_stream(path: PathLike) -> bool:
@@ -24,6 +26,13 @@ def is_stream(path: PathLike) -> bool:
 def name_of(path: PathLike) -> str:
     """Return the name of a file for messages; "standard input" for "-"."""
     return "standard input" if str(path) == "-" else str(path)
+
+
+def begins_as_npy(file: BinaryIO) -> bool:
+    """Return whether a seekable file begins as an .npy; the file is left at its first byte."""
+    beginning = file.read(len(NPY_MAGIC))
+    file.seek(0)
+    return beginning == NPY_MAGIC
 
 
 def open_seekable(path: PathLike) -> BinaryIO:

@@ -18,7 +18,7 @@ from ..utils.rows import BLOCK, LazyRows, Rows, blocks, is_mapped
 from .atomic import PathLike
 from .npy import check_table, npy_layout, read_npy
 from .npz import read_npz, read_npz_labels
-from .streams import is_stream, name_of, open_seekable
+from .streams import begins_as_npy, is_stream, name_of, open_seekable
 from .text import read_csv, read_text_labels
 
 __all__ = ["Table", "read_table", "read_labels", "read_npy"]
@@ -26,7 +26,6 @@ __all__ = ["Table", "read_table", "read_labels", "read_npy"]
 TABLE_SUFFIXES = (".npy", ".npz", ".csv", ".tsv", ".txt")
 TEXT_SUFFIXES = TABLE_SUFFIXES[2:]
 """All of them are read as ``.csv``, also with a further ``.gz``."""
-NPY_MAGIC = b"\x93NUMPY"
 MMAP_THRESHOLD = 1 << 30  # bytes in float32; an .npy of this size or more is not read into memory
 
 
@@ -99,9 +98,7 @@ def _read_text_or_stream(
     """Return X, y and the names from a text file, or from a stream, which may hold an .npy too."""
     name = name_of(path)
     with open_seekable(path) as file:
-        beginning = file.read(len(NPY_MAGIC))
-        file.seek(0)
-        if not is_stream(path) or beginning != NPY_MAGIC:
+        if not is_stream(path) or not begins_as_npy(file):
             return read_csv(name, label_column, file)
         check_label_column(name, ".npy", label_column)
         return read_npy(file, os.fstat(file.fileno()).st_size, name), None, ()
