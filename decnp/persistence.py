@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
 from numbers import Integral
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -18,7 +17,7 @@ from .io.archive import MAX_HEADER
 from .io.atomic import PathLike, write_atomically
 from .io.model_file import PARAMETERS, PARTS, RUN, layers_of, named_arrays, profile_of, read_model, write_file
 from .layers import Dense
-from .profiles import profile_for
+from .profiles import profile_for, recorded_profile
 from .utils.provenance import versions
 from .utils.validation import check_number
 
@@ -241,8 +240,7 @@ def _parts_of_dec(model: DEC, feature_names: Sequence[str]) -> tuple[dict[str, A
     parameters["random_state"] = model.random_state if isinstance(model.random_state, Integral) else None
     run: dict[str, Any] = {
         "parameters": parameters,
-        "profile": {**asdict(profile_for(model.profile, len(getattr(model, "labels_", ())))),
-                    "center": np.ndim(ae.shift_) > 0},  # "auto" as it was decided
+        "profile": recorded_profile(profile_for(model.profile, len(getattr(model, "labels_", ()))), ae.shift_),
         "training": {"n_iter": model.n_iter_, "converged": model.converged_, "stop_reason": model.stop_reason_},
     }
     if hasattr(model, "labels_"):  # a model that was loaded does not know

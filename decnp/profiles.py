@@ -7,12 +7,16 @@ Every point where the authors' code departs from the paper's text is a field of 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
+
+import numpy as np
 
 from .utils.validation import check_number
 
-__all__ = ["PAPER_MNIST", "Profile", "paper", "fast", "profile_for", "profile_of_both", "has_fixed_budget"]
+__all__ = [
+    "PAPER_MNIST", "Profile", "paper", "fast", "profile_for", "profile_of_both", "recorded_profile", "has_fixed_budget",
+]
 
 
 @dataclass(frozen=True)
@@ -170,6 +174,14 @@ def profile_of_both(profile_for_rows: Callable[[int], Profile], n: int, n_rows: 
     """Return the profile for ``n`` rows to cluster, with the autoencoder steps of the profile for ``n_rows`` rows."""
     own = profile_for_rows(n_rows)
     return replace(profile_for_rows(n), pretrain_iter=own.pretrain_iter, finetune_iter=own.finetune_iter)
+
+
+def recorded_profile(profile: Profile, shift: Any) -> dict[str, Any]:
+    """Return the fields of ``profile`` for a record, with True or False for ``center="auto"``.
+
+    ``shift`` is that of the fitted autoencoder: (D,) if the mean was subtracted, else a number.
+    """
+    return {**asdict(profile), "center": np.ndim(shift) > 0}
 
 
 def has_fixed_budget(profile: Profile, n_samples: int) -> bool:

@@ -10,7 +10,6 @@ import shlex
 import time
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +17,7 @@ import numpy as np
 
 from ..exceptions import UserError
 from ..metrics import adjusted_rand_index, cluster_accuracy, normalized_mutual_info
+from ..profiles import recorded_profile
 from ..report import check_pictures, write_report
 from ..training.checkpoint import Checkpoint
 from ..training.records import Record
@@ -144,7 +144,7 @@ def _results(fit: FitInput) -> dict[str, Any]:
     return {
         "n_clusters": k,
         "seed": model.random_state,
-        "profile": {**asdict(model._schedule(len(fit.X))), "center": np.ndim(model.autoencoder_.shift_) > 0},
+        "profile": recorded_profile(model._schedule(len(fit.X)), model.autoencoder_.shift_),
         "parameters": {n: v for n, v in model.get_params(deep=False).items() if n not in NOT_RECORDED},
         "n_iter": model.n_iter_,
         "converged": model.converged_,
