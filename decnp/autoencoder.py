@@ -128,7 +128,7 @@ class StackedAutoencoder(NetworkMixin, BaseEstimator):
         None takes float32 if it holds X exactly, else float64.
     random_state : None, int, numpy.random.Generator or RandomState, default=None
     verbose : int, default=0
-        1 prints a line for each report.
+        1 prints each report.
 
     Attributes
     ----------
@@ -175,15 +175,9 @@ class StackedAutoencoder(NetworkMixin, BaseEstimator):
     ) -> StackedAutoencoder:
         """Return a fitted autoencoder of given layers.
 
-        Parameters
-        ----------
-        encoder, decoder : list of Dense
-            Layers from x to the code, and from the code to the reconstruction.
-        shift, scale : ndarray or float
-            The network sees (x - shift) * scale.
-        history : sequence of Record, default=()
-        **parameters
-            Parameters of the estimator; ``hidden_layer_sizes`` follows from the layers if it is left out.
+        ``encoder`` leads from x to the code, ``decoder`` from the code to the reconstruction. The network sees
+        (x - shift) * scale. ``parameters`` are those of the estimator; ``hidden_layer_sizes`` follows from the layers
+        if it is left out.
         """
         sizes = tuple(len(layer.b) for layer in encoder)
         ae = cls(**{"hidden_layer_sizes": sizes, **parameters})
@@ -222,6 +216,7 @@ class StackedAutoencoder(NetworkMixin, BaseEstimator):
         sizes = [X.shape[1], *check_sizes(self.hidden_layer_sizes)]
         weights_rng, noise_rng, batch_rng = as_generator(self.random_state).spawn(3)
         rows = first_rows(X, schedule.autoencoder_rows)
+        self._forget()
         schedule = resolve_center(schedule, rows)
         self.warnings_ = offset_warnings(schedule, rows)
         self.shift_, self.scale_ = fit_scaling(rows, schedule)

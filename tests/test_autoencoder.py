@@ -326,6 +326,15 @@ def test_a_network_that_dies_starts_again_at_half_the_rate_where_the_profile_all
     assert len(ae.history_) == 20  # rows that do not differ are reconstructed as the same one, and rightly so
 
 
+def test_a_refit_that_fails_leaves_no_mixture_of_two_fits(X):
+    ae = fitted(X)
+    with pytest.raises(TrainingError, match="scale does not fit"):
+        ae.fit(X * 1e200)
+    with pytest.raises(NotFittedError):
+        ae.encode(X)
+    assert not hasattr(ae, "shift_") and not hasattr(ae, "history_")
+
+
 def test_rows_in_order_of_their_size_are_no_divergence(X):
     fitted(np.where(np.arange(150)[:, None] < 75, 0, X), BY_THE_BOOK)
 
