@@ -1,4 +1,4 @@
-"""Define every error that the package raises on purpose. Imports nothing.
+"""Every error that the package raises on purpose. This file imports nothing.
 
 ``TrainingWarning`` is in ``decnp.training.estimator``, because it derives from scikit-learn's ``ConvergenceWarning``.
 """
@@ -9,28 +9,28 @@ __all__ = [
 
 
 class UserError(ValueError):
-    """Invalid input to the ``decnp`` command; the message is the sentence to print."""
+    """Error for invalid input to the ``decnp`` command; the message is the sentence to print."""
 
 
 class DataError(ValueError):
-    """A data file is damaged, is not the official one, or could not be downloaded; the message names the file."""
+    """Error for a data file that is damaged, not the official one, or not to be had; the message names the file."""
 
 
 class InsufficientDiskSpace(DataError):
-    """A disk has too little free space for a file; another mirror would not help."""
+    """Error for a disk without enough free space for a file."""
 
 
 class ArchiveError(ValueError):
-    """A file is not an archive of arrays with a JSON header, or is damaged; the message says which."""
+    """Error for a file that is no archive of arrays with a JSON header, or is damaged; the message says which."""
 
 
 class ModelFileError(ArchiveError):
-    """A file is not a decnp model, is damaged, or was written by a newer decnp; the message says which."""
+    """Error for a file that is no decnp model, is damaged, or is of a newer decnp; the message says which."""
 
 
 class CheckpointError(ValueError):
-    """A checkpoint belongs to another run, is damaged, or is not a checkpoint; the message says which."""
+    """Error for a checkpoint that is of another run or damaged, or for another file; the message says which."""
 
 
 class TrainingError(ArithmeticError):
-    """Training diverged; the message says where and what to try."""
+    """Error for training that diverged; the message says where and what to try."""

@@ -121,7 +121,7 @@ class Model:
         order = match_columns(self.feature_names, columns, "X")
         if order is None or order == list(range(len(columns))):
             return X
-        warnings.warn("the columns of X were put into the order of the model's, by their names", stacklevel=4)
+        warnings.warn("the columns of X were reordered by name to match the model", stacklevel=4)
         return np.asarray(X)[:, order]
 
     def _blocks(self, X: Any, f: Callable[[np.ndarray], np.ndarray]) -> Iterator[tuple[slice, np.ndarray]]:

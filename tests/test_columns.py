@@ -68,7 +68,7 @@ def test_extra_columns_are_refused_or_ignored_as_asked_for(table, says):
     sentence = error(says, "extra.csv")
     assert "extra.csv has columns that the model was not trained on: 'weight'; leave them out with --extra ignore" in sentence
     same, err = labels(says, "extra.csv", "--extra", "ignore")
-    assert same == own and "by name; 1 others are left out" in err
+    assert same == own and "by name; unknown columns left out: 1" in err
 
 
 def test_info_lists_the_columns(table, says):
@@ -85,7 +85,7 @@ def test_a_data_frame_is_matched_by_name_without_pandas_being_imported(table):
     assert_array_equal(own, model.predict(table.to_numpy()))
     turned = table[NAMES[::-1]]
     for function in (model.predict, model.predict_proba, model.transform, lambda X: next(model.blocks(X))[1]):
-        with pytest.warns(UserWarning, match="the columns of X were put into the order of the model's") as seen:
+        with pytest.warns(UserWarning, match="the columns of X were reordered by name to match the model") as seen:
             assert_array_equal(function(turned), function(table))
         assert seen[0].filename == __file__ or function is not model.predict
     with pytest.raises(ValueError, match="X lacks columns that the model was trained on: 'age'"):

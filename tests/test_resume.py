@@ -176,7 +176,7 @@ def test_a_second_run_in_the_folder_of_one_that_lives_is_refused(data, says):
     for argv in (("fit", "x.npy", *QUICK, "--out", "run"), ("fit", "--resume", "run")):
         status, out, err = whole(*argv)
         assert (status, out) == (2, "")
-        assert "run is used by another run, which is not over: choose another, or wait" in err
+        assert "run is used by another run that has not ended: choose another folder, or wait" in err
     assert set(before) <= set(os.listdir("run")) and process.poll() is None  # nothing was taken from it
     process.kill()  # the lock ends with the process
     process.communicate(timeout=300)

@@ -83,7 +83,7 @@ def add_command(
 
 def add_model_argument(parser: Parser) -> None:
     """Add the argument MODEL, the path of a model file."""
-    parser.add_argument("model", metavar="MODEL", help="a file from decnp fit --out (model.decnp) or DEC.save")
+    parser.add_argument("model", metavar="MODEL", help="a file from decnp fit --out (model.decnp) or decnp.save")
 
 
 def integer(low: int, high: float = math.inf) -> Callable[[str], int]:

@@ -74,7 +74,8 @@ def _exclusive(out: Path) -> Iterator[None]:
         try:
             fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise UserError(f"--out {out} is used by another run, which is not over: choose another, or wait") from None
+            raise UserError(
+                f"--out {out} is used by another run that has not ended: choose another folder, or wait") from None
         except OSError:
             pass
         yield

@@ -109,7 +109,7 @@ def _match_columns(model: Model, rows: RowReader, ignore_extra: bool, quiet: boo
     rows.select(order)
     if not quiet:
         message(f"{rows.name}: columns are matched to the model's by name"
-                + (f"; {left_out} others are left out" if left_out else ""))
+                + (f"; unknown columns left out: {left_out}" if left_out else ""))
 
 
 def _answers(model: Model, rows: RowReader, answer: str) -> Iterator[np.ndarray]:

@@ -1,4 +1,4 @@
-"""Compile loops with numba, and cache the result on disk where that is possible.
+"""Compilation with numba, cached on disk where that is possible.
 
 The cache only saves time. A kernel is compiled in memory if no folder can hold the cache, or if a file of the cache
 cannot be read or written; the process warns once.
@@ -51,7 +51,7 @@ class _Cache(FunctionCache):
             super().save_overload(sig, data)
         except OSError as error:
             _warn(error)
-        except Exception as error:
+        except Exception as error:  # saving reads the index first, and damaged bytes can raise anything
             try:
                 self.flush()
                 super().save_overload(sig, data)

@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from ..exceptions import ArchiveError, CheckpointError
+from ..exceptions import CheckpointError
 from ..io.archive import read_archive, write_archive
 from ..io.atomic import PathLike, write_atomically
 from ..io.os_errors import reason_of
@@ -122,9 +122,9 @@ class Checkpoint:
             notes, machine, stored = dict(header["notes"]), header["machine"], dict(header["recipe"])
             self._check_recipe(recipe, stored)
             state = from_tree(header["state"], arrays, {cls.__name__: cls for cls in classes})
-        except (ArchiveError, KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
-            if isinstance(error, CheckpointError):
-                raise
+        except CheckpointError:
+            raise
+        except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:  # ArchiveError is a ValueError
             raise CheckpointError(f"{self.path} is no checkpoint, or is damaged ({error})") from error
         self.notes, self.recipe = notes, dict(recipe)
         if machine != rounding():

@@ -62,7 +62,7 @@ class Engine(Protocol):
 
 
 class Readable:
-    """The engine that is read beside the paper: plain NumPy."""
+    """Engine in plain NumPy, which is the specification of ``Compiled``."""
 
     soft_assignment = staticmethod(equations.soft_assignment)
     kl_divergence = staticmethod(equations.kl_divergence)
@@ -75,7 +75,7 @@ class Readable:
 
 
 class Compiled:
-    """The engine of compiled kernels, used by default. Importing numba is left to its constructor."""
+    """Engine of compiled kernels, the default. Its constructor imports numba."""
 
     def __init__(self) -> None:
         from .. import kernels
@@ -95,7 +95,7 @@ class Compiled:
 
 
 class ReadableStep:
-    """The training step in the words of the paper: loss and gradients, then the optimizer.
+    """Training step in plain NumPy: loss and gradients, then the optimizer.
 
     Overflow is left to the caller, which tests the loss or the embedding.
     """

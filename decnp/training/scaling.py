@@ -45,8 +45,8 @@ def offset_warnings(profile: Profile, X: Rows) -> list[str]:
     share = offset_share(X)
     if profile.center or share <= OFFSET:
         return []
-    return [f"the mean row holds {share:.1%} of the sum of squares of X, so that the autoencoder sees little else; "
-            "k-means ignores such an offset, this profile does not: try center=True in the profile"]
+    return [f"the mean row holds {share:.1%} of the sum of squares of X, and this profile does not subtract it: the "
+            "autoencoder learns little beside this offset; try center=True in the profile"]
 
 
 def fit_scaling(X: Rows, profile: Profile) -> tuple[Any, Any]:
