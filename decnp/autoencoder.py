@@ -16,7 +16,6 @@ from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils.validation import check_is_fitted
-from threadpoolctl import threadpool_limits
 
 from .exceptions import TrainingError
 from .layers import Dense, arrays_of, dropout_mask, encode, init_mlp, mlp, squared_error
@@ -29,7 +28,7 @@ from .training.records import History, Record
 from .training.scaling import fit_scaling, offset_warnings, resolve_center, top_singular_share
 from .training.stability import PhaseMonitor, PhaseProgress
 from .utils.rows import Rows, ScaledRows, blocks, evenly_spaced_rows, first_rows
-from .utils.threads import ThreadPool, map_blocks
+from .utils.threads import ThreadPool, map_blocks, single_threaded_blas
 from .utils.validation import as_generator, check_data, check_number, check_sizes
 
 __all__ = ["AutoencoderState", "StackedAutoencoder", "check_autoencoder", "descend"]
@@ -221,7 +220,7 @@ class StackedAutoencoder(NetworkMixin, BaseEstimator):
         self.warnings_ = offset_warnings(schedule, rows)
         self.shift_, self.scale_ = fit_scaling(rows, schedule)
         if schedule.lr_by_spectrum:
-            with threadpool_limits(1):  # with more threads, sums are added in another order
+            with single_threaded_blas:  # with more threads, sums are added in another order
                 share = top_singular_share(self._scaled(evenly_spaced_rows(rows)))
             schedule = replace(schedule, lr=schedule.lr / np.sqrt(share))
         encoder, decoder = _init_layers(weights_rng, sizes, schedule.init_std, X.dtype)

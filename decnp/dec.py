@@ -33,7 +33,7 @@ from .training.records import History, Record
 from .training.stability import PhaseProgress
 from .training.state import KMeansStart, RunState
 from .utils.rows import Rows, ScaledRows, evenly_spaced_rows
-from .utils.threads import ThreadPool, map_blocks
+from .utils.threads import ThreadPool, map_blocks, single_threaded_blas
 from .utils.validation import as_generator, check_data, check_distinct, check_number
 
 __all__ = ["DEC"]
@@ -244,7 +244,7 @@ class DEC(NetworkMixin, ClusterMixin, BaseEstimator):
     def _start(self, X: Rows, schedule: Profile, run: RunState) -> Record:
         """Run k-means in the embedded space; its centroids are the start of the clustering phase."""
         z = self._embed(X)
-        with threadpool_limits(1):  # with more threads, k-means adds up in any order
+        with single_threaded_blas, threadpool_limits(1, "openmp"):  # with more threads, k-means adds up in any order
             seed = int(run.kmeans_rng.integers(2**31))
             kmeans = KMeans(self.n_clusters, n_init=self.n_init, random_state=seed).fit(z)
         run.start = KMeansStart(kmeans.labels_.astype(np.int32), kmeans.cluster_centers_.astype(X.dtype))

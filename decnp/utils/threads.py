@@ -8,25 +8,31 @@ The parts do not depend on the number of threads.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
-from typing import TypeVar
+from threading import Lock
+from typing import Any, TypeVar
 
 import numpy as np
 from threadpoolctl import ThreadpoolController
 
 from .rows import BLOCK, Rows, ScaledRows
 
-__all__ = ["ThreadPool", "blas_threads", "map_blocks"]
+__all__ = ["ThreadPool", "blas_threads", "map_blocks", "single_threaded_blas"]
 
 Part = TypeVar("Part")
 Result = TypeVar("Result")
 
 
-@cache
 def _blas_libraries() -> ThreadpoolController:
     """Return the controller of the BLAS libraries that NumPy and SciPy have loaded in this process."""
+    return _find_blas_libraries("scipy.linalg" in sys.modules)
+
+
+@cache
+def _find_blas_libraries(scipy_is_loaded: bool) -> ThreadpoolController:
     return ThreadpoolController().select(user_api="blas")
 
 
@@ -36,6 +42,43 @@ def blas_threads() -> int:
     The cores, ``OPENBLAS_NUM_THREADS`` and ``threadpoolctl.threadpool_limits`` determine it.
     """
     return max((library["num_threads"] for library in _blas_libraries().info()), default=1)
+
+
+class _SingleThreadedBlas:
+    """Context manager in which the BLAS libraries have one thread.
+
+    Threads may enter and leave in any order: the last one to leave puts back the numbers that the first one found. The
+    limits of threadpoolctl would put back what each thread found, which is 1 for the second thread.
+    """
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._n_inside = 0
+        self._before: list[tuple[Any, int]] = []
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if not self._n_inside:
+                self._before = [(library, library.num_threads) for library in _blas_libraries().lib_controllers]
+                _set_threads([(library, 1) for library, _ in self._before])
+            self._n_inside += 1
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._n_inside -= 1
+            if not self._n_inside:
+                _set_threads(self._before)
+
+
+single_threaded_blas = _SingleThreadedBlas()
+
+
+def _set_threads(numbers: list[tuple[Any, int]]) -> None:
+    """Set the number of threads of each BLAS library, from whichever thread."""
+    for library, n_threads in numbers:
+        library.set_num_threads(n_threads)
+        if hasattr(library, "clear_controlling_thread"):  # threadpoolctl 3.8 ignores all threads but the first, until then
+            library.clear_controlling_thread()
 
 
 class ThreadPool:
@@ -75,7 +118,7 @@ class ThreadPool:
         ``f`` must write only to data of its own part. ``serial=True`` runs on the calling thread, for work that is
         smaller than the cost of starting a task.
         """
-        with _blas_libraries().limit(limits=1):
+        with single_threaded_blas:
             if self._executor is None or serial:
                 with np.errstate(all="ignore"):
                     return [f(part) for part in parts]
