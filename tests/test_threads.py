@@ -3,9 +3,10 @@
 import os
 import subprocess
 import sys
+import warnings
 
 import pytest
-from commands import ROOT
+from commands import QUICK, ROOT
 
 CROSSWISE = """
 import sys, threading
@@ -84,3 +85,15 @@ X = np.random.default_rng(0).normal(size=(60, 3))
 profile = decnp.Profile(init_std=None, pretrain_iter=0, finetune_iter=3, max_iter=0, lr_by_spectrum=True)
 run_crosswise(lambda: decnp.DEC(3, hidden_layer_sizes=(4, 2), profile=profile, n_init=1).fit(X))
 """)
+
+
+def test_a_number_of_threads_that_cannot_be_set_is_said(says, data, monkeypatch):
+    from decnp.utils import threads
+
+    with threads.limit_blas_threads(None):
+        pass
+    no_libraries = threads._blas_libraries().select(prefix="none")
+    monkeypatch.setattr(threads, "_find_blas_libraries", lambda scipy_is_loaded: no_libraries)
+    warnings.simplefilter("default")  # pytest puts its filters back
+    status, _, err = says("fit", "x.npy", *QUICK, "--threads", "2")
+    assert status == 0 and "warning: the number of threads cannot be set to 2: threadpoolctl 3." in err

@@ -9,7 +9,6 @@ from __future__ import annotations
 import shlex
 import time
 from collections.abc import Callable, Iterator
-from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -70,9 +69,9 @@ def run_fit(
         fit = prepare(options, log)
         if out and not options.resumed:
             start(out, argv)
-        from threadpoolctl import threadpool_limits
+        from ..utils.threads import limit_blas_threads
 
-        with threadpool_limits(options.threads, "blas") if options.threads else nullcontext():
+        with limit_blas_threads(options.threads):
             load_seconds = round(time.perf_counter() - began, 2)
             seconds = {"load": load_seconds, **_train(fit, options, on_step)}
             record = _record(fit, options, argv, seconds)

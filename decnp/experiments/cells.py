@@ -12,17 +12,14 @@ import re
 import time
 import warnings
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
-from threadpoolctl import threadpool_limits
-
 from ..io.atomic import write_atomically
 from ..utils.provenance import machine, timestamp, versions
-from ..utils.threads import blas_threads
+from ..utils.threads import blas_threads, limit_blas_threads
 from .specs import CellRecord, Results
 
 __all__ = ["Cell", "CellResults", "Log", "cell_work", "digest", "finished_cells", "read_record", "run_cells"]
@@ -137,17 +134,12 @@ def _run_group(cells: Sequence[Cell], folder: Path, jobs: int, threads: int | No
     return results
 
 
-def _limit_threads(n: int | None) -> AbstractContextManager[Any]:
-    limits: AbstractContextManager[Any] = threadpool_limits(n, "blas") if n else nullcontext()
-    return limits
-
-
 def _run_cell(cell: Cell, folder: Path, threads: int | None, log: Log) -> str | None:
     """Compute one cell and write its record, with its warnings; return a sentence if it failed."""
     start, cpu = time.perf_counter(), time.process_time()
     recipe = {name: value for name, value in cell.recipe.items() if name != "data_sum"}
     try:
-        with warnings.catch_warnings(record=True) as warned, _limit_threads(threads):
+        with warnings.catch_warnings(record=True) as warned, limit_blas_threads(threads):
             warnings.simplefilter("always")
             result = cell.work(folder, **recipe)
     except (ValueError, ArithmeticError, RuntimeError, MemoryError) as error:  # bad data, divergence, no convergence

@@ -9,31 +9,33 @@ The parts do not depend on the number of threads.
 from __future__ import annotations
 
 import sys
+import warnings
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
 from functools import cache
 from threading import Lock
 from typing import Any, TypeVar
 
 import numpy as np
-from threadpoolctl import ThreadpoolController
+import threadpoolctl
 
 from .rows import BLOCK, Rows, ScaledRows
 
-__all__ = ["ThreadPool", "blas_threads", "map_blocks", "single_threaded_blas"]
+__all__ = ["ThreadPool", "blas_threads", "limit_blas_threads", "map_blocks", "single_threaded_blas"]
 
 Part = TypeVar("Part")
 Result = TypeVar("Result")
 
 
-def _blas_libraries() -> ThreadpoolController:
+def _blas_libraries() -> threadpoolctl.ThreadpoolController:
     """Return the controller of the BLAS libraries that NumPy and SciPy have loaded in this process."""
     return _find_blas_libraries("scipy.linalg" in sys.modules)
 
 
 @cache
-def _find_blas_libraries(scipy_is_loaded: bool) -> ThreadpoolController:
-    return ThreadpoolController().select(user_api="blas")
+def _find_blas_libraries(scipy_is_loaded: bool) -> threadpoolctl.ThreadpoolController:
+    return threadpoolctl.ThreadpoolController().select(user_api="blas")
 
 
 def blas_threads() -> int:
@@ -79,6 +81,21 @@ def _set_threads(numbers: list[tuple[Any, int]]) -> None:
         library.set_num_threads(n_threads)
         if hasattr(library, "clear_controlling_thread"):  # threadpoolctl 3.8 ignores all threads but the first, until then
             library.clear_controlling_thread()
+
+
+def limit_blas_threads(n_threads: int | None) -> AbstractContextManager[Any]:
+    """Return a context manager in which the BLAS libraries have ``n_threads`` threads; None changes nothing.
+
+    Warns if threadpoolctl finds no BLAS library, so that no number can be set.
+    """
+    if n_threads is None:
+        return nullcontext()
+    if not _blas_libraries().lib_controllers:
+        warnings.warn(f"the number of threads cannot be set to {n_threads}: threadpoolctl {threadpoolctl.__version__} "
+                      "does not know the BLAS library of this NumPy; a newer threadpoolctl may", RuntimeWarning,
+                      stacklevel=2)
+    limits: AbstractContextManager[Any] = _blas_libraries().limit(limits=n_threads)
+    return limits
 
 
 class ThreadPool:
