@@ -220,7 +220,7 @@ class DEC(NetworkMixin, ClusterMixin, BaseEstimator):
         checkpoint, recipe = self._checkpoint(), recipe_of(self, X, schedule, start)
         if resume:
             run = checkpoint.read(recipe, STATES)
-        checkpoint.recipe = recipe
+        checkpoint.begin(recipe)
         return run, lambda: checkpoint.keep(lambda: run)
 
     def _pretrain(

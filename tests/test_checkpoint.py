@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import shutil
 import warnings
 import zipfile
 from dataclasses import replace
@@ -314,9 +315,36 @@ def test_what_cannot_be_written_is_warned_of_and_the_last_good_one_stays(X, path
     assert identical(dec().fit(X), dec(checkpoint=path).resume(X))
 
 
-def test_a_folder_that_is_not_there_is_warned_of(X, tmp_path):
+def test_a_folder_that_vanishes_is_warned_of(X, tmp_path):
+    (tmp_path / "folder").mkdir()
+    steps = dec(checkpoint=Checkpoint(tmp_path / "folder" / "c", every=0)).iter_fit(X)
+    next(steps)
+    shutil.rmtree(tmp_path / "folder")
     with pytest.warns(RuntimeWarning, match="No such file or directory.; there is none yet"):
-        dec(checkpoint=Checkpoint(tmp_path / "none" / "c", every=0)).fit(X)
+        next(steps)
+
+
+@pytest.mark.parametrize("path, reason", [
+    ("none/c", "No such file or directory"), ("~/c", "No such file or directory; ~ is not expanded"),
+    ("file/c", "Not a directory"), ("folder", "it is not a file"), (os.devnull, "it is not a file"),
+    (5, "must be a path or a Checkpoint; got 5"), (b"c", "must be a path or a Checkpoint; got b'c'")])
+def test_a_path_that_cannot_be_written_is_an_error_before_the_first_step(X, tmp_path, monkeypatch, path, reason):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "file").touch()
+    for checkpoint in (path, Checkpoint(path)) if isinstance(path, str) else (path,):
+        with pytest.raises(ValueError, match=reason):
+            next(dec(checkpoint=checkpoint).iter_fit(X))
+    assert sorted(os.listdir(tmp_path)) == ["file", "folder"]
+
+
+def test_a_folder_without_permission_is_an_error_before_the_first_step(X, path, monkeypatch):
+    def refuse(*args, **kwargs):  # root may write everywhere
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    monkeypatch.setattr(module.tempfile, "TemporaryFile", refuse)
+    with pytest.raises(CheckpointError, match=f"^the checkpoint {path} cannot be written: Permission denied$"):
+        next(dec(checkpoint=path).iter_fit(X))
 
 
 def test_what_a_killed_run_left_half_written_goes(X, kept):

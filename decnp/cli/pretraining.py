@@ -47,7 +47,7 @@ def pretrain_on(model: DEC, rows: np.ndarray, checkpoint: Checkpoint | None, res
             restored = checkpoint.read(recipe, STATES)
             check_same_shapes(restored.encoder + restored.decoder, state.encoder + state.decoder)
             state = restored
-        checkpoint.recipe = recipe
+        checkpoint.begin(recipe)
         save = lambda: checkpoint.keep(lambda: state)  # noqa: E731
     yield from ae.train(training_rows, schedule, state, save)
     if checkpoint:

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import tempfile
 import time
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -54,16 +56,33 @@ class Checkpoint:
     notes : dict
         Other data for the file, as JSON; for the caller.
     recipe : dict
-        Settings and data digests that must be equal to resume, by name. The run sets them.
+        Settings and data digests that must be equal to resume, by name. ``begin`` sets them.
     """
 
     def __init__(self, path: PathLike, every: float = 10.0) -> None:
+        if not isinstance(path, (str, os.PathLike)):
+            raise ValueError(f"checkpoint must be a path or a Checkpoint; got {path!r}")
         self.path = Path(path)
         self.every = every
         self.notes: dict[str, Any] = {}
         self.recipe: dict[str, Any] = {}
         self._last = time.monotonic()
         self._stop = False
+
+    def begin(self, recipe: Mapping[str, Any]) -> None:
+        """Set ``recipe``. The run calls this before its first step.
+
+        Raises CheckpointError if the file could not be written later.
+        """
+        target = Path(os.path.realpath(self.path))
+        try:
+            if target.exists() and not target.is_file():
+                raise OSError("it is not a file")
+            tempfile.TemporaryFile(dir=target.parent).close()
+        except OSError as error:
+            hint = "; ~ is not expanded" if self.path.parts[:1] == ("~",) else ""
+            raise CheckpointError(f"the checkpoint {self.path} cannot be written: {reason_of(error)}{hint}") from error
+        self.recipe = dict(recipe)
 
     def stop(self) -> None:
         """Write after the current step, then end the run with KeyboardInterrupt."""
