@@ -364,8 +364,8 @@ def test_every_field_of_the_profile_can_be_set_and_is_checked(data, refused):
         options = FitOptions.from_arguments(parse_options(["x.npy", "--set", f"{field.name}={value}"]))
         assert getattr(profile_from(options, 60), field.name) == field.default
         assert refused("x.npy", "--set", f"{field.name}={{}}").startswith(f"--set {field.name}")
-    assert refused("x.npy", "--set", "lrate=1") == (
-        f"--set must name a field of the profile, one of {', '.join(names)}; got 'lrate'")
+    assert refused("x.npy", "--set", "finetune_iters=1") == (
+        f"--set must name a field of the profile, one of {', '.join(names)}; got 'finetune_iters', did you mean 'finetune_iter'?")
 
 
 def test_training_that_leaves_the_numbers(data, refused):

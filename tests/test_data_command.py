@@ -306,6 +306,8 @@ def test_a_wrong_archive_is_refused_where_it_lies_and_where_it_comes_from(offici
 
 @pytest.mark.parametrize("argv, says_what", [
     (["fetch", "cifar"], "the data sets are mnist, digits, stl, reuters10k, reuters, reuters10k-sample; got 'cifar'"),
+    (["fetch", "mnits"], r"no data set is called 'mnits', did you mean 'mnist'\?"),
+    (["verify", "Digits"], r"no data set is called 'Digits', did you mean 'digits'\?"),
     (["verify", "cifar"], "the data sets are .*; got 'cifar'"),
     (["verify", "stl"], r"stl10_binary\.tar\.gz of stl is in none of the data folders; `decnp data list` tells more"),
     (["fetch", "reuters10k-sample"], r"reuters10k_counts\.npz is in none of the data folders, and cannot be .*"),

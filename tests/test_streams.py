@@ -53,13 +53,14 @@ def test_a_damaged_gz_is_one_sentence(tmp_path, damage):
 def test_fit_reads_standard_input(data, says, monkeypatch):
     np.savetxt("x.csv", np.load("x.npy").astype(np.float32), delimiter=",")
     results = []
-    for content in (None, Path("x.csv").read_bytes(), Path("x.npy").read_bytes()):
+    text = Path("x.csv").read_bytes()
+    for content in (None, text, Path("x.npy").read_bytes(), gzip.compress(text)):
         if content:
             monkeypatch.setattr(sys, "stdin", Stdin(content))
         status, out, err = says("fit", "-" if content else "x.npy", *QUICK, "-q")
         assert status == 0, err
         results.append(out.splitlines()[:-1])  # the last line holds the seconds
-    assert results[0] == results[1] == results[2]
+    assert results[0] == results[1] == results[2] == results[3]
 
 
 @pytest.mark.parametrize("content, sentence", [
@@ -89,6 +90,18 @@ def test_a_named_pipe(tmp_path, name):
     assert_array_equal(table.X, [[1, 2], [3, 4]])
     assert table.names == ("a", "b") and read(open_rows).shape == (2, 2)
     assert read(open_rows).columns == ("a", "b")
+
+
+def test_compressed_bytes_are_known_by_their_beginning(tmp_path, monkeypatch):
+    content = gzip.compress(b"a,b\n1,2\n3,4\n")
+    (tmp_path / "x.csv").write_bytes(content)
+    monkeypatch.setattr(sys, "stdin", Stdin(content))
+    for source in (tmp_path / "x.csv", "-"):
+        assert_array_equal(next(open_rows(source).blocks(5, np.dtype(np.float32)))[1], [[1, 2], [3, 4]])
+    assert_array_equal(read_table(tmp_path / "x.csv").X, [[1, 2], [3, 4]])
+    monkeypatch.setattr(sys, "stdin", Stdin(content[:-9]))
+    with pytest.raises(DataError, match="standard input is damaged: "):
+        read_table("-")
 
 
 @posix

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import argparse
-import difflib
 import json
 import math
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any, NoReturn, TypeAlias
 
+from ..utils.spelling import nearest
 from .process import print_result
 
 __all__ = [
-    "Handler", "Parser", "Subparsers", "add_command", "add_model_argument", "integer", "layer_sizes", "nearest", "number",
-    "setting",
+    "Handler", "Parser", "Subparsers", "add_command", "add_model_argument", "integer", "layer_sizes", "number", "setting",
 ]
 
 Handler: TypeAlias = Callable[[argparse.Namespace, list[str]], int]
@@ -52,16 +51,6 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Exit with status 2."""
         self.exit(2, f"decnp: error: {message} (see {self.prog} --help)\n")
-
-
-def nearest(word: str, names: Iterable[str]) -> str:
-    """Return the clause ", did you mean NAME?" with the most similar of ``names``; "" if none is similar.
-
-    >>> nearest("ditigs", ["mnist", "digits"])
-    ", did you mean 'digits'?"
-    """
-    near = difflib.get_close_matches(word, list(names), 1, 0.6)
-    return f", did you mean {near[0]!r}?" if near else ""
 
 
 def add_command(

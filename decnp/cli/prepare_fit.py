@@ -20,7 +20,7 @@ from ..io.tables import read_labels, read_table
 from ..profiles import PAPER_MNIST, Profile, profile_for, profile_of_both
 from ..training.checkpoint import Checkpoint
 from ..utils.rows import LazyRows, Rows, is_mapped
-from .arguments import nearest
+from ..utils.spelling import nearest
 from .fit_options import FitOptions
 from .pretraining import autoencoder_rows
 from .resume import CHECKPOINT
@@ -118,7 +118,8 @@ def profile_from(options: FitOptions, n_samples: int) -> Profile:
     names = [field.name for field in fields(Profile)]
     for name, value in options.settings:
         if name not in names:
-            raise UserError(f"--set must name a field of the profile, one of {', '.join(names)}; got {name!r}")
+            raise UserError(f"--set must name a field of the profile, one of {', '.join(names)}; got {name!r}"
+                            + nearest(name, names))
         try:
             profile = replace(profile, **{name: value})
         except ValueError as error:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ..exceptions import UserError
 from ..utils.progress import message
+from ..utils.spelling import nearest
 from .arguments import Parser, Subparsers, add_command
 from .process import print_result
 
@@ -76,7 +77,8 @@ def _reproduce(args: argparse.Namespace, argv: list[str]) -> int:
 
     unknown = [name for name in args.data or () if name not in DATA]
     if unknown:
-        raise UserError(f"--data must name data sets, of {', '.join(DATA)}; got {unknown[0]!r}")
+        raise UserError(f"--data must name data sets, of {', '.join(DATA)}; got {unknown[0]!r}"
+                        + nearest(unknown[0], DATA))
     options = Options(args.out, args.data, args.seeds, args.profile, args.jobs, args.threads, args.quick,
                       args.so_far)
     result, table = reproduce(args.name, options, argv, (lambda line: None) if args.quiet else message)

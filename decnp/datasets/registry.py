@@ -16,6 +16,7 @@ import numpy as np
 from ..exceptions import DataError
 from ..io.atomic import PathLike
 from ..io.os_errors import reason_of
+from ..utils.spelling import nearest
 from . import _rcv1, _stl10, mnist, reuters
 from ._files import NO_MIRROR, DataFile, download, download_folder, find, not_found
 from .digits import load_digits
@@ -69,7 +70,9 @@ DATA_SETS = {
 
 def _data_set(name: str) -> DataSet:
     if name not in DATA_SETS:
-        raise DataError(f"the data sets are {', '.join(DATA_SETS)}; got {name!r}")
+        hint = nearest(name, DATA_SETS)
+        raise DataError(f"no data set is called {name!r}{hint}" if hint else
+                        f"the data sets are {', '.join(DATA_SETS)}; got {name!r}")
     return DATA_SETS[name]
 
 

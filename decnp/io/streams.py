@@ -8,7 +8,7 @@ import sys
 import tempfile
 import zlib
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from ..exceptions import DataError
 from .atomic import PathLike
@@ -16,6 +16,7 @@ from .atomic import PathLike
 __all__ = ["begins_as_npy", "is_stream", "name_of", "open_seekable"]
 
 NPY_MAGIC = b"\x93NUMPY"
+GZIP_MAGIC = b"\x1f\x8b"
 
 
 def is_stream(path: PathLike) -> bool:
@@ -36,30 +37,41 @@ def begins_as_npy(file: BinaryIO) -> bool:
 
 
 def open_seekable(path: PathLike) -> BinaryIO:
-    """Open a file for reading; a stream or the content of a ``.gz`` is first copied to a temporary file.
+    """Open a file for reading; a stream and what gzip has compressed are first copied to a temporary file.
 
-    Raises DataError if a ``.gz`` is damaged, or if standard input is closed or empty.
+    A compressed file is known by the ending ``.gz``, or by its first bytes. Raises DataError if it is damaged, or if
+    standard input or a compressed file is closed or empty.
     """
     name = name_of(path)
-    zipped = name.lower().endswith(".gz")
-    if not zipped and not is_stream(path):
-        return open(path, "rb")
     if str(path) == "-" and sys.stdin is None:
         raise DataError(f"{name} is closed")
+    if str(path) == "-":
+        file = _copy(sys.stdin.buffer, name)
+    elif is_stream(path):
+        with open(path, "rb") as stream:
+            file = _copy(stream, name)
+    else:
+        file = open(path, "rb")
+    zipped = file.read(len(GZIP_MAGIC)) == GZIP_MAGIC or name.lower().endswith(".gz")
+    file.seek(0)
+    if not zipped:
+        return file
+    try:
+        with file, gzip.GzipFile(fileobj=file) as content:
+            return _copy(content, name)
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise DataError(f"{name} is damaged: {error}") from error
+
+
+def _copy(stream: Any, name: str) -> BinaryIO:
+    """Return a temporary file with what is left in ``stream``. Raises DataError if that is nothing."""
     copy: BinaryIO = tempfile.TemporaryFile()
     try:
-        if str(path) == "-":
-            shutil.copyfileobj(sys.stdin.buffer, copy)
-        else:
-            with gzip.open(path, "rb") if zipped else open(path, "rb") as file:
-                shutil.copyfileobj(file, copy)
+        shutil.copyfileobj(stream, copy)
         if copy.tell() == 0:
             raise DataError(f"{name} is empty")
         copy.seek(0)
         return copy
-    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        copy.close()
-        raise DataError(f"{name} is damaged: {error}") from error
     except BaseException:
         copy.close()
         raise
