@@ -272,7 +272,7 @@ def test_fewer_samples_or_distinct_points_than_clusters(data, refused):
     assert refused("few.npy", "--n-clusters", 4) == (
         "few.npy: X must have at least n_clusters = 4 samples; got n_samples = 3")
     assert refused("same.npy", "--n-clusters", 4) == (
-        "same.npy: X must have at least n_clusters = 4 distinct rows; got 3")
+        "same.npy: X must have at least n_clusters = 4 distinct rows; got 3 in float32")
 
 
 def test_labels_of_another_length(data, refused):

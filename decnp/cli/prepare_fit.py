@@ -99,7 +99,7 @@ def _build_model(options: FitOptions, X: Rows, ae_rows: np.ndarray | None) -> DE
     model = DEC(
         k, hidden_layer_sizes=options.hidden, alpha=options.alpha, profile=profile,
         update_interval=options.update_interval, max_iter=options.max_iter, tol=options.tol,
-        random_state=options.seed, dtype="float32",
+        random_state=options.seed, dtype="float32" if options.source in SOURCES else X.dtype.name,
         checkpoint=Checkpoint(Path(options.out) / CHECKPOINT, options.checkpoint_every) if options.out else None,
     )
     engine_for(model.engine)  # loads the kernels now, so that the first phase's time does not include it
@@ -132,6 +132,8 @@ def _describe_data(
 ) -> str:
     """Return the line about the data that is shown before training."""
     storage = "" if not isinstance(X, LazyRows) else ", read from the disk" if is_mapped(X.source) else ", sparse"
+    if X.dtype == np.float64:
+        storage += ", in float64 (float32 would round off their differences)"
     line = f"{options.source}: {len(X)} rows of {X.shape[1]} columns{storage}"
     if columns:
         line += ", with a first line of names"

@@ -49,8 +49,19 @@ def _columns(X: np.ndarray, names: Sequence[str]) -> Iterator[str]:
         if name.lower() in LABEL_LIKE and (column % 1 == 0).all():
             yield (f"the column {name!r} is trained on like the others; if it holds labels, "
                    f"say --label-column {name}")
-        if len(column) > 2 and (np.diff(column) == 1).all():
+        if _counts(column):
             yield f"the column {name!r} counts the rows; if that is all it does, leave it out of the file"
+
+
+def _counts(column: np.ndarray) -> bool:
+    """Return whether each value is that of the row before it plus 1, to rounding."""
+    if len(column) < 3:
+        return False
+    rounding = float(np.spacing(np.abs(column).max()))
+    if rounding < 1:
+        return bool((np.diff(column) == 1).all())
+    counted = np.arange(len(column)) + float(column[0])
+    return len(column) > 4 * rounding and bool((np.abs(column - counted) <= rounding).all())
 
 
 def _scales(X: np.ndarray, names: Sequence[str]) -> Iterator[str]:

@@ -1,7 +1,7 @@
 """Read tables and labels from ``.npy``, ``.npz`` and text files, standard input and pipes.
 
-Everything is checked when it is read: a ``Table`` is finite float32. Nothing is unpickled. Each mistake is a
-``DataError`` with one sentence that names the file and the place in it.
+Everything is checked when it is read: a ``Table`` is finite, in float32 where that suffices. Nothing is unpickled.
+Each mistake is a ``DataError`` with one sentence that names the file and the place in it.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from ..utils.rows import BLOCK, LazyRows, Rows, blocks, is_mapped
 from .atomic import PathLike
 from .npy import check_table, npy_layout, read_npy
 from .npz import read_npz, read_npz_labels
+from .precision import float32_suffices
 from .streams import begins_as_npy, is_stream, name_of, open_seekable
 from .text import read_csv, read_text_labels
 
@@ -33,7 +34,10 @@ class Table(NamedTuple):
     """A data set from a file."""
 
     X: Rows
-    """(n, D) float32, finite; n and D are at least 1. An array in C order; sparse or large tables are ``LazyRows``."""
+    """(n, D), finite; n and D are at least 1. An array in C order; sparse or large tables are ``LazyRows``.
+
+    float32, or float64 if ``precision.float32_suffices`` is False.
+    """
     y: np.ndarray | None
     """(n,) integers or strings, the labels in the same file, or None."""
     names: tuple[str, ...]
@@ -84,7 +88,7 @@ def read_table(path: PathLike, label_column: str | None = None) -> Table:
         X, y = read_npz(path)
     else:
         X = _read_or_map(path)
-    X = _as_float32(X, Path(name_of(path)))
+    X = _as_float(X, Path(name_of(path)))
     if y is not None:
         y = _as_labels(y, path)
         if len(y) != len(X):
@@ -201,22 +205,25 @@ def _read_or_map(path: Path) -> Rows:
         return read_npy(file, size, str(path))
 
 
-def _as_float32(X: Rows, path: Path) -> Rows:
-    """Return X (n, D) as finite float32; raise DataError if it is no table of such numbers."""
+def _as_float(X: Rows, path: Path) -> Rows:
+    """Return X (n, D) as finite float32, or float64 where it needs that.
+
+    Raises DataError if it is no table of such numbers.
+    """
     check_table(X.shape, X.dtype, path)
-    float32 = np.dtype(np.float32)
+    dtype = np.dtype(np.float32 if float32_suffices(X) else np.float64)
     if not isinstance(X, LazyRows):
-        return as_finite(X, float32, path)
+        return as_finite(X, dtype, path)
     source = X.source
     if is_mapped(source):
         for i, block in enumerate(blocks(source)):
-            as_finite(block, float32, path, i * BLOCK)
-        return LazyRows(source, float32)
+            as_finite(block, dtype, path, i * BLOCK)
+        return LazyRows(source, dtype)
     with np.errstate(over="ignore"):
-        data = source.data.astype(float32, copy=False)
+        data = source.data.astype(dtype, copy=False)
     _check_finite(source.data, data, path, lambda at: (
         np.searchsorted(source.indptr, at, "right") - 1, source.indices[at]))
-    return LazyRows(type(source)((data, source.indices, source.indptr), shape=source.shape), float32)
+    return LazyRows(type(source)((data, source.indices, source.indptr), shape=source.shape), dtype)
 
 
 def _check_finite(

@@ -55,7 +55,8 @@ def check_distinct(X: Rows, k: int) -> None:
         distinct.add(row.tobytes())
         if len(distinct) >= k:
             return
-    raise ValueError(f"X must have at least n_clusters = {k} distinct rows; got {len(distinct)}")
+    raise ValueError(f"X must have at least n_clusters = {k} distinct rows; got {len(distinct)}"
+                     + " in float32" * (X.dtype == np.float32))
 
 
 def check_number(
