@@ -54,6 +54,35 @@ def test_the_same_seed_gives_the_same_table():
     assert one == same != other
 
 
+@pytest.mark.parametrize("alpha, dtype", [
+    (1e5, "float64"), (1e6, "float64"), (1e12, "float64"), (1e250, "float64"), (1e-300, "float64"), (1e-30, "float32"),
+    (1e30, "float32")])
+def test_the_references_are_exact_for_a_large_and_a_small_alpha(alpha, dtype):
+    result = check_equations([alpha], trials=1, dtype=dtype, autodiff=["autograd"])
+    assert result["ok"], format_result(result)
+
+
+def test_a_wrong_power_of_a_large_alpha_is_caught(monkeypatch):
+    monkeypatch.setattr(equations, "_log1p", lambda x: np.log(1 + x))
+    result = check_equations([1e6], trials=1, autodiff=["autograd"])
+    assert result["failed"][0].startswith("Eq. 1")
+
+
+@pytest.mark.parametrize("alpha", ["1e5", "1e6", "1e12", "1e-300"])
+def test_the_command_holds_for_extreme_degrees_of_freedom(alpha, capsys):
+    assert main(["gradcheck", "--alpha", alpha, "--trials", "1"]) == 0
+    assert capsys.readouterr().out.endswith("all hold\n")
+
+
+@pytest.mark.parametrize("options, words", [
+    (["--alpha", "1e-305"], "alpha must be between 1e-300 and 1e+250 in float64: beyond, ||z - mu||^2 / alpha in Eq. 1 overflows or becomes zero; got 1e-305"),
+    (["--alpha", "1", "--alpha", "1e31", "--dtype", "float32"], "alpha must be between 1e-30 and 1e+30 in float32"),
+])
+def test_the_command_refuses_an_alpha_that_overflows(options, words, capsys):
+    assert main(["gradcheck", *options]) == 2
+    assert words in capsys.readouterr().err
+
+
 def test_bad_recipes_are_refused():
     with pytest.raises(ValueError, match="dtype must be 'float64' or 'float32'; got 'int8'"):
         check_equations(dtype="int8")
@@ -162,7 +191,7 @@ def test_the_command_says_what_it_cannot_write(tmp_path, capsys):
 
 SIGNS = [  # a line of equations.py, one sign in it changed, and the first row that it makes wrong
     ("log_s = -(alpha + 1) / 2", "log_s = +(alpha + 1) / 2", "Eq. 1"),
-    ("np.log1p(dist2 / alpha)", "np.log1p(-dist2 / alpha)", "Eq. 1"),
+    ("_log1p(dist2 / alpha)", "_log1p(-dist2 / alpha)", "Eq. 1"),
     ("np.sum(p * (log_p - log_q))", "np.sum(p * (log_p + log_q))", "Eq. 2"),
     ("weight / weight.sum(axis=1, keepdims=True)", "-weight / weight.sum(axis=1, keepdims=True)", "Eq. 3"),
     ("u * (p - soft_assignment", "u * (p + soft_assignment", "Eq. 4"),
