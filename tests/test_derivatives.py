@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from decnp.gradcheck import central_difference, check_gradient, complex_step
+from decnp import layers
+from decnp.gradcheck import central_difference, check_gradient, complex_step, dot_test
 from decnp.gradcheck.derivatives import relative_error
 
 
@@ -351,3 +352,61 @@ def test_jax_functions_can_be_checked():
 def test_no_autodiff_package_is_imported_by_the_check():
     source = sys.modules["decnp.gradcheck.arrays"]
     assert not {"torch", "jax"} & set(vars(source))
+
+# ---------------------------------------------------------------- dot test
+
+RNG = np.random.default_rng(7)
+XD, WD, BD = RNG.normal(size=(5, 3)), RNG.normal(size=(3, 2)), RNG.normal(size=2)
+DENSE = [  # each argument of a dense layer, and its place among the results of the backward pass
+    (lambda x: layers.dense(x, WD, BD), lambda x, u: layers.dense_vjp(u, x, WD)[0], XD),
+    (lambda W: layers.dense(XD, W, BD), lambda W, u: layers.dense_vjp(u, XD, W)[1], WD),
+    (lambda b: layers.dense(XD, WD, b), lambda b, u: layers.dense_vjp(u, XD, WD)[2], BD),
+]
+
+
+@pytest.mark.parametrize("forward, vjp, x", DENSE, ids=["x", "W", "b"])
+def test_the_backward_pass_of_a_dense_layer_passes_the_dot_test(forward, vjp, x):
+    test = dot_test(forward, vjp, x)
+    assert test and test.error < 1e-14 and test.rtol == 1e-12 and str(test).startswith("the adjoint holds: <J v, u> is ")
+    for factor in (1.0001, -1.0, 0.0):
+        test = dot_test(forward, lambda x, u: factor * vjp(x, u), x)
+        assert test.verdict == "wrong" and test.error == pytest.approx(abs(factor - 1), rel=1e-6)
+    one_entry = lambda x, u: vjp(x, u) + 1e-6 * (np.arange(x.size).reshape(x.shape) == 1)
+    assert not dot_test(forward, one_entry, x)
+    with pytest.raises(ValueError, match="vjp must return the shape of x"):
+        dot_test(forward, lambda x, u: vjp(x, u)[:1, None], x)
+
+
+def test_the_dot_test_of_a_linear_operator_differentiates_nothing():
+    forward, adjoint = lambda x: x[1:] - x[:-1], lambda u: np.r_[0.0, u] - np.r_[u, 0.0]
+    test = dot_test(forward, adjoint, np.zeros(6), linear=True)
+    assert test and test.method == "forward(v)" and test.error < 1e-15
+    assert dot_test(forward, lambda u: -adjoint(u), np.zeros(6), linear=True).verdict == "wrong"
+    for crooked in (lambda x: x[1:] + 1.0, lambda x: np.abs(x[1:]), lambda x: x[1:] ** 2):
+        assert dot_test(crooked, adjoint, np.zeros(6), linear=True).verdict == "not linear"
+
+
+def test_the_dot_test_of_functions_that_are_not_analytic_or_in_single_precision():
+    test = dot_test(lambda x: np.abs(x) * x, lambda x, u: 2 * np.abs(x) * u, XD)
+    assert test and test.method == "the central difference" and test.rtol == 1e-6
+    assert not dot_test(lambda x: np.abs(x) * x, lambda x, u: np.abs(x) * u, XD)
+    single = lambda x: x.astype(np.float32) ** 2
+    assert dot_test(single, lambda x, u: 2 * x * u, XD).rtol == 1e-3
+    assert not dot_test(single, lambda x, u: 2.02 * x * u, XD)
+
+
+def test_the_dot_test_depends_on_its_seed_alone():
+    forward, vjp, x = DENSE[0]
+    assert dot_test(forward, vjp, x) == dot_test(forward, vjp, x) != dot_test(forward, vjp, x, random_state=1)
+
+
+def test_the_dot_test_of_autodiff_packages():
+    torch = pytest.importorskip("torch")
+    for dtype, rtol in ((torch.float64, 1e-6), (torch.float32, 1e-3), (torch.bfloat16, 0.1)):
+        layer = torch.nn.Linear(3, 2).to(dtype)
+        vjp = lambda x, u: torch.autograd.functional.vjp(layer, x, u)[1]
+        x = torch.tensor(XD, dtype=dtype)
+        test = dot_test(layer, vjp, x)
+        assert test and test.rtol == rtol
+        assert dot_test(layer, lambda x, u: -vjp(x, u), x).verdict == "wrong"
+        assert dot_test(lambda x: x @ layer.weight.T, lambda u: u @ layer.weight, x, linear=True)

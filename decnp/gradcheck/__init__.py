@@ -1,6 +1,7 @@
 """Checks of gradients: those of this package, and yours.
 
-``complex_step``, ``central_difference`` and ``check_gradient`` take any function of an array.
+``complex_step``, ``central_difference`` and ``check_gradient`` take any function of an array. ``dot_test`` checks a
+backward pass by one scalar product on each side.
 ``check_against`` compares your own DEC with Eqs. 1-5 and names the first equation that is wrong.
 ``check_equations`` is the table that ``decnp gradcheck`` prints: every equation and every layer of this package
 against every reference on the machine.
@@ -11,12 +12,13 @@ against every reference on the machine.
 True
 """
 
+from .adjoint import DotTest, dot_test
 from .derivatives import central_difference, complex_step
 from .gradients import GradientCheck, check_gradient
 from .table import check_equations
 from .your_code import Report, check_against
 
 __all__ = [
-    "GradientCheck", "Report", "central_difference", "check_against", "check_equations", "check_gradient",
-    "complex_step",
+    "DotTest", "GradientCheck", "Report", "central_difference", "check_against", "check_equations", "check_gradient",
+    "complex_step", "dot_test",
 ]

@@ -12,7 +12,7 @@ from .arrays import DOUBLE, accepts, array_maker, as_numpy, library
 from .derivatives import relative_error
 from .differences import RATIO, Differences, Probe, complex_gradient, differences, is_analytic, recipe
 
-__all__ = ["check_gradient", "GradientCheck"]
+__all__ = ["check_gradient", "GradientCheck", "compare"]
 
 METHODS = ("auto", "complex_step", "central_difference")
 COMPLEX_STEP = 1e-30
@@ -131,19 +131,25 @@ def check_gradient(
         if abs(again - value) > 1e3 * eps * abs(value):
             return _undecided(method, f"two calls of fun at x give {value:.10g} and {again:.10g}; fix its random numbers")
         actual = _gradient(f, grad, x)
-        if method == "central_difference":
-            return _by_differences(f, actual, x, eps, rounding, h, rtol)
-        if method == "complex_step":
-            return _by_complex_step(f, actual, x, COMPLEX_STEP if h is None else h, rtol)
-        if eps > DOUBLE or not is_numpy:
-            return _by_differences(f, actual, x, eps, rounding, h, rtol)
-        check = _by_complex_step(f, actual, x, COMPLEX_STEP, rtol)
-        if check.verdict in ("holds", "wrong"):
-            return check
-        by_differences = _by_differences(f, actual, x, eps, rounding, h, rtol)
-        if check.verdict == "not decided" or by_differences.kinks or by_differences.verdict == "not decided":
-            return by_differences
-        return replace(by_differences, note=f"fun is not analytic: {check.note}")
+        return compare(f, actual, x, method, is_numpy, eps, rounding, h, rtol)
+
+
+def compare(
+    f: Probe, actual: np.ndarray, x: np.ndarray, method: str, is_numpy: bool, eps: float, rounding: float,
+    h: float | None = None, rtol: float | None = None,
+) -> GradientCheck:
+    """Compare a gradient with the derivative of ``f``, by one method or ("auto") by the best that ``f`` allows."""
+    if method == "complex_step":
+        return _by_complex_step(f, actual, x, COMPLEX_STEP if h is None else h, rtol)
+    if method == "central_difference" or eps > DOUBLE or not is_numpy:
+        return _by_differences(f, actual, x, eps, rounding, h, rtol)
+    check = _by_complex_step(f, actual, x, COMPLEX_STEP, rtol)
+    if check.verdict in ("holds", "wrong"):
+        return check
+    by_differences = _by_differences(f, actual, x, eps, rounding, h, rtol)
+    if check.verdict == "not decided" or by_differences.kinks or by_differences.verdict == "not decided":
+        return by_differences
+    return replace(by_differences, note=f"fun is not analytic: {check.note}")
 
 
 def _prepare(fun: Callable, grad: Any, x: Any, asarray: Callable | None) -> tuple[Probe, np.ndarray, bool]:
