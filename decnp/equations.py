@@ -50,7 +50,7 @@ def soft_assignment(z: ArrayLike, mu: ArrayLike, alpha: float = 1.0) -> np.ndarr
     """
     z, mu, alpha = _points_and_centroids(z, mu, alpha)
     _, dist2 = _differences(z, mu)  # (n, k) ||z_i - mu_j||^2
-    log_s = -(alpha + 1) / 2 * np.log1p(dist2 / alpha)  # (n, k) log u_ij^((alpha+1)/2)
+    log_s = -(alpha + 1) / 2 * _log1p(dist2 / alpha)  # (n, k) log u_ij^((alpha+1)/2)
     s = np.exp(log_s - log_s.real.max(axis=1, keepdims=True))
     return s / s.sum(axis=1, keepdims=True)
 
@@ -216,6 +216,14 @@ def _differences(z: np.ndarray, mu: np.ndarray) -> tuple[np.ndarray, np.ndarray]
     """Return z_i - mu_j, (n, k, d), and their squared lengths, (n, k)."""
     diff = z[:, None] - mu[None]
     return diff, np.sum(diff**2, axis=2)
+
+
+def _log1p(x: np.ndarray) -> np.ndarray:
+    """Return log(1 + x), exact for small x, for a real part of x > -1."""
+    if not np.iscomplexobj(x):
+        return np.log1p(x)
+    t = x.imag / (1 + x.real)  # np.log1p takes the logarithm of 1 + x where x is complex: a small x is lost
+    return np.log1p(x.real) + np.log1p(t * t) / 2 + 1j * np.arctan(t)
 
 
 def _points_and_centroids(z: ArrayLike, mu: ArrayLike, alpha: float) -> tuple[np.ndarray, np.ndarray, float]:

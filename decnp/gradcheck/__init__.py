@@ -1,7 +1,9 @@
 """Checks of gradients: those of this package, and yours.
 
-``complex_step``, ``central_difference`` and ``check_gradient`` take any scalar function of an array.
-``check_against`` compares your own DEC with Eqs. 1-5 and names the first equation that is wrong.
+``complex_step``, ``central_difference`` and ``check_gradient`` take any function of an array. ``dot_test`` checks a
+backward pass by one scalar product on each side.
+``check_against`` compares your own DEC with Eqs. 1-5 and names the first equation that is wrong. ``check_step`` compares
+a whole training step: the loss, and the gradients of every weight of the encoder and of the centroids.
 ``check_equations`` is the table that ``decnp gradcheck`` prints: every equation and every layer of this package
 against every reference on the machine.
 
@@ -11,11 +13,14 @@ against every reference on the machine.
 True
 """
 
-from .derivatives import GradientCheck, central_difference, check_gradient, complex_step
+from .adjoint import DotTest, dot_test
+from .derivatives import central_difference, complex_step
+from .gradients import GradientCheck, check_gradient
+from .step import StepFinding, StepReport, check_step
 from .table import check_equations
 from .your_code import Report, check_against
 
 __all__ = [
-    "GradientCheck", "Report", "central_difference", "check_against", "check_equations", "check_gradient",
-    "complex_step",
+    "DotTest", "GradientCheck", "Report", "StepFinding", "StepReport", "central_difference", "check_against",
+    "check_equations", "check_gradient", "check_step", "complex_step", "dot_test",
 ]

@@ -1,8 +1,8 @@
 """The equations as plain loops, with the paper's subscripts: slow, and too simple to be wrong.
 
 Samples are ``i``, clusters ``j`` (``jj`` where a sum runs over clusters inside a sum), coordinates ``t``.
-Nothing else of the package is imported, nothing is vectorised, nothing is rearranged. All arithmetic is in
-float64 (complex128 for complex input), whatever the dtype of the input.
+Nothing else of the package is imported, nothing is vectorised, and nothing but the power of Eq. 1 is rearranged. All
+arithmetic is in float64 (complex128 for complex input), whatever the dtype of the input.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 __all__ = [
-    "wide", "squared_distance", "soft_assignment", "kl_divergence", "target_distribution", "frequency", "grad_z",
-    "grad_mu", "dense", "dense_vjp", "relu", "relu_vjp", "squared_error",
+    "wide", "squared_distance", "student", "soft_assignment", "kl_divergence", "target_distribution", "frequency",
+    "grad_z", "grad_mu", "dense", "dense_vjp", "relu", "relu_vjp", "squared_error",
 ]
 
 
@@ -35,6 +35,14 @@ def squared_distance(z_i: np.ndarray, mu_j: np.ndarray) -> Any:
     return total
 
 
+def student(z_i: np.ndarray, mu_j: np.ndarray, alpha: float) -> Any:
+    """Return (1 + ||z_i - mu_j||^2 / alpha)^(-(alpha+1)/2) of Eq. 1, as exp(log).
+
+    For a large alpha, the sum 1 + ||z_i - mu_j||^2 / alpha loses the digits of the distance.
+    """
+    return np.exp(-(alpha + 1) / 2 * np.log1p(squared_distance(z_i, mu_j) / alpha))
+
+
 def soft_assignment(z: ArrayLike, mu: ArrayLike, alpha: float = 1.0) -> np.ndarray:
     """Return Eq. 1."""
     z, mu = wide(z), wide(mu)
@@ -43,9 +51,9 @@ def soft_assignment(z: ArrayLike, mu: ArrayLike, alpha: float = 1.0) -> np.ndarr
     for i in range(n):
         total = 0.0
         for jj in range(k):
-            total += (1 + squared_distance(z[i], mu[jj]) / alpha) ** (-(alpha + 1) / 2)
+            total += student(z[i], mu[jj], alpha)
         for j in range(k):
-            q[i, j] = (1 + squared_distance(z[i], mu[j]) / alpha) ** (-(alpha + 1) / 2) / total
+            q[i, j] = student(z[i], mu[j], alpha) / total
     return q
 
 

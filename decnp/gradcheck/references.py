@@ -1,7 +1,7 @@
 """The autodiff packages as references: plain definitions of all that has a gradient, and calls that differentiate them.
 
 A definition takes the array package ``xp`` first, and uses only functions that all three packages have. The definitions
-are Eqs. 1-3 and the forward pass of the layers, as printed. They contain neither Eqs. 4 and 5 nor backpropagation:
+are Eqs. 1-3 and the forward pass of the layers. They contain neither Eqs. 4 and 5 nor backpropagation:
 those are for the package to find. A package is imported when it is first used.
 """
 
@@ -22,9 +22,10 @@ __all__ = ["REFERENCES", "installed", "soft_assignment", "kl_divergence", "targe
 
 
 def soft_assignment(xp: Any, z: Any, mu: Any, alpha: float) -> Any:
-    """Return Eq. 1, as printed."""
+    """Return Eq. 1, its powers as exp(log): 1 + d / alpha would lose the digits of d for a large alpha."""
     d = ((z[:, None, :] - mu[None, :, :]) ** 2).sum(2)  # (n, k)
-    s = (1 + d / alpha) ** (-(alpha + 1) / 2)
+    log_s = -(alpha + 1) / 2 * xp.log1p(d / alpha)
+    s = xp.exp(log_s - log_s[:, :1])  # relative to the first cluster: for a small alpha, s alone would underflow
     return s / s.sum(1)[:, None]
 
 

@@ -11,6 +11,7 @@ from typing import Any, TypedDict
 
 import numpy as np
 
+from ..exceptions import UserError
 from .cases import Case, cases
 from .derivatives import central_difference, complex_step, relative_error
 from .problems import draw_problem
@@ -26,6 +27,9 @@ TOLERANCES = {
     "float32": dict.fromkeys(["loops", "kernels", "central", "complex step", *REFERENCES], 1e-4),
 }
 """The relative error allowed in each column."""
+
+ALPHAS = {"float64": (1e-300, 1e250), "float32": (1e-30, 1e30)}
+"""Degrees of freedom for which ||z_i - mu_j||^2 / alpha and its complex step neither overflow nor become zero."""
 
 ARITHMETIC_ERRORS = (ArithmeticError, ValueError, TypeError, IndexError)
 """Exceptions of wrong arithmetic; a row that raises one has an infinite error."""
@@ -85,7 +89,8 @@ def check_equations(
     Raises
     ------
     ValueError
-        For an unknown dtype or package.
+        For an unknown dtype or package, or an alpha outside the range of the dtype: 1e-300 to 1e250 in float64, 1e-30
+        to 1e30 in float32.
 
     Examples
     --------
@@ -94,6 +99,7 @@ def check_equations(
     (True, [], 11)
     """
     columns = _columns(dtype, installed() if autodiff is None else list(autodiff))
+    _check_alphas(alphas, dtype)
     tolerances = {column: TOLERANCES[dtype][column] for column in columns}
     worst: dict[str, dict[str, float | None]] = {}
     rng = np.random.default_rng(seed)
@@ -124,6 +130,15 @@ def _columns(dtype: str, autodiff: list[str]) -> list[str]:
             raise ValueError(f"autodiff must name packages among {', '.join(REFERENCES)}; got {name!r}")
     kernels = ["kernels"] if find_spec("numba") else []
     return ["loops", *kernels, "central", "complex step", *autodiff]
+
+
+def _check_alphas(alphas: Sequence[float], dtype: str) -> None:
+    """Raise UserError for an alpha with which Eq. 1 can't be computed."""
+    least, most = ALPHAS[dtype]
+    for alpha in alphas:
+        if not least <= alpha <= most:
+            raise UserError(f"alpha must be between {least:g} and {most:g} in {dtype}: beyond, ||z - mu||^2 / alpha "
+                            f"in Eq. 1 overflows or becomes zero; got {alpha:g}")
 
 
 def _errors(build: Callable[[], Case], columns: Sequence[str]) -> dict[str, float]:

@@ -1,0 +1,85 @@
+"""Arrays of NumPy, torch, JAX and other packages: hand a point to a function, and read what it returns.
+
+No array package but NumPy is imported. An array of torch or JAX comes with its module in ``sys.modules``.
+"""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+__all__ = ["as_numpy", "array_maker", "library", "precision", "accepts", "DOUBLE"]
+
+DOUBLE = 2.0**-52
+EPSILON = {"float16": 2.0**-10, "complex32": 2.0**-10, "bfloat16": 2.0**-7, "float32": 2.0**-23, "complex64": 2.0**-23}
+"""Distance from 1 to the next number in each dtype of less than double precision."""
+
+
+def _dtype_name(a: Any) -> str:
+    return str(getattr(a, "dtype", "")).rpartition(".")[2]  # torch says "torch.float32"
+
+
+def precision(a: Any) -> float:
+    """Return the distance from 1 to the next number in the dtype of ``a``; that of float64 where it has no dtype.
+
+    >>> precision(np.float32(3)) == 2**-23, precision(3.0) == 2**-52
+    (True, True)
+    """
+    return EPSILON.get(_dtype_name(a), DOUBLE)
+
+
+def as_numpy(a: Any) -> np.ndarray:
+    """Return an array, tensor or number as a NumPy array in double precision; the argument is not changed.
+
+    Raises TypeError for what holds no numbers.
+
+    >>> as_numpy([np.float32(0.5), 2])
+    array([0.5, 2. ])
+    """
+    for method in ("detach", "cpu"):  # a torch tensor that requires a gradient, or lies on a GPU
+        a = getattr(a, method, lambda a=a: a)()
+    if _dtype_name(a) == "bfloat16" and hasattr(a, "float"):  # torch has no conversion of it to NumPy
+        a = a.float()
+    array = np.asarray(a)
+    if array.dtype.kind in "OSUmM":
+        raise TypeError(f"an array of numbers is needed; got {type(a).__name__}")
+    return array.astype(np.complex128 if np.iscomplexobj(array) else np.float64)
+
+
+def library(a: Any) -> str:
+    """Return "torch", "jax" or "numpy", the package of an array; "numpy" for all that is neither of the others."""
+    name = type(a).__module__.partition(".")[0]
+    return {"torch": "torch", "jax": "jax", "jaxlib": "jax"}.get(name, "numpy")
+
+
+def array_maker(like: Any, asarray: Callable[[np.ndarray], Any] | None = None) -> Callable[[np.ndarray], Any]:
+    """Return the function that makes a new array of the kind and dtype of ``like`` from a NumPy array.
+
+    With ``asarray``, such as ``torch.tensor``, that function is used, and it gets a copy.
+    """
+    if asarray is not None:
+        return lambda a: asarray(a.copy())
+    if library(like) == "torch":
+        torch = sys.modules["torch"]
+        return lambda a: torch.tensor(a, dtype=like.dtype, device=like.device)
+    if library(like) == "jax":
+        numpy = sys.modules["jax.numpy"]
+        return lambda a: numpy.array(a, dtype=like.dtype)
+    return np.array
+
+
+def accepts(function: Callable, n_arguments: int) -> bool:
+    """Return whether a function can be called with ``n_arguments``; False if its signature is unknown.
+
+    >>> accepts(lambda x, u: x, 2), accepts(lambda x, u: x, 1)
+    (True, False)
+    """
+    try:
+        inspect.signature(function).bind(*range(n_arguments))
+    except (TypeError, ValueError):
+        return False
+    return True

@@ -1,0 +1,106 @@
+"""Call of a user's training step with arrays of any package, differentiated by an autodiff package on request."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from .arrays import accepts, array_maker, as_numpy, library, precision
+
+__all__ = ["CalledStep", "call_step"]
+
+Step = Callable[[list[Any], Any, Any, Any], Any]
+"""(weights, mu, x, p) -> what the user's step returns."""
+
+
+class CalledStep(NamedTuple):
+    """Result of a user's step, as NumPy arrays in float64."""
+
+    loss: float | None
+    g_weights: list[np.ndarray | None]
+    g_mu: np.ndarray | None
+    eps: float
+    """Least precision of the arrays handed over and returned."""
+    seen: list[np.ndarray]
+    """Weights, mu, x and p as the step got them, rounded to their dtypes."""
+    package: str
+    """Package of the weights: "numpy", "torch" or "jax"."""
+
+
+def call_step(
+    my_step: Callable[..., Any], arrays: Sequence[Any], alpha: float, autodiff: str | None,
+    asarray: Callable[[np.ndarray], Any] | None,
+) -> CalledStep:
+    """Call the step with new arrays. ``arrays`` are the weights, mu, x and p.
+
+    Raises ValueError for an unknown package or a result of another form, RuntimeError if the step raises.
+    """
+    if autodiff not in (None, *DIFFERENTIATE):
+        raise ValueError(f"autodiff must be one of {', '.join(DIFFERENTIATE)}, or None; got {autodiff!r}")
+    handed = [_handed(a, autodiff, asarray) for a in arrays]
+    seen = [as_numpy(a).copy() for a in handed]  # before the step, which may change them
+    rest: tuple[float, ...] = (alpha,)
+    if accepts(my_step, 4) and not accepts(my_step, 5):
+        if alpha != 1:
+            raise ValueError(f"my_step takes no alpha, so alpha must be 1; got {alpha:g}")
+        rest = ()
+
+    def step(weights: list[Any], mu: Any, x: Any, p: Any) -> Any:
+        return my_step(weights, mu, x, p, *rest)
+
+    try:
+        result = DIFFERENTIATE[autodiff](step, handed) if autodiff else step(handed[:-3], *handed[-3:])
+    except Exception as error:
+        kinds = ", ".join(f"{tuple(a.shape)} {a.dtype}" for a in handed)
+        raise RuntimeError(f"my_step raised {type(error).__name__}: {error}. The weights, mu, x and p that it got were, "
+                           f"in {library(handed[0])}: {kinds}") from error
+    if not (isinstance(result, (tuple, list)) and len(result) == 3):
+        raise ValueError("my_step must return (loss, gradients of the weights, gradient of mu), or the loss alone with "
+                         f"autodiff='torch', 'jax' or 'autograd'; got {type(result).__name__}")
+    loss, g_weights, g_mu = result
+    flat = [g for item in g_weights for g in (item if isinstance(item, (tuple, list)) else [item])]  # (g_W, g_b) or g
+    eps = max(precision(a) for a in (*handed, *flat, g_mu, loss))
+    return CalledStep(None if loss is None else float(as_numpy(loss).reshape(())),
+                      [None if g is None else as_numpy(g) for g in flat], None if g_mu is None else as_numpy(g_mu),
+                      eps, seen, library(handed[0]))
+
+
+def _handed(a: Any, autodiff: str | None, asarray: Callable[[np.ndarray], Any] | None) -> Any:
+    """Return what the step gets for an array: a new one, or the user's own torch parameter."""
+    if autodiff == "torch" and getattr(a, "requires_grad", False) and a.is_leaf:
+        return a
+    if asarray is None and autodiff in ("torch", "jax") and library(a) != autodiff:
+        asarray = import_module("torch").tensor if autodiff == "torch" else import_module("jax.numpy").array
+    return array_maker(a, asarray)(as_numpy(a))
+
+
+def _torch(step: Step, handed: list[Any]) -> tuple[Any, list[Any], Any]:
+    torch = import_module("torch")
+    leaves = [a.requires_grad_() for a in handed[:-2]]
+    loss = step(leaves[:-1], leaves[-1], *handed[-2:])
+    *g_weights, g_mu = torch.autograd.grad(loss.reshape(()), leaves, allow_unused=True)
+    return loss, g_weights, g_mu
+
+
+def _jax(step: Step, handed: list[Any]) -> tuple[Any, list[Any], Any]:
+    jax = import_module("jax")
+    loss, gradients = jax.value_and_grad(lambda leaves: step(leaves[:-1], leaves[-1], *handed[-2:]).reshape(()))(handed[:-2])
+    return loss, list(gradients[:-1]), gradients[-1]
+
+
+def _autograd(step: Step, handed: list[Any]) -> tuple[Any, list[Any], Any]:
+    autograd = import_module("autograd")
+
+    def loss_of(leaves: Any) -> Any:
+        return step([leaves[l] for l in range(len(handed) - 3)], leaves[len(handed) - 3], *handed[-2:])
+
+    loss, gradients = autograd.value_and_grad(loss_of)(handed[:-2])
+    return loss, list(gradients[:-1]), gradients[-1]
+
+
+DIFFERENTIATE: dict[str, Callable[[Step, list[Any]], tuple[Any, list[Any], Any]]] = {
+    "torch": _torch, "jax": _jax, "autograd": _autograd}
+"""Package -> function that returns the loss and the gradients of a step that returns the loss."""

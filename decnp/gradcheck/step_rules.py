@@ -1,0 +1,72 @@
+"""A whole DEC step by this package, and by it with one known mistake: loss, gradients of every W and b, and of mu."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from .. import equations, losses
+from ..layers import Dense, arrays_of, mlp, mlp_vjp
+from . import vjps
+
+__all__ = ["Step", "right_step", "wrong_steps"]
+
+
+class Step(NamedTuple):
+    """Result of one step: means over the batch, as in training."""
+
+    loss: float
+    g_mu: np.ndarray
+    g_theta: list[np.ndarray]
+    """W, b, W, b, ... with W (n_in, n_out)."""
+
+
+def right_step(theta: Sequence[Dense], mu: np.ndarray, x: np.ndarray, p: np.ndarray, alpha: float) -> Step:
+    """Return loss and gradients of the step (DEC section 3.1), P held constant."""
+    loss, g_mu, g_theta = losses.clustering_loss_and_grads(theta, mu, x, p, alpha)
+    return Step(loss, g_mu, arrays_of(g_theta))
+
+
+def wrong_steps(
+    theta: Sequence[Dense], mu: np.ndarray, x: np.ndarray, p: np.ndarray, alpha: float
+) -> Iterator[tuple[str, Step]]:
+    """Yield each known mistake in words, with the step that it gives."""
+    hs = mlp(theta, x)
+    q = equations.soft_assignment(hs[-1], mu, alpha)
+    batch_p = equations.target_distribution(q)
+    for l, layer in enumerate(theta, start=1):
+        if layer.act == "relu":
+            yield (f"the ReLU of layer {l} is missing in the backward pass",
+                   _backward([*theta[: l - 1], layer._replace(act="linear"), *theta[l:]], hs, mu, p, alpha))
+    if alpha != 1:
+        yield "alpha is ignored: this is the step for alpha = 1", right_step(theta, mu, x, p, 1.0)
+    yield "p is ignored: P is taken from the batch itself", right_step(theta, mu, x, batch_p, alpha)
+    g_q = -batch_p / q + vjps.target_distribution_vjp(np.log(batch_p / q) + 1, q)
+    loss = float(equations.kl_divergence(batch_p, q))
+    yield "P is taken from the batch itself and not held constant", _from_q(loss, g_q, theta, hs, mu, alpha)
+    if np.all(p > 0):
+        yield "p and q are swapped in Eq. 2", _from_q(
+            float(equations.kl_divergence(q, p)), np.log(q / p) + 1, theta, hs, mu, alpha)
+    if theta[-1].act == "linear":
+        yield "a ReLU follows the last layer", right_step([*theta[:-1], theta[-1]._replace(act="relu")], mu, x, p, alpha)
+    if any(layer.act == "relu" for layer in theta):
+        yield "no layer has a ReLU", right_step([layer._replace(act="linear") for layer in theta], mu, x, p, alpha)
+
+
+def _backward(
+    theta: Sequence[Dense], hs: Sequence[np.ndarray], mu: np.ndarray, p: np.ndarray, alpha: float
+) -> Step:
+    """Return the step of the activations ``hs``, with the backward pass of ``theta``."""
+    loss, g_z, g_mu = losses.clustering_loss(hs[-1], mu, p, alpha)
+    return Step(loss, g_mu, arrays_of(mlp_vjp(g_z, theta, hs)[1]))
+
+
+def _from_q(
+    loss: float, g_q: np.ndarray, theta: Sequence[Dense], hs: Sequence[np.ndarray], mu: np.ndarray, alpha: float
+) -> Step:
+    """Return the step of a loss whose gradient with respect to q is ``g_q``; both are sums over the batch."""
+    g_z, g_mu = vjps.soft_assignment_vjp(g_q, hs[-1], mu, alpha)
+    n = len(hs[-1])
+    return Step(loss / n, g_mu / n, arrays_of(mlp_vjp(g_z / n, theta, hs)[1]))
