@@ -21,7 +21,7 @@ __all__ = [
 ]
 
 Masks = Optional[Sequence[Optional[np.ndarray]]]
-"""Dropout mask of each layer's input; None is no mask."""
+"""Dropout mask of each layer's input; None means no mask."""
 
 
 class Dense(NamedTuple):
@@ -169,7 +169,7 @@ def mlp(theta: Sequence[Dense], x: np.ndarray, masks: Masks = None) -> list[np.n
     x : ndarray of shape (n, D)
         Input.
     masks : sequence of ndarray or None, default=None
-        Dropout masks. ``masks[l]``, of the shape of the input of layer l, multiplies that input. None is no mask.
+        Dropout masks. ``masks[l]``, of the shape of the input of layer l, multiplies that input. None means no mask.
 
     Returns
     -------
