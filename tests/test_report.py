@@ -374,7 +374,7 @@ def test_without_matplotlib_it_is_said_before_training(data, refused, refused_re
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.delattr("decnp.plotting")
     monkeypatch.setitem(sys.modules, "matplotlib", None)
-    sentence = 'the report\'s pictures need matplotlib: pip install "decnp[plot]"'
+    sentence = 'the report\'s figures need matplotlib: pip install "decnp[plot]"'
     assert refused("x.npy", "--out", "run", "--report") == sentence and not Path("run").exists()
     assert refused_report("run") == sentence
 
