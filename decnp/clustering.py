@@ -1,7 +1,7 @@
-"""The clustering phase of DEC, section 3.1: ``cluster`` is the loop, ``ClusteringState`` everything that changes in it.
+"""The clustering phase of DEC, section 3.1: the loop ``cluster``, and its complete state ``ClusteringState``.
 
-The loop yields after every refresh of P and every step. Saving, reports, diagnostics and tests for divergence belong to
-its caller, ``decnp.DEC``.
+The loop yields after every refresh of P and every step. Its caller, ``decnp.DEC``, saves checkpoints, reports progress
+and tests for divergence.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ __all__ = ["ClusteringState", "Refresh", "Stepped", "cluster"]
 
 @dataclass
 class ClusteringState:
-    """Everything that changes in the clustering phase. A checkpoint stores exactly this."""
+    """Complete state of the clustering phase. A checkpoint stores these fields."""
 
     mu: np.ndarray
     """Centroids (k, d)."""
     theta: list[Dense]
-    """Layers of the encoder f_theta; empty where the encoder is fixed."""
+    """Layers of the encoder f_theta; empty if the encoder is fixed."""
     batches: Minibatches
     velocity: list[np.ndarray]
     """Velocity of SGD for mu, W, b, W, b, ..."""
@@ -39,25 +39,31 @@ class ClusteringState:
     p: np.ndarray = field(default_factory=lambda: np.empty((0, 0)))
     """Targets (n, k), constant between two refreshes; empty before the first."""
     t: int = 0
-    """SGD steps taken."""
+    """Number of SGD steps so far."""
     refresh_due: bool = True
+    """True if the next action is a refresh of P."""
     done: bool = False
+    """True after the last refresh."""
 
 
 class Refresh(NamedTuple):
     """Event after a refresh of the targets P."""
 
     z: np.ndarray
+    """Embedding (n, d)."""
     q: np.ndarray
+    """Soft assignments (n, k), Eq. 1."""
     p_before: np.ndarray
+    """Targets (n, k) before the refresh; empty at the first."""
     changed: float
-    """Fraction of labels that changed since the refresh before; 1.0 at the first."""
+    """Fraction of labels that changed since the previous refresh; 1.0 at the first."""
 
 
 class Stepped(NamedTuple):
     """Event after a step of SGD."""
 
     loss: float
+    """Eq. 2, a mean over the minibatch, in nats."""
 
 
 def cluster(
@@ -66,8 +72,27 @@ def cluster(
 ) -> Iterator[Refresh | Stepped]:
     """Minimize KL(P || Q) with respect to encoder and centroids (DEC section 3.1, Eqs. 1-5).
 
-    X (n, D) are rows as the encoder sees them; where the encoder is fixed, X (n, d) is the embedding. Yields an event
-    after each refresh and each step; ``state`` is complete at every yield.
+    Parameters
+    ----------
+    X : ndarray or ScaledRows of shape (n, D)
+        Input of the encoder. If the encoder is fixed, X (n, d) is the embedding.
+    state : ClusteringState
+        State to start or resume from, updated in place. It is complete at every yield.
+    schedule : Profile
+        Learning rate, momentum, update interval and number of steps.
+    engine : Engine
+        Equations and updates, readable or compiled.
+    alpha : float
+        Degrees of freedom of Student's t.
+    tol : float
+        Fraction of changed labels below which the loop stops.
+    pool : ThreadPool
+        Threads, within their context.
+
+    Yields
+    ------
+    event : Refresh or Stepped
+        After each refresh of P, and after each step.
     """
     arrays = [state.mu, *arrays_of(state.theta)]
     lr_scale = [1.0, *[1.0, schedule.kl_bias_lr] * len(state.theta)]
@@ -85,7 +110,7 @@ def cluster(
             if schedule.momentum_restart:
                 optimizer.restart()
             yield Refresh(z, q, p_before, changed)
-            del z, q, p_before  # as large as the data's embedding
+            del z, q, p_before  # to free memory: each has n rows
         else:
             i = next(state.batches)  # (b,) row numbers
             loss = step.cluster(X[i], state.mu, state.p[i], alpha)  # Eqs. 2, 4 and 5, backpropagation, SGD

@@ -2,13 +2,13 @@
 
 Letters are the paper's: ``z`` (n, d) embedded points, ``mu`` (k, d) centroids, ``q`` (n, k) soft
 assignments, ``p`` (n, k) targets, ``alpha`` the degrees of freedom of Student's t. Rows are samples.
-Besides them, ``u`` (n, k) is the kernel that Eqs. 1, 4 and 5 share,
+One letter is not the paper's: ``u`` (n, k) is the kernel that Eqs. 1, 4 and 5 share,
 
     u_ij = (1 + ||z_i - mu_j||^2 / alpha)^(-1).
 
-Every function is analytic in its arguments (no ``abs``, no clipping), so it takes complex numbers, and
-the complex step differentiates it to the last digit. This file imports no other module of decnp.
-``decnp.kernels`` has compiled twins under the same names; tests compare them.
+Every function is analytic in its arguments (no ``abs``, no clipping) and accepts complex numbers. The complex
+step can therefore differentiate each function to rounding error. This file imports no other module of decnp.
+``decnp.kernels`` has a compiled version of each function under the same name; tests compare the two.
 """
 
 from __future__ import annotations
@@ -28,22 +28,34 @@ def soft_assignment(z: ArrayLike, mu: ArrayLike, alpha: float = 1.0) -> np.ndarr
 
     Parameters
     ----------
-    z : array of shape (n, d), embedded points
-    mu : array of shape (k, d), centroids
-    alpha : float > 0, degrees of freedom
+    z : array-like of shape (n, d)
+        Embedded points.
+    mu : array-like of shape (k, d)
+        Centroids.
+    alpha : float, default=1.0
+        Degrees of freedom of Student's t, above 0.
 
     Returns
     -------
-    q : array of shape (n, k); each row sums to 1
+    q : ndarray of shape (n, k)
+        Soft assignments. Each row sums to 1.
 
     Raises
     ------
     ValueError
         If the shapes do not fit or ``alpha`` is not positive.
 
-    Differs from the paper: not in value. The powers are taken as exp(log), and each row is scaled by
-    its largest one before it is normalised, so that far points do not become 0/0.
+    See Also
+    --------
+    kernels.soft_assignment : Compiled version.
 
+    Notes
+    -----
+    Differs from the paper: not in value. The powers are computed as exp(log). Each row is divided by its largest power
+    before it is normalized, so that far points do not become 0/0.
+
+    Examples
+    --------
     >>> soft_assignment([[0.0], [1.0]], [[0.0], [1.0]]).round(4)
     array([[0.6667, 0.3333],
            [0.3333, 0.6667]])
@@ -62,19 +74,32 @@ def kl_divergence(p: ArrayLike, q: ArrayLike) -> np.floating:
 
     Parameters
     ----------
-    p, q : arrays of shape (n, k), targets and soft assignments
+    p : array-like of shape (n, k)
+        Targets.
+    q : array-like of shape (n, k)
+        Soft assignments.
 
     Returns
     -------
-    loss : scalar >= 0; infinite where some q_ij = 0 < p_ij
+    loss : floating scalar
+        At least 0, up to rounding. Infinite if some q_ij = 0 < p_ij.
 
     Raises
     ------
     ValueError
         If the shapes differ.
 
-    Differs from the paper: no. (The training loop divides by the batch size; this function does not.)
+    See Also
+    --------
+    kernels.kl_divergence : Compiled version.
+    losses.clustering_loss : Mean over the minibatch, which the training loop minimizes.
 
+    Notes
+    -----
+    Differs from the paper: no.
+
+    Examples
+    --------
     >>> q = [[2/3, 1/3], [1/3, 2/3]]
     >>> float(kl_divergence(target_distribution(q), q).round(6))
     0.087384
@@ -91,26 +116,36 @@ def kl_divergence(p: ArrayLike, q: ArrayLike) -> np.floating:
 
 
 def target_distribution(q: ArrayLike) -> np.ndarray:
-    """Return DEC Eq. 3: the sharpened targets, from the soft assignments of *all* points.
+    """Return DEC Eq. 3: the sharpened targets P, from the soft assignments of *all* points.
 
         p_ij = (q_ij^2 / f_j) / sum_j' (q_ij'^2 / f_j'),    f_j = sum_i q_ij
 
     Parameters
     ----------
-    q : array of shape (n, k); n is the whole data set, since f sums over it
+    q : array-like of shape (n, k)
+        Soft assignments of the whole data set, because f_j sums over all points.
 
     Returns
     -------
-    p : array of shape (n, k); each row sums to 1
+    p : ndarray of shape (n, k)
+        Targets. Each row sums to 1.
 
     Raises
     ------
     ValueError
         If ``q`` is not two-dimensional.
 
-    Differs from the paper: no. q^2/f is taken as q (q/f), which does not underflow; a cluster with
-    f_j = 0 gets p_ij = 0.
+    See Also
+    --------
+    kernels.target_distribution : Compiled version.
 
+    Notes
+    -----
+    Differs from the paper: no. q^2/f is computed as q (q/f), which does not underflow. A cluster with f_j = 0 has
+    p_ij = 0.
+
+    Examples
+    --------
     >>> target_distribution([[2/3, 1/3], [1/3, 2/3]]).round(4)
     array([[0.8, 0.2],
            [0.2, 0.8]])
@@ -131,22 +166,35 @@ def grad_z(z: ArrayLike, mu: ArrayLike, p: ArrayLike, alpha: float = 1.0) -> np.
 
     Parameters
     ----------
-    z : array of shape (n, d), embedded points
-    mu : array of shape (k, d), centroids
-    p : array of shape (n, k), targets; rows sum to 1
-    alpha : float > 0, degrees of freedom
+    z : array-like of shape (n, d)
+        Embedded points.
+    mu : array-like of shape (k, d)
+        Centroids.
+    p : array-like of shape (n, k)
+        Targets. Each row sums to 1.
+    alpha : float, default=1.0
+        Degrees of freedom of Student's t, above 0.
 
     Returns
     -------
-    grad_z : array of shape (n, d), the gradient of the *sum* over points
+    grad_z : ndarray of shape (n, d)
+        Gradient of the *sum* over points.
 
     Raises
     ------
     ValueError
         If the shapes do not fit or ``alpha`` is not positive.
 
+    See Also
+    --------
+    kernels.grad_z : Compiled version.
+
+    Notes
+    -----
     Differs from the paper: no.
 
+    Examples
+    --------
     >>> grad_z([[0.0], [1.0]], [[0.0], [1.0]], [[0.8, 0.2], [0.2, 0.8]]).round(4)
     array([[ 0.1333],
            [-0.1333]])
@@ -162,22 +210,35 @@ def grad_mu(z: ArrayLike, mu: ArrayLike, p: ArrayLike, alpha: float = 1.0) -> np
 
     Parameters
     ----------
-    z : array of shape (n, d), embedded points
-    mu : array of shape (k, d), centroids
-    p : array of shape (n, k), targets; rows sum to 1
-    alpha : float > 0, degrees of freedom
+    z : array-like of shape (n, d)
+        Embedded points.
+    mu : array-like of shape (k, d)
+        Centroids.
+    p : array-like of shape (n, k)
+        Targets. Each row sums to 1.
+    alpha : float, default=1.0
+        Degrees of freedom of Student's t, above 0.
 
     Returns
     -------
-    grad_mu : array of shape (k, d), a *sum* over points
+    grad_mu : ndarray of shape (k, d)
+        Gradient of the *sum* over points.
 
     Raises
     ------
     ValueError
         If the shapes do not fit or ``alpha`` is not positive.
 
+    See Also
+    --------
+    kernels.grad_mu : Compiled version.
+
+    Notes
+    -----
     Differs from the paper: no.
 
+    Examples
+    --------
     >>> grad_mu([[0.0], [1.0]], [[0.0], [1.0]], [[0.8, 0.2], [0.2, 0.8]]).round(4)
     array([[ 0.1333],
            [-0.1333]])
@@ -189,11 +250,43 @@ def grad_mu(z: ArrayLike, mu: ArrayLike, p: ArrayLike, alpha: float = 1.0) -> np
 def loss_and_grads(
     z: ArrayLike, mu: ArrayLike, p: ArrayLike, alpha: float = 1.0
 ) -> tuple[np.floating, np.ndarray, np.ndarray]:
-    """Return DEC Eqs. 2, 4 and 5 together: z (n, d), mu (k, d), p (n, k) -> loss, grad_z (n, d), grad_mu (k, d).
+    """Return DEC Eqs. 2, 4 and 5 together: the loss and both of its gradients, P held constant.
 
-    All three are sums over points, P held constant. Raises ValueError as they do.
+    Parameters
+    ----------
+    z : array-like of shape (n, d)
+        Embedded points.
+    mu : array-like of shape (k, d)
+        Centroids.
+    p : array-like of shape (n, k)
+        Targets. Each row sums to 1.
+    alpha : float, default=1.0
+        Degrees of freedom of Student's t, above 0.
+
+    Returns
+    -------
+    loss : floating scalar
+        Eq. 2, a *sum* over points, in nats.
+    grad_z : ndarray of shape (n, d)
+        Eq. 4.
+    grad_mu : ndarray of shape (k, d)
+        Eq. 5.
+
+    Raises
+    ------
+    ValueError
+        If the shapes do not fit or ``alpha`` is not positive.
+
+    See Also
+    --------
+    kernels.loss_and_grads : Compiled version, in one pass over the points.
+
+    Notes
+    -----
     Differs from the paper: no.
 
+    Examples
+    --------
     >>> loss, g_z, g_mu = loss_and_grads([[0.0], [1.0]], [[0.0], [1.0]], [[0.8, 0.2], [0.2, 0.8]])
     >>> float(loss.round(6))
     0.087384
@@ -202,7 +295,7 @@ def loss_and_grads(
 
 
 def _pulls(z: ArrayLike, mu: ArrayLike, p: ArrayLike, alpha: float) -> tuple[np.ndarray, np.ndarray]:
-    """Return the common factors of Eqs. 4 and 5: (alpha+1)/alpha u_ij (p_ij - q_ij), (n, k), and z_i - mu_j, (n, k, d)."""
+    """Return the factors of Eqs. 4 and 5: (alpha+1)/alpha u_ij (p_ij - q_ij), (n, k), and z_i - mu_j, (n, k, d)."""
     z, mu, alpha = _points_and_centroids(z, mu, alpha)
     p = np.asarray(p)
     if p.shape != (len(z), len(mu)):
@@ -227,7 +320,7 @@ def _log1p(x: np.ndarray) -> np.ndarray:
 
 
 def _points_and_centroids(z: ArrayLike, mu: ArrayLike, alpha: float) -> tuple[np.ndarray, np.ndarray, float]:
-    """Return z and mu as floating arrays and alpha as a float; ValueError for shapes or an alpha that do not fit."""
+    """Return z and mu as floating arrays and alpha as a float; raise ValueError for invalid shapes or alpha."""
     z, mu = np.asarray(z), np.asarray(mu)
     if z.ndim != 2 or mu.ndim != 2 or z.shape[1] != mu.shape[1]:
         raise ValueError(f"z must be (n, d) and mu (k, d) with the same d; got {z.shape} and {mu.shape}")

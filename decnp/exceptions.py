@@ -1,4 +1,4 @@
-"""Every error that the package raises on purpose. This file imports nothing.
+"""Exceptions of the package. This file imports nothing.
 
 ``TrainingWarning`` is in ``decnp.training.estimator``, because it derives from scikit-learn's ``ConvergenceWarning``.
 """
@@ -9,28 +9,28 @@ __all__ = [
 
 
 class UserError(ValueError):
-    """Error for invalid input to the ``decnp`` command; the message is the sentence to print."""
+    """Error for invalid input to the ``decnp`` command, which prints the message."""
 
 
 class DataError(ValueError):
-    """Error for a data file that is damaged, not the official one, or not to be had; the message names the file."""
+    """Error for a data file that is damaged, not official, or not available. The message names the file."""
 
 
 class InsufficientDiskSpace(DataError):
-    """Error for a disk without enough free space for a file."""
+    """Error for a file that does not fit into the free space of its disk."""
 
 
 class ArchiveError(ValueError):
-    """Error for a file that is no archive of arrays with a JSON header, or is damaged; the message says which."""
+    """Error for a file that is damaged, or is not an archive of arrays with a JSON header."""
 
 
 class ModelFileError(ArchiveError):
-    """Error for a file that is no decnp model, is damaged, or is of a newer decnp; the message says which."""
+    """Error for a file that is damaged, is not a decnp model, or was written by a newer decnp."""
 
 
 class CheckpointError(ValueError):
-    """Error for a checkpoint that is of another run or damaged, or for another file; the message says which."""
+    """Error for a file that is damaged, is not a checkpoint, or is the checkpoint of another run."""
 
 
 class TrainingError(ArithmeticError):
-    """Error for training that diverged; the message says where and what to try."""
+    """Error for training that diverged. The message names the phase and a remedy."""

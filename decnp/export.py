@@ -18,18 +18,18 @@ if TYPE_CHECKING:
 __all__ = ["OPSET", "export_onnx"]
 
 OPSET = 13
-"""Version of the ONNX operators: the first in which all operators here have their present form. onnxruntime >= 1.7."""
-IR_VERSION = 7  # of the file format, the one that came with opset 13
-MAX_BYTES = 2**31 - 2**20  # protobuf's limit, less some room for the graph
-LARGEST = 3e38  # within float32
+"""Version of the ONNX operators: the first that has all operators in their current form. It needs onnxruntime >= 1.7."""
+IR_VERSION = 7  # version of the file format that was released with opset 13
+MAX_BYTES = 2**31 - 2**20  # protobuf's limit, minus 1 MB for the graph itself
+LARGEST = 3e38  # close to the largest float32
 
 
 def export_onnx(model: Model | DEC | PathLike, path: PathLike) -> None:
     """Write ``model`` to ``path`` as ONNX, opset 13, atomically.
 
-    The graph takes ``x`` (n, D) float32, for any n. Its outputs are ``z`` (n, d), the embedding, ``q`` (n, k), Eq. 1,
-    both float32, and ``label`` (n,) int64, argmax_j q_ij. Shift and scale of the model are in the graph. A float64 model
-    is rounded to float32. The metadata have alpha, n_clusters and the dtype of the model.
+    The input of the graph is ``x`` (n, D) float32, for any n. Its outputs are the embedding ``z`` (n, d) and ``q``
+    (n, k), Eq. 1, both float32, and ``label`` (n,) int64, argmax_j q_ij. The graph includes shift and scale of the
+    model. A float64 model is rounded to float32. The metadata hold alpha, n_clusters and the dtype of the model.
 
     Parameters
     ----------
@@ -41,10 +41,11 @@ def export_onnx(model: Model | DEC | PathLike, path: PathLike) -> None:
     Raises
     ------
     ImportError
-        If the package ``onnx`` is missing.
+        If the package ``onnx`` is not installed.
+    ModelFileError
+        If ``model`` is a path, and the file is not a model file.
     ValueError
-        If the model does not fit into float32, or into the 2 GB of an ONNX file. ModelFileError if a path is not that
-        of a model file.
+        If the model does not fit into float32, or into the 2 GB of an ONNX file.
     OSError
         If a file cannot be read or written.
 
@@ -55,8 +56,8 @@ def export_onnx(model: Model | DEC | PathLike, path: PathLike) -> None:
 
         q_ij ~ (1 + (d_ij - d_i*) / (alpha + d_i*))^(-(alpha+1)/2),    d_ij = ||z_i - mu_j||^2,  d_i* = min_j d_ij
 
-    so that far points do not become 0/0. A label can differ from the model's where two clusters are equal except for
-    rounding. The graph needs memory for n k d numbers: split long x into parts.
+    so that far points do not become 0/0. A label can differ from the label of the model if the q of two clusters are
+    equal up to rounding. The graph needs memory for n k d numbers, so split a long x into parts.
     """
     if isinstance(model, (str, os.PathLike)):
         model = load_model(model)
@@ -67,7 +68,7 @@ def export_onnx(model: Model | DEC | PathLike, path: PathLike) -> None:
 
 
 def _graph(model: Model) -> Any:
-    """Return the whole ONNX model."""
+    """Return the ONNX model."""
     try:
         from onnx import TensorProto, helper, numpy_helper
     except ImportError as error:
@@ -94,14 +95,14 @@ def _graph(model: Model) -> Any:
 
 
 def _constants(model: Model) -> dict[str, np.ndarray]:
-    """Return all numbers of the graph by name. Differences are taken in float64 and rounded to float32 once."""
+    """Return the constants of the graph by name. Differences are computed in float64, and rounded to float32 once."""
     *_, last = model.encoder
     wide: dict[str, Any] = {"shift": model.shift, "scale": model.scale, "c": np.zeros(len(last.b))}
     for l, (W, b, _) in enumerate(model.encoder, 1):
         wide[f"W{l}"], wide[f"b{l}"] = W, b.astype(np.float64)
     rounded = np.asarray(model.shift, np.float32).astype(np.float64)
     wide["b1"] -= np.broadcast_to((model.shift - rounded) * model.scale, model.n_features) @ model.encoder[0].W
-    if last.act == "linear":  # the last layer gives z - c at once
+    if last.act == "linear":  # the last layer computes z - c directly
         wide["c"] = model.centers.mean(axis=0, dtype=np.float64).astype(np.float32).astype(np.float64)
         wide[f"b{len(model.encoder)}"] -= wide["c"]
     wide["mu"] = model.centers - wide["c"]
@@ -138,7 +139,7 @@ EQUATION_1: list[tuple[str, list[str], str, dict[str, Any]]] = [
     ("Add", ["nearest", "alpha"], "unit", {}),
     ("Div", ["beyond", "unit"], "ratio", {}),
     ("Min", ["ratio", "largest"], "r", {}),                                         # never inf
-    # log(1 + r) as log(y) + (r - (y - 1)), where y is 1 + r rounded: also right for the small r of a large alpha
+    # log(1 + r) is computed as log(y) + (r - (y - 1)), y = 1 + r rounded, which is accurate for small r too
     ("Add", ["r", "one"], "y", {}),
     ("Sub", ["y", "one"], "r_in_y", {}),
     ("Sub", ["r", "r_in_y"], "lost", {}),                                           # 0 from r = 1 on

@@ -1,9 +1,9 @@
 """Dense layers, DEC Eqs. 6-9: each forward function is followed by its backward function.
 
-Parameters are data (``Dense``: W, b and the name of the activation), and layers are pure functions.
-A backward function is named ``..._vjp`` (vector-Jacobian product): it takes ``g``, the gradient of
-the loss with respect to the function's output, and returns the gradients with respect to its inputs.
-Everything is analytic, so it takes complex numbers, and the complex step can check each line.
+Parameters are data (``Dense``: W, b and the name of the activation), and layers are pure functions. A backward function
+is named ``..._vjp`` (vector-Jacobian product). Its argument ``g`` is the gradient of the loss with respect to the output
+of the forward function. It returns the gradients with respect to the inputs. Every function is analytic and accepts
+complex numbers, so that the complex step can check each line.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ __all__ = [
 ]
 
 Masks = Optional[Sequence[Optional[np.ndarray]]]
+"""Dropout mask of each layer's input; None means no mask."""
 
 
 class Dense(NamedTuple):
@@ -32,11 +33,28 @@ class Dense(NamedTuple):
 
 
 def dense(x: np.ndarray, W: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Return the affine map of DEC Eqs. 7 and 9: x (n, n_in), W (n_in, n_out), b (n_out,) -> a (n, n_out).
+    """Return the affine map x W + b of DEC Eqs. 7 and 9, of shape (n, n_out).
 
-    Raises ValueError where the shapes do not fit. Differs from the paper: it writes W x for a column x;
-    here samples are rows, so it is x W.
+    Parameters
+    ----------
+    x : ndarray of shape (n, n_in)
+        Input.
+    W : ndarray of shape (n_in, n_out)
+        Weights.
+    b : ndarray of shape (n_out,)
+        Biases.
 
+    Raises
+    ------
+    ValueError
+        If the shapes do not fit.
+
+    Notes
+    -----
+    Differs from the paper: the paper writes W x for a column x. Here samples are rows, so the product is x W.
+
+    Examples
+    --------
     >>> x, W, b = np.array([[1.0, 2.0]]), np.array([[1.0], [10.0]]), np.array([0.5])
     >>> dense(x, W, b)
     array([[21.5]])
@@ -47,11 +65,33 @@ def dense(x: np.ndarray, W: np.ndarray, b: np.ndarray) -> np.ndarray:
 def dense_vjp(
     g: np.ndarray, x: np.ndarray, W: np.ndarray, need_x: bool = True
 ) -> tuple[np.ndarray | None, np.ndarray, np.ndarray]:
-    """Return the gradients of ``dense``: g (n, n_out) -> g_x (n, n_in), g_W (n_in, n_out), g_b (n_out,); sums over rows.
+    """Return the gradients of ``dense`` with respect to x, W and b, as sums over rows.
 
-    x and W have the shapes of the forward pass. ``need_x=False`` leaves out the product for g_x, which
-    is not needed below the first layer. Raises ValueError where the shapes do not fit.
+    Parameters
+    ----------
+    g : ndarray of shape (n, n_out)
+        Gradient of the loss with respect to the output.
+    x : ndarray of shape (n, n_in)
+        Input of the forward pass.
+    W : ndarray of shape (n_in, n_out)
+        Weights.
+    need_x : bool, default=True
+        False skips the product for g_x, which is not needed below the first layer.
 
+    Returns
+    -------
+    g_x : ndarray of shape (n, n_in) or None
+        None if ``need_x`` is False.
+    g_W : ndarray of shape (n_in, n_out)
+    g_b : ndarray of shape (n_out,)
+
+    Raises
+    ------
+    ValueError
+        If the shapes do not fit.
+
+    Examples
+    --------
     >>> g_x, g_W, g_b = dense_vjp(np.array([[1.0]]), np.array([[1.0, 2.0]]), np.array([[1.0], [10.0]]))
     >>> g_x, g_W.ravel(), g_b
     (array([[ 1., 10.]]), array([1., 2.]), array([1.]))
@@ -60,7 +100,7 @@ def dense_vjp(
 
 
 def relu(a: np.ndarray) -> np.ndarray:
-    """Return max(a, 0), elementwise, for any shape. Complex numbers are compared by their real part first.
+    """Return max(a, 0), elementwise, for ``a`` of any shape. Complex numbers are compared by their real part first.
 
     >>> relu(np.array([-1.0, 0.0, 2.0]))
     array([0., 0., 2.])
@@ -69,7 +109,7 @@ def relu(a: np.ndarray) -> np.ndarray:
 
 
 def relu_vjp(g: np.ndarray, h: np.ndarray) -> np.ndarray:
-    """Return the gradient of ``relu``: g and h = relu(a) of one shape -> g_a. The derivative at 0 is taken as 0.
+    """Return the gradient of ``relu`` with respect to a, from g and h = relu(a) of one shape. It is 0 at a = 0.
 
     >>> relu_vjp(np.array([5.0, 5.0, 5.0]), relu(np.array([-1.0, 0.0, 2.0])))
     array([0., 0., 5.])
@@ -78,14 +118,33 @@ def relu_vjp(g: np.ndarray, h: np.ndarray) -> np.ndarray:
 
 
 def squared_error(x_rec: np.ndarray, x: np.ndarray) -> tuple[np.floating, np.ndarray]:
-    """Return the reconstruction loss and its gradient, which share one scale.
+    """Return the reconstruction loss, a mean over *elements*, halved, and its gradient.
 
         loss = 1/(2 n D) sum_i ||x_rec_i - x_i||^2,    g = (x_rec - x) / (n D)
 
-    x_rec, x and g have the shape (n, D). A mean over *elements*, halved. Raises ValueError where the
-    shapes do not fit. Differs from the paper: it prints ||x - y||^2; the authors' code divides by 2 n D,
-    and the learning rate of 0.1 is meant for that.
+    Parameters
+    ----------
+    x_rec, x : ndarray of shape (n, D)
+        Reconstruction and its target.
 
+    Returns
+    -------
+    loss : floating scalar
+    g : ndarray of shape (n, D)
+        Gradient of the loss with respect to x_rec.
+
+    Raises
+    ------
+    ValueError
+        If the shapes differ.
+
+    Notes
+    -----
+    Differs from the paper: the paper prints ||x - y||^2. The authors' code divides by 2 n D, and its learning rate of
+    0.1 belongs to that scale.
+
+    Examples
+    --------
     >>> loss, g = squared_error(np.array([[3.0, 1.0]]), np.array([[1.0, 1.0]]))
     >>> float(loss), g
     (1.0, array([[1., 0.]]))
@@ -101,12 +160,31 @@ _ACTIVATIONS = {"relu": (relu, relu_vjp), "linear": (lambda a: a, lambda g, h: g
 
 
 def mlp(theta: Sequence[Dense], x: np.ndarray, masks: Masks = None) -> list[np.ndarray]:
-    """Return all activations of a stack of dense layers: x (n, D) -> [input, h_1, ..., output]; the list is the tape.
+    """Return all activations of a stack of dense layers. The list is the tape for ``mlp_vjp``.
 
-    ``masks[l]`` (n, n_in of layer l) multiplies the input of layer l, ``None`` leaves it alone.
-    The tape holds the input of each layer after its mask. Raises KeyError for an unknown
-    activation, ValueError where the shapes do not fit.
+    Parameters
+    ----------
+    theta : sequence of Dense
+        Layers.
+    x : ndarray of shape (n, D)
+        Input.
+    masks : sequence of ndarray or None, default=None
+        Dropout masks. ``masks[l]``, of the shape of the input of layer l, multiplies that input. None means no mask.
 
+    Returns
+    -------
+    hs : list of ndarray
+        Input of each layer, after its mask, and the output ``hs[-1]``.
+
+    Raises
+    ------
+    KeyError
+        If an activation is unknown.
+    ValueError
+        If the shapes do not fit.
+
+    Examples
+    --------
     >>> theta = [Dense(np.eye(2), np.array([0.0, -5.0]), "relu"), Dense(np.ones((2, 1)), np.zeros(1), "linear")]
     >>> mlp(theta, np.array([[3.0, 4.0]]))
     [array([[3., 4.]]), array([[3., 0.]]), array([[3.]])]
@@ -120,10 +198,28 @@ def mlp(theta: Sequence[Dense], x: np.ndarray, masks: Masks = None) -> list[np.n
 
 
 def encode(theta: Sequence[Dense], x: np.ndarray) -> np.ndarray:
-    """Return ``mlp(theta, x)[-1]``, to the bit, without a tape: x (n, D) -> (n, d).
+    """Return ``mlp(theta, x)[-1]``, with the same bits, without storing a tape.
 
-    Raises KeyError for an unknown activation, ValueError where the shapes do not fit. x is not changed.
+    Parameters
+    ----------
+    theta : sequence of Dense
+        Layers.
+    x : ndarray of shape (n, D)
+        Input. It is not changed.
 
+    Returns
+    -------
+    z : ndarray of shape (n, d)
+
+    Raises
+    ------
+    KeyError
+        If an activation is unknown.
+    ValueError
+        If the shapes do not fit.
+
+    Examples
+    --------
     >>> encode([Dense(np.eye(2), np.array([0.0, -5.0]), "relu")], np.array([[3.0, 4.0]]))
     array([[3., 0.]])
     """
@@ -131,16 +227,34 @@ def encode(theta: Sequence[Dense], x: np.ndarray) -> np.ndarray:
         x = x @ W
         x += b
         if _ACTIVATIONS[act][0] is relu:
-            np.maximum(x, np.zeros_like(b), out=x)  # a row of zeros: with a scalar, NumPy's loop takes twice as long
+            np.maximum(x, np.zeros_like(b), out=x)  # a row of zeros, because NumPy needs twice the time with a scalar
     return x
 
 
 def mlp_vjp(
     g: np.ndarray, theta: Sequence[Dense], hs: Sequence[np.ndarray], masks: Masks = None, need_x: bool = True
 ) -> tuple[np.ndarray | None, list[tuple[np.ndarray, np.ndarray]]]:
-    """Return the gradients of ``mlp``: g, of the output's shape -> g_x (n, D) and [(g_W, g_b) of each layer].
+    """Return the gradients of ``mlp`` with respect to its input and to all weights (backpropagation).
 
-    ``hs`` and ``masks`` are those of the forward pass. ``need_x=False`` gives ``None`` for g_x.
+    Parameters
+    ----------
+    g : ndarray of the shape of the output
+        Gradient of the loss with respect to the output.
+    theta : sequence of Dense
+        Layers.
+    hs : sequence of ndarray
+        Result of ``mlp``.
+    masks : sequence of ndarray or None, default=None
+        Masks of the forward pass.
+    need_x : bool, default=True
+        False skips the gradient with respect to the input.
+
+    Returns
+    -------
+    g_x : ndarray of shape (n, D) or None
+        None if ``need_x`` is False.
+    g_theta : list of (g_W, g_b)
+        Gradients of each layer, first layer first.
     """
     g_theta = []
     g_x: np.ndarray | None = g
@@ -159,14 +273,15 @@ def _masked(h: np.ndarray, masks: Masks, l: int) -> np.ndarray:
 
 
 def gaussian(rng: np.random.Generator, n_in: int, n_out: int, std: float = 0.01) -> np.ndarray:
-    """Return weights W of shape (n_in, n_out) from N(0, std^2). DEC section 4.2 has std = 0.01."""
+    """Return weights of shape (n_in, n_out), drawn by ``rng`` from N(0, std^2). DEC section 4.2: std = 0.01."""
     return rng.normal(0.0, std, (n_in, n_out))
 
 
 def fan_in_uniform(rng: np.random.Generator, n_in: int, n_out: int) -> np.ndarray:
-    """Return weights W of shape (n_in, n_out), uniform in +-1/sqrt(n_in), which keeps the scale of signals in depth.
+    """Return weights of shape (n_in, n_out), drawn by ``rng`` uniformly from +-1/sqrt(n_in).
 
-    Differs from the paper: it draws from N(0, 0.01^2), see ``gaussian``.
+    This preserves the scale of signals through many layers. Differs from the paper: the paper draws from N(0, 0.01^2),
+    as ``gaussian`` does.
     """
     return rng.uniform(-1, 1, (n_in, n_out)) / np.sqrt(n_in)
 
@@ -175,9 +290,20 @@ def init_mlp(
     rng: np.random.Generator, sizes: Sequence[int], acts: Sequence[str], std: float | None = 0.01,
     dtype: DTypeLike = np.float32,
 ) -> list[Dense]:
-    """Return layers sizes[0]-sizes[1]-...; W from ``gaussian`` with ``std``, or ``fan_in_uniform`` if None; b = 0.
+    """Return layers of the widths ``sizes``, with random weights and zero biases.
 
-    ``sizes`` has one more entry than ``acts``.
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+        Source of the weights.
+    sizes : sequence of int
+        Width of the input, then of each layer's output.
+    acts : sequence of {"relu", "linear"}
+        Activation of each layer; one entry fewer than ``sizes``.
+    std : float or None, default=0.01
+        Standard deviation for ``gaussian``. None uses ``fan_in_uniform``.
+    dtype : dtype, default=numpy.float32
+        dtype of the weights and biases.
     """
     theta = []
     for n_in, n_out, act in zip(sizes, sizes[1:], acts):
@@ -189,10 +315,21 @@ def init_mlp(
 def dropout_mask(
     rng: np.random.Generator, shape: tuple[int, ...], rate: float, dtype: Any = np.float32
 ) -> np.ndarray | None:
-    """Return a mask of ``shape``: 0 with probability ``rate`` (the fraction *dropped*), else 1/(1 - rate).
+    """Return the mask of DEC Eqs. 6 and 8: 0 with probability ``rate``, else 1/(1 - rate). None if ``rate`` is 0.
 
-    The other units are scaled up, so nothing changes at test time. DEC Eqs. 6 and 8. None if rate is 0. Each unit uses
-    sixteen random bits, so the probability equals the rate to 1e-5.
+    The remaining units are scaled up, so that nothing changes at test time. Each unit uses sixteen random bits, so the
+    probability equals the rate to 1e-5.
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+        Source of the random bits.
+    shape : tuple of int
+        Shape of the mask.
+    rate : float
+        Fraction of units to *drop*, at least 0 and below 1.
+    dtype : dtype, default=numpy.float32
+        dtype of the mask.
     """
     if rate == 0:
         return None
@@ -203,5 +340,5 @@ def dropout_mask(
 
 
 def arrays_of(layers: Sequence[Any]) -> list[np.ndarray]:
-    """Return the arrays of [Dense, ...] or of their gradients [(g_W, g_b), ...], flat: W, b, W, b, ..."""
+    """Return the arrays of ``layers``, [Dense, ...] or their gradients [(g_W, g_b), ...], as a flat list W, b, W, b, ..."""
     return [a for layer in layers for a in layer[:2]]

@@ -28,7 +28,7 @@ def reconstruction_loss_and_grads(
     Parameters
     ----------
     theta : sequence of Dense
-        Layers from x to its reconstruction.
+        Layers of encoder and decoder.
     x : ndarray of shape (n, D)
         Minibatch. The target of the reconstruction is x without a mask.
     masks : sequence of ndarray or None, default=None
@@ -48,9 +48,14 @@ def reconstruction_loss_and_grads(
     ValueError
         If the shapes do not fit.
 
+    See Also
+    --------
+    layers.squared_error : Formula of the loss.
+    kernels.fused_step.FusedStep.reconstruct : Compiled training step.
+
     Notes
     -----
-    Differs from the paper: see ``layers.squared_error``.
+    Differs from the paper: in the scale of the loss, as described at ``layers.squared_error``.
 
     Examples
     --------
@@ -82,9 +87,10 @@ def clustering_loss(
     alpha : float, default=1.0
         Degrees of freedom.
     n : int, default=None
-        Samples in the whole minibatch; None means b. Losses and gradients of all parts add up to those of the whole.
+        Number of samples in the whole minibatch. None means b. If z is a part of the minibatch, the results of all parts
+        add up to the result of the whole minibatch.
     loss_and_grads : callable, default=equations.loss_and_grads
-        Eqs. 2, 4 and 5, from ``equations`` or ``kernels``.
+        ``equations.loss_and_grads`` or ``kernels.loss_and_grads``: Eqs. 2, 4 and 5.
 
     Returns
     -------
@@ -102,8 +108,8 @@ def clustering_loss(
 
     Notes
     -----
-    Differs from the paper: it prints sums. The authors' code divides by the size of the minibatch, and its learning
-    rate of 0.01 is meant for that.
+    Differs from the paper: the paper prints sums. The authors' code divides by the size of the minibatch, and its
+    learning rate of 0.01 belongs to that scale.
 
     Examples
     --------
@@ -137,9 +143,9 @@ def clustering_loss_and_grads(
     alpha : float, default=1.0
         Degrees of freedom.
     loss_and_grads : callable, default=equations.loss_and_grads
-        Eqs. 2, 4 and 5, from ``equations`` or ``kernels``.
+        ``equations.loss_and_grads`` or ``kernels.loss_and_grads``: Eqs. 2, 4 and 5.
     update_encoder : bool, default=True
-        False leaves out the gradients of the encoder.
+        False skips the gradients of the encoder.
 
     Returns
     -------
@@ -148,16 +154,20 @@ def clustering_loss_and_grads(
     g_mu : ndarray of shape (k, d)
         Mean over samples.
     g_theta : list of (g_W, g_b)
-        Mean over samples for each layer; empty without ``update_encoder``.
+        Mean over samples for each layer. Empty if ``update_encoder`` is False.
 
     Raises
     ------
     ValueError
         If the shapes do not fit.
 
+    See Also
+    --------
+    kernels.fused_step.FusedStep.cluster : Compiled training step.
+
     Notes
     -----
-    Differs from the paper: see ``clustering_loss``.
+    Differs from the paper: in the scale of the loss, as described at ``clustering_loss``.
 
     Examples
     --------

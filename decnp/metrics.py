@@ -1,9 +1,9 @@
 """Scores of a clustering: ACC (DEC Eq. 10), NMI, ARI, and the generalizability G.
 
 ACC, NMI and ARI compare ``labels`` (n,), the clusters, with ``y_true`` (n,), the classes. All three depend only on
-the contingency table w_cl, the number of samples in cluster c and class l. Renaming clusters or classes changes
-nothing. This module imports nothing from the package. SciPy and scikit-learn are imported inside the functions, so
-that importing the module stays cheap.
+the contingency table w_cl, the number of samples in cluster c and class l. They do not depend on the names of clusters
+and classes. This module imports nothing from the package. SciPy and scikit-learn are imported inside the functions, so
+that importing the module is fast.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def cluster_accuracy(y_true: ArrayLike, labels: ArrayLike) -> float:
         ACC = max_m (1/n) sum_i 1{l_i = m(c_i)},    m over all one-to-one maps
 
     The Hungarian algorithm finds the best m on the table w_cl. The table is padded with zeros to a square of size
-    D = max(number of clusters, number of classes). The samples of a cluster that gets no class count as errors.
+    D = max(number of clusters, number of classes). The samples of a cluster without a class count as errors.
 
     Parameters
     ----------
@@ -45,8 +45,12 @@ def cluster_accuracy(y_true: ArrayLike, labels: ArrayLike) -> float:
     ValueError
         If an argument is empty, not one-dimensional or of another type, or if the lengths differ.
 
+    Notes
+    -----
     Source: Xie et al. 2016, Eq. 10; Kuhn 1955. Differs from the paper: no.
 
+    Examples
+    --------
     >>> cluster_accuracy(["a", "a", "b", "b"], [1, 1, 1, 0])
     0.75
     """
@@ -82,10 +86,14 @@ def normalized_mutual_info(y_true: ArrayLike, labels: ArrayLike) -> float:
     ValueError
         If an argument is empty, not one-dimensional or of another type, or if the lengths differ.
 
+    Notes
+    -----
     Source: Xie et al. 2016, Fig. 6; computed by scikit-learn's ``normalized_mutual_info_score`` with
     ``average_method="arithmetic"``. Differs from the paper: no. The authors' code used the geometric mean,
     scikit-learn's default in 2015, which gives values at least as large.
 
+    Examples
+    --------
     >>> round(normalized_mutual_info([0, 0, 1, 1], [0, 0, 0, 1]), 4)
     0.3437
     """
@@ -122,9 +130,13 @@ def adjusted_rand_index(y_true: ArrayLike, labels: ArrayLike) -> float:
     ValueError
         If an argument is empty, not one-dimensional or of another type, or if the lengths differ.
 
+    Notes
+    -----
     Source: Hubert & Arabie 1985; computed by scikit-learn's ``adjusted_rand_score``. Differs from the paper: DEC
     does not report the ARI. Later work that compares with DEC reports it.
 
+    Examples
+    --------
     >>> round(adjusted_rand_index([0, 0, 1, 1], [0, 0, 1, 2]), 4)
     0.5714
     """
@@ -152,16 +164,20 @@ def generalizability(train_loss: float, validation_loss: float) -> float:
     Returns
     -------
     g : float
-        At least 0, and below 1 where the clustering fits its training samples better.
+        At least 0. It is below 1 if the clustering fits its training samples better.
 
     Raises
     ------
     ValueError
         If a loss is negative, not finite or not a number, or ``validation_loss`` is zero.
 
+    Notes
+    -----
     Source: Xie et al. 2016, Fig. 6. Differs from the paper: the paper does not say whether its losses are sums or
     means. Means are used here, because a ratio of sums depends on the sizes of the two sets.
 
+    Examples
+    --------
     >>> generalizability(0.25, 0.5)
     0.5
     """
@@ -174,10 +190,10 @@ def generalizability(train_loss: float, validation_loss: float) -> float:
 
 
 def contingency(y_true: ArrayLike, labels: ArrayLike) -> np.ndarray:
-    """Return w (clusters, classes), the number of samples in each cluster and class, as integers."""
+    """Return w (clusters, classes), the number of samples of ``y_true`` and ``labels`` in each cluster and class."""
     classes, clusters = _groups(y_true, labels)
     shape = clusters.max() + 1, classes.max() + 1
-    cells = clusters * shape[1] + classes  # (n,) each sample's cell, counted row by row
+    cells = clusters * shape[1] + classes  # (n,) index of each sample's cell in the flat table
     return np.bincount(cells, minlength=shape[0] * shape[1]).reshape(shape)
 
 

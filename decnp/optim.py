@@ -1,7 +1,7 @@
 """Optimizers, schedules and minibatches.
 
-An optimizer holds references to the arrays that it trains and changes them in place. Its state is its velocity (SGD) or
-its two moments (Adam), and the step t. A learning rate or a momentum is a number, or a function of the step, which is
+An optimizer holds references to the arrays that it trains, and updates them in place. Its state is the velocity (SGD) or
+the two moments (Adam), and the step t. A learning rate or a momentum is a number, or a function of the step, which is
 counted from 0.
 """
 
@@ -25,10 +25,27 @@ UpdateRows = Callable[[int, slice, np.ndarray], None]
 # ---------------------------------------------------------------- update rules
 
 def sgd_update(w: np.ndarray, v: np.ndarray, g: np.ndarray, lr: float, momentum: float) -> None:
-    """Set v <- momentum v - lr g, then w <- w + v, in place (Caffe's form: lr is inside v).
+    """Set v <- momentum v - lr g, then w <- w + v, in place. In this form, Caffe's, the velocity includes lr.
 
-    All arrays have one shape. A velocity below the smallest normal number becomes 0, because denormal numbers of dead
-    units would slow down every matrix product.
+    A velocity below the smallest normal number becomes 0, because denormal numbers of dead units would slow down every
+    matrix product.
+
+    Parameters
+    ----------
+    w : ndarray
+        Weights, updated in place.
+    v : ndarray of the shape of w
+        Velocity, updated in place.
+    g : ndarray of the shape of w
+        Gradient.
+    lr : float
+        Learning rate.
+    momentum : float
+        Factor on the velocity.
+
+    See Also
+    --------
+    kernels.sgd_update : Compiled version.
     """
     v *= momentum
     v -= lr * g
@@ -41,7 +58,24 @@ def adam_update(
 ) -> None:
     """Set m <- b1 m + (1-b1) g, v <- b2 v + (1-b2) g^2, then w <- w - lr m / (sqrt(v) + eps), in place.
 
-    All arrays have one shape. ``lr`` and ``eps`` include the bias correction. Denormal m and v become 0.
+    Denormal m and v become 0.
+
+    Parameters
+    ----------
+    w : ndarray
+        Weights, updated in place.
+    m, v : ndarray of the shape of w
+        First and second moment, updated in place.
+    g : ndarray of the shape of w
+        Gradient.
+    lr, eps : float
+        Learning rate and epsilon, both with the bias correction.
+    beta1, beta2 : float
+        Decay b1 and b2 of the moments.
+
+    See Also
+    --------
+    kernels.adam_update : Compiled version.
     """
     for moment, beta, new in ((m, beta1, g), (v, beta2, g * g)):
         moment *= beta
@@ -60,10 +94,10 @@ class Optimizer(Protocol):
 
     @property
     def state(self) -> list[np.ndarray]:
-        """Return the arrays that the optimizer keeps between two steps."""
+        """Return the arrays that change from step to step, besides the weights."""
 
     def step(self, grads: Sequence[np.ndarray]) -> None:
-        """Update all arrays by their gradients."""
+        """Update all arrays from ``grads``, in the order of ``arrays``."""
 
     def next_update(self) -> UpdateRows:
         """Advance t and return the update of step t for rows of one array."""
@@ -79,10 +113,12 @@ class SGD:
     ----------
     arrays : sequence of ndarray
         Arrays to train, in place.
-    lr, momentum : float or callable
-        Numbers, or functions of the step.
+    lr : float or callable
+        Learning rate: a number, or a function of the step.
+    momentum : float or callable, default=0.9
+        Momentum: a number, or a function of the step.
     lr_scale : sequence of float, default=None
-        Factor on the learning rate of each array. DEC's code has 2 for biases. None means 1.
+        Factor on the learning rate of each array. The DEC authors' code has 2 for biases. None means 1.
     update : callable, default=sgd_update
         ``optim.sgd_update`` (readable) or ``kernels.sgd_update`` (one pass over memory).
     state : list of ndarray, default=None
@@ -128,18 +164,28 @@ class SGD:
 
 
 class Adam:
-    """Adam (Kingma & Ba 2015, Algorithm 1). Not in the DEC paper.
+    """Adam (Kingma & Ba 2015, Algorithm 1). The DEC paper does not use it.
 
     Parameters
     ----------
-    arrays, lr, lr_scale, t
-        As for ``SGD``.
-    beta1, beta2, eps : float
-        As in the paper of Adam.
+    arrays : sequence of ndarray
+        Arrays to train, in place.
+    lr : float or callable, default=1e-3
+        Learning rate: a number, or a function of the step.
+    beta1 : float, default=0.9
+        Decay of the first moments.
+    beta2 : float, default=0.999
+        Decay of the second moments.
+    eps : float, default=1e-8
+        Number added to the root of the second moment.
+    lr_scale : sequence of float, default=None
+        Factor on the learning rate of each array. None means 1.
     update : callable, default=adam_update
         ``optim.adam_update`` (readable) or ``kernels.adam_update`` (one pass over memory).
     state : list of ndarray, default=None
         First moments of all arrays, then second moments, to continue from, used in place. None starts from 0.
+    t : int, default=0
+        Step to continue from.
     """
 
     def __init__(
@@ -157,7 +203,7 @@ class Adam:
 
     @property
     def state(self) -> list[np.ndarray]:
-        """Return both moments: m of each array, then v of each array."""
+        """Return the moments: m of each array, then v of each array."""
         return self.m + self.v
 
     def restart(self) -> None:
@@ -202,17 +248,20 @@ def _set_zero(optimizer: Optimizer) -> None:
 # ---------------------------------------------------------------- schedules
 
 def constant(value: Schedule) -> Callable[[int], float]:
-    """Return a number as a function of the step; return a function unchanged."""
+    """Return ``value`` as a function of the step; return a function unchanged."""
     return value if callable(value) else lambda t: value
 
 
 def step_decay(lr: float, every: int, factor: float = 0.1) -> Callable[[int], float]:
-    """Return lr times ``factor`` after each ``every`` steps. DEC section 4.2: 0.1, divided by 10 every 20,000 steps."""
+    """Return the schedule lr * factor^(t // every). DEC section 4.2: lr = 0.1, divided by 10 every 20,000 steps."""
     return lambda t: lr * factor ** (t // every)
 
 
 def cosine_decay(lr: float, steps: int, warmup: int = 0) -> Callable[[int], float]:
-    """Return half a cosine from lr to 0 in ``steps`` steps, after a linear rise over the first ``warmup`` steps."""
+    """Return a schedule that falls from ``lr`` to 0 as half a cosine, after a linear rise in ``warmup`` steps.
+
+    Both phases together take ``steps`` steps.
+    """
 
     def schedule(t: int) -> float:
         if t < warmup:
@@ -224,7 +273,7 @@ def cosine_decay(lr: float, steps: int, warmup: int = 0) -> Callable[[int], floa
 
 
 def burn_in(momentum: float, steps: int) -> Callable[[int], float]:
-    """Return a momentum that rises linearly from 0 over the first ``steps`` steps (1000 in the DEC authors' code)."""
+    """Return a schedule that rises linearly from 0 to ``momentum`` in ``steps`` steps (1000 in the authors' code)."""
     return lambda t: momentum * min(1.0, t / steps) if steps else momentum
 
 
@@ -232,17 +281,17 @@ def burn_in(momentum: float, steps: int) -> Callable[[int], float]:
 
 @dataclass
 class Minibatches:
-    """Endless iterator over the row numbers of minibatches; its fields are its whole state.
+    """Endless iterator over the row numbers of minibatches. Its fields are its complete state.
 
     Parameters
     ----------
     n : int
         Number of rows.
     batch_size : int
-        Row numbers in a minibatch; ``n`` if that is less.
+        Number of rows in a minibatch, at most ``n``.
     rng : numpy.random.Generator, default=None
-        None takes the rows in file order and wraps round at n (the authors' order). A generator draws a new random
-        order for each epoch; a last, shorter minibatch is left out.
+        Source of a new random order for each epoch, in which a last, shorter minibatch is left out. None uses the order
+        of the file, and continues with row 0 after row n - 1, as the authors' code does.
     start : int, default=0
         Position in the current order.
     order : ndarray of shape (n,), default=None
@@ -284,10 +333,16 @@ class Minibatches:
 
 
 def cyclic_minibatches(n: int, batch_size: int, start: int = 0) -> Minibatches:
-    """Return endless row numbers in file order, ``batch_size`` at a time, wrapping round at n (the authors' order)."""
+    """Return endless minibatches of n rows in file order, from row ``start``; row 0 follows row n - 1.
+
+    Each minibatch has ``batch_size`` row numbers. This is the order of the authors' code.
+    """
     return Minibatches(n, batch_size, start=start)
 
 
 def shuffled_minibatches(n: int, batch_size: int, rng: np.random.Generator) -> Minibatches:
-    """Return endless row numbers, each epoch in a new random order; a last, shorter minibatch is left out."""
+    """Return endless minibatches of ``batch_size`` of n rows, each epoch in a new random order drawn by ``rng``.
+
+    A last, shorter minibatch of an epoch is left out.
+    """
     return Minibatches(n, batch_size, rng)

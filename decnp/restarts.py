@@ -27,10 +27,10 @@ from .utils.validation import as_generator, check_number
 __all__ = ["CRITERIA", "fit_restarts", "run_restarts", "scores_of"]
 
 SILHOUETTE_ROWS = 2000
-"""Maximal number of rows from which the silhouette is computed."""
+"""Maximal number of rows in the computation of the silhouette."""
 
 Criterion = Callable[[DEC, np.ndarray, Sequence[DEC]], float]
-"""Function of a fitted run, its embedding z (n, d), and the other runs."""
+"""Function of a fitted run, its embedding z (n, d), and the other runs. It returns a score; more is better."""
 
 
 def _diagnoses(model: DEC) -> list[Diagnosis]:
@@ -49,7 +49,7 @@ def _reconstruction(model: DEC, z: np.ndarray, others: Sequence[DEC]) -> float:
 
 
 def _silhouette(model: DEC, z: np.ndarray, others: Sequence[DEC]) -> float:
-    """Return the silhouette of the final labels in z, on evenly spaced rows."""
+    """Return the silhouette of the final labels in z, computed on evenly spaced rows."""
     labels = evenly_spaced_rows(model.labels_, SILHOUETTE_ROWS)
     if not 1 < len(np.unique(labels)) < len(labels):
         return -1.0
@@ -76,7 +76,7 @@ CRITERIA: dict[str, Criterion] = {
     "agreement": _agreement, "reconstruction": _reconstruction, "silhouette": _silhouette, "inertia": _inertia,
     "confidence": _confidence, "kl": _kl,
 }
-"""Criteria that need no labels; more is better in each."""
+"""Criteria that need no labels, by name. A higher score is better."""
 
 
 def fit_restarts(
@@ -87,26 +87,27 @@ def fit_restarts(
     Parameters
     ----------
     model : DEC
-        Estimator with the parameters of all runs. It is not changed. Its ``random_state`` gives the seeds of the runs.
+        Estimator with the parameters of all runs. It is not changed. The seeds of the runs are drawn from its
+        ``random_state``.
     X : array-like or sparse matrix of shape (n, D)
         Data, as for ``DEC.fit``.
     n_restarts : int, default=10
         Number of runs.
     criterion : {"agreement", "reconstruction", "silhouette", "inertia", "confidence", "kl"}, default="agreement"
-        A name in ``CRITERIA``. "agreement" takes the run whose labels agree most with those of the others. It needs at
-        least three runs.
+        A name in ``CRITERIA``. "agreement" selects the run with the largest mean NMI between its labels and the labels
+        of each other run. It needs at least three runs.
     n_jobs : int or None, default=None
         Number of runs at a time, as in joblib. None means 1, unless in a ``joblib.parallel_config`` context.
 
     Returns
     -------
     best : DEC
-        Fitted estimator. Its ``restarts_`` lists the seed and all scores of each run.
+        Fitted estimator of the best run. Its attribute ``restarts_`` lists the seed and all scores of each run.
 
     Raises
     ------
     ValueError
-        If a parameter is invalid, or as ``DEC.fit`` does.
+        If a parameter or X is invalid.
 
     Warns
     -----
@@ -117,8 +118,8 @@ def fit_restarts(
     -----
     The rank correlation of "agreement" with ACC is 0.93 over ten seeds of MNIST: the chosen run has 95.63 and the mean
     is 92.33. Over ten seeds of a sample of RCV1 the correlation is 0.21 (71.79 and 67.17), and over 40 seeds of
-    scikit-learn's digits 0.23 (72.12 and 73.36). The file data/results/README.md has all criteria. A criterion compares
-    runs of one setting. It does not choose k, and it does not show that a run is right.
+    scikit-learn's digits 0.23 (72.12 and 73.36). The file data/results/README.md has the other criteria. A criterion
+    compares runs with the same parameters. It does not choose k, and a high score does not show that a run is right.
 
     Differs from the paper: the paper has no restarts of DEC. It starts k-means 20 times.
 
@@ -143,7 +144,10 @@ def fit_restarts(
 
 
 def run_restarts(model: DEC, X: Any, n_restarts: int, n_jobs: int | None = None) -> list[DEC]:
-    """Return the fitted runs in the order of their seeds; parameters and errors as in ``fit_restarts``."""
+    """Fit ``model`` to ``X`` from ``n_restarts`` seeds, ``n_jobs`` at a time, and return all fitted runs.
+
+    The runs are in the order of their seeds. Their warnings are not issued. Raises ValueError as ``fit_restarts`` does.
+    """
     check_number("n_restarts", n_restarts, low=1, integer=True)
     if model.checkpoint is not None:
         raise ValueError("checkpoint must be None: several runs cannot share one file")
@@ -154,7 +158,7 @@ def run_restarts(model: DEC, X: Any, n_restarts: int, n_jobs: int | None = None)
 
 
 def scores_of(runs: Sequence[DEC], X: Any) -> list[dict[str, Any]]:
-    """Return for each run its seed ("random_state") and its score by every criterion; more is better."""
+    """Return the seed ("random_state") and the score by every criterion for each of ``runs``, fitted to ``X``."""
     scores = []
     for run in runs:
         z, others = run.transform(X), [other for other in runs if other is not run]
@@ -164,7 +168,7 @@ def scores_of(runs: Sequence[DEC], X: Any) -> list[dict[str, Any]]:
 
 
 def _fit_silently(model: DEC, X: Any) -> DEC:
-    """Fit a run without its warnings, since only those of the best run are shown."""
+    """Fit a run without issuing its warnings, because only the warnings of the best run are shown."""
     for _ in model.iter_fit(X):
         pass
     return model

@@ -165,7 +165,7 @@ def test_room_on_the_disk_is_looked_for_before_the_first_byte(body, monkeypatch,
         assert body.get("a") == BODY
         return
     folder = re.escape(str(body.target.parent))
-    with pytest.raises(DataError, match=rf"^there is not enough room on the disk of {folder} for http://\S+/a/f: "
+    with pytest.raises(DataError, match=rf"^there is not enough free space on the disk of {folder} for http://\S+/a/f: "
                                         r"0\.0 MB are needed, 0\.0 MB are free$"):
         body.get("a", "b")
     assert len(body.asked) == 1  # another mirror's file is no smaller
@@ -222,30 +222,30 @@ def test_fetch_then_verify_then_list(official, folders, says):
     status, out, err = says("fetch", "stl", "--to", folders["env"])
     path = folders["env"] / "stl10_binary.tar.gz"
     assert status == 0 and path.read_bytes() == ARCHIVE
-    assert out == f"{path} is downloaded: md5 {hashlib.md5(ARCHIVE).hexdigest()}\n"
+    assert out == f"downloaded {path}: md5 {hashlib.md5(ARCHIVE).hexdigest()}\n"
     assert err.count("decnp: downloading") == 2 and ranges(official) == [None, f"bytes={official.cut}-"]
     status, out, err = says("fetch", "stl")
-    assert status == 0 and out.startswith(f"{path} is here: md5 ") and len(official.asked) == 2
-    assert says("verify") == (0, f"{path} is right: md5 {hashlib.md5(ARCHIVE).hexdigest()}\n", "")
+    assert status == 0 and out.startswith(f"{path} exists: md5 ") and len(official.asked) == 2
+    assert says("verify") == (0, f"{path} is correct: md5 {hashlib.md5(ARCHIVE).hexdigest()}\n", "")
     assert says("verify", "stl")[0] == 0
     status, out, err = says("list")
-    assert (status, err) == (0, "") and f"here    {path}" in out and "missing reuters10k_counts.npz" in out
+    assert (status, err) == (0, "") and f"found   {path}" in out and "missing reuters10k_counts.npz" in out
     assert [line.split()[0] for line in out.splitlines() if line[0] != " "] == list(registry.DATA_SETS)
 
 
 def test_what_was_unpacked_is_verified_file_by_file(official, folders, says):
     put(folders["env"], {f"stl10_binary/{name}": content for name, content in STL.items()})
     status, out, err = says("verify", "stl")
-    assert (status, err, out.count(" is right: md5 ")) == (0, "", 5)
+    assert (status, err, out.count(" is correct: md5 ")) == (0, "", 5)
     (folders["env"] / "stl10_binary" / "test_y.bin").unlink()
     status, out, err = says("verify", "stl")
     assert status == 2 and err == ("decnp: error: stl10_binary/test_y.bin of stl is in none of the data folders; "
-                                   "`decnp data list` tells more\n")
+                                   "see `decnp data list`\n")
     put(folders["env"], {"stl10_binary/train_y.bin": b"\1\2\3"})
     status, out, err = says("verify")
-    assert status == 2 and out.count("is right") == 3
-    assert err == (f"decnp: error: {folders['env']}/stl10_binary/train_y.bin is not the official one: it has 3 bytes, "
-                   "not 2; delete or replace it, or take it unchecked as stl-unofficial\n")
+    assert status == 2 and out.count("is correct") == 3
+    assert err == (f"decnp: error: {folders['env']}/stl10_binary/train_y.bin is not the official file: it has 3 bytes, "
+                   "not 2; delete or replace it, or use it without a check as stl-unofficial\n")
 
 
 def test_rcv1_is_fetched_zipped_and_verified(official, folders, says, monkeypatch):
@@ -257,15 +257,15 @@ def test_rcv1_is_fetched_zipped_and_verified(official, folders, says, monkeypatc
     monkeypatch.setattr(_rcv1, "FILES", files)
     official.files[f"/a/{TOPICS}.gz"] = HTML
     status, out, err = says("fetch", "reuters10k")
-    assert status == 2 and out.count("is downloaded: sha256") == 5
+    assert status == 2 and len(re.findall(r"^downloaded \S+: sha256", out, re.M)) == 5
     assert re.search(rf"decnp: error: {TOPICS}\.gz could not be downloaded to .*: http://\S+ is a web page, not", err)
     del official.files[f"/a/{TOPICS}.gz"]
     status, out, err = says("fetch", "reuters10k")
-    assert status == 0 and out.count(" is here: sha256") == 5 and "is downloaded: 10 documents with exactly one" in out
+    assert status == 0 and out.count(" exists: sha256") == 5 and ": 10 documents with exactly one" in out
     assert names_in(folders["cache"]) == sorted(f"{name}.gz" for name in RCV1)
     for argv in (["verify"], ["verify", "reuters"], ["verify", "reuters10k"]):
         status, out, err = says(*argv)
-        assert (status, err, out.count("is right")) == (0, "", 6)
+        assert (status, err, out.count("is correct")) == (0, "", 6)
 
 
 def test_files_that_are_not_official_are_named_each_in_one_sentence(folders, says):
@@ -276,10 +276,10 @@ def test_files_that_are_not_official_are_named_each_in_one_sentence(folders, say
     lines = err.splitlines()
     for line, (name, reason, end) in zip(lines, [
         ("train-images-idx3-ubyte.gz", "is not the official train-images", ""),
-        ("stl10_binary.tar.gz", r"is not the official one: it has \d+ bytes, not 2640397119", "as stl-unofficial"),
+        ("stl10_binary.tar.gz", r"is not the official file: it has \d+ bytes, not 2640397119", "as stl-unofficial"),
         *((name, f"is not the official {name}: its sha256", "as reuters10k-unofficial") for name in TOKEN_FILES),
         (TOPICS, "gives 10 documents .*, not 685071", "as reuters10k-unofficial"),
-        ("reuters10k_counts.npz", "is not the sample .*sha256", "as reuters10k-sample-unofficial"),
+        ("reuters10k_counts.npz", "is not the expected sample: .*sha256", "as reuters10k-sample-unofficial"),
     ], strict=True):
         path = re.escape(str(folders["env"] / name))
         assert re.search(rf"^decnp: error: {path} .*{reason}.*; delete or replace it.*{end}$", line), line
@@ -287,15 +287,15 @@ def test_files_that_are_not_official_are_named_each_in_one_sentence(folders, say
 
 @pytest.mark.parametrize("content, says_what", [
     (HTML, "is a web page, not the official file: it begins with b'<!DOCTYPE'"),
-    (ARCHIVE[:-1], r"is not the official one: it has \d+ bytes, not \d+"),
-    (ARCHIVE[:-1] + b"?", r"is not the official one: its md5 is \w{32}, not \w{32}"),
+    (ARCHIVE[:-1], r"is not the official file: it has \d+ bytes, not \d+"),
+    (ARCHIVE[:-1] + b"?", r"is not the official file: its md5 is \w{32}, not \w{32}"),
 ], ids=["html", "truncated", "changed"])
 def test_a_wrong_archive_is_refused_where_it_lies_and_where_it_comes_from(official, folders, says, content, says_what):
     official.files["stl10_binary.tar.gz"] = content
     official.cut = 10**9
     status, out, err = says("fetch", "stl")
     assert (status, out) == (2, "")
-    assert re.search(rf"^decnp: error: .*http://\S+ {says_what}; put it there by hand", err, re.M)
+    assert re.search(rf"^decnp: error: .*http://\S+ {says_what}; put it there manually", err, re.M)
     assert names_in(folders["cache"]) == []
     put(folders["env"], {"stl10_binary.tar.gz": content})
     for argv in (["verify", "stl"], ["fetch", "stl"]):
@@ -305,11 +305,11 @@ def test_a_wrong_archive_is_refused_where_it_lies_and_where_it_comes_from(offici
 
 
 @pytest.mark.parametrize("argv, says_what", [
-    (["fetch", "cifar"], "the data sets are mnist, digits, stl, reuters10k, reuters, reuters10k-sample; got 'cifar'"),
+    (["fetch", "cifar"], "the name must be that of a data set: mnist, digits, stl, reuters10k, reuters, reuters10k-sample; got 'cifar'"),
     (["fetch", "mnits"], r"no data set is called 'mnits', did you mean 'mnist'\?"),
     (["verify", "Digits"], r"no data set is called 'Digits', did you mean 'digits'\?"),
-    (["verify", "cifar"], "the data sets are .*; got 'cifar'"),
-    (["verify", "stl"], r"stl10_binary\.tar\.gz of stl is in none of the data folders; `decnp data list` tells more"),
+    (["verify", "cifar"], "the name must be that of a data set: .*; got 'cifar'"),
+    (["verify", "stl"], r"stl10_binary\.tar\.gz of stl is in none of the data folders; see `decnp data list`"),
     (["fetch", "reuters10k-sample"], r"reuters10k_counts\.npz is in none of the data folders, and cannot be .*"),
     (["fetch", "stl", "--to", __file__], r"data_home must be the path of a folder; got .*"),
     (["fetch", "stl", "--to", f"{os.devnull}/below"], rf"cannot use {os.devnull}/below: .*"),
@@ -322,7 +322,7 @@ def test_what_cannot_be_done_is_one_sentence(folders, says, argv, says_what):
 
 
 def test_digits_have_no_files(folders, says):
-    assert says("fetch", "digits") == (0, "digits comes with scikit-learn: there is nothing to download\n", "")
+    assert says("fetch", "digits") == (0, "digits is included in scikit-learn: there is nothing to download\n", "")
     assert says("verify", "digits") == (0, "", "")
     assert says("verify") == (0, "", "")
 
@@ -350,5 +350,5 @@ def test_in_a_process_of_its_own(folders):
     put(folders["env"], {"stl10_binary.tar.gz": ARCHIVE})
     run = [subprocess.run([sys.executable, "-W", "error", "-m", "decnp", "data", *argv], capture_output=True, text=True,
                           env={**os.environ, "PYTHONPATH": str(ROOT)}) for argv in (["list"], ["verify", "stl"])]
-    assert (run[0].returncode, run[0].stderr) == (0, "") and "here    " in run[0].stdout
+    assert (run[0].returncode, run[0].stderr) == (0, "") and "found   " in run[0].stdout
     assert (run[1].returncode, run[1].stdout) == (2, "") and run[1].stderr.count("\n") == 1

@@ -378,7 +378,7 @@ def test_a_bad_mirror_is_named_and_the_next_one_used(places, mirror, why):
         load_mnist()
     start = f"{IMAGES} could not be downloaded to {places['cache']}: {mirror.url}{folder}{IMAGES} "
     assert str(error.value).startswith(start) and re.search(says, str(error.value))
-    assert str(error.value).endswith("; put it there by hand, or name a folder that has it in $DECNP_DATA")
+    assert str(error.value).endswith("; put it there manually, or set $DECNP_DATA to a folder that has it")
     # nothing broken stays, and what a mirror sent until it hung up has no name that anybody would read
     assert names_in(places["cache"]) == ([f"{IMAGES}.part"] if why == "cut" else [])
     mirror.asked.clear()

@@ -69,7 +69,7 @@ def test_a_finished_cell_is_not_done_again(tmp_path):
     assert {name: kept["result"]["sum"] for name, kept in done.results.items()} == {"number 1": 2, "number 2": 3}
     again, lines = run_here([cell(1), cell(2), cell(3)], tmp_path)
     assert (tmp_path / "log").read_text() == "1 2 3 "
-    assert lines[0] == "2 of 3 cells are done already" and again.results["number 1"] == done.results["number 1"]
+    assert lines[0] == "2 of 3 cells are already finished" and again.results["number 1"] == done.results["number 1"]
     assert not again.failures and not again.interrupted
 
 
@@ -241,7 +241,7 @@ def test_a_damaged_autoencoder_is_one_sentence(tmp_path):
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
     path.write_bytes(content)
-    with pytest.raises(UserError, match="is damaged.*; delete it, and it is made again"):
+    with pytest.raises(UserError, match="is damaged.*; delete it, and it will be computed again"):
         store.autoencoder(tmp_path, DIGITS, NETWORK)
 
 
@@ -352,7 +352,7 @@ def test_each_table_and_figure_runs_quick(says, tmp_path_factory, name):
         assert (out / f"{name}.png").read_bytes().startswith(b"\x89PNG")
     again, _, errors = says(*argv)
     if result["cells"]:
-        assert again == 0 and f"{len(result['cells'])} of {len(result['cells'])} cells are done already" in errors
+        assert again == 0 and f"{len(result['cells'])} of {len(result['cells'])} cells are already finished" in errors
 
 
 def test_without_matplotlib_the_numbers_are_written_all_the_same(says, tmp_path, monkeypatch):
@@ -371,16 +371,16 @@ def test_data_that_is_not_here_is_named_and_the_rest_goes_on(says, tmp_path, mon
     status, words_, _ = says("table1", "--quick", "--data", "reuters,digits,stl", "--out", tmp_path / "out")
     assert status == 0 and "digits" in words_
     for name in ("reuters", "stl"):
-        assert f"\n{name} is not here: " in words_ and f"`decnp data fetch {name}" in words_
+        assert f"\n{name} is not available: " in words_ and f"`decnp data fetch {name}" in words_
     status, _, errors = says("table1", "--data", "stl", "--out", tmp_path / "out")
-    assert status == 2 and errors.startswith("decnp: error: stl is not here: ") and errors.count("\n") == 1
+    assert status == 2 and errors.startswith("decnp: error: stl is not available: ") and errors.count("\n") == 1
 
 
 @pytest.mark.parametrize("argv, sentence", [
     (["table5"], "invalid choice: 'table5'"),
-    (["table1", "--data", "mnist,x"], "--data must name data sets, of mnist, "),
+    (["table1", "--data", "mnist,x"], "--data must be names of data sets: mnist, "),
     (["table1", "--data", "MNITS"], "got 'MNITS', did you mean 'mnist'?"),
-    (["table1", "--seeds", "0,0"], "--seeds: must be whole numbers >= 0, each once, with commas between them; got '0,"),
+    (["table1", "--seeds", "0,0"], "--seeds: must be different whole numbers >= 0, separated by commas; got '0,"),
     (["table1", "--seeds", "-1"], "--seeds: must be whole numbers"),
     (["table1", "--jobs", "0"], "--jobs: must be a whole number from 1 to 4096; got '0'"),
     (["table1", "--data", "digits", "--out", __file__], "cannot be used: "),
@@ -398,7 +398,7 @@ def test_ctrl_c_keeps_what_is_done_and_the_same_command_goes_on(tmp_path):
             run.send_signal(signal.SIGINT)
             break
     errors = run.stderr.read()
-    assert run.wait() == 130 and "interrupted; the same command goes on" in errors and "Traceback" not in errors
+    assert run.wait() == 130 and "interrupted; repeat the command to resume" in errors and "Traceback" not in errors
     run.stdout.close(), run.stderr.close()
     rows = json.loads((tmp_path / "table2.json").read_text())["rows"]
     assert rows[0]["best_of_nine"] is None and rows[0]["fixed"]["values"]
@@ -447,7 +447,7 @@ def rcv1(folders):
 @pytest.mark.filterwarnings("ignore::decnp.datasets._files.UnofficialData")
 def test_an_stl_archive_goes_from_verify_to_table_2_and_figure_3(says, stl, tmp_path, capsys):
     assert main(["data", "verify", "stl"]) == 2
-    assert "take it unchecked as stl-unofficial" in capsys.readouterr().err
+    assert "use it without a check as stl-unofficial" in capsys.readouterr().err
     options = ("--quick", "--data", "stl-unofficial", "--seeds", "0", "--out", tmp_path / "out")
     status, words_, errors = says("table2", *options)
     assert status == 0, errors

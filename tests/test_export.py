@@ -252,10 +252,10 @@ def test_mistakes(model_file, tmp_path, monkeypatch, says):
     Path("folder.onnx").mkdir()
     m = str(model_file)
     for argv, sentence in (
-        ([m, "m.pb"], "the file to write must end in .onnx; got m.pb"),
-        ([m, "model.onnx"], f"model.onnx would replace {m}, which is read here: choose another name"),
+        ([m, "m.pb"], "the name of the output file must end in .onnx; got m.pb"),
+        ([m, "model.onnx"], f"model.onnx would replace {m}, which is an input of this command: choose another name"),
         ([m, "none/m.onnx"], "none/m.onnx cannot be written: No such file or directory"),
-        ([m, "folder.onnx"], "folder.onnx is there and is no file: choose another name"),
+        ([m, "folder.onnx"], "folder.onnx exists and is not a file: choose another name"),
         (["none.decnp", "kept.onnx"], "cannot read none.decnp: No such file or directory"),
         (["x.decnp", "kept.onnx"], "x.decnp is no decnp model file"),
     ):

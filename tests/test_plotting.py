@@ -97,7 +97,7 @@ def test_settings_curves_have_the_papers_in_the_same_colour_thin_and_dashed():
     assert (dec[2], sec[2], sec_paper[2], other[2]) == ("-", "-", "--", "--")
     assert ax.lines[0].get_linewidth() > ax.lines[2].get_linewidth()
     assert ax.lines[1].get_xdata().tolist() == [1] and ax.get_xticks().tolist() == [1, 2, 3]
-    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["DEC", "SEC", "LDMGI, paper", "the paper's"]
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["DEC", "SEC", "LDMGI, paper", "paper"]
 
 
 def test_accuracy_curve_and_choosing_k_hold_their_values():
@@ -347,7 +347,7 @@ def test_names_are_shown_as_they_are_and_not_as_formulas():
 
 
 @pytest.mark.parametrize("call, sentence", [
-    (lambda: learning_curves([]), "history must hold at least one report of a phase with a loss; got none"),
+    (lambda: learning_curves([]), "history must hold at least one record of a phase with a loss; got none"),
     (lambda: learning_curves([("finetune", 1)]),
      r"history must hold Steps, with phase, iteration and loss; got \('fine"),
     (lambda: label_changes(HISTORY[:8]), "history must hold at least two refreshes of P; got none after the start"),
@@ -357,7 +357,7 @@ def test_names_are_shown_as_they_are_and_not_as_formulas():
     (lambda: accuracy_curve([0, 1], [0.5]), "accuracy must have 2 entries, as many as the others; got 1"),
     (lambda: choosing_k([3], [np.nan], [1]), "NMI must hold finite numbers; got nan"),
     (lambda: cluster_montage(np.eye(3), [0, 1, 1], [1, 2, 3]),
-     "image_shape must be given, since 3 columns are no square"),
+     "image_shape must be given, because 3 columns are not a square"),
     (lambda: cluster_montage(np.eye(4), [0, 1], [1, 2]), "labels must have 4 entries, as many as the others; got 2"),
     (lambda: cluster_montage(np.eye(4), [0.5] * 4, [1] * 4), "labels must hold integers or strings.* float64"),
     (lambda: cluster_montage(np.eye(4), [0] * 4, [1] * 4, n=0), "n must be a whole number >= 1; got 0"),
@@ -365,7 +365,7 @@ def test_names_are_shown_as_they_are_and_not_as_formulas():
     (lambda: cluster_montage(np.eye(4), [0] * 4, [1] * 4, image_shape=(4,)), r"image_shape must be \(height, width\)"),
     (lambda: cluster_montage(np.eye(4), [0, 1, 2, 1], np.eye(4)[:, :2]),
      "scores with 2 columns need labels from 0 to 1"),
-    (lambda: cluster_montage(np.eye(121), range(121), range(121)), "a montage has room for 100 clusters; got 121"),
+    (lambda: cluster_montage(np.eye(121), range(121), range(121)), "a montage can have at most 100 clusters; got 121"),
     (lambda: cluster_columns(np.eye(2), [0, 1], ["a"]), "columns must have 2 names; got 1"),
     (lambda: cluster_columns(np.eye(2), [0, 1], n=0), "n must be a whole number >= 1; got 0"),
     (lambda: cluster_columns(np.eye(2), [0]), "labels must have 2 entries, as many as the others; got 1"),
@@ -377,7 +377,7 @@ def test_names_are_shown_as_they_are_and_not_as_formulas():
      "labels must hold integers or strings, all of one"),
     (lambda: confusion_matrix([0, 1], [0]), "y_true and labels must have the same length; got 2 and 1"),
     (lambda: confusion_matrix(range(101), range(101)),
-     "a matrix has room for 100 classes and 100 clusters; got 101 and 101"),
+     "a matrix can have at most 100 classes and 100 clusters; got 101 and 101"),
     (lambda: gradient_against_q([0.1], [1, 2]), "gradient must have 1 entries, as many as the others; got 2"),
     (lambda: gradient_against_q([0.1], [1], np.eye(4)), "images must have 1 entries, as many as the others; got 4"),
     (lambda: network_diagram([784]), r"sizes must be D and the widths .* at least two; got \[784\]"),
@@ -414,4 +414,4 @@ def test_nothing_is_left_behind_and_matplotlib_is_asked_for():
         print(settings() == before, "matplotlib.pyplot" in sys.modules, "numba" in sys.modules)
     """
     done = subprocess.run([sys.executable, "-W", "error", "-c", program], capture_output=True, text=True, cwd=ROOT)
-    assert done.stdout == 'pictures need matplotlib: pip install "decnp[plot]"\nTrue False False\n', done.stderr
+    assert done.stdout == 'figures need matplotlib: pip install "decnp[plot]"\nTrue False False\n', done.stderr

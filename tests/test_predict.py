@@ -330,17 +330,17 @@ def test_other_mistakes(work, refused, monkeypatch):
         (["none.decnp", "x.npy"], "cannot read none.decnp: No such file or directory"),
         (["folder", "x.npy"], "cannot read folder: Is a directory"),
         (["x.npy", "x.npy"], "x.npy is no decnp model file"),
-        (["m.decnp", "x.npy", "--out", "y.txt"], "the file to write must end in .npy or .csv; got y.txt"),
-        (["m.decnp", "x.npy", "--out", "x.npy"], "x.npy would replace x.npy, which is read here"),
-        (["m.decnp", "x.npy", "--out", "same.npy"], "same.npy would replace x.npy, which is read here"),
-        (["m.decnp", "x.npy", "--out", "model.npy"], "model.npy would replace m.decnp, which is read here"),
+        (["m.decnp", "x.npy", "--out", "y.txt"], "the name of the output file must end in .npy or .csv; got y.txt"),
+        (["m.decnp", "x.npy", "--out", "x.npy"], "x.npy would replace x.npy, which is an input of this command"),
+        (["m.decnp", "x.npy", "--out", "same.npy"], "same.npy would replace x.npy, which is an input of this command"),
+        (["m.decnp", "x.npy", "--out", "model.npy"], "model.npy would replace m.decnp, which is an input of this command"),
         (["m.decnp", "x.npy", "--out", "none/y.npy"], "none/y.npy cannot be written: No such file or directory"),
         (["m.decnp", "x.npy", "--proba", "--embed"], "not allowed with argument --proba"),
         (["m.decnp"], "the following arguments are required: DATA"),
     ):
         assert sentence in refused("predict", *argv), argv
     Path("y.npy").mkdir()
-    assert "y.npy is there and is no file" in refused("predict", "m.decnp", "x.npy", "--out", "y.npy")
+    assert "y.npy exists and is not a file" in refused("predict", "m.decnp", "x.npy", "--out", "y.npy")
     monkeypatch.setattr(sys, "stdin", None)
     assert refused("predict", "m.decnp", "-") == "standard input is closed"
 

@@ -98,7 +98,7 @@ def test_the_api_reference_builds_without_a_warning(tmp_path):
     pages = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.html")}
     assert {page for _, page in listed if page} == pages - {"index.html", "decnp.html"}  # public modules only
     page = (tmp_path / "decnp" / "equations.html").read_text()
-    assert "<strong>z</strong>: array of shape (n, d), embedded points" in page  # a section is a list ...
+    assert "<strong>z</strong>: array-like of shape (n, d) Embedded points." in page  # a section is a list ...
     assert re.search(r"<p>Differs from the paper: not in value.", page)           # ... and ends where it ends
     assert not re.search(r"^(Parameters|Returns|Raises|-+|&gt;&gt;&gt;.*)$", page, re.M)
 

@@ -170,14 +170,14 @@ def titles(run, monkeypatch, **kwargs):
         monkeypatch.setattr(plotting, name, drawn(name))
     monkeypatch.setattr("decnp.report.pictures.data_uri", lambda ax: "data:,")
     page = Page(write_report(run, **kwargs).read_text(encoding="utf-8"))
-    seen = re.findall(r"What the clusters are|The embedding z|Clusters and classes|Rows between clusters", page.text)
+    seen = re.findall(r"Typical images of each cluster|Column means of each cluster|Embedding z|Clusters and classes|Images between clusters", page.text)
     return seen, calls, page.text
 
 
 def test_the_pictures_are_of_this_run(newcomer, run, monkeypatch):
     _, X, y, _ = newcomer
     seen, calls, text = titles(run, monkeypatch)
-    assert seen == ["What the clusters are", "The embedding z", "Clusters and classes", "Rows between clusters"]
+    assert seen == ["Typical images of each cluster", "Embedding z", "Clusters and classes", "Images between clusters"]
     (rows, labels, q), montage = calls["cluster_montage"]
     np.testing.assert_array_equal(rows, X.astype(np.float32))
     np.testing.assert_array_equal(labels, np.load("run/labels.npy"))
@@ -193,7 +193,7 @@ def test_the_pictures_are_of_this_run(newcomer, run, monkeypatch):
 
 def test_tsne_and_image_shapes_as_asked_for(run, monkeypatch, says):
     seen, calls, _ = titles(run, monkeypatch, tsne=True, image_shape=None)
-    assert seen == ["What the clusters are", "The embedding z", "Clusters and classes"]
+    assert seen == ["Column means of each cluster", "Embedding z", "Clusters and classes"]
     assert calls["embedding_scatter"][1]["method"] == "tsne" and "cluster_montage" not in calls
     _, labels, columns = calls["cluster_columns"][0]  # no images: a table
     assert columns == [f"p{j}" for j in range(64)] and len(labels) == 60
@@ -245,13 +245,13 @@ def test_the_smaller_kind_is_taken():
 def test_without_the_data_the_page_says_so(run, monkeypatch):
     os.rename(TABLE, "elsewhere.csv")
     seen, _, text = titles(run, monkeypatch)
-    assert seen == ["The embedding z"]
-    assert f"could not be read again, so what needs them is left out: no such file: {Path.cwd() / TABLE}." in text
+    assert seen == ["Embedding z"]
+    assert f"the data could not be read again: no such file: {Path.cwd() / TABLE}." in text
     assert "DEC, at the end" in text  # the scores are those of the run
 
 
 @pytest.mark.parametrize("spoil, sentence", [
-    (lambda rows: rows[:1] + rows[:0:-1], "the model takes its rows to other places"),
+    (lambda rows: rows[:1] + rows[:0:-1], "the model gives another embedding of its rows"),
     (lambda rows: rows[:-1], "59 rows of 64 columns now, and 60 of 64 then"),
 ])
 def test_data_that_have_changed_are_not_shown(run, spoil, sentence):
@@ -266,7 +266,8 @@ def test_labels_that_have_changed_are_not_shown(run):
     Path(TABLE).write_text(text.replace(CLASSES[0], CLASSES[1], 9), encoding="utf-8")
     found = read_run(run)
     assert found.X is not None and found.y is None
-    assert found.missing == ["The labels give another accuracy than in the run, so what needs them is left out."]
+    assert found.missing == [
+        "The figures of the classes are left out, because the labels have changed since the run: they give another accuracy."]
 
 
 def test_labels_from_a_file_of_their_own(newcomer, run):
@@ -289,7 +290,7 @@ def test_without_labels_the_page_looks_for_no_accuracy(run, sketched):
     assert found.y is None and found.X is not None and found.missing == []
     text = Page(write_report(run).read_text(encoding="utf-8")).text
     losses = [step["loss"] for step in found.record["history"] if step["phase"] == "cluster"]
-    assert f"went from {losses[0]:.4f}, at the k-means start, to {losses[-1]:.4f} nats" in text
+    assert f"was {losses[0]:.4f} nats per sample at the k-means start, and {losses[-1]:.4f} at the end." in text
     assert "No labels were given" in text and "DEC, at the end" not in text and "accuracy (Eq. 10)" not in text
 
 
@@ -300,11 +301,11 @@ def test_notes_in_words(run, sketched):
         record["seconds"]["total"] = 600.0
     change(spoil)
     text = Page(write_report(run).read_text(encoding="utf-8")).text
-    for sentence in ("1 of 3 clusters have no rows (number <b>2</b>).", "Not converged: slow.", "A larger --max-iter",
-                     "Of the data: a & b.", "10.0 min"):
+    for sentence in ("1 of 3 clusters have no rows (number <b>2</b>).", "Not converged: slow.", "Use a larger --max-iter",
+                     "Data: a & b.", "10.0 min"):
         assert sentence in text
     change(lambda record: (record.update(warnings=[], converged=True), record["source"].update(doubts=[])))
-    assert "Worth knowing" not in Page(write_report(run).read_text(encoding="utf-8")).text
+    assert "Notes" not in Page(write_report(run).read_text(encoding="utf-8")).text
 
 
 # ---------------------------------------------------------------- mistakes
@@ -324,7 +325,7 @@ def test_folders_that_hold_no_finished_run(run, refused_report):
                                          "(decnp fit --out writes one)")
     assert refused_report(TABLE).endswith("(decnp fit --out writes one)")
     Path("run/run.json").rename("run/resume.json")
-    assert refused_report("run") == "the run in run is not complete: decnp fit --resume run goes on with it"
+    assert refused_report("run") == "the run in run is not complete: resume it with decnp fit --resume run"
 
 
 @pytest.mark.parametrize("spoil, sentence", [
@@ -350,7 +351,7 @@ def test_a_damaged_record_is_refused(run, refused_report, spoil, sentence):
 def test_other_damage(run, refused_report, monkeypatch):
     record = Path("run/run.json").read_bytes()
     Path("run/run.json").write_bytes(record[:99])
-    assert refused_report("run").startswith("run/run.json is damaged: it is no JSON (")
+    assert refused_report("run").startswith("run/run.json is damaged: it is not JSON (")
     Path("run/run.json").write_bytes(record)
     model = Path("run/model.decnp").read_bytes()
     Path("run/model.decnp").write_bytes(model[:-99])
@@ -374,7 +375,7 @@ def test_without_matplotlib_it_is_said_before_training(data, refused, refused_re
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.delattr("decnp.plotting")
     monkeypatch.setitem(sys.modules, "matplotlib", None)
-    sentence = 'the report\'s pictures need matplotlib: pip install "decnp[plot]"'
+    sentence = 'the report\'s figures need matplotlib: pip install "decnp[plot]"'
     assert refused("x.npy", "--out", "run", "--report") == sentence and not Path("run").exists()
     assert refused_report("run") == sentence
 

@@ -186,7 +186,7 @@ def test_unofficial_files_are_refused_unless_asked_for(folders):
     put(folders["env"], rcv1_files(corpus()))
     with pytest.raises(DataError, match=rf"{TOPICS} is not the official {TOPICS}: it gives \d+ doc.*, not 685071$"):
         load_reuters10k()
-    with pytest.warns(UnofficialData, match="taken unchecked, so what comes out is no result on REUTERS") as warned:
+    with pytest.warns(UnofficialData, match="used without a check, so results are not results on REUTERS") as warned:
         load_reuters10k(verify=False)
     assert warned[0].filename == __file__
     assert names_in(folders["cache"]) == []
@@ -226,8 +226,8 @@ BROKEN = {
     "no .I": ({FIRST: b"word\n"}, rf"{FIRST} must begin with \.I and the number of a document; got 'word'"),
     "empty": ({FIRST: b""}, rf"{FIRST} has no documents"),
     "no text": ({FIRST: b".I 0\n.W\n\n.I 1\n.W\nword\n"}, rf"{FIRST} is damaged: document 0 has no text"),
-    "twice": ({LAST: GOOD[FIRST]}, rf"{LAST} has document 0, which came before"),
-    "binary": ({FIRST: b".I 0\n.W\n\xff\xfe\n"}, rf"{FIRST} is damaged: it is no text in UTF-8"),
+    "twice": ({LAST: GOOD[FIRST]}, rf"{LAST} has document 0 a second time"),
+    "binary": ({FIRST: b".I 0\n.W\n\xff\xfe\n"}, rf"{FIRST} is damaged: it is not UTF-8 text"),
     "one line": ({FIRST: b".I 0\n.W\n" + b"word " * 500_000}, rf"{FIRST} is damaged: it has a line of more than"),
     "html": ({FIRST: HTML}, rf"{FIRST} is a web page, not the official file: it begins with b'<!DOCTYPE'"),
     "missing document": ({LAST: b".I 99\n.W\nword\n"}, rf"{TOPICS} has a topic for document 8, .*\(2 such"),
@@ -251,7 +251,7 @@ def test_broken_files_are_named(folders, why):
     (lambda zipped: zipped[:-9], "is damaged: it cannot be unzipped"),
     (lambda zipped: zipped[:20] + b"xxxx" + zipped[24:], "is damaged: it cannot be unzipped"),
     (lambda zipped: HTML, "is a web page, not the official file"),
-    (lambda zipped: b"plain text", "is no gz file: it begins with b'plain tex'"),
+    (lambda zipped: b"plain text", "is not a gzip file: it begins with b'plain tex'"),
 ], ids=["truncated", "garbled", "html", "not zipped"])
 @pytest.mark.parametrize("name", [FIRST, TOPICS])
 def test_broken_gz_files_are_named(folders, name, broken, says):
@@ -291,9 +291,9 @@ def sample_arrays(**changes):
 
 def test_the_sample(folders):
     np.savez_compressed(folders["env"] / "reuters10k_counts.npz", **sample_arrays())
-    with pytest.raises(DataError, match="is not the sample that is known by this name: its sha256 is"):
+    with pytest.raises(DataError, match="is not the expected sample: its sha256 is"):
         load_reuters10k_sample()
-    with pytest.warns(UnofficialData, match=r"reuters10k_counts\.npz: taken unchecked") as warned:
+    with pytest.warns(UnofficialData, match=r"reuters10k_counts\.npz: used without a check") as warned:
         X, y = load_reuters10k_sample(verify=False)
     assert warned[0].filename == __file__  # the caller's line
     arrays = sample_arrays()

@@ -102,9 +102,9 @@ def test_degenerate_but_right(model):
     assert fresh(model).fit(X[:5]).labels_.shape == (5,)  # n = n_neighbors
 
 
-def test_more_parts_than_clusters_warns_and_tells_the_largest_apart():
+def test_more_components_than_clusters_warns_and_separates_the_largest():
     X = np.concatenate([blobs(n=n, k=1) + 100 * j for j, n in enumerate([6, 30, 7, 20, 25])])
-    with pytest.warns(UserWarning, match=r"the graph has 5 parts, more than n_clusters \+ 1 = 3"):
+    with pytest.warns(UserWarning, match=r"the graph has 5 connected components, more than n_clusters \+ 1 = 3"):
         labels = LDMGI(2, random_state=0).fit_predict(X)
     assert all(len(set(labels[a:b])) == 1 for a, b in ((6, 36), (43, 63), (63, 88)))
 

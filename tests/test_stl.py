@@ -303,10 +303,10 @@ def test_kept_features_of_something_else(official):
 
 def test_unofficial_files_are_refused_unless_asked_for(folders):
     place(folders["env"], "unpacked")
-    with pytest.raises(DataError, match=r"train_X\.bin is not the official one: it has 110592 bytes, not 138240000$"):
+    with pytest.raises(DataError, match=r"train_X\.bin is not the official file: it has 110592 bytes, not 138240000$"):
         load_stl()
     for load, rows in ((lambda: load_stl(verify=False)[0], 7), (lambda: stl_autoencoder_rows(verify=False), 12)):
-        with pytest.warns(UnofficialData, match=r"train_X\.bin and the other files of STL-10 are taken unchecked"):
+        with pytest.warns(UnofficialData, match=r"train_X\.bin and the other files of STL-10 are used without a check"):
             assert load().shape == (rows, 1428)
     assert names_in(folders["cache"]) == ["unofficial-stl-hog-autoencoder-v1.npy"]  # its name says it
 
@@ -362,7 +362,7 @@ def test_broken_files_are_named(official, form, why):
 
 def test_a_wrong_bit_in_the_unlabelled_images_leaves_no_rows(official):
     put(official["env"], unpacked({**FILES, "unlabeled_X.bin": flipped(FILES["unlabeled_X.bin"])}))
-    with pytest.raises(DataError, match=r"unlabeled_X\.bin is not the official one"):
+    with pytest.raises(DataError, match=r"unlabeled_X\.bin is not the official file"):
         stl_autoencoder_rows()
     assert names_in(official["cache"]) == ["stl-hog-v1.npz"]
 
@@ -370,7 +370,7 @@ def test_a_wrong_bit_in_the_unlabelled_images_leaves_no_rows(official):
 @pytest.mark.parametrize("content, says", [
     (HTML, r"is damaged, or is no tar\.gz: it begins with b'<!DOCTYPE'"),
     (ARCHIVE[:len(ARCHIVE) // 2], r"is damaged"),
-    (b"", "is damaged, or is no tar.gz: it begins with b''"),
+    (b"", "is damaged or not a tar.gz: it begins with b''"),
     (stl_archive({k: v for k, v in FILES.items() if k != "test_y.bin"}), r"has no test_y\.bin"),
 ], ids=["html", "half", "empty", "member missing"])
 def test_broken_archives(official, content, says):
@@ -388,7 +388,7 @@ def test_a_file_that_is_nowhere(official):
 def test_no_room_for_the_rows(official, monkeypatch):
     place(official["env"], "unpacked")
     monkeypatch.setattr("shutil.disk_usage", lambda folder: type("Usage", (), {"free": 12 * 1428 * 4 - 1}))
-    with pytest.raises(DataError, match=r"not enough room on the disk of .* for stl-hog-autoencoder-v1\.npy"):
+    with pytest.raises(DataError, match=r"not enough free space on the disk of .* for stl-hog-autoencoder-v1\.npy"):
         stl_autoencoder_rows()
 
 

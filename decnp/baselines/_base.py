@@ -1,4 +1,4 @@
-"""Code that the estimators LDMGI and SEC share: input validation, and eigenvectors of a Laplacian without Y."""
+"""Base class of LDMGI and SEC with input validation, and the nontrivial eigenvectors of a Laplacian."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Seed = int | np.random.Generator | np.random.RandomState | None
 
 
 class SpectralBaseline(ClusterMixin, BaseEstimator):
-    """Base class of LDMGI and SEC, with the checks of their common input and parameters."""
+    """Base class of LDMGI and SEC, which validates their common input and parameters."""
 
     n_clusters: int
     n_neighbors: int
@@ -54,10 +54,10 @@ def nontrivial_eigenvectors(
 ) -> np.ndarray:
     """Return eigenvectors 2 to c + 1, (n, c), of a Laplacian L with L @ trivial = 0.
 
-    A graph of p connected parts has the eigenvalue 0 p times. Its eigenvectors are known: ``trivial`` restricted to
-    each part. The iterative solver searches only for the others, so it cannot miss a copy of the eigenvalue 0.
-    With p > c + 1 the method does not say which c eigenvectors to take. This function then takes those of the c + 1
-    largest parts, and warns (UserWarning).
+    The Laplacian of a graph with p connected components has the eigenvalue 0 p times. Its eigenvectors are known:
+    ``trivial`` restricted to each component. The iterative solver, which ``rng`` starts, computes only the other
+    eigenvectors, so it cannot miss a copy of the eigenvalue 0. For p > c + 1 the choice of c eigenvectors is ambiguous.
+    This function then uses the c + 1 largest components, and issues a UserWarning.
 
     Raises ValueError if c >= n.
     """
@@ -67,8 +67,8 @@ def nontrivial_eigenvectors(
     null = trivial_vectors(L, trivial)  # (n, p)
     p = null.shape[1]
     if p > c + 1:
-        warnings.warn(f"the graph has {p} parts, more than n_clusters + 1 = {c + 1}: only the largest are told "
-                      "apart; a larger n_neighbors joins parts", UserWarning, stacklevel=3)
+        warnings.warn(f"the graph has {p} connected components, more than n_clusters + 1 = {c + 1}: only the largest "
+                      "are separated; use a larger n_neighbors to join components", UserWarning, stacklevel=3)
     parts = null[:, : c + 1]
     first = parts.T @ trivial  # (min(p, c + 1),): the trivial vector in the basis of the parts
     across = np.linalg.qr(np.column_stack([first, np.eye(len(first))]))[0][:, 1:]

@@ -1,7 +1,7 @@
 """The cliques (each point with its nearest neighbors), and the Laplacians of their graph.
 
-The cliques depend only on the data. At n = 70,000 the search takes most of the time of a fit, so one search should
-serve all settings::
+The cliques depend only on the data. At n = 70,000 the search takes most of the time of a fit, so reuse its result for
+several settings::
 
     cliques = find_cliques(X)
     for lam in 10.0 ** np.arange(-8, 9, 2):
@@ -34,14 +34,12 @@ BLOCK_BYTES = 2**27
 
 
 class Cliques(NamedTuple):
-    """The cliques of n samples, from ``find_cliques``.
-
-    neighbors : (n, k) int64, row i is N_i: i itself, then its nearest points, nearest first
-    grams : (n, k, k) float64, X~_i^T X~_i: the inner products within N_i after subtraction of its mean
-    """
+    """Cliques of n samples, from ``find_cliques``."""
 
     neighbors: np.ndarray
+    """(n, k) int64. Row i is N_i: i itself, then its nearest points, nearest first."""
     grams: np.ndarray
+    """(n, k, k) float64, X~_i^T X~_i: the inner products within N_i after subtraction of its mean."""
 
     def squared_distances(self) -> np.ndarray:
         """Return ||x_i - x_j||^2 for each j in N_i, (n, k) float64; the first column, j = i, is 0."""
@@ -50,16 +48,12 @@ class Cliques(NamedTuple):
 
 
 def find_cliques(X: ArrayLike, n_neighbors: int = 5) -> Cliques:
-    """Return the clique N_i of each point, its k - 1 nearest points and itself, with the Gram matrices.
-
-    Distances are Euclidean. Every pair of points is compared. Matrix products in the precision of X select k + 8
-    candidates for each point, and differences in float64 select the k nearest of these. Candidates at equal distance
-    are taken in the order of the rows. A point is the first of its own clique, even if it has duplicates.
+    """Return the clique N_i of each point, the point and its k - 1 nearest points, with the Gram matrices.
 
     Parameters
     ----------
     X : array-like of shape (n, D)
-        float32 is searched in float32, which is faster. Any other dtype is converted to float64.
+        Data. float32 is searched in float32, which is faster. Any other dtype is converted to float64.
     n_neighbors : int, default=5
         Size k of a clique, the point itself included, from 2 to n.
 
@@ -73,11 +67,19 @@ def find_cliques(X: ArrayLike, n_neighbors: int = 5) -> Cliques:
     ValueError
         If X is not a finite numeric matrix, if its squared distances overflow, or if k is out of range.
 
-    Cost: n^2 D multiplications, about 500 MB in addition to X at MNIST's n = 70,000. scikit-learn's brute-force
-    search gives the same neighbors and takes 1.6 times the CPU time at n = 20,000 (tests/benchmarks/baselines.py).
+    Notes
+    -----
+    Distances are Euclidean. Every pair of points is compared. Matrix products in the precision of X select k + 8
+    candidates for each point, and differences in float64 select the k nearest candidates. Ties are broken by row number.
+    A point is the first of its own clique, even if it has duplicates.
+
+    Cost: n^2 D multiplications, and about 500 MB in addition to X at MNIST's n = 70,000. scikit-learn's brute-force
+    search returns the same neighbors and takes 1.6 times the CPU time at n = 20,000 (tests/benchmarks/baselines.py).
 
     Source: Yang et al. 2010. Differs from it: no.
 
+    Examples
+    --------
     >>> find_cliques([[0.0], [1.0], [5.0], [7.0]], n_neighbors=2).neighbors.tolist()
     [[0, 1], [1, 0], [2, 3], [3, 2]]
     """
@@ -101,11 +103,11 @@ def find_cliques(X: ArrayLike, n_neighbors: int = 5) -> Cliques:
 
 
 def _candidates(X: np.ndarray, m: int) -> Iterator[tuple[slice, np.ndarray]]:
-    """Yield, for each block of rows, its slice and the m points nearest to each of its rows, (b, m).
+    """Yield the slice of each block of rows, and the m points nearest to each row of the block, (b, m).
 
-    The m points include the row itself. The columns of the distance table form groups. The m nearest points lie in
-    the m groups with the smallest minima, so only these groups are searched. This is exact, and much faster than a
-    partition of the whole row.
+    The m points include the row itself. The columns of the distance table form groups. The m nearest points are in the
+    m groups with the smallest minima, so only these groups are searched. The result is exact, and the search is much
+    faster than a partition of the whole row.
     """
     n, D = X.shape
     width = -(-n // GROUP)  # the number of groups; group g holds the columns g, g + width, g + 2 width, ...
@@ -131,29 +133,38 @@ def _candidates(X: np.ndarray, m: int) -> Iterator[tuple[slice, np.ndarray]]:
 
 
 def local_laplacian(cliques: Cliques, lam: float) -> sparse.csr_array:
-    """Return the Laplacian of local discriminant models: LDMGI's L, and lam times L is the L of local regression (SEC).
-
-        L = sum_i S_i L_i S_i^T,    L_i = H (X~_i^T X~_i + lam I)^-1 H,    H = I - 1 1^T / k
-
-    S_i maps the k x k matrix of clique i to the rows and columns N_i. L is symmetric and positive semidefinite, and
-    L 1 = 0. In D dimensions, H - X~^T (X~ X~^T + lam I_D)^-1 X~ = lam H (X~^T X~ + lam I_k)^-1 H.
+    """Return the Laplacian of local discriminant models (LDMGI). lam times it is the Laplacian of local regression (SEC).
 
     Parameters
     ----------
     cliques : Cliques
-        Of n samples.
+        Cliques of n samples.
     lam : float
-        Above 0, in units of ||x||^2.
+        Regularization, above 0, in units of ||x||^2.
 
     Returns
     -------
     L : sparse array of shape (n, n)
         float64, about 3 k n entries.
 
-    Raises ValueError if lam is not a finite number > 0, or so small that 1 / lam overflows.
+    Raises
+    ------
+    ValueError
+        If lam is not a finite number > 0, or so small that 1 / lam overflows.
+
+    Notes
+    -----
+    The Laplacian is
+
+        L = sum_i S_i L_i S_i^T,    L_i = H (X~_i^T X~_i + lam I)^-1 H,    H = I - 1 1^T / k
+
+    S_i maps the k x k matrix of clique i to the rows and columns N_i. L is symmetric and positive semidefinite, and
+    L 1 = 0. In D dimensions, H - X~^T (X~ X~^T + lam I_D)^-1 X~ = lam H (X~^T X~ + lam I_k)^-1 H.
 
     Source: Yang et al. 2010, and Nie et al. 2011 for local regression. Differs from them: no constant factor lam.
 
+    Examples
+    --------
     >>> local_laplacian(find_cliques([[0.0], [2.0]], n_neighbors=2), lam=1.0).toarray().round(3) + 0.0
     array([[ 0.333, -0.333],
            [-0.333,  0.333]])
@@ -175,19 +186,28 @@ def local_laplacian(cliques: Cliques, lam: float) -> sparse.csr_array:
 
 
 def normalized_cut_laplacian(cliques: Cliques) -> tuple[sparse.csr_array, np.ndarray]:
-    """Return the normalized cut's Laplacian of the neighbor graph, and the vector that the Laplacian maps to 0.
+    """Return the Laplacian of the normalized cut of the neighbor graph, and the vector that it maps to 0.
 
-        L = I - D^-1/2 A D^-1/2,    A_ij = exp(-||x_i - x_j||^2 / (sigma_i sigma_j)),    D_ii = sum_j A_ij
-
-    i and j are connected if one is in the clique of the other. sigma_i is the distance from i to the last point of its
-    clique. 0 / 0 counts as 0, so duplicates have A_ij = 1. A point of degree 0 has a row of zeros in L.
+    Parameters
+    ----------
+    cliques : Cliques
+        Cliques of n samples.
 
     Returns
     -------
     L : sparse array of shape (n, n)
         float64.
     trivial : ndarray of shape (n,)
-        The square roots of the degrees D_ii, and 1 where the degree is 0. L @ trivial = 0.
+        The square roots of the degrees D_ii, and 1 for each degree 0. L @ trivial = 0.
+
+    Notes
+    -----
+    The Laplacian is
+
+        L = I - D^-1/2 A D^-1/2,    A_ij = exp(-||x_i - x_j||^2 / (sigma_i sigma_j)),    D_ii = sum_j A_ij
+
+    i and j are connected if one is in the clique of the other. sigma_i is the distance from i to the last point of its
+    clique. 0 / 0 is defined as 0, so duplicates have A_ij = 1. A point of degree 0 has a row of zeros in L.
 
     Source: Shi & Malik 2000; sigma_i from Zelnik-Manor & Perona 2004. Differs from them: no.
     """
@@ -207,15 +227,15 @@ def normalized_cut_laplacian(cliques: Cliques) -> tuple[sparse.csr_array, np.nda
 
 
 def _summed(values: np.ndarray, rows: np.ndarray, columns: np.ndarray, n: int) -> sparse.csr_array:
-    """Return the (n, n) CSR array of these entries, with repeated entries added; its indices are int32 for csgraph."""
+    """Return the (n, n) CSR array of these entries, with duplicates added. Its indices are int32 for csgraph."""
     entries = rows.astype(np.int32), columns.astype(np.int32)
     return sparse.coo_array((values.ravel(), entries), shape=(n, n)).tocsr()
 
 
 def trivial_vectors(L: sparse.csr_array, trivial: np.ndarray) -> sparse.csr_array:
-    """Return the null space of a Laplacian as orthonormal columns (n, p), for a graph of p connected parts.
+    """Return the null space of a Laplacian L as orthonormal columns (n, p), for a graph of p connected components.
 
-    Each column is ``trivial`` restricted to one part and scaled to length 1. The largest part comes first.
+    Each column is ``trivial`` restricted to one component and scaled to length 1. The largest component is first.
     """
     L = L.copy()
     L.eliminate_zeros()

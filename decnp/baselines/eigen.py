@@ -1,18 +1,18 @@
-"""The smallest eigenvectors of M = L + mu (I - Y Y^T), with L sparse and Y tall: the main work of LDMGI and SEC.
+"""Eigenvectors of the smallest eigenvalues of M = L + mu (I - Y Y^T), with L sparse and Y tall, for LDMGI and SEC.
 
-Four solvers give the same vectors. ``smallest_eigenvectors`` chooses the fastest:
+Four solvers compute the same vectors. ``smallest_eigenvectors`` selects the fastest:
 
 - ``dense``: LAPACK, for small n.
 - ``direct``: Lanczos on (M - sigma)^-1, by a sparse LU of L + (mu - sigma) I and Woodbury's identity. The result is
-  exact at every mu and for any spectrum. The LU has much fill-in: seconds at n = 10,000, minutes at 70,000.
+  accurate at every mu and for any spectrum. The LU has much fill-in: seconds at n = 10,000, minutes at 70,000.
 - ``lanczos``: Lanczos on M itself, for large n and for mu below the norm of L. On a graph with several parts and a
   small mu it can miss one of several eigenvalues near 0. ``direct`` handles that case.
 - ``davidson``: for large n and large mu. L is then a small perturbation of mu (I - Y Y^T), whose inverse has a closed
-  form. Lanczos would stall, because the eigenvalues wanted are tiny beside mu.
+  form. Lanczos would stall, because the eigenvalues wanted are tiny compared with mu.
 
 SciPy's ``lobpcg`` with Davidson's preconditioner stalls at small mu. At large mu it gives the same vectors, mostly in
 less time, if its absolute tolerance is known in advance. It reports a failure only as a warning. The script
-tests/benchmarks/baselines.py compares the two.
+tests/benchmarks/baselines.py compares ``lobpcg`` and ``davidson``.
 """
 
 from __future__ import annotations
@@ -32,24 +32,22 @@ DENSE = 300
 """Largest number of samples for which LAPACK is used."""
 
 DIRECT = 20_000
-"""Largest number of samples for which a problem with a Y goes to the sparse LU."""
+"""Largest number of samples for which the sparse LU is used if there is a Y."""
 
 ACCURACY = 1e-2
-"""Largest residual ||M v - theta v|| that ``lanczos`` accepts, as a fraction of the first eigenvalue not wanted."""
+"""Largest residual ||M v - theta v|| that ``lanczos`` accepts, as a fraction of the next larger eigenvalue."""
 
 SEEDED = "rng" in inspect.signature(eigsh).parameters
-"""True if ``eigsh`` takes a seed for ARPACK's restarts. With an older SciPy, eigenvectors repeat only to ``tol``."""
+"""True if ``eigsh`` has a seed for ARPACK's restarts. With an older SciPy, eigenvectors are reproducible only to ``tol``."""
 
 
 class Regression(NamedTuple):
-    """The quadratic form L_g = I - Y Y^T that is left when W and b of a linear regression are eliminated.
-
-    Y : (n, r) float64, with columns orthogonal up to rounding
-    t : (r,) squared lengths of the columns
-    """
+    """Quadratic form L_g = I - Y Y^T of a linear regression after elimination of W and b."""
 
     Y: np.ndarray
+    """(n, r) float64, with columns orthogonal up to rounding."""
     t: np.ndarray
+    """(r,) squared lengths of the columns."""
 
 
 def regression(X: np.ndarray, gamma: float) -> Regression:
@@ -72,7 +70,7 @@ def regression(X: np.ndarray, gamma: float) -> Regression:
         w, V = linalg.eigh(centred @ centred.T)
         w = np.maximum(w, 0)
     t = w / (w + gamma)
-    keep = np.flatnonzero(t > np.finfo(float).eps)[::-1]  # largest first; the others vanish beside I
+    keep = np.flatnonzero(t > np.finfo(float).eps)[::-1]  # largest first; the others are below the rounding of I
     Y = np.empty((n, 1 + len(keep)))
     Y[:, 0] = 1 / np.sqrt(n)
     Y[:, 1:] = centred @ (E[:, keep] / np.sqrt(w[keep] + gamma)) if D <= n else V[:, keep] * np.sqrt(t[keep])
@@ -83,7 +81,7 @@ def smallest_eigenvectors(
     L: sparse.csr_array, count: int, rng: np.random.Generator, *,
     mu: float = 0.0, fit: Regression | None = None, null: sparse.csr_array | None = None,
 ) -> np.ndarray:
-    """Return the ``count`` smallest eigenvectors of M = L + mu (I - Y Y^T), (n, count), in ascending order.
+    """Return eigenvectors of the ``count`` smallest eigenvalues of M = L + mu (I - Y Y^T), in ascending order.
 
     Parameters
     ----------
@@ -92,20 +90,23 @@ def smallest_eigenvectors(
     count : int
         Number of eigenvectors, at most n, or n - p with ``null``.
     rng : numpy.random.Generator
-        Draws the start of the iteration.
+        Source of the initial vector of the iteration.
     mu : float, default=0.0
         Weight of I - Y Y^T.
     fit : Regression or None, default=None
-        Y is ``fit.Y``. None means M = L.
+        Regression with Y. None means M = L.
     null : sparse array of shape (n, p) or None, default=None
-        Known eigenvectors of L to leave out, as orthonormal columns. Only without ``fit``.
+        Known eigenvectors of L to leave out, as orthonormal columns. Not used with ``fit``.
 
     Returns
     -------
     F : ndarray of shape (n, count)
         float64, orthonormal. The entry of largest magnitude in each column is positive.
 
-    Raises RuntimeError if the eigensolver does not converge; the message says what helps.
+    Raises
+    ------
+    RuntimeError
+        If the eigensolver does not converge. The message names the parameters to change.
     """
     n, bound = L.shape[0], float(abs(L).sum(axis=1).max())  # bound >= every eigenvalue of L
     start = rng.normal(size=n)
@@ -125,8 +126,8 @@ def smallest_eigenvectors(
                 F = direct(L, count, mu, fit, null, start, bound)
     except ArpackNoConvergence:
         raise RuntimeError(
-            f"the {count} smallest eigenvectors did not converge: eigenvalues lie too close together; "
-            "take a larger lam, gamma or n_neighbors"
+            f"the {count} smallest eigenvectors did not converge: eigenvalues are too close together; "
+            "use a larger lam, gamma or n_neighbors"
         ) from None
     return F * np.where(F.max(axis=0) >= -F.min(axis=0), 1, -1)
 
@@ -151,8 +152,8 @@ def lanczos(
     """Return the eigenvectors by Lanczos on I - M / s, whose largest eigenvalues are near 1.
 
     Y is stored in float32, because ``tol`` is far above the rounding of float32. ARPACK's ``tol`` is relative to s.
-    On a stiff L, s times ``tol`` can exceed the eigenvalues wanted. The residuals are therefore compared with the
-    first eigenvalue not wanted, and ArpackNoConvergence is raised where they are not small beside it.
+    On a stiff L, s times ``tol`` can exceed the eigenvalues wanted. The residuals are therefore compared with the next
+    larger eigenvalue, and ArpackNoConvergence is raised if they are not small compared with it.
     """
     s = bound + (mu if fit is not None else 0)
     Y = None if fit is None else np.asfortranarray(fit.Y, np.float32)
@@ -245,7 +246,7 @@ def davidson(
             V, MV = V @ C[:, : 3 * block], MV @ C[:, : 3 * block]
         T = residual[:, unconverged]
         T = T + Y @ (gain[:, None] * (Y.T @ T))
-        for _ in range(2):  # the second pass removes what rounding left of V
+        for _ in range(2):  # the second pass removes the components along V that rounding left
             T = np.linalg.qr(T - V @ (V.T @ T))[0]
         V, MV = np.hstack([V, T]), np.hstack([MV, apply(T)])
     raise ArpackNoConvergence("no convergence", theta[:0], F[:, :0])

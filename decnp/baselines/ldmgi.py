@@ -16,13 +16,6 @@ __all__ = ["LDMGI"]
 class LDMGI(SpectralBaseline):
     """Local discriminant models and global integration, a baseline of the DEC paper (Table 2).
 
-    A regularized linear discriminant model in the clique of each point measures how well an indicator G separates
-    the clique. The sum over all cliques is
-
-        min_G tr(G^T L G),    G^T G = I,    L = sum_i S_i H (X~_i^T X~_i + lam I)^-1 H S_i^T.
-
-    G consists of eigenvectors 2 to c + 1 of L. Spectral rotation turns its rows, scaled to length 1, into labels.
-
     Parameters
     ----------
     n_clusters : int, default=8
@@ -32,7 +25,7 @@ class LDMGI(SpectralBaseline):
     n_neighbors : int, default=5
         Size of a clique, the point itself included.
     n_init : int, default=20
-        Number of starts of the rotation. The start with the smallest ||Y - G~ R||^2 gives the result.
+        Number of starts of the rotation. The result is that of the start with the smallest ||Y - G~ R||^2.
     random_state : int, Generator, RandomState or None, default=None
         Seed of the eigensolver and the rotation.
 
@@ -41,18 +34,35 @@ class LDMGI(SpectralBaseline):
     labels_ : ndarray of shape (n,)
         Labels, int32.
     embedding_ : ndarray of shape (n, c)
-        The eigenvectors G; each column has length 1.
+        Eigenvectors G. Each column has length 1.
     rotation_ : ndarray of shape (c, c)
-        The orthogonal matrix R.
+        Orthogonal matrix R.
     objective_ : float
         ||Y - G~ R||^2 of the labels, a sum over samples.
     n_features_in_ : int
         Number of features D.
 
-    Source: Yang, Xu, Nie, Yan, Zhuang 2010; c, 5 neighbors and 20 starts as in the DEC paper. Differs from the DEC
+    See Also
+    --------
+    SEC : The other spectral baseline of the DEC paper.
+    find_cliques : Neighbor search, whose result ``fit`` accepts.
+
+    Notes
+    -----
+    A regularized linear discriminant model in the clique of each point measures how well an indicator G separates
+    the clique. The sum over all cliques is minimized,
+
+        min_G tr(G^T L G),    G^T G = I,    L = sum_i S_i H (X~_i^T X~_i + lam I)^-1 H S_i^T.
+
+    X~_i are the centered points of clique i, H is the centering matrix, and S_i maps the clique to its rows. G consists
+    of eigenvectors 2 to c + 1 of L. Spectral rotation converts the rows of G, scaled to length 1 (G~), into labels.
+
+    Source: Yang, Xu, Nie, Yan, Zhuang 2010. c, 5 neighbors and 20 starts are as in the DEC paper. Differs from the DEC
     paper: no. The DEC paper does not mention that the constant first eigenvector is dropped. With this step the
     accuracy agrees with Table 2.
 
+    Examples
+    --------
     >>> from decnp.baselines import LDMGI
     >>> X = np.array([[0, 0], [0, 1], [1, 0], [1, 1], [0, 2], [9, 9], [9, 8], [8, 9], [8, 8], [9, 7]])
     >>> labels = LDMGI(2, random_state=0).fit_predict(X)
@@ -71,11 +81,31 @@ class LDMGI(SpectralBaseline):
         self.random_state = random_state
 
     def fit(self, X: ArrayLike, y: object = None, *, cliques: Cliques | None = None) -> LDMGI:
-        """Cluster X (n, D) and return the estimator.
+        """Cluster X.
 
-        ``y`` is ignored. ``cliques``, from ``find_cliques(X, n_neighbors)``, saves the neighbor search.
+        Parameters
+        ----------
+        X : array-like of shape (n, D)
+            Data.
+        y : ignored, default=None
+            Present for the API of scikit-learn.
+        cliques : Cliques or None, default=None
+            Result of ``find_cliques(X, n_neighbors)``. None computes it.
 
-        Raises ValueError for invalid input or parameters. Warns (UserWarning) if the graph has more than c + 1 parts.
+        Returns
+        -------
+        self : LDMGI
+            Fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            If X or a parameter is invalid.
+
+        Warns
+        -----
+        UserWarning
+            If the graph has more than c + 1 connected components.
         """
         rows = self._checked(X)
         check_number("lam", self.lam, low=0, strict=True)

@@ -10,44 +10,48 @@ __all__ = ["Rotation", "spectral_rotation"]
 
 
 class Rotation(NamedTuple):
-    """Result of ``spectral_rotation``.
-
-    labels : (n,) int32, the column of the 1 in each row of Y
-    R : (c, c) orthogonal
-    objective : ||Y - F~ R||_F^2, a sum
-    """
+    """Result of ``spectral_rotation``."""
 
     labels: np.ndarray
+    """(n,) int32, the column of the 1 in each row of Y."""
     R: np.ndarray
+    """(c, c) orthogonal matrix."""
     objective: float
+    """||Y - F~ R||_F^2, a sum over samples."""
 
 
 def spectral_rotation(F: np.ndarray, n_init: int, rng: np.random.Generator) -> Rotation:
-    """Return the discrete indicator Y and the rotation R that fit each other best, for F with rows of length 1.
-
-        min ||Y - F~ R||_F^2,    F~ = rows of F / length,    R^T R = I,    Y in {0, 1}^(n x c) with one 1 a row
-
-    Given R, row i of Y has its 1 at argmax_j (F~ R)_ij. Given Y, R = V U^T from the singular value decomposition
-    U diag(s) V^T = Y^T F~, and the objective is n + ||F~||^2 - 2 sum(s). The two steps alternate from ``n_init``
-    starts. A start takes one random row of F~, and then c - 1 times the row most orthogonal to the rows taken
-    before. Rows of zeros stay zero.
+    """Return the labels Y and the rotation R that minimize ||Y - F~ R||^2.
 
     Parameters
     ----------
     F : ndarray of shape (n, c)
         Eigenvectors in columns.
     n_init : int
-        Number of starts. The smallest objective wins, and of equal ones the first.
+        Number of starts. The result is that of the first start with the smallest objective.
     rng : numpy.random.Generator
-        Draws the first row of each start.
+        Source of the first row of each start.
 
     Returns
     -------
     rotation : Rotation
         ``(labels, R, objective)``.
 
+    Notes
+    -----
+    The problem is
+
+        min ||Y - F~ R||_F^2,    F~ = rows of F / length,    R^T R = I,    Y in {0, 1}^(n x c) with one 1 a row
+
+    Given R, row i of Y has its 1 at argmax_j (F~ R)_ij. Given Y, R = V U^T from the singular value decomposition
+    U diag(s) V^T = Y^T F~, and the objective is n + ||F~||^2 - 2 sum(s). The two steps alternate from ``n_init``
+    starts. A start selects a random row of F~, and then c - 1 times the row most orthogonal to the rows selected before.
+    Rows of zeros stay zero.
+
     Source: Yu & Shi 2003; LDMGI (Yang et al. 2010) with 20 starts, as in the DEC paper. Differs from them: no.
 
+    Examples
+    --------
     >>> F = np.array([[2.0, 0.0], [0.0, 3.0], [1.0, 0.0]])
     >>> labels, R, objective = spectral_rotation(F, 3, np.random.default_rng(0))
     >>> bool(labels[0] == labels[2] != labels[1]), round(objective, 12) + 0.0

@@ -20,13 +20,6 @@ __all__ = ["SEC"]
 class SEC(SpectralBaseline):
     """Spectral embedded clustering, a baseline of the DEC paper (Table 2).
 
-    The indicator F is smooth on the neighbor graph and close to a linear function of the data:
-
-        min_{F^T F = I, W, b} tr(F^T L F) + mu (||X W + 1 b^T - F||^2 + gamma ||W||^2)
-
-    W and b are eliminated (``eigen.regression``). F then consists of the c smallest eigenvectors of M = L + mu L_g,
-    or, for mu = 0, of eigenvectors 2 to c + 1 of L. k-means on the rows of F, or spectral rotation, gives the labels.
-
     Parameters
     ----------
     n_clusters : int, default=8
@@ -36,13 +29,13 @@ class SEC(SpectralBaseline):
     gamma : float, default=1.0
         Weight of ||W||^2 in the linear fit, above 0, in units of ||x||^2 summed over samples.
     laplacian : {"local_regression", "normalized_cut"}, default="local_regression"
-        The Laplacian L: ``gamma_l`` times ``cliques.local_laplacian``, or ``cliques.normalized_cut_laplacian``.
+        Laplacian L: ``gamma_l`` times ``cliques.local_laplacian``, or ``cliques.normalized_cut_laplacian``.
     gamma_l : float, default=1.0
         Regularization of the local regression, above 0, in units of ||x||^2.
     n_neighbors : int, default=5
         Size of a clique, the point itself included.
     assign_labels : {"kmeans", "rotation"}, default="kmeans"
-        Step from F to labels.
+        Method that converts F into labels.
     n_init : int, default=20
         Number of starts of k-means or of the rotation.
     random_state : int, Generator, RandomState or None, default=None
@@ -53,13 +46,30 @@ class SEC(SpectralBaseline):
     labels_ : ndarray of shape (n,)
         Labels, int32.
     embedding_ : ndarray of shape (n, c)
-        The eigenvectors F; each column has length 1.
+        Eigenvectors F. Each column has length 1.
     n_features_in_ : int
         Number of features D.
+
+    See Also
+    --------
+    LDMGI : The other spectral baseline of the DEC paper.
+    find_cliques : Neighbor search, whose result ``fit`` accepts.
+
+    Notes
+    -----
+    The indicator F is smooth on the neighbor graph and close to a linear function of the data:
+
+        min_{F^T F = I, W, b} tr(F^T L F) + mu (||X W + 1 b^T - F||^2 + gamma ||W||^2)
+
+    W and b are eliminated (``eigen.regression``). F then consists of the eigenvectors of the c smallest eigenvalues of
+    M = L + mu L_g, or, for mu = 0, of eigenvectors 2 to c + 1 of L. The labels are computed by k-means on the rows of F,
+    or by spectral rotation.
 
     Source: Nie et al. 2011. Their MATLAB code has mu' and gamma' with mu = mu' gamma' and gamma = 1 / gamma'.
     Differs from the DEC paper: the DEC paper does not say which Laplacian, gamma and range of mu it used.
 
+    Examples
+    --------
     >>> from decnp.baselines import SEC
     >>> X = np.array([[0, 0], [0, 1], [1, 0], [1, 1], [0, 2], [9, 9], [9, 8], [8, 9], [8, 8], [9, 7]])
     >>> labels = SEC(2, random_state=0).fit_predict(X)
@@ -83,12 +93,33 @@ class SEC(SpectralBaseline):
         self.random_state = random_state
 
     def fit(self, X: ArrayLike, y: object = None, *, cliques: Cliques | None = None) -> SEC:
-        """Cluster X (n, D) and return the estimator.
+        """Cluster X.
 
-        ``y`` is ignored. ``cliques``, from ``find_cliques(X, n_neighbors)``, saves the neighbor search.
+        Parameters
+        ----------
+        X : array-like of shape (n, D)
+            Data.
+        y : ignored, default=None
+            Present for the API of scikit-learn.
+        cliques : Cliques or None, default=None
+            Result of ``find_cliques(X, n_neighbors)``. None computes it.
 
-        Raises ValueError for invalid input or parameters, and RuntimeError if the eigensolver does not converge.
-        Warns (UserWarning) if mu = 0 and the graph has more than c + 1 parts.
+        Returns
+        -------
+        self : SEC
+            Fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            If X or a parameter is invalid.
+        RuntimeError
+            If the eigensolver does not converge.
+
+        Warns
+        -----
+        UserWarning
+            If mu = 0 and the graph has more than c + 1 connected components.
         """
         rows = self._checked(X)
         self._check_parameters()

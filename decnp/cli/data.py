@@ -15,10 +15,10 @@ __all__ = ["add_parser"]
 
 
 def add_parser(commands: Subparsers) -> None:
-    """Add the command and its own commands to argparse's subparsers."""
+    """Add the command and its subcommands to argparse's subparsers."""
     parser = add_command(
         commands, "data", None, help="list, download and check the paper's data sets",
-        description="Files are looked for in the checkout's data/, in $DECNP_DATA, and in the per-user cache.",
+        description="Files are searched for in the checkout's data/, in $DECNP_DATA, and in the per-user cache.",
         examples=["decnp data list", "decnp data fetch mnist", "decnp data verify"])
     actions = parser.add_subparsers(dest="action", required=True, metavar="list|fetch|verify")
 
@@ -26,16 +26,16 @@ def add_parser(commands: Subparsers) -> None:
         return add_command(actions, name, handler, help=help, description=f"{help[0].upper()}{help[1:]}.",
                            examples=examples)
 
-    show = add_action("list", _list, "what there is, where it is found, and whose it is",
+    show = add_action("list", _list, "list the data sets with their sources, sizes and files",
                       ["decnp data list", "decnp data list --json"])
-    show.add_argument("--json", action="store_true", help="as JSON instead of words")
-    fetch = add_action("fetch", _fetch, "download what is missing; a broken download goes on where it broke off",
+    show.add_argument("--json", action="store_true", help="print JSON instead of text")
+    fetch = add_action("fetch", _fetch, "download missing files; an interrupted download is resumed",
                        ["decnp data fetch mnist", "decnp data fetch mnist --to big-disk"])
-    fetch.add_argument("name", metavar="NAME", help="a data set of `decnp data list`")
-    fetch.add_argument("--to", metavar="DIR", help="the folder to put it in (default: the per-user cache)")
-    verify = add_action("verify", _verify, "check the sums of the files that are there",
+    fetch.add_argument("name", metavar="NAME", help="name of a data set in `decnp data list`")
+    fetch.add_argument("--to", metavar="DIR", help="folder for the files (default: the per-user cache)")
+    verify = add_action("verify", _verify, "check the digests of the existing files",
                         ["decnp data verify", "decnp data verify mnist"])
-    verify.add_argument("name", metavar="NAME", nargs="?", help="a data set of `decnp data list` (default: all)")
+    verify.add_argument("name", metavar="NAME", nargs="?", help="name of a data set in `decnp data list` (default: all)")
 
 
 def _list(args: argparse.Namespace, argv: list[str]) -> int:

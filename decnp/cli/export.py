@@ -1,4 +1,4 @@
-"""``decnp export``: a trained model as an ONNX file."""
+"""``decnp export``: export of a trained model to ONNX."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ __all__ = ["add_parser"]
 def add_parser(commands: Subparsers) -> None:
     """Add the command to argparse's subparsers."""
     parser = add_command(
-        commands, "export", _export, help="write a model as ONNX",
-        description="The encoder and Eq. 1 as an ONNX graph in float32: x (n, D) -> z (n, d), q (n, k), label (n,).\n"
-                    'Needs the package onnx: pip install "decnp[onnx]".',
+        commands, "export", _export, help="export a model to ONNX",
+        description="Write the encoder and Eq. 1 as an ONNX graph in float32: x (n, D) -> z (n, d), q (n, k), label (n,).\n"
+                    'The package onnx is required: pip install "decnp[onnx]".',
         examples=["decnp export run/model.decnp model.onnx"])
     add_model_argument(parser)
-    parser.add_argument("out", metavar="FILE", help="the .onnx file to write")
+    parser.add_argument("out", metavar="FILE", help=".onnx file to write")
 
 
 def _export(args: argparse.Namespace, argv: list[str]) -> int:

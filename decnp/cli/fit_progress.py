@@ -1,4 +1,4 @@
-"""Progress of ``decnp fit`` on standard error: a bar for each phase on a terminal that has tqdm, else lines."""
+"""Progress of ``decnp fit`` on standard error: a tqdm bar for each phase on a terminal, else lines."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ __all__ = ["FitProgress"]
 
 
 class FitProgress:
-    """Display of a training run. Close it at the end.
+    """Display of the progress of a training run, to be closed at the end.
 
     Parameters
     ----------
     quiet : bool
-        Whether to show nothing.
+        Show nothing.
     """
 
     def __init__(self, quiet: bool) -> None:
@@ -29,16 +29,16 @@ class FitProgress:
         self._phase_start = self._last_report = time.time()
 
     def log(self, line: str) -> None:
-        """Show a line. The time before it belongs to no phase."""
+        """Show a line. The time until now is not counted as time of a phase."""
         self._last_report = time.time()
         if not self.quiet:
             message(line)
 
     def on_step(self, record: Record) -> None:
-        """Show a report of the training."""
+        """Show a record of the training."""
         if self.quiet:
             return
-        if record.phase != self._phase or record.iteration <= self._iteration:  # a new phase, or one that starts again
+        if record.phase != self._phase or record.iteration <= self._iteration:  # a new phase, or a repeated one
             self.close()
             self._phase_start = self._last_report
             self._bar = open_bar(f"{record.phase:>10}", record.n_iter)
@@ -55,7 +55,7 @@ class FitProgress:
             write_line(report + self._time_left(record))
 
     def _time_left(self, record: Record) -> str:
-        """Return a clause with the time that the phase still takes, or an empty one below a second."""
+        """Return a clause with the remaining time of the phase, or "" if it is below a second."""
         elapsed = self._last_report - self._phase_start
         seconds = elapsed / max(1, record.iteration) * (record.n_iter - record.iteration)
         at_most = "at most " if record.phase == "cluster" else ""

@@ -1,4 +1,4 @@
-"""``decnp info``: the content of a model file."""
+"""``decnp info``: the contents of a model file."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ __all__ = ["add_parser", "describe_model"]
 def add_parser(commands: Subparsers) -> None:
     """Add the command to argparse's subparsers."""
     parser = add_command(
-        commands, "info", _info, help="say what is in a model file",
-        description="Architecture, clusters, training and versions of a model file.",
+        commands, "info", _info, help="print the contents of a model file",
+        description="Print architecture, clusters, training and versions of a model file.",
         examples=["decnp info run/model.decnp", "decnp info run/model.decnp --json"])
     add_model_argument(parser)
-    parser.add_argument("--json", action="store_true", help="as JSON instead of words")
+    parser.add_argument("--json", action="store_true", help="print JSON instead of text")
 
 
 def _info(args: argparse.Namespace, argv: list[str]) -> int:
@@ -32,9 +32,9 @@ def _info(args: argparse.Namespace, argv: list[str]) -> int:
 
 
 def describe_model(path: str) -> dict[str, Any]:
-    """Return the content of a model file, without its arrays, as plain data for JSON.
+    """Return the contents of a model file, without its arrays, as plain data for JSON.
 
-    Raises UserError if the file cannot be read, ModelFileError if it is no model.
+    Raises UserError if the file cannot be read, and ModelFileError if it is not a model.
     """
     from ..io.model_file import read_model  # imports NumPy
 
@@ -63,7 +63,7 @@ def describe_model(path: str) -> dict[str, Any]:
 
 
 def _format_info(info: dict[str, Any]) -> str:
-    """Return one paragraph for each group of facts. Words from the file are quoted, so that they are harmless."""
+    """Return a paragraph for each group of facts. Text from the file is quoted, so that it cannot control a terminal."""
     stored = "" if info["storage"] == info["dtype"] else f", stored in {info['storage']}"
     shift = info["shift"] if isinstance(info["shift"], str) else f"{info['shift']:g}"
     groups: dict[str, str] = {
@@ -82,7 +82,7 @@ def _format_info(info: dict[str, Any]) -> str:
 
 
 def _format_names(names: list[str]) -> str:
-    """Return at most thirty names, quoted."""
+    """Return the first thirty names, quoted, and the number of the others."""
     more = f" and {len(names) - 30} more (--json has all)" if len(names) > 30 else ""
     return ", ".join(map(json.dumps, names[:30])) + more
 

@@ -1,4 +1,4 @@
-"""Checks of a file that a command writes, before any work is done."""
+"""Validation of the path of an output file, before a command starts its work."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ def check_output_file(out: PathLike, endings: Collection[str], inputs: Collectio
     """Raise UserError if ``out`` cannot be written, has none of the ``endings``, or is one of the ``inputs``."""
     path = Path(out)
     if path.suffix.lower() not in endings:
-        raise UserError(f"the file to write must end in {' or '.join(endings)}; got {out}")
+        raise UserError(f"the name of the output file must end in {' or '.join(endings)}; got {out}")
     for given in inputs:
         if os.path.exists(given) and path.exists() and os.path.samefile(given, path):
-            raise UserError(f"{out} would replace {given}, which is read here: choose another name")
+            raise UserError(f"{out} would replace {given}, which is an input of this command: choose another name")
     with explain_os_errors(f"{out} cannot be written"):
         if path.exists() and not path.is_file():
-            raise UserError(f"{out} is there and is no file: choose another name")
+            raise UserError(f"{out} exists and is not a file: choose another name")
         tempfile.TemporaryFile(dir=Path(os.path.realpath(path)).parent).close()

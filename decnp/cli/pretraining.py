@@ -1,6 +1,6 @@
-"""An autoencoder that trains on other rows than those that are clustered, with a checkpoint of its own.
+"""Training of the autoencoder on other rows than the clustered rows, with a separate checkpoint.
 
-STL-10 is such a case: "We also used the unlabeled set when training our autoencoders" (DEC section 4.1).
+This is used for STL-10: "We also used the unlabeled set when training our autoencoders" (DEC section 4.1).
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ __all__ = ["autoencoder_rows", "pretrain_on"]
 
 
 def autoencoder_rows(source: str) -> np.ndarray | None:
-    """Return the rows (n, D) for the autoencoder of a named data set, or None where they are those of the data set."""
+    """Return the rows (n, D) that train the autoencoder of a named data set, or None if they are the clustered rows."""
     if source in ("stl", "stl-unofficial"):
         return stl_autoencoder_rows(verify=source == "stl")
     return None
 
 
 def pretrain_on(model: DEC, rows: np.ndarray, checkpoint: Checkpoint | None, resume: bool) -> Iterator[Record]:
-    """Train the autoencoder of ``model`` on ``rows``, set it as ``model.autoencoder``, and yield each report.
+    """Train the autoencoder of ``model`` on ``rows``, set it as ``model.autoencoder``, and yield each record.
 
-    ``checkpoint`` holds the state, during training and after it; ``resume`` continues from there. Raises as ``DEC.fit``
-    and ``DEC.resume`` do.
+    The state is written to ``checkpoint`` during and after training. ``resume`` continues from that state. Raises the
+    exceptions of ``DEC.fit`` and ``DEC.resume``.
     """
     ae = model.new_autoencoder(len(rows))
     training_rows, schedule, state = ae.begin(rows)

@@ -1,4 +1,4 @@
-"""``decnp report``: a finished run as a page with pictures."""
+"""``decnp report``: an HTML report of a finished run."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ __all__ = ["add_parser"]
 def add_parser(commands: Subparsers) -> None:
     """Add the command to argparse's subparsers."""
     parser = add_command(
-        commands, "report", _report, help="write a finished run as a page with pictures",
-        description="One page, DIR/report.html, from a run of decnp fit --out DIR: its facts, cluster sizes, images,\n"
-                    "embedding, learning curves, scores where labels are known, and how to use the model. It needs no\n"
-                    'network and no other file. Needs matplotlib: pip install "decnp[plot]".',
+        commands, "report", _report, help="write an HTML report of a finished run",
+        description="Write DIR/report.html for a run of decnp fit --out DIR: cluster sizes, images, embedding, learning\n"
+                    "curves, scores if labels are known, parameters, and commands that use the model. The page needs no\n"
+                    'network and no other file. matplotlib is required: pip install "decnp[plot]".',
         examples=["decnp report run"])
-    parser.add_argument("folder", metavar="DIR", help="the folder of a finished run")
+    parser.add_argument("folder", metavar="DIR", help="folder of a finished run")
     parser.add_argument("--tsne", action="store_true",
-                        help="draw the embedding by t-SNE, which takes a minute, instead of its principal directions")
+                        help="draw the embedding by t-SNE, which takes a minute, instead of by PCA")
     parser.add_argument("--image-shape", type=_image_shape, default="auto", metavar="H,W[,3]",
-                        help="what the rows are as images, or none if they are none (default: auto, which knows mnist "
-                             "and digits, and takes other rows for images if they are a square of 8 x 8 or more)")
+                        help="shape of the rows as images, or none if they are not images (default: auto, the shape of "
+                             "mnist and digits, and of other rows a square, if it is 8 x 8 or larger)")
 
 
 def _image_shape(text: str) -> str | tuple[int, ...] | None:
-    """Return the shape that H,W or H,W,3 stands for, None for none, or "auto"; an argparse type."""
+    """Return the tuple of H,W or H,W,3, None for "none", or "auto"; an argparse type."""
     if text in ("none", "auto"):
         return None if text == "none" else text
     parts = text.split(",")

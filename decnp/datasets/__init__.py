@@ -1,4 +1,4 @@
-"""Data sets as ``(X, y)``, from official files that are checked.
+"""Loaders of the data sets of the paper, as ``(X, y)``. Each loader checks that its files are the official ones.
 
 >>> X, y = load_digits()
 >>> X.shape, y.shape

@@ -1,9 +1,8 @@
-"""Find data files, and download them such that a damaged file is never used.
+"""Search for data files, and atomic, resumable downloads.
 
-A file is looked for in the caller's ``data_home``, the checkout's ``data/``, ``$DECNP_DATA`` and the per-user cache, in
-this order. A download is written to a file whose name ends in ``.part``. It is checked there, and then renamed: a file
-with its final name is complete. After an interrupted download the ``.part`` file stays, and the next download resumes
-it.
+The folders are searched in this order: ``data_home``, the checkout's ``data/``, ``$DECNP_DATA``, and the per-user cache.
+A download is written to a file whose name ends in ``.part``, checked, and renamed, so a file with its final name is
+complete. After an interrupted download the ``.part`` file is kept, and the next download resumes it.
 """
 
 from __future__ import annotations
@@ -30,38 +29,38 @@ __all__ = [
     "check_no_web_page", "download", "download_folder", "file_sha256", "find", "not_found", "sha256",
 ]
 
-CHECKOUT = Path(__file__).resolve().parents[2] / "data"  # absent when decnp is installed without its checkout
-TIMEOUT = 30  # seconds a mirror may stay silent
+CHECKOUT = Path(__file__).resolve().parents[2] / "data"  # it does not exist if decnp is installed from a wheel
+TIMEOUT = 30  # seconds without a byte from a mirror
 CHUNK_SIZE = 1 << 16  # bytes per read from a mirror or a file
-NAME_A_FOLDER = "name a folder that has it in $DECNP_DATA"
+NAME_A_FOLDER = "set $DECNP_DATA to a folder that has it"
 NO_MIRROR = f", and cannot be downloaded; {NAME_A_FOLDER}"
 
 Content = TypeVar("Content")
 
 
 class UnofficialData(UserWarning):
-    """A data set was loaded with ``verify=False``: its files were not compared with the official ones."""
+    """Warning for a data set that was loaded with ``verify=False``, from files that may not be the official ones."""
 
 
 class DataFile(NamedTuple):
-    """One file of a data set: its names, its check and its mirrors."""
+    """File of a data set: its possible names, its check, and its mirrors."""
 
     names: tuple[str, ...]
-    """Names that it may have below a data folder; the last one is downloaded."""
+    """Possible names, relative to a data folder. A download gets the last one."""
     check: Callable[[Path, str], object]
-    """``check(path, name)`` raises DataError, calling the file ``name``, unless it is the official one."""
+    """``check(path, name)`` raises DataError unless the file is official. ``name`` is its name in the message."""
     urls: tuple[str, ...] = ()
-    """The same file on several mirrors; () if it cannot be downloaded."""
+    """URLs of the file on several mirrors; () if it cannot be downloaded."""
 
 
 # ---------------------------------------------------------------- folders
 
 def download_folder(data_home: PathLike | None = None) -> Path:
-    """Return the folder for downloads: ``data_home``, else the per-user cache.
+    """Return the folder for downloads: ``data_home``, or for None the per-user cache.
 
-    The cache is ``decnp`` in ``$XDG_CACHE_HOME``. Without that variable it is in ``%LOCALAPPDATA%`` on Windows, in
-    ``~/Library/Caches`` on macOS and in ``~/.cache`` elsewhere. Raises ValueError if ``data_home`` is not a path, or is
-    a file, and DataError if there is no home folder.
+    The cache is the folder ``decnp`` in ``$XDG_CACHE_HOME``, or else in ``%LOCALAPPDATA%`` on Windows,
+    ``~/Library/Caches`` on macOS, and ``~/.cache`` on other systems. Raises ValueError if ``data_home`` is not a path or
+    is a file, and DataError if there is no home folder.
     """
     if data_home is None:
         return _cache_folder()
@@ -85,7 +84,7 @@ def _expanded(path: PathLike, what: str) -> Path:
 
 
 def find(names: Sequence[str], data_home: PathLike | None = None) -> Path | None:
-    """Return the first file called one of ``names``, folder by folder; None if there is none.
+    """Return the first existing file with one of ``names``, folder by folder, or None.
 
     Raises ValueError if ``data_home`` is not a path, or is a file.
     """
@@ -100,14 +99,14 @@ def find(names: Sequence[str], data_home: PathLike | None = None) -> Path | None
 
 
 def not_found(file: str, remedy: str) -> DataError:
-    """Return the error for a file that ``find`` does not find; ``remedy`` completes the sentence."""
+    """Return the error for a missing file; ``remedy`` is the end of its sentence."""
     return DataError(f"{file} is in none of the data folders{remedy}")
 
 
 # ---------------------------------------------------------------- checks of a file
 
 def sha256(*parts: bytes | memoryview) -> str:
-    """Return the hexadecimal SHA-256 of the concatenated parts, without copying them."""
+    """Return the hexadecimal SHA-256 digest of the concatenated parts, without copying them."""
     digest = hashlib.sha256()
     for part in parts:
         digest.update(part)
@@ -115,7 +114,7 @@ def sha256(*parts: bytes | memoryview) -> str:
 
 
 def file_sha256(path: PathLike) -> str:
-    """Return the hexadecimal SHA-256 of a file, read in chunks."""
+    """Return the hexadecimal SHA-256 digest of a file, read in chunks."""
     digest = hashlib.sha256()
     with open(path, "rb") as file:
         while chunk := file.read(CHUNK_SIZE):
@@ -124,13 +123,13 @@ def file_sha256(path: PathLike) -> str:
 
 
 def check_digest(file: object, official: str, algorithm: str, digest: str, expected: str) -> None:
-    """Raise DataError unless ``digest``, of ``file``, is that of the ``official`` file."""
+    """Raise DataError unless ``digest`` of ``file`` equals ``expected``, the ``algorithm`` digest of ``official``."""
     if digest != expected:
         raise DataError(f"{file} is not the official {official}: its {algorithm} is {digest}, not {expected}")
 
 
 def check_no_web_page(file: object, beginning: bytes) -> None:
-    """Raise DataError if ``file`` begins like HTML, such as a mirror's page for a missing file."""
+    """Raise DataError if the ``beginning`` of ``file`` is HTML, such as the error page of a mirror."""
     if beginning[:1] == b"<":
         raise DataError(f"{file} is a web page, not the official file: it begins with {beginning!r}")
 
@@ -138,21 +137,20 @@ def check_no_web_page(file: object, beginning: bytes) -> None:
 # ---------------------------------------------------------------- downloads
 
 def download(urls: Iterable[str], target: Path, read: Callable[[Path, str], Content]) -> Content:
-    """Download ``target`` from the first of ``urls`` that has the right file, and return its content.
+    """Download ``target`` from the first of ``urls`` that has the correct file, and return its content.
 
-    A broken connection is resumed at the same mirror as long as it sends more bytes, then at the next one. If all
-    mirrors fail, ``target`` + ``.part`` stays for the next call. A mirror that cannot resume sends the whole file
-    again.
+    A broken connection is resumed at the same mirror as long as the mirror sends more bytes, then at the next mirror. If
+    all mirrors fail, ``target`` + ``.part`` is kept for the next call. If a mirror cannot resume, the download restarts.
 
     Parameters
     ----------
     urls : iterable of str
-        The same file on several mirrors, tried in turn.
+        URLs of the file on several mirrors, tried in this order.
     target : Path
-        Final name of the file. Its folder is created.
+        Final path of the file. Its folder is created.
     read : callable
-        ``read(path, name)`` returns the content of the file while it has a temporary name. It raises DataError,
-        calling the file ``name``, if that is not the right file.
+        ``read(path, name)`` returns the content of the file at the temporary ``path``. It raises DataError if the file is
+        not correct. ``name`` is the name of the file in the message.
 
     Returns
     -------
@@ -162,11 +160,11 @@ def download(urls: Iterable[str], target: Path, read: Callable[[Path, str], Cont
     Raises
     ------
     DataError
-        If no mirror has the right file (the message says why, for each), or the disk is too full.
+        If no mirror has the correct file (the message has the reason for each mirror), or the disk is full.
     OSError
         If the folder cannot be created.
     """
-    import http.client  # late, here and below: loading a model needs no network
+    import http.client  # imported here, and in the functions below, because loading a model needs no network
 
     target.parent.mkdir(parents=True, exist_ok=True)
     failures = []
@@ -180,17 +178,17 @@ def download(urls: Iterable[str], target: Path, read: Callable[[Path, str], Cont
                 raise
             except DataError as error:
                 failures.append(str(error))
-            except (OSError, http.client.HTTPException) as error:  # no such host, refused, 404, silent, cut off
+            except (OSError, http.client.HTTPException) as error:  # unknown host, refused, 404, timeout, incomplete
                 failures.append(f"{url} failed ({error or type(error).__name__})")
     raise DataError(f"{target.name} could not be downloaded to {target.parent}: {'; '.join(failures)}; "
-                    f"put it there by hand, or {NAME_A_FOLDER}")
+                    f"put it there manually, or {NAME_A_FOLDER}")
 
 
 @contextmanager
 def _part_of(target: Path) -> Iterator[Path]:
-    """Yield an existing file to download to, which is empty or the beginning of an earlier download.
+    """Yield an existing file for the download, which is empty or has the beginning of an earlier download.
 
-    The file is ``target`` + ``.part``, or has a random name if another process has locked that one. It is deleted in
+    The file is ``target`` + ``.part``, or has a random name if another process has locked that file. It is deleted at
     the end if it is empty, or if its name is random.
     """
     part = target.with_name(f"{target.name}.part")
@@ -224,18 +222,18 @@ def _from_mirror(url: str, part: Path, read: Callable[[Path, str], Content]) -> 
             _fetch(url, part)
             return read(part, url)
         except (OSError, http.client.HTTPException):
-            if not size < part.stat().st_size:  # a mirror that sent some bytes is asked for the rest
+            if not size < part.stat().st_size:  # if the mirror sent some bytes, request the rest
                 raise
         except InsufficientDiskSpace:
             raise
         except DataError:
             os.truncate(part, 0)
             if not size:
-                raise  # otherwise the beginning may be of another file: try again from the first byte
+                raise  # otherwise the beginning may be from another file: try again from the first byte
 
 
 def _fetch(url: str, part: Path) -> None:
-    """Append to ``part`` the bytes behind ``url`` that it does not have."""
+    """Append the missing bytes of the file at ``url`` to ``part``."""
     import urllib.error
     import urllib.request
 
@@ -244,7 +242,7 @@ def _fetch(url: str, part: Path) -> None:
     try:
         response = urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=TIMEOUT)
     except urllib.error.HTTPError as error:
-        if size and error.code == 416:  # there are no more bytes
+        if size and error.code == 416:  # the range is empty, so the file is complete
             error.close()
             return
         raise
@@ -253,7 +251,7 @@ def _fetch(url: str, part: Path) -> None:
         if not resumed:
             file.truncate(0)
         start = file.seek(0, os.SEEK_END)
-        n_left = response.length or 0  # 0 if the mirror does not say
+        n_left = response.length or 0  # 0 if the mirror does not send the length
         check_disk(part.parent, n_left, url)
         total = start + n_left if n_left else 0
         with Progress(url.rpartition("/")[2], total, "B", start, headline=f"downloading {url}") as progress:
@@ -268,5 +266,5 @@ def check_disk(folder: Path, n_bytes: int, what: str) -> None:
     """Raise InsufficientDiskSpace if ``n_bytes`` of ``what`` do not fit on the disk of ``folder``."""
     free = shutil.disk_usage(folder).free
     if n_bytes > free:
-        raise InsufficientDiskSpace(f"there is not enough room on the disk of {folder} for {what}: "
+        raise InsufficientDiskSpace(f"there is not enough free space on the disk of {folder} for {what}: "
                                     f"{n_bytes / 1e6:.1f} MB are needed, {free / 1e6:.1f} MB are free")

@@ -1,8 +1,8 @@
-"""Read the official files of RCV1-v2: news stories as stemmed tokens, their topics, and the counts of terms.
+"""Reader of the official files of RCV1-v2: news stories as stemmed tokens, their topics, and the counts of terms.
 
-A token file has, for each document, a line ``.I <number>``, a line ``.W``, and lines of tokens. A line of the
-file of topics ("qrels") is ``<topic> <number> 1``. The files are read twice, a document at a time. The first pass
-counts how often each term occurs, the second one counts the chosen terms in each document. Files may be gzipped.
+A token file has, for each document, a line ``.I <number>``, a line ``.W``, and lines of tokens. A line of the topics file
+("qrels") is ``<topic> <number> 1``. The token files are read twice, one document at a time. The first pass counts all
+occurrences of each term, and the second pass counts the selected terms in each document. Files may be gzipped.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ if TYPE_CHECKING:  # SciPy is imported where it is used: loading a model needs n
 __all__ = ["CLASSES", "Counts", "FILES", "count_terms"]
 
 CLASSES = ("CCAT", "GCAT", "MCAT", "ECAT")  # 0..3: corporate, government and social, markets, economics
-N_DOCUMENTS = 685_071  # of the official files: those with exactly one of these topics
+N_DOCUMENTS = 685_071  # documents of the official files with exactly one of these topics
 HOME = "https://jmlr.csail.mit.edu/papers/volume5/lewis04a/"
 TOKENS = {  # in the authors' order; SHA-256 of the unzipped file
     "lyrl2004_tokens_test_pt0.dat": "b8c319839c75def02becf5afea42d9007cd3b9dd0b9f7ec191d627cb64e165a9",
@@ -40,34 +40,34 @@ TOKENS = {  # in the authors' order; SHA-256 of the unzipped file
     "lyrl2004_tokens_train.dat": "7671361f75776fd1e6503ea73e78bcd4179bb332c1a8297ebed102f4eb1b31c0",
 }
 TOPICS = "rcv1-v2.topics.qrels"
-TERM = re.compile(r"\b\w\w+\b")  # scikit-learn's CountVectorizer
+TERM = re.compile(r"\b\w\w+\b")  # as in scikit-learn's CountVectorizer
 READ_SIZE = 1 << 20  # bytes per read
-MAX_LINE = 1 << 20  # bytes; a longer line is no text of tokens
+MAX_LINE = 1 << 20  # bytes; a file with a longer line is not a token file
 
 
 class Digest(Protocol):
-    """Hash object of ``hashlib``, whose class has no public name."""
+    """Interface of a hash object of ``hashlib``, whose class is not public."""
 
     def update(self, data: bytes, /) -> object: ...
 
 
 class Counts(NamedTuple):
-    """Number of times that each term occurs in each document."""
+    """Counts of each term in each document."""
 
     matrix: csr_matrix
-    """(n, D), whole numbers."""
+    """(n, D) counts."""
     y: np.ndarray
-    """(n,) int64, the documents' classes, 0..3."""
+    """(n,) int64 classes of the documents, 0..3."""
     terms: list[str]
-    """The D terms, sorted."""
+    """Terms, sorted, of length D."""
 
 
 def count_terms(data_home: PathLike | None = None, verify: bool = True, max_features: int = 2000) -> Counts:
     """Count the ``max_features`` most frequent terms in the documents that have exactly one of CLASSES.
 
-    The terms and their order, also among equally frequent ones, are those of scikit-learn's
-    ``CountVectorizer(max_features=...)``: lower case, at least two characters, most occurrences in total. Documents
-    are in the order of the files. Memory: the counts, the number of each document, and each distinct term once.
+    The terms and their order, including ties, are the same as in scikit-learn's ``CountVectorizer(max_features=...)``:
+    lower case, at least two characters, most occurrences in total. Documents are in the order of the files. Only the
+    counts, the document numbers and the distinct terms are in memory.
 
     Parameters
     ----------
@@ -85,7 +85,7 @@ def count_terms(data_home: PathLike | None = None, verify: bool = True, max_feat
     Raises
     ------
     DataError
-        If a file is missing, is damaged, is not official although ``verify`` is True, or if the files do not fit
+        If a file is missing or damaged, if ``verify`` is True and a file is not official, or if the files do not belong
         together.
     """
     paths = {name: _find(name, data_home) for name in (*TOKENS, TOPICS)}
@@ -100,7 +100,7 @@ def count_terms(data_home: PathLike | None = None, verify: bool = True, max_feat
                         f"({len(left)} such documents)")
     terms = sorted(totals)
     total = np.array([totals[term] for term in terms])
-    chosen = np.sort((-total).argsort()[:max_features])  # the same call as scikit-learn's, so equals are sorted alike
+    chosen = np.sort((-total).argsort()[:max_features])  # the same call as in scikit-learn, so that ties have the same order
     terms = [terms[i] for i in chosen]
     matrix = _second_pass(paths, classes, {term: i for i, term in enumerate(terms)})
     return Counts(matrix, np.fromiter(y.values(), np.int64, len(y)), terms)
@@ -117,7 +117,7 @@ def _find(name: str, data_home: PathLike | None) -> Path:
 def _first_pass(
     paths: Mapping[str, Path], classes: Mapping[int, int], verify: bool
 ) -> tuple[Counter[str], dict[int, int]]:
-    """Return how often each term occurs, and {document: class} in the order of the files."""
+    """Return the number of occurrences of each term, and {document: class} in the order of the files."""
     totals: Counter[str] = Counter()
     y: dict[int, int] = {}
     with Progress("terms", unit="B", headline="counting the terms of RCV1-v2") as progress:
@@ -126,7 +126,7 @@ def _first_pass(
             for document, text in documents(path, str(path), digest, progress.update):
                 if document in classes:
                     if document in y:
-                        raise DataError(f"{path} has document {document}, which came before")
+                        raise DataError(f"{path} has document {document} a second time")
                     totals.update(TERM.findall(text.lower()))
                     y[document] = classes[document]
             if verify:
@@ -143,7 +143,7 @@ def _second_pass(
     from scipy.sparse import csr_matrix
 
     indices, data, indptr = array("i"), array("i"), array("q", [0])
-    with Progress("counts", unit="B", headline="taking the counts of RCV1-v2") as progress:
+    with Progress("counts", unit="B", headline="counting the terms of each document of RCV1-v2") as progress:
         for path in paths.values():
             for document, text in documents(path, str(path), hashlib.sha256(), progress.update):
                 if document in classes:
@@ -163,8 +163,8 @@ def documents(
 ) -> Iterator[tuple[int, str]]:
     """Yield (number, text) of each document in a token file.
 
-    ``name`` is for messages, ``digest`` is updated with every byte, and ``update`` is called with the length of each
-    chunk.
+    ``name`` is the name of the file in messages. ``digest`` is updated with every byte, and ``update`` is called with the
+    length of each chunk.
     """
     text: list[str] = []
     number = None
@@ -194,7 +194,7 @@ def _document(number: int, lines: list[str], name: str) -> tuple[int, str]:
 
 
 def read_topics(path: Path, name: str) -> dict[int, int]:
-    """Return {document: class} of the documents that have exactly one of CLASSES among their topics."""
+    """Return {document: class} for the documents with exactly one of CLASSES among their topics."""
     classes: dict[int, int] = {}
     ambiguous = set()
     for at, line in enumerate(_lines(path, name, hashlib.sha256()), 1):
@@ -218,14 +218,14 @@ def read_topics(path: Path, name: str) -> dict[int, int]:
 def _lines(
     path: Path, name: str, digest: Digest, update: Callable[[int], object] = lambda length: None
 ) -> Iterator[str]:
-    """Yield the lines of a file, gzipped or not, read in chunks; raise DataError for what is not text."""
+    """Yield the lines of a file, gzipped or not, read in chunks; raise DataError if it is not text."""
     with open(path, "rb") as file:
         beginning = file.read(9)
         file.seek(0)
         check_no_web_page(name, beginning)
         zipped = beginning[:2] == b"\x1f\x8b"
         if path.suffix == ".gz" and not zipped:
-            raise DataError(f"{name} is no gz file: it begins with {beginning!r}")
+            raise DataError(f"{name} is not a gzip file: it begins with {beginning!r}")
         source, rest = gzip.GzipFile(fileobj=file) if zipped else file, b""
         try:
             while chunk := source.read(READ_SIZE):
@@ -239,7 +239,7 @@ def _lines(
         except (EOFError, gzip.BadGzipFile, zlib.error) as error:
             raise DataError(f"{name} is damaged: it cannot be unzipped ({error})") from error
         except UnicodeDecodeError as error:
-            raise DataError(f"{name} is damaged: it is no text in UTF-8 ({error.reason})") from error
+            raise DataError(f"{name} is damaged: it is not UTF-8 text ({error.reason})") from error
 
 
 def _wrong_topics(name: object, n_documents: int) -> DataError:
@@ -248,7 +248,7 @@ def _wrong_topics(name: object, n_documents: int) -> DataError:
 
 
 def _token_file(name: str) -> DataFile:
-    """Return a token file as ``decnp data`` handles it."""
+    """Return the description of a token file for ``decnp data``."""
     def check(path: Path, shown: str) -> str:
         digest = hashlib.sha256()
         for _ in documents(path, shown, digest):
@@ -262,7 +262,7 @@ def _check_topics(path: Path, shown: str) -> str:
     n = len(read_topics(path, shown))
     if n != N_DOCUMENTS:
         raise _wrong_topics(shown, n)
-    return f"{n} documents with exactly one of the topics {', '.join(CLASSES)}; there is no sum to hold it against"
+    return f"{n} documents with exactly one of the topics {', '.join(CLASSES)}; an official digest is not known"
 
 
 FILES = (*map(_token_file, TOKENS), DataFile((TOPICS, f"{TOPICS}.gz"), _check_topics,

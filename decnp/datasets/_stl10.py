@@ -1,4 +1,4 @@
-"""Open, check and read the official files of STL-10, packed or unpacked, in blocks of images."""
+"""Reader of the official files of STL-10, from the archive or unpacked, in blocks of images."""
 
 from __future__ import annotations
 
@@ -46,18 +46,21 @@ OFFICIAL_FILES = {
 
 
 class Source(NamedTuple):
-    """An open file of STL-10, or of its archive."""
+    """Open file of STL-10, unpacked or in the archive."""
 
     file: IO[bytes]
     size: int
     name: str
     official: OfficialFile | None
-    """Size and digest that it must have, or None for any."""
+    """Size and digest that the file must have; None accepts any file."""
 
 
 @contextmanager
 def open_files(names: Sequence[str], data_home: PathLike | None, verify: bool) -> Iterator[dict[str, Source]]:
-    """Open the files called ``names``, and yield them in an order in which an archive is read from front to back."""
+    """Open the files ``names``, found by ``data_home``, and yield them in the order of the archive.
+
+    With ``verify``, reading a file that is not official raises DataError.
+    """
     with ExitStack() as stack:
         sources = {}
         for name in names:
@@ -72,7 +75,7 @@ def open_files(names: Sequence[str], data_home: PathLike | None, verify: bool) -
 
 
 def _open_members(names: Sequence[str], data_home: PathLike | None, stack: ExitStack) -> dict[str, Source]:
-    """Return the files called ``names`` in the archive, in the order of the archive."""
+    """Return the files ``names`` of the archive, in its order."""
     path = find([ARCHIVE], data_home)
     if path is None:
         raise not_found(f"{ARCHIVE} of STL-10, or stl10_binary/{names[0]},",
@@ -85,7 +88,7 @@ def _open_members(names: Sequence[str], data_home: PathLike | None, stack: ExitS
             if file and name in names:
                 sources[name] = Source(file, member.size, f"{path} ({member.name})", None)
     except BROKEN_TAR as error:
-        raise DataError(f"{path} is damaged, or is no tar.gz: it begins with {_beginning(path)!r} ({error})") from error
+        raise DataError(f"{path} is damaged or not a tar.gz: it begins with {_beginning(path)!r} ({error})") from error
     missing = set(names) - set(sources)
     if missing:
         raise DataError(f"{path} has no {min(missing)}")
@@ -98,13 +101,13 @@ def _beginning(path: Path) -> bytes:
 
 
 def _blocks(source: Source) -> Iterator[bytes]:
-    """Yield the bytes of a file, READ_SIZE at a time.
+    """Yield the bytes of a file in blocks of READ_SIZE.
 
-    Raises DataError if it is not the official file: at once if the size is wrong, else after the last block.
+    Raises DataError if the file is not the official one: first if its size is wrong, or after the last block.
     """
     official = source.official
     if official and source.size != official.size:
-        raise DataError(f"{source.name} is not the official one: it has {source.size} bytes, not {official.size}")
+        raise DataError(f"{source.name} is not the official file: it has {source.size} bytes, not {official.size}")
     digest, done = hashlib.md5(usedforsecurity=False), 0
     while done < source.size:
         try:
@@ -117,11 +120,11 @@ def _blocks(source: Source) -> Iterator[bytes]:
         done += len(block)
         yield block
     if official:
-        check_digest(source.name, "one", "md5", digest.hexdigest(), official.md5)
+        check_digest(source.name, "file", "md5", digest.hexdigest(), official.md5)
 
 
 def image_blocks(source: Source) -> Iterator[np.ndarray]:
-    """Yield the images of a file as uint8 (n, 96, 96, 3), n at most 500."""
+    """Yield the images of ``source`` as uint8 (n, 96, 96, 3), with n at most 500."""
     if not source.size or source.size % IMAGE_SIZE:
         raise DataError(f"{source.name} must hold images of {IMAGE_SIZE} bytes; got {source.size} bytes")
     headline = f"features of {source.name}"
@@ -132,7 +135,7 @@ def image_blocks(source: Source) -> Iterator[np.ndarray]:
 
 
 def read_labels(source: Source) -> np.ndarray:
-    """Return the labels of a file as int64, 0..9; the file has 1..10."""
+    """Return the labels of ``source`` as int64, 0..9. The file has 1..10."""
     y = np.frombuffer(b"".join(_blocks(source)), np.uint8)
     wrong = (y < 1) | (y > 10)
     if wrong.any():
@@ -142,7 +145,7 @@ def read_labels(source: Source) -> np.ndarray:
 
 
 def files(data_home: PathLike | None = None) -> tuple[DataFile, ...]:
-    """Return the files to look for: the archive, or the unpacked files if only they are there."""
+    """Return the files of the data set: the archive, or the unpacked files if only they exist."""
     if find([ARCHIVE], data_home) is None and find([f"stl10_binary/{name}" for name in OFFICIAL_FILES], data_home):
         return tuple(DataFile((f"stl10_binary/{name}",), _checker(official)) for name, official in OFFICIAL_FILES.items())
     return (DataFile((ARCHIVE,), _checker(OFFICIAL_ARCHIVE), URLS),)

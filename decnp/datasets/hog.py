@@ -1,8 +1,8 @@
-"""STL-HOG: the paper's 1428 features of a 96 x 96 colour image, 1300 of shape and 128 of colour.
+"""STL-HOG: the paper's 1428 features of a 96 x 96 color image, 1300 for shape and 128 for color.
 
-Shape is a histogram of oriented gradients (HOG) with 13 channels for each of 10 x 10 cells. Colour is an 8 x 8 map of
-Cr and Cb. Nothing is learned. Pixel differences are integers from -255 to 255. So the orientation is computed once for
-each of the 511 x 511 gradients, and then looked up.
+The shape features are a histogram of oriented gradients (HOG) with 13 channels for each of 10 x 10 cells. The color
+features are an 8 x 8 map of Cr and Cb. Nothing is learned. Pixel differences are integers from -255 to 255, so the
+orientations of all 511 x 511 possible gradients are computed once and stored in a table.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ __all__ = ["N_FEATURES", "color_map", "hog", "stl_hog"]
 
 SIDE, CELL, N_FEATURES = 96, 8, 1428
 DIRECTIONS = np.round([(np.cos(a), np.sin(a)) for a in np.radians(20 * np.arange(9))], 4)  # (uu_o, vv_o), o = 0..8
-IMAGES_PER_BLOCK = 32  # a workspace of about 20 MB
+IMAGES_PER_BLOCK = 32  # about 20 MB of memory
 
 
 def stl_hog(images: np.ndarray) -> np.ndarray:
@@ -35,9 +35,13 @@ def stl_hog(images: np.ndarray) -> np.ndarray:
     ValueError
         If the images have another shape or dtype.
 
-    Source: DEC section 4.1, HOG and a colour map of 8 x 8; the scaling is that of the authors' code.
+    Notes
+    -----
+    Source: DEC section 4.1, HOG and an 8 x 8 color map. The scaling is the same as in the authors' code.
 
-    >>> stl_hog(np.full((1, 96, 96, 3), 50, np.uint8))[0, [0, -1]]  # grey: no gradient, no colour
+    Examples
+    --------
+    >>> stl_hog(np.full((1, 96, 96, 3), 50, np.uint8))[0, [0, -1]]  # gray: no gradient, no color
     array([-2.,  0.], dtype=float32)
     """
     _check(images, SIDE, SIDE)
@@ -51,34 +55,38 @@ def stl_hog(images: np.ndarray) -> np.ndarray:
 
 
 def hog(images: np.ndarray) -> np.ndarray:
-    """Return histograms of oriented gradients, 13 channels for each 8 x 8 cell that is not at the border.
-
-    The gradient (dx, dy) of a pixel is the difference of its two neighbours, in the channel where it is longest. It
-    belongs to the nearest of 9 unsigned orientations o, 20 degrees apart; a vertical edge has orientation 0. Its length
-    is added to the histograms of the 4 nearest cells, with bilinear weights. The histogram h of a cell is then divided
-    by the energy of the four 2 x 2 blocks m of cells around it, and clipped:
-
-        h_om = min(h_o / sqrt(energy_m + 1e-4), 0.2)
+    """Return histograms of oriented gradients, with 13 channels for each 8 x 8 cell that is not at the border.
 
     Parameters
     ----------
     images : uint8 array of shape (n, H, W, 3)
-        H and W are multiples of 8, at least 24.
+        RGB images. H and W are multiples of 8, at least 24.
 
     Returns
     -------
     features : float64 array of shape (n, H/8 - 2, W/8 - 2, 13)
-        Channels 0..8 are ``0.5 * sum_m h_om``. Channels 9..12 are ``0.2357 * sum_o h_om`` for the blocks at the
-        lower right, upper right, lower left, upper left.
+        Channels 0..8 are ``0.5 * sum_m h_om``. Channels 9..12 are ``0.2357 * sum_o h_om`` for the blocks at the lower
+        right, upper right, lower left and upper left.
 
     Raises
     ------
     ValueError
         If the images have another shape or dtype.
 
-    Source: Felzenszwalb et al., PAMI 2010, in the variant of 13 channels of C. Vondrick's pyvision, to which
-    issue 1 of the authors' code points. Differs from the paper: it says only "HOG", of 1428 - 128 = 1300 features.
+    Notes
+    -----
+    The gradient (dx, dy) of a pixel is the difference of its two neighbors, in the color channel with the longest
+    gradient. It is assigned to the nearest of 9 unsigned orientations o, 20 degrees apart; a vertical edge has
+    orientation 0. Its length is added to the histograms of the 4 nearest cells, with bilinear weights. The histogram h of
+    a cell is then divided by the energy of the four 2 x 2 blocks m of cells around it, and clipped:
 
+        h_om = min(h_o / sqrt(energy_m + 1e-4), 0.2)
+
+    Source: Felzenszwalb et al., PAMI 2010, in the variant with 13 channels of C. Vondrick's pyvision, which issue 1 of
+    the authors' code names. Differs from the paper: the paper says only "HOG", with 1428 - 128 = 1300 features.
+
+    Examples
+    --------
     >>> image = np.zeros((1, 24, 24, 3), np.uint8)
     >>> image[:, :, 12:] = 255  # a vertical edge
     >>> hog(image)[0, 0, 0, :3].round(4)
@@ -95,17 +103,12 @@ def hog(images: np.ndarray) -> np.ndarray:
 
 
 def color_map(images: np.ndarray) -> np.ndarray:
-    """Return Cr and Cb of the image at 8 x 8 pixels.
-
-    A pixel of the small image is the mean of the 2 x 2 pixels in the middle of its block. It is rounded half up, as in
-    OpenCV's bilinear ``resize``. Then, in integer arithmetic as in OpenCV,
-
-        Y = .299 R + .587 G + .114 B,   Cr = .713 (R - Y) + 128,   Cb = .564 (B - Y) + 128
+    """Return Cr and Cb of each image after downsampling to 8 x 8 pixels.
 
     Parameters
     ----------
     images : uint8 array of shape (n, H, W, 3)
-        H and W are multiples of 16.
+        RGB images. H and W are multiples of 16.
 
     Returns
     -------
@@ -116,9 +119,18 @@ def color_map(images: np.ndarray) -> np.ndarray:
     ValueError
         If the images have another shape or dtype.
 
-    Source: OpenCV's ``resize`` and ``cvtColor(..., COLOR_RGB2YCrCb)``, which the authors call. OpenCV 5.0.0
-    gives the same for all 256^3 colours, and for 300 random images.
+    Notes
+    -----
+    A pixel of the small image is the mean of the 2 x 2 pixels in the middle of its block. It is rounded half up, as in
+    OpenCV's bilinear ``resize``. Then, in integer arithmetic as in OpenCV,
 
+        Y = .299 R + .587 G + .114 B,   Cr = .713 (R - Y) + 128,   Cb = .564 (B - Y) + 128
+
+    Source: OpenCV's ``resize`` and ``cvtColor(..., COLOR_RGB2YCrCb)``, which the authors call. OpenCV 5.0.0 gives the
+    same results for all 256^3 colors, and for 300 random images.
+
+    Examples
+    --------
     >>> color_map(np.full((1, 96, 96, 3), (255, 0, 0), np.uint8))[0, 0, 0]  # red
     array([255,  85], dtype=uint8)
     """
@@ -147,7 +159,7 @@ def _check(images: object, *shape: int) -> None:
 
 @lru_cache(maxsize=1)
 def _orientations() -> np.ndarray:
-    """Return argmax_o |uu_o dx + vv_o dy| at [dx + 255, dy + 255]; among equals the first."""
+    """Return argmax_o |uu_o dx + vv_o dy| at [dx + 255, dy + 255]; the first o of a tie."""
     dx, dy = np.arange(-255, 256)[:, None], np.arange(-255, 256)
     return np.argmax([np.abs(uu * dx + vv * dy) for uu, vv in DIRECTIONS], axis=0).astype(np.uint8)
 
@@ -157,7 +169,7 @@ def _gradients(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     squared, dx, dy = _differences(images[..., 0])
     for channel in (1, 2):
         other = _differences(images[..., channel])
-        longer = other[0] > squared  # of equal channels the first one stays
+        longer = other[0] > squared  # the first channel of a tie
         squared, dx, dy = (np.where(longer, new, old) for new, old in zip(other, (squared, dx, dy)))
     return np.sqrt(squared), _orientations()[dx + 255, dy + 255]
 
@@ -170,7 +182,7 @@ def _differences(channel: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarra
 
 
 def _histograms(length: np.ndarray, orientation: np.ndarray) -> np.ndarray:
-    """Return the histograms (n, H/8, W/8, 9): each length is shared by the four nearest cells inside the image."""
+    """Return the histograms (n, H/8, W/8, 9); each length is distributed over the four nearest cells in the image."""
     n = len(length)
     (top, below), (left, right) = (_shares(size + 2) for size in length.shape[1:])
     n_rows, n_columns = ((size + 2) // CELL + 2 for size in length.shape[1:])  # with a margin of one cell
@@ -185,7 +197,7 @@ def _histograms(length: np.ndarray, orientation: np.ndarray) -> np.ndarray:
 
 
 def _shares(size: int) -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:
-    """Return (cell before, its share) and (cell after, its share) for pixels 1..size-2; the first cell is number 1."""
+    """Return (cell before, its weight) and (cell after, its weight) for pixels 1..size-2; the first cell is number 1."""
     position = (np.arange(1, size - 1) + 0.5) / CELL - 0.5
     before = np.floor(position)
     cell, share = before.astype(np.int64) + 1, position - before

@@ -1,4 +1,4 @@
-"""Samples in which some classes are rare: the paper's Table 4."""
+"""Samples in which some classes are rare, as in the paper's Table 4."""
 
 from __future__ import annotations
 
@@ -19,33 +19,42 @@ def make_imbalanced(
     X: ArrayLike | csr_matrix, y: ArrayLike, r_min: float,
     random_state: int | np.random.Generator | np.random.RandomState | None = None,
 ) -> tuple[Any, np.ndarray]:
-    """Keep each sample with a probability that rises with its class, from ``r_min`` for the first to 1 for the last.
-
-        P(keep a sample of class c) = r_min + (1 - r_min) * c / (k - 1),    c = 0..k-1 in sorted order
+    """Return an imbalanced random sample, which has the fraction ``r_min`` of the first class and all of the last class.
 
     Parameters
     ----------
-    X : array or CSR matrix of shape (n, D)
-    y : array of shape (n,)
+    X : array-like or CSR matrix of shape (n, D)
+        Data.
+    y : array-like of shape (n,)
         Labels of k >= 2 classes.
     r_min : float
-        Number > 0 and <= 1.
+        Probability of a sample of the first class, > 0 and <= 1.
     random_state : int, Generator, RandomState or None, default=None
-        Source of the random choice; an int >= 0 gives the same sample each time.
+        Source of the random sample. An int >= 0 gives the same sample each time.
 
     Returns
     -------
-    X, y : of the given types
-        The samples that are kept, in their order.
+    X : ndarray or CSR matrix of shape (m, D)
+        Rows of the sample, in their original order.
+    y : ndarray of shape (m,)
+        Labels of these rows.
 
     Raises
     ------
     ValueError
         If an argument is invalid.
 
-    Source: DEC Table 4. Differs from the paper: no. It remarks that the largest class is then 1 / r_min times as large
-    as the smallest. This holds in expectation, for classes of equal sizes before.
+    Notes
+    -----
+    The probability of a sample of class c is
 
+        P(c) = r_min + (1 - r_min) * c / (k - 1),    c = 0..k-1 in sorted order
+
+    Source: DEC Table 4. Differs from the paper: no. The paper says that the largest class is then 1 / r_min times as
+    large as the smallest class. This is true in expectation, if the classes of X have equal sizes.
+
+    Examples
+    --------
     >>> X, y = make_imbalanced(np.zeros((4000, 1)), np.repeat([3, 7], 2000), 0.1, random_state=0)
     >>> np.unique(y, return_counts=True)
     (array([3, 7]), array([ 210, 2000]))

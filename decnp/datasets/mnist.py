@@ -1,8 +1,8 @@
 """MNIST, 70,000 handwritten digits, from the official files or the checkout's ``data/mnist.npz``.
 
-Every array is checked against the SHA-256 of the official idx file. An idx file is a short header, which follows from
-the shape, and then the bytes of the array. So the same four digests verify idx files, gzipped or not, and the arrays of
-an npz.
+Every array is compared with the SHA-256 digest of the official idx file. An idx file consists of a short header, which
+depends only on the shape, and of the bytes of the array. The same four digests therefore verify idx files, gzipped or
+not, and the arrays of an npz.
 """
 
 from __future__ import annotations
@@ -29,19 +29,19 @@ MIRRORS = (
     "https://storage.googleapis.com/cvdf-datasets/mnist/",
 )
 
-# Raised by zipfile and NumPy for an npz with changed bytes (found by changing them).
+# Exceptions of zipfile and NumPy for an npz with changed bytes (determined by changing bytes).
 BROKEN_NPZ = (ValueError, KeyError, EOFError, OSError, RuntimeError, zipfile.BadZipFile, zlib.error)
 
 
 class OfficialFile(NamedTuple):
-    """One of the four official files."""
+    """Official idx file of MNIST."""
 
     name: str
     shape: tuple[int, ...]
-    sha256: str  # of the unzipped file
+    sha256: str  # digest of the unzipped file
 
 
-OFFICIAL_FILES = {  # by the name of the array in mnist.npz
+OFFICIAL_FILES = {  # keys are the names of the arrays in mnist.npz
     "x_train": OfficialFile("train-images-idx3-ubyte", (60000, 28, 28),
                             "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db"),
     "y_train": OfficialFile("train-labels-idx1-ubyte", (60000,),
@@ -56,38 +56,42 @@ OFFICIAL_FILES = {  # by the name of the array in mnist.npz
 def load_mnist(
     split: str = "all", *, scale: float = 0.02, data_home: PathLike | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return MNIST in file order, training images first; each pixel 0..255 times ``scale``.
+    """Return MNIST in the order of the files, training images first, with pixels multiplied by ``scale``.
 
-    The files are looked for in ``data_home``, the checkout's ``data/``, ``$DECNP_DATA`` and the per-user cache, in this
-    order: ``mnist.npz``, or the idx files, gzipped or not. A missing file is downloaded, once, into ``data_home`` or
-    else the cache. Every array is checked each time.
+    The folders ``data_home``, the checkout's ``data/``, ``$DECNP_DATA`` and the per-user cache are searched, in this
+    order, for ``mnist.npz`` or the idx files, gzipped or not. A missing file is downloaded once, into ``data_home`` or the
+    cache. The digest of every array is checked at each call.
 
     Parameters
     ----------
     split : {"all", "train", "test"}, default="all"
-        All 70,000 images, the 60,000 for training, or the 10,000 for testing.
+        All 70,000 images, the 60,000 training images, or the 10,000 test images.
     scale : float, default=0.02
-        Finite number > 0. The authors feed their network 0.02 times the pixels; 1 gives the raw grey values.
+        Factor on the pixels 0..255, a finite number > 0. The authors' code uses 0.02. Use 1 for the raw gray values.
     data_home : path-like, default=None
-        Folder to look in first.
+        Folder to search first, and for the downloads. None means the per-user cache.
 
     Returns
     -------
     X : float32 array of shape (n, 784)
-        C-contiguous, an image per row.
+        Images, one per row, C-contiguous.
     y : int64 array of shape (n,)
-        The digits 0..9.
+        Digits 0..9.
 
     Raises
     ------
     ValueError
         If an argument is invalid.
     DataError
-        If a file is damaged or not the official one (the message names it), or no mirror has it.
+        If a file is damaged or not official (the message names it), or cannot be downloaded.
 
-    Source: LeCun & Cortes, CC BY-SA 3.0; DEC Table 1. Differs from the paper: it scales the data so that
-    ||x||^2 / 784 is about 1. The authors' code uses 0.02, which makes it 2.92, and decnp follows the code.
+    Notes
+    -----
+    Source: LeCun & Cortes, CC BY-SA 3.0; DEC Table 1. Differs from the paper: the paper scales the data so that
+    ||x||^2 / 784 is about 1. The factor 0.02 of the authors' code, and of decnp, gives 2.92.
 
+    Examples
+    --------
     >>> X, y = load_mnist("test")
     >>> X.shape, y[:5].tolist()
     ((10000, 784), [7, 2, 1, 0, 4])
@@ -114,7 +118,7 @@ def files() -> tuple[DataFile, ...]:
 
 
 def _data_file(key: str) -> DataFile:
-    """Return array ``key`` as ``decnp data`` handles it: in mnist.npz, or an idx file, gzipped or not."""
+    """Return the description of array ``key`` for ``decnp data``: mnist.npz, or an idx file, gzipped or not."""
     part = OFFICIAL_FILES[key]
 
     def check(path: Path, name: str) -> str:
@@ -134,7 +138,7 @@ def _scale(pixels: np.ndarray, scale: float, out: np.ndarray) -> None:
 
 
 def _array(key: str, data_home: PathLike | None) -> np.ndarray:
-    """Return one of the four arrays, uint8 of its official shape, from the first place that has it."""
+    """Return one of the four arrays, uint8 of its official shape, from the first folder that has it, or a download."""
     part = OFFICIAL_FILES[key]
     zipped = f"{part.name}.gz"
     path = find(["mnist.npz", part.name, zipped], data_home)
@@ -148,7 +152,7 @@ def _array(key: str, data_home: PathLike | None) -> np.ndarray:
 
 
 def _from_npz(path: Path, key: str) -> np.ndarray:
-    """Return array ``key`` of a mnist.npz; raise DataError if it is not the official one."""
+    """Return array ``key`` of a mnist.npz; raise DataError if it is not official."""
     part = OFFICIAL_FILES[key]
     with open(path, "rb") as file:
         if not zipfile.is_zipfile(file):
@@ -168,14 +172,14 @@ def _from_npz(path: Path, key: str) -> np.ndarray:
 
 
 def _from_idx(path: Path, part: OfficialFile, name: object) -> np.ndarray:
-    """Return the array of an idx file, gzipped or not; raise DataError, calling it ``name``, if it is not official."""
+    """Return the array of an idx file, gzipped or not; raise DataError if it is not official. ``name`` is its name."""
     header = _header(part.shape)
     with open(path, "rb") as file:
         zipped = file.read(2) == b"\x1f\x8b"
         file.seek(0)
         try:
             source = gzip.GzipFile(fileobj=file) if zipped else file
-            content = source.read(len(header) + math.prod(part.shape) + 1)  # one byte more than there may be
+            content = source.read(len(header) + math.prod(part.shape) + 1)  # one byte more than the official file
         except (EOFError, gzip.BadGzipFile, zlib.error) as error:
             raise DataError(f"{name} is damaged: it cannot be unzipped ({error})") from error
     shown = f"{name} (it begins with {content[:9]!r})"
@@ -184,5 +188,5 @@ def _from_idx(path: Path, part: OfficialFile, name: object) -> np.ndarray:
 
 
 def _header(shape: tuple[int, ...]) -> bytes:
-    """Return the beginning of an idx file: 0, 0, 8 (uint8), number of axes, their lengths; big-endian."""
+    """Return the header of an idx file: 0, 0, 8 (uint8), number of axes, their lengths; big-endian."""
     return struct.pack(f">HBB{len(shape)}I", 0, 8, len(shape), *shape)

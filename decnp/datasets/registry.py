@@ -1,7 +1,7 @@
-"""All data sets by name, with loaders, files and sources: the work of ``decnp data``.
+"""Registry of the data sets, with loaders, files and sources; implements ``decnp data``.
 
-``SOURCES`` has the loaders by the names that ``decnp fit`` accepts. A name that ends in ``-unofficial`` loads files of
-the official format without checking their digests, and warns: for small files of one's own.
+``SOURCES`` maps the names that ``decnp fit`` accepts to loaders. A name that ends in ``-unofficial`` loads files of the
+official format without checking their digests, and warns. Use it for your own, smaller files.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from .stl import load_stl
 
 __all__ = ["DATA_SETS", "SOURCES", "DataSet", "describe", "facts", "fetch", "n_clusters", "verify"]
 
-SOURCES: dict[str, Callable[[], tuple[np.ndarray, np.ndarray]]] = {  # each returns X (n, D), dense, and y (n,)
+SOURCES: dict[str, Callable[[], tuple[np.ndarray, np.ndarray]]] = {  # each loader returns X (n, D), dense, and y (n,)
     "mnist": load_mnist,
     "digits": load_digits,
     "stl": load_stl,
@@ -39,7 +39,7 @@ SOURCES: dict[str, Callable[[], tuple[np.ndarray, np.ndarray]]] = {  # each retu
 
 
 class DataSet(NamedTuple):
-    """Facts about a data set that need none of its files."""
+    """Facts about a data set, which are known without its files."""
 
     title: str
     files: Callable[[PathLike | None], tuple[DataFile, ...]]
@@ -50,20 +50,20 @@ class DataSet(NamedTuple):
     """Number of classes; the default of ``decnp fit --n-clusters``."""
 
 
-RCV1 = "Lewis, Yang, Rose & Li 2004; the files' own page has their terms"
+RCV1 = "Lewis, Yang, Rose & Li 2004; for the terms of use, see the page of the files"
 DATA_SETS = {
-    "mnist": DataSet("MNIST: 70,000 handwritten digits, 784 grey values each", lambda home: mnist.files(),
+    "mnist": DataSet("MNIST: 70,000 handwritten digits of 784 gray values each", lambda home: mnist.files(),
                      "12 MB", "LeCun & Cortes; CC BY-SA 3.0"),
-    "digits": DataSet("small digits: 1,797 of 64 grey values each", lambda home: (),
-                      "comes with scikit-learn", "Alpaydin & Kaynak 1998; CC BY 4.0"),
-    "stl": DataSet("STL-HOG: 13,000 photographs, 1,428 features each, and 100,000 more for the autoencoder",
-                   _stl10.files, "2.6 GB", "Coates, Lee & Ng 2011; the files' own page has their terms"),
+    "digits": DataSet("digits: 1,797 handwritten digits of 64 gray values each", lambda home: (),
+                      "included in scikit-learn", "Alpaydin & Kaynak 1998; CC BY 4.0"),
+    "stl": DataSet("STL-HOG: 13,000 photographs of 1,428 features each, and 100,000 more for the autoencoder",
+                   _stl10.files, "2.6 GB", "Coates, Lee & Ng 2011; for the terms of use, see the page of the files"),
     "reuters10k": DataSet("REUTERS-10k: 10,000 news stories, tf-idf of 2,000 terms each", lambda home: _rcv1.FILES,
-                          "626 MB of tokens when unzipped, and their topics", RCV1, n_clusters=4),
-    "reuters": DataSet("REUTERS: all 685,071 (a CSR matrix, for Python)", lambda home: _rcv1.FILES,
-                       "the files of reuters10k", RCV1, n_clusters=4),
-    "reuters10k-sample": DataSet("10,000 other stories of RCV1, not the paper's REUTERS-10k",
-                                 lambda home: reuters.SAMPLE_FILES, "1 MB", f"{RCV1}; not to be downloaded",
+                          "626 MB of unzipped tokens, and a file of topics", RCV1, n_clusters=4),
+    "reuters": DataSet("REUTERS: all 685,071 news stories, as a CSR matrix (in Python only)", lambda home: _rcv1.FILES,
+                       "the same files as reuters10k", RCV1, n_clusters=4),
+    "reuters10k-sample": DataSet("another sample of 10,000 stories of RCV1, not the paper's REUTERS-10k",
+                                 lambda home: reuters.SAMPLE_FILES, "1 MB", f"{RCV1}; no download available",
                                  n_clusters=4),
 }
 
@@ -72,7 +72,7 @@ def _data_set(name: str) -> DataSet:
     if name not in DATA_SETS:
         hint = nearest(name, DATA_SETS)
         raise DataError(f"no data set is called {name!r}{hint}" if hint else
-                        f"the data sets are {', '.join(DATA_SETS)}; got {name!r}")
+                        f"the name must be that of a data set: {', '.join(DATA_SETS)}; got {name!r}")
     return DATA_SETS[name]
 
 
@@ -82,7 +82,7 @@ def n_clusters(source: str) -> int:
 
 
 def facts() -> list[dict[str, Any]]:
-    """Return all data sets as plain data for JSON, with the path of each file, or None if it is missing."""
+    """Return the facts about all data sets as plain data for JSON. The path of a missing file is None."""
     return [{
         "name": name, "title": data_set.title, "source": data_set.source, "size": data_set.size,
         "n_clusters": data_set.n_clusters,
@@ -99,14 +99,12 @@ def describe() -> str:
         lines.append(f"{'':18}source  {data_set['source']}")
         lines.append(f"{'':18}size    {data_set['size']}")
         found = {file["path"] or file["name"]: file["path"] for file in data_set["files"]}
-        lines += [f"{'':18}{'here    ' if path else 'missing '}{shown}" for shown, path in found.items()]
+        lines += [f"{'':18}{'found   ' if path else 'missing '}{shown}" for shown, path in found.items()]
     return "\n".join(lines)
 
 
 def fetch(name: str, data_home: PathLike | None = None) -> Iterator[str]:
-    """Download the missing files of a data set; yield a line for each file.
-
-    Existing files are checked as if they had been downloaded.
+    """Download the missing files of a data set, check the existing files, and yield a line for each file.
 
     Parameters
     ----------
@@ -118,40 +116,55 @@ def fetch(name: str, data_home: PathLike | None = None) -> Iterator[str]:
     Raises
     ------
     DataError
-        If the name is unknown, an existing file is not the right one, or a file cannot be downloaded.
+        If the name is unknown, an existing file is not correct, or a file cannot be downloaded.
     OSError
         If a file cannot be read, or the folder cannot be created.
     """
     files = _data_set(name).files(data_home)
     if not files:
-        yield f"{name} comes with scikit-learn: there is nothing to download"
+        yield f"{name} is included in scikit-learn: there is nothing to download"
     for file in files:
         path = find(file.names, data_home)
         if path:
-            yield f"{path} is here: {_check(name, file, path)}"
+            yield f"{path} exists: {_check(name, file, path)}"
         elif file.urls:
             path = download_folder(data_home) / file.names[-1]
-            yield f"{path} is downloaded: {download(file.urls, path, file.check)}"
+            yield f"downloaded {path}: {download(file.urls, path, file.check)}"
         else:
             raise not_found(file.names[-1], NO_MIRROR)
 
 
 def verify(name: str | None = None) -> Iterator[tuple[str, bool]]:
-    """Check all existing files of one data set or of all; yield (sentence, whether the file is right) for each.
+    """Check the existing files of one data set, or of all data sets for None.
 
-    Raises DataError if the name is unknown, or if a file of the named data set is missing.
+    Parameters
+    ----------
+    name : str, default=None
+        A name in ``DATA_SETS``.
+
+    Yields
+    ------
+    sentence : str
+        Result of the check of one file.
+    valid : bool
+        True if the file is correct.
+
+    Raises
+    ------
+    DataError
+        If the name is unknown, or if a file of the named data set is missing.
     """
     seen: set[DataFile] = set()
     for known in DATA_SETS if name is None else [name]:
         for file in _data_set(known).files(None):
             path = find(file.names)
             if path is None and name is not None:
-                raise not_found(f"{' or '.join(file.names)} of {name}", "; `decnp data list` tells more")
+                raise not_found(f"{' or '.join(file.names)} of {name}", "; see `decnp data list`")
             if path is None or file in seen:
                 continue
             seen.add(file)
             try:
-                yield f"{path} is right: {_check(known, file, path)}", True
+                yield f"{path} is correct: {_check(known, file, path)}", True
             except DataError as error:
                 yield str(error), False
             except OSError as error:
@@ -159,10 +172,10 @@ def verify(name: str | None = None) -> Iterator[tuple[str, bool]]:
 
 
 def _check(name: str, file: DataFile, path: Path) -> object:
-    """Return the result of ``file.check``; add the remedy to its DataError."""
+    """Return the result of ``file.check``; add a remedy to its DataError."""
     try:
         return file.check(path, str(path))
     except DataError as error:
         other = f"{name}-unofficial"
-        hint = f", or take it unchecked as {other}" if other in SOURCES else ""
+        hint = f", or use it without a check as {other}" if other in SOURCES else ""
         raise DataError(f"{error}; delete or replace it{hint}") from None

@@ -1,7 +1,7 @@
 """REUTERS and REUTERS-10k: tf-idf of the 2,000 most frequent terms in RCV1-v2, news stories of four classes.
 
-Counting the terms of the official files takes minutes, so the counts are stored beside the downloads. A ready-made
-sample of such counts, ``reuters10k_counts.npz``, has the same format, and is not REUTERS-10k.
+Counting the terms of the official files takes minutes, so the counts are cached in the folder for downloads. The file
+``reuters10k_counts.npz`` has the counts of another sample in the same format. It is not REUTERS-10k.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ __all__ = ["load_reuters", "load_reuters10k", "load_reuters10k_sample", "tfidf"]
 COUNTS = "rcv1-counts-v1.npz"
 SAMPLE = "reuters10k_counts.npz"
 SAMPLE_SHA256 = "42428dbaeb63080b456c957b7e14c5a5174fe4b7b7b1105ce0393c96ca515f6a"
-ROWS_PER_BLOCK = 10_000  # documents whose tf-idf is in memory in float64
+ROWS_PER_BLOCK = 10_000  # documents whose tf-idf is computed in float64 at a time
 
 
 def load_reuters(*, data_home: PathLike | None = None, verify: bool = True) -> tuple[csr_matrix, np.ndarray]:
@@ -36,31 +36,33 @@ def load_reuters(*, data_home: PathLike | None = None, verify: bool = True) -> t
     Parameters
     ----------
     data_home : path-like, default=None
-        Folder to look in first, then in those of ``load_mnist``.
+        Folder to search first, before the folders of ``load_mnist``.
     verify : bool, default=True
         Accept only the official files. False accepts files of the same format with any number of documents, and
-        warns; their counts are not stored.
+        warns. Their counts are not cached.
 
     Returns
     -------
     X : float32 CSR matrix of shape (685071, 2000)
-        In the random order of the authors' code.
+        Documents in the random order of the authors' code.
     y : int64 array of shape (685071,)
-        0..3: CCAT, GCAT, MCAT, ECAT.
+        Classes 0..3: CCAT, GCAT, MCAT, ECAT.
 
     Raises
     ------
     DataError
-        If a file is missing (``decnp data fetch reuters`` downloads it), is damaged, is not the official one, or if
-        the files do not fit together.
+        If a file is missing (``decnp data fetch reuters`` downloads it), damaged or not official, or if the files do not
+        belong together.
 
     Warns
     -----
     UnofficialData
-        With ``verify=False``.
+        If ``verify`` is False.
 
-    Source: Lewis, Yang, Rose & Li, JMLR 5, 2004; DEC section 4.1 and Table 1. Differs from the paper: no. It gives
-    no order; this one is ``RandomState(1234).permutation(685071)``, as in the authors' code.
+    Notes
+    -----
+    Source: Lewis, Yang, Rose & Li, JMLR 5, 2004; DEC section 4.1 and Table 1. Differs from the paper: no. The paper gives
+    no order. The order here is ``RandomState(1234).permutation(685071)``, as in the authors' code.
     """
     counts, order = _counts(data_home, verify)
     return tfidf(counts.matrix)[order], counts.y[order]
@@ -69,13 +71,29 @@ def load_reuters(*, data_home: PathLike | None = None, verify: bool = True) -> t
 def load_reuters10k(*, data_home: PathLike | None = None, verify: bool = True) -> tuple[np.ndarray, np.ndarray]:
     """Return REUTERS-10k: the first 10,000 rows of ``load_reuters``, with the idf of all documents.
 
-    Parameters, errors, warnings and source: as ``load_reuters``.
+    Parameters
+    ----------
+    data_home : path-like, default=None
+        As for ``load_reuters``.
+    verify : bool, default=True
+        As for ``load_reuters``.
 
     Returns
     -------
     X : float32 array of shape (10000, 2000)
+        Documents.
     y : int64 array of shape (10000,)
-        0..3.
+        Classes 0..3: CCAT, GCAT, MCAT, ECAT.
+
+    Raises
+    ------
+    DataError
+        As for ``load_reuters``.
+
+    Warns
+    -----
+    UnofficialData
+        If ``verify`` is False.
     """
     counts, order = _counts(data_home, verify)
     rows = order[:10_000]
@@ -85,24 +103,22 @@ def load_reuters10k(*, data_home: PathLike | None = None, verify: bool = True) -
 def load_reuters10k_sample(*, data_home: PathLike | None = None, verify: bool = True) -> tuple[np.ndarray, np.ndarray]:
     """Return ``tfidf`` of a sample of 10,000 documents of RCV1-v2, which is not the paper's REUTERS-10k.
 
-    The sample is for use without the official files. The file is ``reuters10k_counts.npz``, and cannot be downloaded.
-    A result on the sample is no result on REUTERS-10k: the 2,000 terms were chosen among 23,335 documents, there are
-    no duplicates, and 28 % of the documents are MCAT (25 % in the authors' sample).
+    Use the sample if the official files are not available. Its file, ``reuters10k_counts.npz``, cannot be downloaded.
 
     Parameters
     ----------
     data_home : path-like, default=None
-        Folder to look in first, then in those of ``load_mnist``.
+        Folder to search first, before the folders of ``load_mnist``.
     verify : bool, default=True
-        Accept only this sample. False accepts any file of its format, and warns. The format is term counts as the
+        Accept only this sample. False accepts any file of the same format, and warns. The format is term counts as the
         parts ``counts``, ``indices``, ``indptr`` and ``shape`` of a CSR matrix, and labels ``y``, 0..3.
 
     Returns
     -------
     X : float32 array of shape (10000, 2000)
-        In the order of the file, with the idf of these documents.
+        Documents in the order of the file, with the idf of these documents.
     y : int64 array of shape (10000,)
-        0..3: CCAT, GCAT, MCAT, ECAT.
+        Classes 0..3: CCAT, GCAT, MCAT, ECAT.
 
     Raises
     ------
@@ -112,9 +128,13 @@ def load_reuters10k_sample(*, data_home: PathLike | None = None, verify: bool = 
     Warns
     -----
     UnofficialData
-        With ``verify=False``.
+        If ``verify`` is False.
 
-    Source: RCV1-v2, as in ``load_reuters``. Differs from the paper: see above.
+    Notes
+    -----
+    Source: RCV1-v2, as in ``load_reuters``. Differs from the paper: results on the sample are not results on REUTERS-10k.
+    The 2,000 terms were selected from 23,335 documents, there are no duplicates, and 28 % of the documents are MCAT (25 %
+    in the authors' sample).
     """
     path = find([SAMPLE], data_home)
     if path is None:
@@ -130,23 +150,27 @@ def load_reuters10k_sample(*, data_home: PathLike | None = None, verify: bool = 
 def tfidf(counts: csr_matrix, corpus: csr_matrix | None = None) -> csr_matrix:
     """Return (1 + ln tf) * idf with rows of length sqrt(D), so that ||x||^2 / D = 1.
 
-    A document without any of the terms is a row of zeros. Only a block of rows is in float64 at a time.
+    A document without any of the terms has a row of zeros. Only a block of rows is in float64 at a time.
 
     Parameters
     ----------
     counts : CSR matrix of shape (n, D)
         Term frequencies tf: integers >= 1, each entry stored once.
     corpus : CSR matrix of shape (m, D), default=None
-        Counts of the documents that give the idf, ln((1 + m) / (1 + df)) + 1. Here df of the m documents have the
-        term. None takes ``counts``.
+        Counts of the documents for the idf, ln((1 + m) / (1 + df)) + 1, where df is the number of documents with the
+        term. None means ``counts``.
 
     Returns
     -------
     X : float32 CSR matrix of shape (n, D)
 
-    Source: scikit-learn's ``TfidfTransformer(sublinear_tf=True)``, times sqrt(D), as in the authors' code. Differs
-    from the paper: it says only "tf-idf", and that ||x||^2 / D is "approximately 1".
+    Notes
+    -----
+    Source: scikit-learn's ``TfidfTransformer(sublinear_tf=True)``, times sqrt(D), as in the authors' code. Differs from
+    the paper: the paper says only "tf-idf", and that ||x||^2 / D is "approximately 1".
 
+    Examples
+    --------
     >>> from scipy.sparse import csr_matrix
     >>> tfidf(csr_matrix([[1, 1], [5, 0]])).toarray().round(3)
     array([[0.82 , 1.152],
@@ -165,17 +189,17 @@ def tfidf(counts: csr_matrix, corpus: csr_matrix | None = None) -> csr_matrix:
 
 
 def _counts(data_home: PathLike | None, verify: bool) -> tuple[Counts, np.ndarray]:
-    """Return the counts of all documents, from an earlier call if they were stored, and the authors' order."""
+    """Return the counts of all documents, from the cache if it exists, and the authors' order."""
     path = find([COUNTS], data_home) if verify else None
     if path:
         counts = _read_counts(path)
         if len(counts.y) != N_DOCUMENTS:
-            raise DataError(f"{path} must hold {N_DOCUMENTS} documents; got {len(counts.y)}; delete it, and it is "
-                            "made again")
+            raise DataError(f"{path} must hold {N_DOCUMENTS} documents; got {len(counts.y)}; delete it, and it will be "
+                            "computed again")
     else:
         counts = count_terms(data_home, verify)
         if verify:
-            with suppress(OSError, DataError):  # on a read-only or full disk, or without a home, they are counted each time
+            with suppress(OSError, DataError):  # without a writable folder, the terms are counted at each call
                 _store(counts, download_folder(data_home))
         else:
             _warn("the files of RCV1-v2", stacklevel=4)
@@ -183,7 +207,7 @@ def _counts(data_home: PathLike | None, verify: bool) -> tuple[Counts, np.ndarra
 
 
 def _warn(what: object, stacklevel: int) -> None:
-    warnings.warn(f"{what}: taken unchecked, so what comes out is no result on REUTERS", UnofficialData,
+    warnings.warn(f"{what}: used without a check, so results are not results on REUTERS", UnofficialData,
                   stacklevel=stacklevel)
 
 
@@ -231,7 +255,7 @@ def _check_sample(path: Path, name: str) -> str:
     digest = file_sha256(path)
     if digest != SAMPLE_SHA256:
         raise DataError(
-            f"{name} is not the sample that is known by this name: its sha256 is {digest}, not {SAMPLE_SHA256}")
+            f"{name} is not the expected sample: its sha256 is {digest}, not {SAMPLE_SHA256}")
     return f"sha256 {SAMPLE_SHA256}"
 
 

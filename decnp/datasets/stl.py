@@ -1,8 +1,8 @@
-"""STL-10, small colour photographs, as STL-HOG: the paper's 1428 features of each, from the official binary files.
+"""STL-HOG: the paper's 1428 features of the color photographs of STL-10, from the official binary files.
 
-The files are ``stl10_binary.tar.gz``, or its content: ``stl10_binary/train_X.bin`` and so on. An image is 3 x 96 x 96
-bytes, one channel after the other, each in column order; the files have no headers. Computing the features of all
-113,000 images takes a minute, so the features of verified files are stored beside the downloads.
+The files are ``stl10_binary.tar.gz``, or its contents, ``stl10_binary/train_X.bin`` etc. An image has 3 x 96 x 96 bytes,
+one channel after the other, each in column order. The files have no headers. Computing the features of all 113,000 images
+takes a minute, so the features of verified files are cached in the folder for downloads.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ FEATURES = "stl-hog-v1.npz"  # train, then test; the number is the version of th
 AUTOENCODER_ROWS = "stl-hog-autoencoder-v1.npy"
 
 
-class Labelled(NamedTuple):
-    """The labelled images, in the order of the files: training images, then test images."""
+class Labeled(NamedTuple):
+    """Images with labels, in the order of the files: training images, then test images."""
 
     X: np.ndarray
-    """(n, 1428) float32, the features."""
+    """(n, 1428) float32 features."""
     y: np.ndarray
-    """(n,) int64, 0..9."""
+    """(n,) int64 classes, 0..9."""
     n_train: int
     """Number of training images."""
 
@@ -44,116 +44,125 @@ class Labelled(NamedTuple):
 def load_stl(
     split: str = "all", *, data_home: PathLike | None = None, verify: bool = True
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return STL-HOG: ``decnp.datasets.hog.stl_hog`` of the 13,000 labelled images of STL-10.
+    """Return STL-HOG: ``decnp.datasets.hog.stl_hog`` of the 13,000 labeled images of STL-10.
 
     Parameters
     ----------
     split : {"all", "train", "test"}, default="all"
-        All 13,000 images, in the random order in which the authors' code clusters them; or 5,000 for training or
-        8,000 for testing, both in the order of the files.
+        "all" returns all 13,000 images, in the random order of the authors' code. "train" returns the 5,000 training
+        images and "test" the 8,000 test images, in the order of the files.
     data_home : path-like, default=None
-        Folder to look in first, then in those of ``load_mnist``.
+        Folder to search first, before the folders of ``load_mnist``.
     verify : bool, default=True
-        Accept only the official files. False accepts files of the same format with any number of images, and warns;
-        their features are not stored.
+        Accept only the official files. False accepts files of the same format with any number of images, and warns.
+        Their features are not cached.
 
     Returns
     -------
     X : float32 array of shape (n, 1428)
+        Features.
     y : int64 array of shape (n,)
-        0..9: airplane, bird, car, cat, deer, dog, horse, monkey, ship, truck.
+        Classes 0..9: airplane, bird, car, cat, deer, dog, horse, monkey, ship, truck.
 
     Raises
     ------
     ValueError
-        If split is none of these.
+        If ``split`` is invalid.
     DataError
-        If a file is missing (``decnp data fetch stl`` downloads it), is damaged, or is not the official one.
+        If a file is missing (``decnp data fetch stl`` downloads it), damaged or not official.
 
     Warns
     -----
     UnofficialData
-        With ``verify=False``.
+        If ``verify`` is False.
 
-    Source: Coates, Lee & Ng, AISTATS 2011; DEC Table 1. The order is the first permutation of the authors'
-    ``RandomState(1234)``. Differs from the paper: no.
+    Notes
+    -----
+    Source: Coates, Lee & Ng, AISTATS 2011; DEC Table 1. The random order is the first permutation of
+    ``RandomState(1234)``, as in the authors' code. Differs from the paper: no.
     """
     if split not in ("all", "train", "test"):
         raise ValueError(f"split must be 'all', 'train' or 'test'; got {split!r}")
-    X, y, n_train = _labelled(data_home, verify)
+    X, y, n_train = _labeled(data_home, verify)
     rows: dict[str, np.ndarray | slice] = {
         "all": _orders(len(X))[0], "train": slice(n_train), "test": slice(n_train, None)}
     return X[rows[split]], y[rows[split]]
 
 
 def stl_autoencoder_rows(*, data_home: PathLike | None = None, verify: bool = True) -> np.ndarray:
-    """Return the rows that train the autoencoder on STL-HOG: 4/5 of the labelled and unlabelled images, shuffled.
+    """Return the rows that train the autoencoder on STL-HOG: 4/5 of the labeled and unlabeled images, shuffled.
 
-    The rows take 516 MB, so they are memory-mapped from ``stl-hog-autoencoder-v1.npy`` in ``data_home`` or else the
-    per-user cache. The first call writes that file, in blocks of 500 images.
+    The rows need 516 MB, so they are memory-mapped from ``stl-hog-autoencoder-v1.npy`` in ``data_home`` or the per-user
+    cache. The first call writes this file, in blocks of 500 images.
 
     Parameters
     ----------
     data_home : path-like, default=None
-        As in ``load_stl``.
+        As for ``load_stl``.
     verify : bool, default=True
-        As in ``load_stl``. With False the file is called ``unofficial-...``, and is written by every call.
+        As for ``load_stl``. If it is False, the name of the file begins with ``unofficial-``, and each call writes it.
 
     Returns
     -------
     X : read-only float32 memory map of shape (90400, 1428)
+        Features.
 
     Raises
     ------
     DataError
-        As ``load_stl``, or if the disk is too full.
+        As for ``load_stl``, or if there is not enough free space on the disk.
     OSError
         If the file cannot be written.
 
     Warns
     -----
     UnofficialData
-        With ``verify=False``.
+        If ``verify`` is False.
 
-    Source: DEC section 4.1, which trains the autoencoder on the unlabelled images too. The fraction 4/5 and the
-    order, the second permutation of ``RandomState(1234)``, are those of the authors' code. Differs from the paper: no.
+    Notes
+    -----
+    Source: DEC section 4.1, which trains the autoencoder on the unlabeled images too. The fraction 4/5 and the order, the
+    second permutation of ``RandomState(1234)``, are from the authors' code. Differs from the paper: no.
     """
     path = find([AUTOENCODER_ROWS], data_home) if verify else None
     if path is None:
-        X = _labelled(data_home, verify).X
+        X = _labeled(data_home, verify).X
         path = download_folder(data_home) / f"{'' if verify else 'unofficial-'}{AUTOENCODER_ROWS}"
         _write_autoencoder_rows(path, X, data_home, verify)
     try:
         return np.load(path, mmap_mode="r", allow_pickle=False)
     except (ValueError, EOFError) as error:
-        raise DataError(f"{path} is damaged ({error}); delete it, and it is made again") from error
+        raise DataError(f"{path} is damaged ({error}); delete it, and it will be computed again") from error
 
 
 def stl_images(rows: ArrayLike, *, data_home: PathLike | None = None, verify: bool = True) -> np.ndarray:
-    """Return the photographs of some rows of ``load_stl()``, to draw a clustering: the paper's Figure 3 b.
+    """Return the photographs of some rows of ``load_stl()``, such as for the paper's Figure 3 b.
 
     Parameters
     ----------
     rows : array-like of int of shape (b,)
-        Row numbers of ``load_stl()``, split "all".
-    data_home, verify : as in ``load_stl``
+        Row numbers of ``load_stl()`` with ``split="all"``.
+    data_home : path-like, default=None
+        As for ``load_stl``.
+    verify : bool, default=True
+        As for ``load_stl``.
 
     Returns
     -------
     images : uint8 array of shape (b, 96, 96, 3)
-        Red, green, blue.
+        RGB images.
 
     Raises
     ------
     DataError
-        As ``load_stl``.
+        As for ``load_stl``.
     IndexError
-        If there is no such row.
+        If a row number is out of range.
     """
     names = ["train_X.bin", "test_X.bin"]
     with open_files(names, data_home, verify) as sources:
         order = _orders(sum(_n_images(sources[name]) for name in names))[0]
-        positions = order[np.asarray(rows, np.int64)]  # in the two files, one after the other
+        positions = order[np.asarray(rows, np.int64)]  # positions in the concatenation of the two files
         images, start = np.empty((len(positions), SIDE, SIDE, 3), np.uint8), 0
         for block in chain.from_iterable(image_blocks(sources[name]) for name in names):
             here = (start <= positions) & (positions < start + len(block))
@@ -162,13 +171,13 @@ def stl_images(rows: ArrayLike, *, data_home: PathLike | None = None, verify: bo
     return images
 
 
-def _write_autoencoder_rows(path: Path, labelled: np.ndarray, data_home: PathLike | None, verify: bool) -> None:
+def _write_autoencoder_rows(path: Path, labeled: np.ndarray, data_home: PathLike | None, verify: bool) -> None:
     """Write the autoencoder's rows to an .npy at ``path``, with one block of images in memory at a time."""
     with open_files(["unlabeled_X.bin"], data_home, verify) as sources:
         source = sources["unlabeled_X.bin"]
-        n = len(labelled) + _n_images(source)
-        first, second = _orders(len(labelled), n)
-        position = np.empty(n, np.int64)  # new row number of each row of "all", and then of each unlabelled one
+        n = len(labeled) + _n_images(source)
+        first, second = _orders(len(labeled), n)
+        position = np.empty(n, np.int64)  # new row number of each row of "all", then of each unlabeled image
         position[second] = np.arange(n)
         n_rows = n * 4 // 5
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -179,7 +188,7 @@ def _write_autoencoder_rows(path: Path, labelled: np.ndarray, data_home: PathLik
             header = {"descr": "<f4", "fortran_order": False, "shape": (n_rows, N_FEATURES)}
             np.lib.format.write_array_header_1_0(file, header)
             start, done = file.tell(), 0
-            for rows in chain([labelled[first]], map(stl_hog, image_blocks(source))):
+            for rows in chain([labeled[first]], map(stl_hog, image_blocks(source))):
                 for row, at in zip(rows, position[done:]):
                     if at < n_rows:
                         file.seek(start + at * row.nbytes)
@@ -194,41 +203,41 @@ def _n_images(source: Source) -> int:
 
 
 def _orders(*sizes: int) -> list[np.ndarray]:
-    """Return the authors' order of the labelled rows, then that of all rows, from one RandomState(1234)."""
+    """Return a permutation of each size from one RandomState(1234), as the authors do for labeled rows, then all rows."""
     random = np.random.RandomState(1234)
     return [random.permutation(size) for size in sizes]
 
 
-def _labelled(data_home: PathLike | None, verify: bool) -> Labelled:
-    """Return the labelled images, from an earlier call if their features were stored."""
+def _labeled(data_home: PathLike | None, verify: bool) -> Labeled:
+    """Return the labeled images, with features from the cache if it exists."""
     path = find([FEATURES], data_home) if verify else None
     if path:
         return _read_features(path)
     with open_files(["train_X.bin", "train_y.bin", "test_X.bin", "test_y.bin"], data_home, verify) as sources:
         if not verify:
-            warnings.warn(f"{sources['train_X.bin'].name} and the other files of STL-10 are taken unchecked: "
-                          "what comes out is no result on STL-10", UnofficialData, stacklevel=3)
-        labelled = _compute_features(sources)
+            warnings.warn(f"{sources['train_X.bin'].name} and the other files of STL-10 are used without a check: "
+                          "results are not results on STL-10", UnofficialData, stacklevel=3)
+        labeled = _compute_features(sources)
     if verify:
-        with suppress(OSError, DataError):  # on a read-only or full disk, or without a home, they are computed each time
+        with suppress(OSError, DataError):  # without a writable folder, the features are computed at each call
             folder = download_folder(data_home)
             folder.mkdir(parents=True, exist_ok=True)
-            write_atomically(folder / FEATURES, lambda file: np.savez(file, X=labelled.X, y=labelled.y))
-    return labelled
+            write_atomically(folder / FEATURES, lambda file: np.savez(file, X=labeled.X, y=labeled.y))
+    return labeled
 
 
-def _read_features(path: Path) -> Labelled:
+def _read_features(path: Path) -> Labeled:
     """Return the stored features; raise DataError if ``path`` does not hold them."""
     X, y = read_npz(path)
     n_train = OFFICIAL_FILES["train_y.bin"].size
     n = n_train + OFFICIAL_FILES["test_y.bin"].size
     if (not isinstance(X, np.ndarray) or (X.shape, X.dtype) != ((n, N_FEATURES), np.dtype(np.float32))
             or y is None or (y.shape, y.dtype) != ((n,), np.dtype(np.int64))):
-        raise DataError(f"{path} does not hold the features of {n} images; delete it, and it is made again")
-    return Labelled(X, y, n_train)
+        raise DataError(f"{path} does not hold the features of {n} images; delete it, and it will be computed again")
+    return Labeled(X, y, n_train)
 
 
-def _compute_features(sources: Mapping[str, Source]) -> Labelled:
+def _compute_features(sources: Mapping[str, Source]) -> Labeled:
     """Return features and labels from the four files, read in the order of ``sources``."""
     arrays = {}
     for name, source in sources.items():
@@ -240,4 +249,4 @@ def _compute_features(sources: Mapping[str, Source]) -> Labelled:
             raise DataError(f"{sources[f'{split}_y.bin'].name} must hold one label for each image of "
                             f"{split}_X.bin, {n_images}; got {n_labels}")
     X, y = (np.concatenate([arrays[f"train_{kind}.bin"], arrays[f"test_{kind}.bin"]]) for kind in "Xy")
-    return Labelled(X, y, len(arrays["train_y.bin"]))
+    return Labeled(X, y, len(arrays["train_y.bin"]))

@@ -1,8 +1,8 @@
-"""Cells: an experiment is a list of small computations, and the result of each one is cached.
+"""Cells: the computations of an experiment, whose results are cached.
 
-A cell has a name for people and a recipe for its cache key. Its result is a JSON file, written atomically. The file's
-name holds the digest of the recipe, which includes the digest of the data. A cell with such a file is not computed
-again. So an interrupted experiment can be resumed, and experiments share the cells that they have in common.
+A cell has a name for users, and a recipe that determines its cache key. Its result is a JSON file, written atomically.
+The name of the file contains the digest of the recipe, which includes the digest of the data. A cell with an existing
+file is not computed again. An interrupted experiment can therefore be resumed, and experiments share equal cells.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ WORK_NAME = "work_name"
 
 
 def cell_work(name: str) -> Callable[[Work], Work]:
-    """Return a decorator that makes a function the work of cells, under a name that never changes.
+    """Return a decorator that marks a function as the work of cells, with a permanent ``name``.
 
-    The name is part of the key of each cached cell. By convention it is the path that the function had when its first
-    cells were cached. It stays the same when the function is moved or renamed.
+    The name is part of the key of each cached cell. By convention it is the path of the function when its first cells
+    were cached. It stays the same if the function is moved or renamed, so that cached cells remain valid.
     """
 
     def decorate(work: Work) -> Work:
@@ -47,19 +47,19 @@ def cell_work(name: str) -> Callable[[Work], Work]:
 
 @dataclass(frozen=True)
 class Cell:
-    """A computation: ``work(folder, **recipe)`` returns a result that JSON can hold."""
+    """Computation ``work(folder, **recipe)``, which returns plain data for JSON."""
 
     name: str
-    """Unique in its experiment, such as "mnist, DEC, lambda 40, seed 0"."""
+    """Name, unique in its experiment, such as "mnist, DEC, lambda 40, seed 0"."""
     work: Callable[..., dict[str, Any]]
-    """A function decorated by ``cell_work``, importable in another process. ``folder`` holds shared files."""
+    """Function decorated by ``cell_work``, importable in another process. ``folder`` contains shared files."""
     recipe: dict[str, Any]
-    """Keyword arguments of ``work``, as JSON. ``data_sum``, the digest of the data, is part of the key only."""
+    """Keyword arguments of ``work``, as JSON. ``data_sum``, the digest of the data, is only part of the key."""
     needs: Sequence[Cell] = ()
-    """Cells that must be finished first, such as an autoencoder that several cells share."""
+    """Cells to compute before this cell, such as an autoencoder that several cells share."""
 
     def path(self, folder: Path) -> Path:
-        """Return the path of the file with the result."""
+        """Return the path of the file with the result, in ``folder``."""
         words = re.sub(r"[^a-z0-9.+-]+", "-", self.name.lower()).strip("-")
         key = digest({"work": getattr(self.work, WORK_NAME), **self.recipe})
         return folder / "cells" / f"{words}-{key[:12]}.json"
@@ -73,16 +73,16 @@ class CellResults:
     failures: list[str]
     """One sentence for each cell that failed."""
     interrupted: bool
-    """True if Ctrl-C came before the last cell was finished."""
+    """True if the run was interrupted by Ctrl-C."""
 
 
 def digest(recipe: dict[str, Any]) -> str:
-    """Return the SHA-256 digest of a recipe, which does not depend on the order of its keys."""
+    """Return the SHA-256 digest of a recipe. It does not depend on the order of the keys."""
     return sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()
 
 
 def read_record(cell: Cell, folder: Path) -> CellRecord | None:
-    """Read the record of a finished cell; return None if there is no file or it is not readable."""
+    """Read the record of a finished cell in ``folder``; return None if the file does not exist or is not readable."""
     try:
         record = json.loads(cell.path(folder).read_bytes())
         return cast(CellRecord, record) if {"recipe", "result", "minutes"} <= record.keys() else None
@@ -91,21 +91,37 @@ def read_record(cell: Cell, folder: Path) -> CellRecord | None:
 
 
 def finished_cells(cells: Sequence[Cell], folder: Path) -> Results:
-    """Return the records of the finished cells, by name."""
+    """Return the records of the finished ``cells`` in ``folder``, by name."""
     records = {cell.name: read_record(cell, folder) for cell in cells}
     return {name: record for name, record in records.items() if record}
 
 
 def run_cells(cells: Sequence[Cell], folder: Path, jobs: int, log: Log, threads: int | None = None) -> CellResults:
-    """Compute the cells that are not finished, ``jobs`` at a time, each after the cells that it needs.
+    """Compute the unfinished cells, ``jobs`` at a time, each after the cells that it needs.
 
-    A cell that fails is reported and does not affect the others. Ctrl-C loses only the cells being computed. The
-    results of the finished cells are returned in both cases.
+    Parameters
+    ----------
+    cells : sequence of Cell
+        Cells of an experiment.
+    folder : Path
+        Folder of the results.
+    jobs : int
+        Number of processes.
+    log : callable
+        Called with a line for each cell.
+    threads : int or None, default=None
+        Number of threads of the BLAS library in each process. None does not limit them.
+
+    Returns
+    -------
+    results : CellResults
+        Results of the finished cells. A failed cell does not affect the other cells. Ctrl-C loses only the cells that
+        are being computed.
     """
     cells = list({cell.name: cell for cell in cells}.values())
     waiting = [cell for cell in cells if read_record(cell, folder) is None]
     if len(waiting) < len(cells):
-        log(f"{len(cells) - len(waiting)} of {len(cells)} cells are done already")
+        log(f"{len(cells) - len(waiting)} of {len(cells)} cells are already finished")
     failures: list[str] = []
     interrupted = False
     try:
@@ -117,7 +133,7 @@ def run_cells(cells: Sequence[Cell], folder: Path, jobs: int, log: Log, threads:
 
 
 def _prerequisites(cells: Sequence[Cell], folder: Path) -> list[list[Cell]]:
-    """Return the unfinished cells that ``cells`` need, in groups: each group needs only earlier ones."""
+    """Return the unfinished cells that ``cells`` need, in groups; each group needs only earlier groups."""
     needs = list({need.name: need for cell in cells for need in cell.needs}.values())
     if not needs:
         return []
@@ -125,7 +141,7 @@ def _prerequisites(cells: Sequence[Cell], folder: Path) -> list[list[Cell]]:
 
 
 def _run_group(cells: Sequence[Cell], folder: Path, jobs: int, threads: int | None, log: Log) -> list[str | None]:
-    """Compute cells that do not need each other; return for each a sentence if it failed, else None."""
+    """Compute cells that do not need each other; return a sentence for each cell that failed, else None."""
     if jobs == 1 or len(cells) < 2:
         return [_run_cell(cell, folder, threads, log) for cell in cells]
     from joblib import Parallel, delayed

@@ -1,4 +1,4 @@
-"""Data of the experiments: the paper's data sets by name, whole, imbalanced, split, or a small sample of them."""
+"""Data of the experiments: the paper's data sets by name, and parts and samples of them."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ __all__ = ["NAMES", "QUICK_ROWS", "Data", "autoencoder_rows", "images", "load"]
 
 QUICK_ROWS = 300
 ROWS_AT_ONCE = 2048
-"""Sparse rows that are made dense at once: 16 MB of REUTERS."""
+"""Number of sparse rows to convert to dense rows at a time: 16 MB of REUTERS."""
 
 
 class Data(NamedTuple):
-    """A loaded data set."""
+    """Data set in memory."""
 
     X: np.ndarray
     """(n, D) float32; a memory map for the full REUTERS."""
     y: np.ndarray
-    """(n,) labels, for the scores only."""
+    """(n,) labels, used only for scores."""
     k: int
     """Number of classes, which is the number of clusters to find."""
     fingerprint: str
@@ -46,18 +46,18 @@ def load(name: str, quick: bool = False, r_min: float | None = None, seed: int =
     name : str
         A name that ``decnp fit`` accepts, or "reuters".
     quick : bool, default=False
-        Take a random sample of 300 rows, the same one each time.
+        Return a random sample of 300 rows, the same sample each time.
     r_min : float or None, default=None
-        Draw an imbalanced sample as for Table 4, in which the first class keeps this fraction.
+        Fraction of the first class in an imbalanced sample, as for Table 4. None does not draw a sample.
     seed : int, default=0
         Seed of the imbalanced sample.
     part : {"all", "train", "validation"}, default="all"
-        "train" takes the first 6/7 of the rows and "validation" the rest: 60,000 and 10,000 rows of MNIST.
+        "train" is the first 6/7 of the rows and "validation" the rest: 60,000 and 10,000 rows of MNIST.
 
     Raises
     ------
     DataError
-        If files are missing or damaged. The message says how to get them.
+        If files are missing or damaged. The message has the command that downloads them.
     """
     X, y = _source(name)
     if quick:
@@ -78,14 +78,14 @@ def _source(name: str) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _quick_rows(n: int) -> np.ndarray:
-    """Return the numbers of the rows that ``quick`` takes out of n."""
+    """Return the row numbers of the sample ``quick`` of n rows."""
     return np.sort(np.random.default_rng(0).choice(n, min(n, QUICK_ROWS), replace=False))
 
 
 def autoencoder_rows(data: DataSpec) -> np.ndarray:
-    """Return the rows that train the autoencoder: those of ``load(**data)``, except for STL-HOG.
+    """Return the rows that train the autoencoder: the rows of ``load(**data)``, except for STL-HOG.
 
-    For STL-HOG they are 90,400 labelled and unlabelled images ("We also used the unlabeled set when training our
+    For STL-HOG they are 90,400 labeled and unlabeled images ("We also used the unlabeled set when training our
     autoencoders", DEC section 4.1).
     """
     if data["name"].startswith("stl") and not data.get("quick"):
@@ -110,12 +110,12 @@ def images(data: DataSpec, rows: np.ndarray) -> np.ndarray:
     X = load(**data).X[rows]
     side = round(X.shape[1] ** 0.5)
     if side**2 != X.shape[1]:
-        raise ValueError(f"the rows of {name} are no square pictures: they have {X.shape[1]} columns")
+        raise ValueError(f"the rows of {name} are not square images: they have {X.shape[1]} columns")
     return X.reshape(len(rows), side, side)
 
 
 def _reuters(verify: bool = True) -> tuple[np.ndarray, np.ndarray]:
-    """Load all of REUTERS as dense rows: 5.5 GB, in a memory-mapped file among the downloads."""
+    """Load the full REUTERS as dense rows: 5.5 GB, in a memory-mapped file in the folder for downloads."""
     X, y = load_reuters(verify=verify)
     path = download_folder() / f"{'' if verify else 'unofficial-'}reuters-dense-v1.npy"
     if not (verify and path.exists()):

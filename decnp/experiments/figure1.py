@@ -1,4 +1,4 @@
-"""Figure 1: the network, whose encoder is x -> 500 -> 500 -> 2000 -> 10 on every data set."""
+"""Figure 1: the network. Its encoder is x -> 500 -> 500 -> 2000 -> 10 for every data set."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ PAPER = [500, 500, 2000, 10]
 
 
 def cells(plan: Plan) -> list[Row]:
-    """Plan no cell, since the widths follow from the data; return the widths for each data set."""
+    """Return the widths for each data set. No cell is planned, because the widths depend only on the data."""
     return [{"data": name, "sizes": [load(**data).X.shape[1], *plan.network(data, 0)["hidden"]],
              "paper": [load(**data).X.shape[1], *PAPER]} for name, data in plan.data_sets(DATA)]
 
 
 def gather(planned: list[Row], results: Results) -> list[Row]:
-    """Return the widths, and the numbers of parameters of encoder and decoder."""
+    """Return the widths and the numbers of parameters of encoder and decoder."""
     return [{**row, "encoder": _n_parameters(row["sizes"]), "decoder": _n_parameters(row["sizes"][::-1])}
             for row in planned]
 

@@ -1,4 +1,4 @@
-"""Figure 2: accuracy at nine settings of each method: DEC changes less than LDMGI and SEC."""
+"""Figure 2: accuracy of each method at nine settings of its parameter. DEC changes less than LDMGI and SEC."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ TITLE = "Figure 2: accuracy at nine settings of each method, numbered 1 to 9"
 DATA = ("mnist", "stl", "reuters10k", "reuters10k-sample", "reuters")
 SEEDS = (0,)
 
-PAPER = {  # read off the printed curves, +-0.002; flat lines once
+PAPER = {  # read from the printed curves, +-0.002
     "mnist": {
         "DEC": [0.818, 0.818, 0.833, 0.835, 0.843, 0.842, 0.840, 0.831, 0.823],
         "DEC w/o backprop": [0.798] * 9, "k-means": [0.5345] * 9,
@@ -40,7 +40,7 @@ PAPER = {  # read off the printed curves, +-0.002; flat lines once
 
 
 def cells(plan: Plan) -> list[MethodCells]:
-    """Plan the nine cells of each method, which Table 2 has too."""
+    """Plan the nine cells of each method, which are also cells of Table 2."""
     seed = plan.seeds(SEEDS)[0]
     return [MethodCells(method, name, nine=sweeps.add_sweep(plan, method, data, seed), fixed=[])
             for name, data in plan.data_sets(DATA) for method in reversed(sweeps.SETTINGS)
@@ -48,7 +48,7 @@ def cells(plan: Plan) -> list[MethodCells]:
 
 
 def gather(planned: list[MethodCells], results: Results) -> list[Row]:
-    """Return each method's curve and its spread, the largest minus the smallest of the finished accuracies."""
+    """Return the curve and the spread of each method. The spread is the largest minus the smallest finished accuracy."""
     rows = []
     for method, name, nine, _ in planned:
         curve = [results[cell]["result"]["ACC"] if cell in results else None for cell in nine]
@@ -75,7 +75,7 @@ def format_rows(rows: list[Row]) -> str:
 
 
 def draw(rows: list[Row], results: Results) -> Axes:
-    """Draw a panel for each data set, with thin lines for the paper's curves."""
+    """Draw a panel for each data set, with thin lines for the curves of the paper."""
     from ..plotting import panels, settings_curves
 
     names = list(dict.fromkeys(row["data"] for row in rows))

@@ -1,4 +1,4 @@
-"""Figure 3: the ten elements of each cluster that are nearest to its center."""
+"""Figure 3: the ten elements of each cluster nearest to its center."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SEEDS = (0,)
 
 
 def cells(plan: Plan) -> list[PlannedCell]:
-    """Plan a cell for each data set: Table 2's DEC with the fixed setting."""
+    """Plan a cell for each data set: DEC of Table 2 with the fixed setting."""
     seed = plan.seeds(SEEDS)[0]
     return [PlannedCell(name, data, sweeps.add_fixed(plan, "DEC", data, [seed])[0])
             for name, data in plan.data_sets(DATA)]
@@ -39,11 +39,11 @@ def gather(planned: list[PlannedCell], results: Results) -> list[Row]:
 
 
 def format_rows(rows: list[Row]) -> str:
-    """Return the classes of the ten elements as text, the nearest one first."""
-    lines = [["data", "points", "classes of the ten nearest to the centre"]]
+    """Return the classes of the ten elements as text, the nearest element first."""
+    lines = [["data", "points", "classes of the ten nearest to the center"]]
     lines += [[row["data"], str(cluster["size"]), " ".join(map(str, cluster["classes"]))]
               for row in rows for cluster in row["clusters"]]
-    return format_table(lines) + "\nThe paper has them as pictures."
+    return format_table(lines) + "\nThe paper shows the images."
 
 
 def draw(rows: list[Row], results: Results) -> Axes:

@@ -1,4 +1,4 @@
-"""Figure 4: |dL/dz_i| against q_ij at the start of the KL phase; it grows with q_ij."""
+"""Figure 4: |dL/dz_i| against q_ij at the start of the KL phase. It increases with q_ij."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ DATA = ("mnist",)
 SEEDS = (0,)
 SHOWN = 600
 
-PAPER = {"q": [0.12, 0.63], "gradient": [0.002, 0.11]}  # read off the picture: the ends of a rising, convex cloud
+PAPER = {"q": [0.12, 0.63], "gradient": [0.002, 0.11]}  # read from the figure: the ends of the cloud of points
 
 
 @cell_work("decnp.experiments.figure4.start")
 def start(folder: Path, data: DataSpec, network: NetworkSpec) -> dict[str, Any]:
     """Return q_ij and |dL/dz_i| of the points of the smallest cluster, at the k-means start.
 
-    The paper's caption says cluster "5". The authors' code takes the smallest one, and so does this function. That
-    code also plots another quantity than the text: the j-th term of Eq. 4 alone, with the absolute values of its
-    components added, and with a target p that is q^2 without f_j. "gradient" is the quantity of the text,
-    "as_in_the_code" that of the code.
+    The caption of the paper says cluster "5". The authors' code uses the smallest cluster, and so does this function.
+    The code plots another quantity than the text describes: the norm |.|_1 of the j-th term of Eq. 4, with a target p
+    that is q^2 without f_j. In the result, "gradient" is the quantity of the text, and "as_in_the_code" the quantity of
+    the code.
     """
     X, y, k, _ = load(**data)
     model = new_dec(k, autoencoder(folder, data, network), network, update_interval=1)
@@ -70,7 +70,7 @@ def cells(plan: Plan) -> list[PlannedCell]:
 
 
 def gather(planned: list[PlannedCell], results: Results) -> list[Row]:
-    """Return for each data set the 1st and the 99th percentile of q and of the gradients, and their correlations."""
+    """Return the 1st and 99th percentiles of q and of the gradients, and their correlations, for each data set."""
     rows = []
     for name, data, cell in planned:
         if cell in results:

@@ -25,14 +25,14 @@ TITLE = "Figure 5: t-SNE of z at five epochs of the KL phase, and ACC against ep
 DATA = ("mnist",)
 SEEDS = (0,)
 EPOCHS = (0, 3, 6, 9, 12)
-SHOWN = 500  # "a random subset of MNIST", whose size the paper does not say
+SHOWN = 500  # the paper says "a random subset of MNIST", without its size
 
-PAPER: dict[str, list[float]] = {"epochs": [0, 10, 20, 37], "ACC": [0.80, 0.839, 0.842, 0.8433]}  # read off the curve (f)
+PAPER: dict[str, list[float]] = {"epochs": [0, 10, 20, 37], "ACC": [0.80, 0.839, 0.842, 0.8433]}  # read from the curve (f)
 
 
 @cell_work("decnp.experiments.figure5.trajectory")
 def trajectory(folder: Path, data: DataSpec, network: NetworkSpec, update_interval: int) -> dict[str, Any]:
-    """Run DEC; return ACC at each refresh of P, and t-SNE of some codes at the refreshes nearest to ``EPOCHS``."""
+    """Run DEC; return ACC at each refresh of P, and t-SNE of a sample at the refreshes nearest to ``EPOCHS``."""
     X, y, k, _ = load(**data)
     model = new_dec(k, autoencoder(folder, data, network), network, update_interval)
     rows = np.sort(np.random.default_rng(0).choice(len(X), min(SHOWN, len(X)), replace=False))

@@ -1,8 +1,8 @@
-"""Figure 6: NMI and generalizability against the number of clusters, 60,000 images to train and 10,000 to validate.
+"""Figure 6: NMI and generalizability against the number of clusters, with 60,000 training and 10,000 validation images.
 
-Neither the paper's text nor its code settles the following, so it is decided here. The loss of a split is Eq. 2 as a
-mean per sample, with a target P by Eq. 3 within that split. The autoencoder is trained on the training split. NMI is
-that of the training split.
+Neither the paper nor its code specifies the following choices. The loss of a split is Eq. 2 as a mean per sample, with
+the target P of Eq. 3 computed within that split. The autoencoder is trained on the training split. NMI is computed on the
+training split.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ TITLE = "Figure 6: NMI and generalizability G = L_train / L_validation against t
 DATA = ("mnist",)
 SEEDS = (0,)
 KS = (9, 10, 8, 11, 3, 5, 15, 20, 7, 12, 4, 6, 13, 14, 16, 17, 18, 19)
-"""3 to 20, the most informative ones first, so that an interrupted run shows the most."""
+"""All k from 3 to 20. The most informative k are first, in case the run is interrupted."""
 
-PAPER: dict[str, list[Any]] = {  # read off the curves' bends
+PAPER: dict[str, list[Any]] = {  # read from the bends of the curves
     "k": [3, 5, 8, 9, 10, 15, 20], "NMI": [0.456, 0.640, 0.777, 0.813, 0.808, 0.798, 0.765],
     "G": [0.835, 0.818, 0.784, 0.768, 0.699, 0.658, 0.589]}
 
@@ -71,7 +71,7 @@ def cells(plan: Plan) -> list[CellsByK]:
 
 
 def gather(planned: list[CellsByK], results: Results) -> list[Row]:
-    """Return the curves over the finished k, and what ``signs`` reads off them."""
+    """Return the curves over the finished k, and their ``signs``."""
     rows = []
     for data, names in planned:
         done = {k: results[name]["result"] for k, name in sorted(names.items()) if name in results}
@@ -84,14 +84,14 @@ def gather(planned: list[CellsByK], results: Results) -> list[Row]:
 
 
 def signs(k: Sequence[int], NMI: Sequence[float], G: Sequence[float]) -> dict[str, int | None]:
-    """Return the k of the largest NMI, and the k after which G falls most, per additional cluster."""
+    """Return the k with the largest NMI, and the k after which G decreases most per additional cluster."""
     falls = [(before - after) / (next_k - this) for this, next_k, before, after in zip(k, k[1:], G, G[1:])]
     return {"peak_of_NMI": k[int(np.argmax(NMI))],
             "G_falls_most_after": k[int(np.argmax(falls))] if falls else None}
 
 
 def format_rows(rows: list[Row]) -> str:
-    """Return the curves as text, and what they indicate about k."""
+    """Return the curves and their ``signs`` as text."""
     lines, ends = [["data", "k", "NMI: the paper", "ours", "G: the paper", "ours"]], ""
     for row in rows:
         paper = {k: values for k, *values in zip(*PAPER.values())}
@@ -105,7 +105,7 @@ def format_rows(rows: list[Row]) -> str:
 
 
 def draw(rows: list[Row], results: Results) -> Axes:
-    """Draw both curves of the first data set, with thin lines for the paper's curves."""
+    """Draw both curves of the first data set, with thin lines for the curves of the paper."""
     from ..plotting import choosing_k
 
     return choosing_k(rows[0]["k"], rows[0]["NMI"], rows[0]["G"], paper=(PAPER["k"], PAPER["NMI"], PAPER["G"]))

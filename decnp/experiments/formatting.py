@@ -8,7 +8,7 @@ __all__ = ["format_missing", "format_percent", "format_table"]
 
 
 def format_table(lines: Sequence[Sequence[str]]) -> str:
-    """Return a table as text, with columns as wide as their widest cells; the first line is the header.
+    """Return a table as text, with columns as wide as their widest cells. The first line is the header.
 
     >>> print(format_table([["a", "b"], ["one", "2"]]))
     a    b
@@ -21,7 +21,7 @@ def format_table(lines: Sequence[Sequence[str]]) -> str:
 
 
 def format_percent(mean: float | None, std: float | None = None) -> str:
-    """Return a fraction in per cent, with its standard deviation if there is one; "-" for None.
+    """Return a fraction in per cent, with its standard deviation if given; "-" for None.
 
     >>> format_percent(0.8409), format_percent(0.84, 0.0123), format_percent(None)
     ('84.09', '84.00 +- 1.23', '-')
@@ -32,7 +32,7 @@ def format_percent(mean: float | None, std: float | None = None) -> str:
 
 
 def format_missing(missing: Mapping[str, str], failures: Sequence[str]) -> str:
-    """Return a line for each data set that is not available and each cell that failed, each after a line break."""
-    lines = [f"{name} is not here: {sentence}" for name, sentence in missing.items()]
+    """Return a line for each data set that is not available and for each cell that failed, each after a line break."""
+    lines = [f"{name} is not available: {sentence}" for name, sentence in missing.items()]
     lines += [f"failed: {sentence}" for sentence in failures]
     return "".join(f"\n{line}" for line in lines)

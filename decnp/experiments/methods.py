@@ -1,7 +1,8 @@
-"""Methods of the paper's tables, each as the work of a cell, which returns the scores of one run.
+"""Methods of the paper's tables. Each function is the work of a cell, and returns the scores of one run.
 
-Labels are used for the scores and for nothing else. ``data`` are keyword arguments of ``data.load``. ``features`` is
-None for the rows themselves, or the network whose codes replace them ("AE+" in the paper's Table 3).
+Labels are used only for the scores. ``folder`` is the folder of the results. ``data`` are keyword arguments of
+``data.load``. ``features`` is None for the rows themselves, or the network whose codes replace the rows ("AE+" in
+Table 3).
 """
 
 from __future__ import annotations
@@ -41,16 +42,16 @@ def scores(y: ArrayLike, labels: ArrayLike) -> dict[str, float]:
 
 @cell_work("decnp.experiments.methods.kmeans")
 def kmeans(folder: Path, data: DataSpec, features: NetworkSpec | None, seed: int, n_init: int = N_INIT) -> dict[str, Any]:
-    """Score scikit-learn's k-means."""
+    """Run scikit-learn's k-means and return its scores."""
     X, (_, y, k, _) = store.features(folder, data, features), load(**data)
-    with threadpool_limits(1, "openmp"):  # with more threads, the order of its sums varies
+    with threadpool_limits(1, "openmp"):  # with more threads, the order of the sums varies
         model = KMeans(k, n_init=n_init, random_state=seed).fit(X)
     return {**scores(y, model.labels_), "objective": float(model.inertia_) / len(X)}
 
 
 @cell_work("decnp.experiments.methods.gmm")
 def gmm(folder: Path, data: DataSpec, features: NetworkSpec | None, seed: int) -> dict[str, Any]:
-    """Score scikit-learn's Gaussian mixture, with full covariances on codes and diagonal ones on rows."""
+    """Run scikit-learn's Gaussian mixture, with full covariances for codes and diagonal covariances for rows."""
     X, (_, y, k, _) = store.features(folder, data, features), load(**data)
     kind = "diag" if features is None else "full"
     model = GaussianMixture(k, covariance_type=kind, reg_covar=1e-3, random_state=seed).fit(X)
@@ -59,7 +60,7 @@ def gmm(folder: Path, data: DataSpec, features: NetworkSpec | None, seed: int) -
 
 @cell_work("decnp.experiments.methods.spectral")
 def spectral(folder: Path, data: DataSpec, features: NetworkSpec | None, seed: int) -> dict[str, Any]:
-    """Score scikit-learn's spectral clustering (normalized cut) of the graph of LDMGI and SEC, with Gaussian weights."""
+    """Run scikit-learn's spectral clustering (normalized cut) on the graph of LDMGI and SEC, with Gaussian weights."""
     y, k = load(**data)[1:3]
     L, trivial = normalized_cut_laplacian(store.cliques(folder, data, features))
     A = -(L.multiply(trivial[:, None]).multiply(trivial[None])).tocsr()  # D^1/2 (I - L) D^1/2, off the diagonal
@@ -71,7 +72,7 @@ def spectral(folder: Path, data: DataSpec, features: NetworkSpec | None, seed: i
 
 @cell_work("decnp.experiments.methods.ldmgi")
 def ldmgi(folder: Path, data: DataSpec, features: NetworkSpec | None, seed: int, lam: float) -> dict[str, Any]:
-    """Score LDMGI with one lam."""
+    """Run LDMGI with one ``lam`` and return its scores."""
     X, (_, y, k, _) = store.features(folder, data, features), load(**data)
     model = LDMGI(k, lam=lam, n_init=N_INIT, random_state=seed)
     labels = model.fit_predict(X, cliques=store.cliques(folder, data, features))
@@ -80,7 +81,7 @@ def ldmgi(folder: Path, data: DataSpec, features: NetworkSpec | None, seed: int,
 
 @cell_work("decnp.experiments.methods.sec")
 def sec(folder: Path, data: DataSpec, features: NetworkSpec | None, seed: int, mu: float) -> dict[str, Any]:
-    """Score SEC with one mu."""
+    """Run SEC with one ``mu`` and return its scores."""
     X, (_, y, k, _) = store.features(folder, data, features), load(**data)
     model = SEC(k, mu=mu, n_init=N_INIT, random_state=seed)
     return scores(y, model.fit_predict(X, cliques=store.cliques(folder, data, features)))
@@ -89,11 +90,11 @@ def sec(folder: Path, data: DataSpec, features: NetworkSpec | None, seed: int, m
 @cell_work("decnp.experiments.methods.dec")
 def dec(folder: Path, data: DataSpec, network: NetworkSpec, update_interval: int,
         update_encoder: bool = True) -> dict[str, Any]:
-    """Score DEC from the cached autoencoder, which gives the same labels as ``decnp fit`` with this seed.
+    """Run DEC from the cached autoencoder. The labels are the same as from ``decnp fit`` with this seed.
 
-    The result has the scores at the end ("ACC", "NMI", "ARI") and at the k-means start ("start"). "refreshes" has for
-    each refresh of P its step, the fraction of labels changed, the mean loss since the last refresh, and ACC. "top_ten"
-    has for each cluster, the largest first, the ten rows nearest to its center, for Figure 3.
+    The result has the scores at the end ("ACC", "NMI", "ARI") and at the k-means start ("start"). "refreshes" lists the
+    step, the fraction of labels changed, the mean loss since the last refresh, and ACC of each refresh of P. "top_ten"
+    lists the ten rows nearest to the center of each cluster, for Figure 3.
     """
     X, y, k, _ = load(**data)
     ae = store.autoencoder(folder, data, network)
@@ -111,7 +112,7 @@ def dec(folder: Path, data: DataSpec, network: NetworkSpec, update_interval: int
 
 
 def top_ten(model: DEC, X: np.ndarray) -> list[dict[str, Any]]:
-    """Return for each cluster, the largest first, its size and the ten rows nearest to its center with distances."""
+    """Return the size of each cluster, the largest first, and the ten rows nearest to its center with distances."""
     distance = np.linalg.norm(model.transform(X) - model.cluster_centers_[model.labels_], axis=1)
     clusters = []
     for j in np.argsort(-np.bincount(model.labels_, minlength=len(model.cluster_centers_)), kind="stable"):

@@ -1,4 +1,4 @@
-"""Options of an experiment, and the plan that turns them into networks and cells."""
+"""Options of an experiment, and the plan that converts them into networks and cells."""
 
 from __future__ import annotations
 
@@ -30,19 +30,19 @@ class Options:
 
     out: Path
     data: tuple[str, ...] | None = None
-    """Names of data sets. None means the experiment's own."""
+    """Names of data sets. None means the default of the experiment."""
     seeds: tuple[int, ...] | None = None
-    """Sweeps and figures use the first one, means use all. None means the experiment's own."""
+    """Seeds. Sweeps and figures use the first seed, means use all. None means the default of the experiment."""
     profile: str = "fast"
     jobs: int = 1
     threads: int | None = None
     quick: bool = False
     so_far: bool = False
-    """Compute no cell: make the table of the finished ones."""
+    """Compute no cell, and make the table of the finished cells."""
 
 
 class PlannedCell(NamedTuple):
-    """The cell of one data set, in an experiment that has one cell for each."""
+    """Cell of a data set, in an experiment with one cell for each data set."""
 
     data: str
     spec: DataSpec
@@ -57,7 +57,7 @@ class Plan:
     cells : list of Cell
         The cells, in the order in which they were added.
     missing : dict of str to str
-        For each data set that is not available, a sentence that says how to get it.
+        A sentence for each data set that is not available, with the command that downloads it.
     """
 
     def __init__(self, options: Options) -> None:
@@ -77,7 +77,7 @@ class Plan:
                 yield name, spec
 
     def seeds(self, default: tuple[int, ...]) -> tuple[int, ...]:
-        """Return the seeds of the options, or else the experiment's own, of which ``quick`` takes two."""
+        """Return the seeds of the options, or else ``default``; ``quick`` uses the first two seeds of ``default``."""
         return self.options.seeds or (default[:2] if self.options.quick else default)
 
     def spec(self, name: str) -> DataSpec:
@@ -90,7 +90,7 @@ class Plan:
         profile = QUICK
         if not self.options.quick:
             profile = profile_of_both(partial(profile_for, self.options.profile), len(load(**data).X), n)
-            profile = replace(profile, center=False)  # as in the paper, whatever the data
+            profile = replace(profile, center=False)  # as in the paper, for all data sets
         if self.options.profile == "paper" and data["name"] == "mnist" and not self.options.quick:
             profile = replace(profile, **{**PAPER_MNIST, "autoencoder_rows": None if n < 70_000 else 60_000})
         return {"hidden": [32, 10] if self.options.quick else [500, 500, 2000, 10],
@@ -98,7 +98,10 @@ class Plan:
 
     def add(self, name: str, work: Callable[..., dict[str, Any]], data: DataSpec, needs: tuple[str, ...] = (),
             **recipe: Any) -> str:
-        """Add a cell and what it needs ("autoencoder", "cliques"); return its name, with the data's before ``name``."""
+        """Add a cell and the cells that it needs ("autoencoder", "cliques"); return its name, which begins with the data.
+
+        ``work`` is called with ``data`` and ``recipe``.
+        """
         data_sum = load(**data).fingerprint
         before: tuple[Cell, ...] = ()
         network = recipe.get("network") or recipe.get("features")

@@ -1,4 +1,4 @@
-"""One table or figure from its cells to its files: the work of ``decnp reproduce``, without its command line."""
+"""Reproduction of a table or figure, from its cells to its files; implements ``decnp reproduce``."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ if TYPE_CHECKING:
 
 __all__ = ["Experiment", "Figure", "reproduce"]
 
-QUICK_WARNING = "QUICK: a few hundred rows, a small network and seconds of training; no result of any method."
+QUICK_WARNING = "QUICK: 300 rows, a small network and seconds of training; the numbers say nothing about the methods."
 DPI = 70
 
 
 class Experiment(Protocol):
-    """A table or figure of the paper: a module of this package."""
+    """Interface of a table or figure of the paper, which is a module of this package."""
 
     TITLE: str
 
     def cells(self, plan: Plan) -> list[Any]:
-        """Add the cells to ``plan``; return for each row of the table the names of its cells."""
+        """Add the cells to ``plan``; return the names of the cells of each row of the table."""
 
     def gather(self, planned: list[Any], results: Results) -> list[Row]:
-        """Return the rows of the table, from the list that ``cells`` returned and the finished cells."""
+        """Return the rows of the table, from ``planned``, the result of ``cells``, and ``results``, the finished cells."""
 
     def format_rows(self, rows: list[Row]) -> str:
         """Return the rows as text, beside the paper's numbers."""
@@ -41,10 +41,10 @@ class Experiment(Protocol):
 
 @runtime_checkable
 class Figure(Protocol):
-    """A module whose experiment also has a picture."""
+    """Interface of an experiment that also has a figure."""
 
     def draw(self, rows: list[Row], results: Results) -> Axes:
-        """Draw the picture; return one of its axes."""
+        """Draw the figure; return one of its axes."""
 
 
 def reproduce(name: str, options: Options, argv: list[str], log: Log) -> tuple[dict[str, Any], str]:
@@ -71,7 +71,7 @@ def reproduce(name: str, options: Options, argv: list[str], log: Log) -> tuple[d
     Raises
     ------
     KeyboardInterrupt
-        If the run was interrupted. The files then hold the finished cells.
+        If the run was interrupted. The files then have the results of the finished cells.
     UserError
         If none of the data sets is available, or the folder is not writable.
     """
@@ -79,7 +79,7 @@ def reproduce(name: str, options: Options, argv: list[str], log: Log) -> tuple[d
     plan = Plan(options)
     planned = experiment.cells(plan)
     if plan.missing and not plan.cells:
-        raise UserError("; ".join(f"{data} is not here: {sentence}" for data, sentence in plan.missing.items()))
+        raise UserError("; ".join(f"{data} is not available: {sentence}" for data, sentence in plan.missing.items()))
     try:
         options.out.mkdir(parents=True, exist_ok=True)
         if options.so_far:
@@ -99,7 +99,7 @@ def reproduce(name: str, options: Options, argv: list[str], log: Log) -> tuple[d
     except OSError as error:
         raise UserError(f"--out {options.out} cannot be used: {reason_of(error)}") from error
     if done.interrupted:
-        raise KeyboardInterrupt(f"interrupted; the same command goes on with what is not in {options.out} yet")
+        raise KeyboardInterrupt(f"interrupted; repeat the command to resume. The finished cells are in {options.out}")
     lines = [f"{QUICK_WARNING}\n"] if options.quick else []
     lines += [experiment.TITLE, "", experiment.format_rows(rows) + format_missing(plan.missing, done.failures), "",
               f"written to {options.out}: {', '.join(written)}"]
@@ -108,7 +108,7 @@ def reproduce(name: str, options: Options, argv: list[str], log: Log) -> tuple[d
 
 def _write_picture(experiment: Figure, rows: list[Row], results: Results, options: Options, name: str,
                    log: Log) -> list[str]:
-    """Write the picture and return its file name; without matplotlib, log how to install it."""
+    """Write the figure and return its file name; without matplotlib, log how to install it."""
     try:
         figure: Any = experiment.draw(rows, results).figure
     except ImportError as error:
@@ -121,7 +121,7 @@ def _write_picture(experiment: Figure, rows: list[Row], results: Results, option
 
 
 def _compact(results: Results) -> dict[str, Any]:
-    """Return the records with each profile written once: recipes hold the first letters of its digest."""
+    """Return the records with each profile stored once; recipes have the first characters of its digest instead."""
     profiles: dict[str, dict[str, Any]] = {}
 
     def short(value: Any) -> Any:
@@ -138,7 +138,7 @@ def _compact(results: Results) -> dict[str, Any]:
 
 
 def _as_json(result: dict[str, Any]) -> str:
-    """Return JSON with a line for each row and cell."""
+    """Return JSON text with a line for each row and cell."""
     lines = []
     for key, value in result.items():
         if isinstance(value, dict) and value:

@@ -1,4 +1,4 @@
-"""Types of what an experiment passes around: specifications as they stand in JSON, and records of finished cells."""
+"""Types of the specifications of an experiment in JSON, and of the records of finished cells."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any, TypedDict
 __all__ = ["CellRecord", "DataSpec", "NetworkSpec", "Results", "Row"]
 
 Row = dict[str, Any]
-"""A row of an experiment's table, as JSON."""
+"""Row of the table of an experiment, as plain data for JSON."""
 
 
 class _DataName(TypedDict):
@@ -24,7 +24,7 @@ class DataSpec(_DataName, total=False):
 
 
 class NetworkSpec(TypedDict):
-    """Specification of an autoencoder and of the DEC that starts from it."""
+    """Specification of an autoencoder, and of DEC that starts from it."""
 
     hidden: list[int]
     """Widths of the encoder's layers."""

@@ -1,8 +1,8 @@
-"""Cache of what several cells share: pretrained autoencoders and neighbour graphs.
+"""Cache of objects that several cells share: pretrained autoencoders and neighbor graphs.
 
-The key of an autoencoder is its data, widths, schedule and seed. The file is an archive of arrays and a JSON header
-(``decnp.io.archive``). Nothing in it is ever executed. DEC that starts from a cached autoencoder ends in the same bits
-as ``decnp fit`` with the same seed, which trains its own.
+The key of an autoencoder consists of its data, widths, schedule and seed. The file is an archive of arrays and a JSON
+header (``decnp.io.archive``), and reading it executes no code. DEC from a cached autoencoder gives the same bits as
+``decnp fit`` with the same seed.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ __all__ = ["autoencoder", "cliques", "features", "prepare_autoencoder", "prepare
 
 
 def autoencoder(folder: Path, data: DataSpec, network: NetworkSpec) -> StackedAutoencoder:
-    """Return the autoencoder of a data set, read from its file or trained now.
+    """Return the autoencoder of a data set, from the cache or trained by this call.
 
     Parameters
     ----------
     folder : Path
-        Folder of the results, in which the cache is.
+        Folder of the results, which contains the cache.
     data : DataSpec
         Keyword arguments of ``data.load``.
     network : NetworkSpec
@@ -62,7 +62,7 @@ def autoencoder(folder: Path, data: DataSpec, network: NetworkSpec) -> StackedAu
 
 
 def new_autoencoder(network: NetworkSpec) -> StackedAutoencoder:
-    """Return the autoencoder that ``DEC(random_state=seed)`` would train: with its first of three generators."""
+    """Return the untrained autoencoder of ``DEC(random_state=seed)``, with the first of its three random generators."""
     dec = DEC(hidden_layer_sizes=tuple(network["hidden"]), profile=Profile(**network["profile"]), dtype="float32",
               random_state=network["seed"])
     return dec.new_autoencoder(n_samples=1)  # a Profile is the same for any number of rows
@@ -97,7 +97,7 @@ def features(folder: Path, data: DataSpec, network: NetworkSpec | None) -> np.nd
 
 
 def cliques(folder: Path, data: DataSpec, network: NetworkSpec | None) -> Cliques:
-    """Return the neighbour graph of ``features``, which LDMGI and SEC share, read from its file or computed now."""
+    """Return the neighbor graph of ``features`` for LDMGI and SEC, from the cache or computed by this call."""
     path = _path(folder, "cliques", data, network)
     if not path.exists():
         start = time.perf_counter()
@@ -110,14 +110,14 @@ def cliques(folder: Path, data: DataSpec, network: NetworkSpec | None) -> Clique
 
 @cell_work("decnp.experiments.store.prepare_cliques")
 def prepare_cliques(folder: Path, data: DataSpec, network: NetworkSpec | None) -> dict[str, Any]:
-    """Compute the neighbour graph if it is not cached; return the time of the search."""
+    """Compute the neighbor graph if it is not cached; return the time of the search."""
     cliques(folder, data, network)
     header, _ = _read(_path(folder, "cliques", data, network))
     return {"search_minutes": round(header["seconds"] / 60, 2)}
 
 
 def _path(folder: Path, kind: str, data: DataSpec, network: NetworkSpec | None) -> Path:
-    """Return the path of a file, whose name holds the digest of its recipe and of the data."""
+    """Return the path of a cache file. Its name contains the digest of its recipe and of the data."""
     key = digest({"kind": kind, "data": data, "sum": load(**data).fingerprint, "network": network})
     seed = "" if network is None else f"-seed{network['seed']}"
     return folder / "shared" / f"{kind}-{data['name']}{seed}-{key[:16]}.decnp"
@@ -132,4 +132,4 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     try:
         return read_archive(path, what="decnp cache file")
     except ArchiveError as error:
-        raise UserError(f"{error}; delete it, and it is made again") from error
+        raise UserError(f"{error}; delete it, and it will be computed again") from error

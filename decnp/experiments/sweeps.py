@@ -1,7 +1,8 @@
-"""Runs at nine settings of each method, and at one fixed setting over seeds, for Tables 2 and 3 and Figure 2.
+"""Runs of each method at nine settings, and at one fixed setting over seeds, for Tables 2 and 3 and Figure 2.
 
-The paper gives each method nine settings and reports the best, which labels choose ("we report the best result out
-of 9"; k-means "is simply run 9 times"). The fixed settings are decnp's defaults, chosen by no label of the run.
+The paper runs each method at nine settings and reports the best accuracy, so labels choose the setting ("we report the
+best result out of 9"; k-means "is simply run 9 times"). The fixed settings are the defaults of decnp. No label of the run
+chooses them.
 """
 
 from __future__ import annotations
@@ -29,21 +30,21 @@ SETTINGS: dict[str, tuple[str, Sequence[float]]] = {
     "DEC w/o backprop": ("lambda", UPDATE_INTERVALS),
     "DEC": ("lambda", UPDATE_INTERVALS),
 }
-"""Letter and nine values of the one parameter of each method."""
+"""Name and nine values of the parameter of each method."""
 
 FIXED = {"LDMGI": 1e-2, "SEC": 1e-8}
-"""Defaults of our estimators. k-means has no setting. DEC takes lambda from its profile."""
+"""Default settings of the estimators. k-means has no setting. lambda of DEC is in its profile."""
 
 
 def add(plan: Plan, method: str, data: DataSpec, seed: int, setting: float | None = None, ae: bool = False) -> str:
-    """Add the cell of one run and return its name; ``ae`` replaces the rows by their codes."""
+    """Add the cell of one run and return its name. ``ae`` replaces the rows by their codes."""
     network = plan.network(data, seed) if ae or method.startswith("DEC") else None
     if method.startswith("DEC"):
         return plan.add(f"{method}, lambda {setting}, seed {seed}", methods.dec, data, ("autoencoder",),
                         network=network, update_interval=setting, update_encoder=method == "DEC")
     needs: tuple[str, ...] = ("autoencoder",) if ae else ()
     name = f"AE+{method}" if ae else method
-    if method == "k-means":  # on one autoencoder, its runs differ by ``setting``
+    if method == "k-means":  # the runs on one autoencoder differ by ``setting``
         run = seed if setting is None else setting
         name = f"{name}, seed {seed}" + (f", run {run}" if ae and run != seed else "") if ae else f"{name}, seed {run}"
         return plan.add(name, methods.kmeans, data, needs, features=network, seed=run)
@@ -77,7 +78,7 @@ def fixed_setting(plan: Plan, method: str, data: DataSpec, seed: int) -> float |
 
 
 def best_of_nine(method: str, names: Sequence[str], results: Results) -> dict[str, Any] | None:
-    """Return the best ACC of a sweep and its setting, CHOSEN BY LABELS; None unless all nine are finished."""
+    """Return the best ACC of a sweep and its setting, CHOSEN BY LABELS; None unless all nine cells are finished."""
     if not names or any(name not in results for name in names):
         return None
     curve = [results[name]["result"]["ACC"] for name in names]
@@ -87,7 +88,7 @@ def best_of_nine(method: str, names: Sequence[str], results: Results) -> dict[st
 
 
 def fixed_over_seeds(names: Sequence[str], results: Results, score: str = "ACC") -> dict[str, Any] | None:
-    """Return a score of each finished seed, their mean and sample standard deviation; None if none is finished."""
+    """Return a score of each finished seed, with mean and sample standard deviation; None if no seed is finished."""
     values = [results[name]["result"][score] for name in names if name in results]
     if not values:
         return None

@@ -1,4 +1,4 @@
-"""Table 1: the data sets' statistics."""
+"""Table 1: statistics of the data sets."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .table2 import paper_value
 TITLE = "Table 1: the data sets"
 DATA = ("mnist", "stl", "reuters10k", "reuters10k-sample", "reuters")
 
-PAPER = {  # points, classes, dimension, per cent of the largest class
+PAPER = {  # "largest" is the percentage of the largest class
     "points": {"mnist": 70_000, "stl": 13_000, "reuters10k": 10_000, "reuters": 685_071},
     "classes": {"mnist": 10, "stl": 10, "reuters10k": 4, "reuters": 4},
     "dimension": {"mnist": 784, "stl": 1428, "reuters10k": 2000, "reuters": 2000},
@@ -27,7 +27,7 @@ PAPER = {  # points, classes, dimension, per cent of the largest class
 
 @cell_work("decnp.experiments.table1.statistics")
 def statistics(folder: Path, data: DataSpec) -> dict[str, Any]:
-    """Return the numbers that Table 1 has of a data set, and the mean of ||x||^2 / D."""
+    """Return the columns of Table 1 for a data set, and the mean of ||x||^2 / D."""
     X, y, _, _ = load(**data)
     counts = np.unique(y, return_counts=True)[1]
     squares = sum(float(np.sum(np.square(X[s : s + 2048], dtype=np.float64))) for s in range(0, len(X), 2048))
@@ -41,7 +41,7 @@ def cells(plan: Plan) -> list[PlannedCell]:
 
 
 def gather(planned: list[PlannedCell], results: Results) -> list[Row]:
-    """Return a row for each data set, with the paper's numbers and ours."""
+    """Return a row for each data set, with the numbers of the paper and of this run."""
     return [{"data": data, "paper": {what: paper_value(PAPER, what, data) for what in PAPER},
              "ours": results[cell]["result"]} for data, _, cell in planned if cell in results]
 
@@ -54,4 +54,4 @@ def format_rows(rows: list[Row]) -> str:
         ours = row["ours"]
         lines.append([row["data"], *(f"{paper[what]} / {ours[what]}" for what in ("points", "classes", "dimension")),
                       f"{paper['largest']} / {ours['largest']:.1f}", f"{ours['mean_square']:.3f}"])
-    return format_table(lines) + "\nThe paper's / ours."
+    return format_table(lines) + "\nFirst the number of the paper, then ours."

@@ -22,19 +22,19 @@ PAPER = {  # "the best result of 9", per cent
     "DEC": {"mnist": 84.30, "stl": 35.90, "reuters10k": 72.17, "reuters": 75.63},
 }
 UNREPORTED = ("GMM", "spectral clustering")
-"""Methods that the paper tried without printing figures: GMM is "about like k-means", spectral clustering "worse than
-LDMGI and SEC"."""
+"""Methods for which the paper gives no numbers: GMM is "about like k-means", spectral clustering "worse than LDMGI and
+SEC"."""
 
 QUADRATIC = ("LDMGI", "SEC", "spectral clustering")
-"""Methods that are not run on the full REUTERS. The paper has no figures there either ("months of computation and
+"""Methods that are not run on the full REUTERS. The paper has no numbers for them either ("months of computation and
 terabytes of memory")."""
 
 Accuracies = Mapping[str, Mapping[str, float]]
-"""The paper's figures by method and data set."""
+"""Accuracies from the paper by method and data set."""
 
 
 class MethodCells(NamedTuple):
-    """Names of the cells of a method on a data set: at nine settings, and at the fixed setting over seeds."""
+    """Names of the cells of a method on a data set: nine settings, and the fixed setting over seeds."""
 
     method: str
     data: str
@@ -48,7 +48,7 @@ def cells(plan: Plan) -> list[MethodCells]:
 
 
 def plan_methods(plan: Plan, paper: Accuracies, unreported: Sequence[str], ae: bool) -> list[MethodCells]:
-    """Plan the cells of Table 2, or those of Table 3, where all methods but DEC get the autoencoder's codes."""
+    """Plan the cells of Table 2, or, with ``ae``, of Table 3, where all methods except DEC use autoencoder codes."""
     planned = []
     seeds = plan.seeds(SEEDS)
     for name, data in plan.data_sets(DATA):
@@ -69,7 +69,7 @@ def gather(planned: list[MethodCells], results: Results) -> list[Row]:
 
 
 def gather_methods(planned: list[MethodCells], results: Results, paper: Accuracies) -> list[Row]:
-    """Return rows with the paper's figure, the best of nine settings, chosen by labels, and the fixed setting."""
+    """Return rows with the accuracy of the paper, the best of nine settings (chosen by labels), and the fixed setting."""
     return [{
         "method": row.method, "data": row.data, "paper": paper_value(paper, row.method, row.data),
         "best_of_nine": sweeps.best_of_nine(row.method.removeprefix("AE+"), row.nine, results),
@@ -79,7 +79,7 @@ def gather_methods(planned: list[MethodCells], results: Results, paper: Accuraci
 
 
 def paper_value(paper: Accuracies, method: str, data: str) -> float | None:
-    """Return the paper's figure for a data set; for the sample of RCV1, which is another one, that of REUTERS-10k."""
+    """Return the accuracy of the paper for a data set. The sample of RCV1 is compared with REUTERS-10k."""
     return paper.get(method, {}).get(data.removesuffix("-unofficial").removesuffix("-sample"))
 
 
@@ -94,5 +94,5 @@ def format_rows(rows: list[Row]) -> str:
             format_percent(best and best["ACC"]), best["setting"] if best else some,
             format_percent(fixed and fixed["mean"], fixed and fixed["std"]), str(len(fixed["values"])) if fixed else "0"])
     return format_table(lines) + ("\n* as in the paper: labels choose the best of nine settings (of nine runs, for k-means)."
-                                  "\nThe fixed setting is chosen by no label: lam 0.01, mu 1e-8, lambda of the profile; "
+                                  "\nNo label chooses the fixed setting: lam 0.01, mu 1e-8, lambda of the profile; "
                                   "mean and standard deviation over seeds.")

@@ -1,4 +1,4 @@
-"""Table 3: the baselines on autoencoder features, beside DEC."""
+"""Table 3: the baselines on autoencoder features, compared with DEC."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ format_rows = table2.format_rows
 
 
 def cells(plan: Plan) -> list[MethodCells]:
-    """Plan Table 2's cells on the codes of each seed's autoencoder; the nine settings share the first seed's."""
+    """Plan the cells of Table 2 on autoencoder codes. The nine settings share the autoencoder of the first seed."""
     return table2.plan_methods(plan, PAPER, UNREPORTED, ae=True)
 
 

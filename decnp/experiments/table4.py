@@ -1,4 +1,4 @@
-"""Table 4: imbalanced samples of MNIST, in which class 0 keeps the fraction r_min and class 9 everything."""
+"""Table 4: imbalanced samples of MNIST, with the fraction r_min of class 0 and all of class 9."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ PAPER = {
 
 
 class SampleCells(NamedTuple):
-    """Names of the cells of a method on the samples that the seeds draw with one r_min."""
+    """Names of the cells of a method with one r_min, one cell for the sample of each seed."""
 
     method: str
     data: str
@@ -37,7 +37,7 @@ class SampleCells(NamedTuple):
 def cells(plan: Plan) -> list[SampleCells]:
     """Plan a cell for each method, r_min and seed.
 
-    Each seed draws its own sample, and trains its autoencoder on that sample. The paper does not say which it did.
+    Each seed draws another sample, and trains its autoencoder on that sample. The paper does not specify this.
     """
     planned = []
     for name, whole in plan.data_sets(DATA):
@@ -68,4 +68,5 @@ def format_rows(rows: list[Row]) -> str:
         lines.append([data, method, *(f"{row['paper'] or '-'} / {format_percent(fixed['mean'], fixed['std'])}"
                                       for row, fixed in zip(own, done)),
                       " ".join(str(len(fixed["values"])) for fixed in done)])
-    return format_table(lines) + "\nThe paper's / ours, with one fixed setting; no label chooses anything."
+    return format_table(lines) + ("\nFirst the number of the paper, then ours, with one fixed setting. No label chooses "
+                                  "anything.")

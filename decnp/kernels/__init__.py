@@ -1,6 +1,7 @@
-"""Numba twins of ``decnp.equations``, ``decnp.layers`` and ``decnp.optim``, under the file names of the originals.
+"""Versions of ``decnp.equations``, ``decnp.layers`` and ``decnp.optim`` compiled by numba, under the same file names.
 
-Loops are compiled once for each dtype and cached on disk; ``warmup()`` compiles those of Eqs. 1-5 and of the updates.
+Each kernel is compiled once for each dtype, and cached on disk. ``warmup`` compiles the kernels of Eqs. 1-5 and of the
+optimizers.
 """
 
 import numpy as np
@@ -15,7 +16,15 @@ __all__ = [
 
 
 def warmup(dtypes: tuple = (np.float32, np.float64)) -> None:
-    """Compile the kernels for ``dtypes`` now, or load them from the disk cache, and not at the first call."""
+    """Compile the kernels of Eqs. 1-5 and of the optimizers, or load them from the cache on disk.
+
+    Without this call, a kernel is compiled or loaded at its first use.
+
+    Parameters
+    ----------
+    dtypes : tuple of dtype, default=(numpy.float32, numpy.float64)
+        dtypes to compile for.
+    """
     for dtype in dtypes:
         z, mu = np.zeros((1, 1), dtype), np.zeros((1, 1), dtype)
         p = target_distribution(soft_assignment(z, mu))

@@ -1,10 +1,11 @@
-"""Eqs. 1-5 as numba kernels: the names and arguments of ``decnp.equations``, and ``out=``.
+"""Eqs. 1-5 as numba kernels, with the names and arguments of ``decnp.equations``, and an argument ``out``.
 
-Each function checks, converts and allocates, then calls a compiled loop of ``tiles.py``. The loops compute in float64
-for every input dtype. Many points are split into parts for a ``ThreadPool``; the sums over parts are added in order,
-so the result does not depend on the number of threads.
+Each function checks, converts and allocates arrays, then calls a compiled loop of ``tiles.py``. The loops compute in
+float64 for every input dtype. Large inputs are split into parts for a ``ThreadPool``. The sums over parts are added in
+order, so the result does not depend on the number of threads.
 
-``decnp.equations`` is the specification; ``tests/test_kernels.py`` holds the two together.
+``decnp.equations`` is the specification, with the formulas; ``tests/test_kernels.py`` compares the two. No function
+differs from the paper in value.
 """
 
 from __future__ import annotations
@@ -22,15 +23,41 @@ from . import tiles
 __all__ = ["soft_assignment", "kl_divergence", "target_distribution", "grad_z", "grad_mu", "loss_and_grads"]
 
 PART = 16_000
-"""Least number of points for one thread: half a millisecond of work, several times the cost of starting a task."""
+"""Smallest number of points per thread: half a millisecond of work, several times the cost of starting a task."""
 
 
 def soft_assignment(z: ArrayLike, mu: ArrayLike, alpha: float = 1.0, out: np.ndarray | None = None) -> np.ndarray:
-    """DEC Eq. 1, as ``equations.soft_assignment``: z (n, d), mu (k, d) -> q (n, k).
+    """Return DEC Eq. 1: soft assignments of points to clusters, by Student's t.
 
-    ``out``: an (n, k) array of the result's dtype to write into. Raises ValueError where shapes do not
-    fit and TypeError for complex input. Differs from the paper: no.
+    Parameters
+    ----------
+    z : array-like of shape (n, d)
+        Embedded points.
+    mu : array-like of shape (k, d)
+        Centroids.
+    alpha : float, default=1.0
+        Degrees of freedom of Student's t, above 0.
+    out : ndarray of shape (n, k), default=None
+        Array to write the result into, C-contiguous and of the result's dtype. None allocates it.
 
+    Returns
+    -------
+    q : ndarray of shape (n, k)
+        Soft assignments. Each row sums to 1.
+
+    Raises
+    ------
+    ValueError
+        If the shapes do not fit or ``alpha`` is not positive.
+    TypeError
+        If the input is complex. ``decnp.equations`` accepts complex numbers.
+
+    See Also
+    --------
+    equations.soft_assignment : Readable version in NumPy.
+
+    Examples
+    --------
     >>> soft_assignment([[0.0], [1.0]], [[0.0], [1.0]]).round(4)
     array([[0.6667, 0.3333],
            [0.3333, 0.6667]])
@@ -43,10 +70,33 @@ def soft_assignment(z: ArrayLike, mu: ArrayLike, alpha: float = 1.0, out: np.nda
 
 
 def kl_divergence(p: ArrayLike, q: ArrayLike) -> float:
-    """DEC Eq. 2, as ``equations.kl_divergence``: p, q (n, k) -> the sum over all points, in nats.
+    """Return DEC Eq. 2: the clustering loss KL(P || Q), a sum over all points, in nats.
 
-    Raises ValueError where shapes do not fit and TypeError for complex input. Differs from the paper: no.
+    Parameters
+    ----------
+    p : array-like of shape (n, k)
+        Targets.
+    q : array-like of shape (n, k)
+        Soft assignments.
 
+    Returns
+    -------
+    loss : float
+        At least 0, up to rounding. Infinite if some q_ij = 0 < p_ij.
+
+    Raises
+    ------
+    ValueError
+        If the shapes do not fit.
+    TypeError
+        If the input is complex. ``decnp.equations`` accepts complex numbers.
+
+    See Also
+    --------
+    equations.kl_divergence : Readable version in NumPy.
+
+    Examples
+    --------
     >>> round(kl_divergence([[0.8, 0.2]], [[2/3, 1/3]]), 6)
     0.043692
     """
@@ -57,11 +107,33 @@ def kl_divergence(p: ArrayLike, q: ArrayLike) -> float:
 
 
 def target_distribution(q: ArrayLike, out: np.ndarray | None = None) -> np.ndarray:
-    """DEC Eq. 3, as ``equations.target_distribution``: q (n, k) of all points -> p (n, k).
+    """Return DEC Eq. 3: the sharpened targets P, from the soft assignments of *all* points.
 
-    ``out``: an (n, k) array of the result's dtype to write into. Raises ValueError where shapes do not
-    fit and TypeError for complex input. Differs from the paper: no.
+    Parameters
+    ----------
+    q : array-like of shape (n, k)
+        Soft assignments of the whole data set.
+    out : ndarray of shape (n, k), default=None
+        Array to write the result into, C-contiguous and of the result's dtype. None allocates it.
 
+    Returns
+    -------
+    p : ndarray of shape (n, k)
+        Targets. Each row sums to 1.
+
+    Raises
+    ------
+    ValueError
+        If the shapes do not fit.
+    TypeError
+        If the input is complex. ``decnp.equations`` accepts complex numbers.
+
+    See Also
+    --------
+    equations.target_distribution : Readable version in NumPy.
+
+    Examples
+    --------
     >>> target_distribution([[2/3, 1/3], [1/3, 2/3]]).round(4)
     array([[0.8, 0.2],
            [0.2, 0.8]])
@@ -76,10 +148,36 @@ def target_distribution(q: ArrayLike, out: np.ndarray | None = None) -> np.ndarr
 def grad_z(
     z: ArrayLike, mu: ArrayLike, p: ArrayLike, alpha: float = 1.0, out: np.ndarray | None = None
 ) -> np.ndarray:
-    """DEC Eq. 4, as ``equations.grad_z``: z (n, d), mu (k, d), p (n, k) -> (n, d).
+    """Return DEC Eq. 4: the gradient of Eq. 2 with respect to each embedded point, P held constant.
 
-    ``out``: an (n, d) array of the result's dtype to write into. Raises ValueError where shapes do not
-    fit and TypeError for complex input. Differs from the paper: no.
+    Parameters
+    ----------
+    z : array-like of shape (n, d)
+        Embedded points.
+    mu : array-like of shape (k, d)
+        Centroids.
+    p : array-like of shape (n, k)
+        Targets. Each row sums to 1.
+    alpha : float, default=1.0
+        Degrees of freedom of Student's t, above 0.
+    out : ndarray of shape (n, d), default=None
+        Array to write the result into, C-contiguous and of the result's dtype. None allocates it.
+
+    Returns
+    -------
+    grad_z : ndarray of shape (n, d)
+        Gradient of the *sum* over points.
+
+    Raises
+    ------
+    ValueError
+        If the shapes do not fit or ``alpha`` is not positive.
+    TypeError
+        If the input is complex. ``decnp.equations`` accepts complex numbers.
+
+    See Also
+    --------
+    equations.grad_z : Readable version in NumPy.
     """
     z, mu, p = _arrays(z=z, mu=mu, p=p)
     _check(z, mu, alpha, p)
@@ -91,10 +189,36 @@ def grad_z(
 def grad_mu(
     z: ArrayLike, mu: ArrayLike, p: ArrayLike, alpha: float = 1.0, out: np.ndarray | None = None
 ) -> np.ndarray:
-    """DEC Eq. 5, as ``equations.grad_mu``: z (n, d), mu (k, d), p (n, k) -> (k, d).
+    """Return DEC Eq. 5: the gradient of Eq. 2 with respect to each centroid, P held constant.
 
-    ``out``: a (k, d) array of the result's dtype to write into. Raises ValueError where shapes do not
-    fit and TypeError for complex input. Differs from the paper: no.
+    Parameters
+    ----------
+    z : array-like of shape (n, d)
+        Embedded points.
+    mu : array-like of shape (k, d)
+        Centroids.
+    p : array-like of shape (n, k)
+        Targets. Each row sums to 1.
+    alpha : float, default=1.0
+        Degrees of freedom of Student's t, above 0.
+    out : ndarray of shape (k, d), default=None
+        Array to write the result into, C-contiguous and of the result's dtype. None allocates it.
+
+    Returns
+    -------
+    grad_mu : ndarray of shape (k, d)
+        Gradient of the *sum* over points.
+
+    Raises
+    ------
+    ValueError
+        If the shapes do not fit or ``alpha`` is not positive.
+    TypeError
+        If the input is complex. ``decnp.equations`` accepts complex numbers.
+
+    See Also
+    --------
+    equations.grad_mu : Readable version in NumPy.
     """
     z, mu, p = _arrays(z=z, mu=mu, p=p)
     _check(z, mu, alpha, p)
@@ -110,29 +234,43 @@ def loss_and_grads(
     alpha: float = 1.0,
     out: tuple[np.ndarray, np.ndarray] | None = None,
 ) -> tuple[float, np.ndarray, np.ndarray]:
-    """DEC Eqs. 2, 4 and 5 in one pass: the loss and its two gradients, which so can never drift apart.
+    """Return DEC Eqs. 2, 4 and 5 in one pass over the points, P held constant.
 
     Parameters
     ----------
-    z : array of shape (n, d), embedded points
-    mu : array of shape (k, d), centroids
-    p : array of shape (n, k), targets; rows sum to 1
-    alpha : float > 0, degrees of freedom
-    out : pair of arrays of shapes (n, d) and (k, d) to write the gradients into
+    z : array-like of shape (n, d)
+        Embedded points.
+    mu : array-like of shape (k, d)
+        Centroids.
+    p : array-like of shape (n, k)
+        Targets. Each row sums to 1.
+    alpha : float, default=1.0
+        Degrees of freedom of Student's t, above 0.
+    out : tuple of ndarray of shapes (n, d) and (k, d), default=None
+        Arrays to write the gradients into, C-contiguous and of the result's dtype. None allocates them.
 
     Returns
     -------
-    loss, grad_z, grad_mu : float (nats), (n, d), (k, d); all are *sums* over points
+    loss : float
+        Eq. 2, a *sum* over points, in nats.
+    grad_z : ndarray of shape (n, d)
+        Eq. 4.
+    grad_mu : ndarray of shape (k, d)
+        Eq. 5.
 
     Raises
     ------
     ValueError
         If the shapes do not fit or ``alpha`` is not positive.
     TypeError
-        If the input is complex (``decnp.equations`` takes it).
+        If the input is complex. ``decnp.equations`` accepts complex numbers.
 
-    Differs from the paper: no.
+    See Also
+    --------
+    equations.loss_and_grads : Readable version in NumPy.
 
+    Examples
+    --------
     >>> loss, g_z, g_mu = loss_and_grads([[0.0], [1.0]], [[0.0], [1.0]], [[0.8, 0.2], [0.2, 0.8]])
     >>> round(loss, 6), g_z.ravel().round(4), g_mu.ravel().round(4)
     (0.087384, array([ 0.1333, -0.1333]), array([ 0.1333, -0.1333]))
@@ -170,13 +308,13 @@ def _sums(
 # ---------------------------------------------------------------- checks
 
 def _arrays(**named: ArrayLike) -> list[np.ndarray]:
-    """Return the arguments as C-contiguous writable arrays of one real floating dtype, so that one compilation serves."""
+    """Return the arguments as writable C-contiguous arrays of one floating dtype, so that a kernel is compiled once."""
     arrays = {name: np.asarray(a) for name, a in named.items()}
     for name, a in arrays.items():
         if a.ndim != 2:
             raise ValueError(f"{name} must be two-dimensional; got the shape {a.shape}")
         if a.dtype.kind not in "fiub":
-            raise TypeError(f"{name} must hold real numbers; got dtype {a.dtype} (decnp.equations takes complex)")
+            raise TypeError(f"{name} must hold real numbers; got dtype {a.dtype} (decnp.equations accepts complex numbers)")
     dtype = np.result_type(np.float32, *arrays.values())
     if dtype.itemsize > 8:
         dtype = np.dtype(np.float64)

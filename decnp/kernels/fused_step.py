@@ -1,11 +1,12 @@
-"""One training step in place on a thread pool: ``layers.mlp``, the loss, ``layers.mlp_vjp`` and ``SGD.step`` in one.
+"""One training step, in place and on a thread pool: forward pass, loss, backward pass and update.
 
-The minibatch is split into parts of its rows, and each weight matrix into parts of its rows. First each part of the
-*minibatch* goes forward, gets its gradient at the output, and goes backward. Then each part of the *weights* sums its
-gradient over the minibatch and is updated. There are at least two parts, so one thread and two give the same bits.
+The step computes the same as ``layers.mlp``, the loss, ``layers.mlp_vjp`` and ``SGD.step`` in sequence. The minibatch is
+split into parts by rows, and so is each weight matrix. First, the forward and the backward pass run for each part of the
+*minibatch*. Then, for each part of the *weights*, the gradient is summed over the minibatch and the part is updated.
+There are at least two parts, so one and two threads give the same bits.
 
-Measured by ``tests/benchmarks/steps.py`` on two cores: on a quiet machine the fused step takes 0.96 to 0.98 of the time
-of the readable step; with another process busy on one core, 0.68 to 0.90.
+``tests/benchmarks/steps.py`` measured on two cores: on an idle machine the fused step takes 0.96 to 0.98 of the time of
+the readable step; with another process busy on one core, 0.68 to 0.90.
 """
 
 from __future__ import annotations
@@ -25,10 +26,10 @@ from .equations import loss_and_grads
 __all__ = ["FusedStep"]
 
 MIN_PARALLEL = 10_000_000
-"""Multiplications from which a second thread pays off: about a fifth of a millisecond."""
+"""Smallest number of multiplications for which a second thread saves time: about a fifth of a millisecond of work."""
 
 OutputLoss = Callable[[slice, np.ndarray, np.ndarray], tuple[float, list[np.ndarray]]]
-"""(rows, output, g) -> loss, gradients of the optimizer's other arrays; sets g to the gradient at the output."""
+"""Function (rows, output, g) -> (loss, gradients of the optimizer's other arrays). It sets g to the output's gradient."""
 
 
 class FusedStep:
@@ -39,7 +40,7 @@ class FusedStep:
     theta : sequence of Dense
         Layers, float32 or float64, C-contiguous.
     optimizer : SGD or Adam
-        Optimizer of [*others, W, b, W, b, ...].
+        Optimizer of the arrays [*others, W, b, W, b, ...].
     batch_size : int
         Rows of every minibatch.
     pool : ThreadPool
@@ -51,15 +52,27 @@ class FusedStep:
         self.n_parts = max(2, pool.n_threads)
         self.serial = batch_size * sum(layer.W.size for layer in theta) < MIN_PARALLEL
         dtype = theta[0].W.dtype
-        self.hs = [np.empty((0, 0), dtype)]  # the tape; hs[0] is the input after its mask
+        self.hs = [np.empty((0, 0), dtype)]  # the tape of layers.mlp; hs[0] is the input after its mask
         self.hs += [np.empty((batch_size, len(layer.b)), dtype) for layer in theta]
         self.gs = [np.empty_like(h) for h in self.hs[1:]]  # gs[l] is the gradient at the output of layer l
         largest = max(-(-len(layer.W) // self.n_parts) * len(layer.b) for layer in theta)
-        self.g_W = np.empty((self.n_parts, largest), dtype)  # of each part, for one layer at a time
+        self.g_W = np.empty((self.n_parts, largest), dtype)  # a row for each part, reused for each layer
         self.g_b: list[Any] = [np.empty((self.n_parts, len(layer.b)), dtype) for layer in theta]
 
     def reconstruct(self, x: np.ndarray, masks: Masks = None) -> float:
-        """Take one step of an autoencoder on x (b, D) with the loss ``layers.squared_error``; return the loss."""
+        """Take one step of an autoencoder and return its loss, ``layers.squared_error``.
+
+        Parameters
+        ----------
+        x : ndarray of shape (b, D)
+            Minibatch.
+        masks : sequence of ndarray or None, default=None
+            Dropout masks, as for ``layers.mlp``.
+
+        See Also
+        --------
+        losses.reconstruction_loss_and_grads : Readable version.
+        """
         size = x.dtype.type(x.size)
 
         def output_loss(rows: slice, x_rec: np.ndarray, g: np.ndarray) -> tuple[float, list[np.ndarray]]:
@@ -68,9 +81,22 @@ class FusedStep:
         return self._step(x, output_loss, masks)
 
     def cluster(self, x: np.ndarray, mu: np.ndarray, p: np.ndarray, alpha: float = 1.0) -> float:
-        """Take one step of DEC on x (b, D) with the loss ``losses.clustering_loss``; return the loss.
+        """Take one step of DEC and return its loss, ``losses.clustering_loss``.
 
-        The optimizer's first array is mu (k, d); p (b, k) is held constant.
+        Parameters
+        ----------
+        x : ndarray of shape (b, D)
+            Minibatch.
+        mu : ndarray of shape (k, d)
+            Centroids, the first array of the optimizer.
+        p : ndarray of shape (b, k)
+            Rows of P that belong to x, held constant.
+        alpha : float, default=1.0
+            Degrees of freedom of Student's t.
+
+        See Also
+        --------
+        losses.clustering_loss_and_grads : Readable version.
         """
 
         def output_loss(rows: slice, z: np.ndarray, g: np.ndarray) -> tuple[float, list[np.ndarray]]:

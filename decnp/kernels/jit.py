@@ -1,7 +1,7 @@
-"""Compilation with numba, cached on disk where that is possible.
+"""Compilation with numba, cached on disk if possible.
 
-The cache only saves time. A kernel is compiled in memory if no folder can hold the cache, or if a file of the cache
-cannot be read or written; the process warns once.
+The cache only saves time. If no folder for the cache is writable, or a file of the cache cannot be read or written, a
+kernel is compiled in memory, and the process warns once.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ _warned: list[str] = []
 
 
 def jit(**options: Any) -> Callable[[Callable], Any]:
-    """Return a decorator like ``numba.njit(cache=True, nogil=True, error_model="numpy")`` that needs no cache.
+    """Return a decorator like ``numba.njit(cache=True, nogil=True, error_model="numpy")`` that works without a cache too.
 
-    ``options`` are further options of ``numba.njit``.
+    ``options`` are more options of ``numba.njit``.
     """
     def compiled(function: Callable) -> Any:
         kernel = njit(nogil=True, error_model="numpy", **options)(function)
@@ -36,10 +36,10 @@ def jit(**options: Any) -> Callable[[Callable], Any]:
 
 
 class _Cache(FunctionCache):
-    """Cache whose files may be damaged or impossible to write."""
+    """Cache of compiled functions that ignores damaged files and files that cannot be written."""
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
-        """Return the compiled function in the cache, or None if it is absent or its file is damaged."""
+        """Return the compiled function from the cache, or None if it is missing or its file is damaged."""
         try:
             return super().load_overload(sig, target_context)
         except Exception:  # unpickling damaged bytes can raise anything
@@ -51,7 +51,7 @@ class _Cache(FunctionCache):
             super().save_overload(sig, data)
         except OSError as error:
             _warn(error)
-        except Exception as error:  # saving reads the index first, and damaged bytes can raise anything
+        except Exception as error:  # saving reads the index first, and a damaged index can raise anything
             try:
                 self.flush()
                 super().save_overload(sig, data)

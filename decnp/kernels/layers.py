@@ -1,7 +1,7 @@
-"""Work of a training step between two matrix products, as numba kernels: one pass over memory each.
+"""Elementwise parts of a training step as numba kernels, each in one pass over memory.
 
-``decnp.layers`` is the specification, ``fused_step.py`` the only caller; ``tests/test_fused.py`` compares the three. The
-kernels release Python's global lock, so that a ``ThreadPool`` can run them side by side.
+``decnp.layers`` is the specification, and ``fused_step.py`` is the only caller; ``tests/test_fused.py`` compares the
+results. The kernels release Python's global lock, so that a ``ThreadPool`` can run them in parallel.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Updates of ``decnp.optim`` as numba kernels: one pass over memory each, in place.
+"""Updates of ``decnp.optim`` as numba kernels, in place and each in one pass over memory.
 
-``optim.sgd_update`` and ``optim.adam_update`` are the specification; ``tests/test_kernels.py`` compares them.
+``optim.sgd_update`` and ``optim.adam_update`` are the specification; ``tests/test_kernels.py`` compares the results.
 """
 
 from __future__ import annotations
@@ -13,7 +13,30 @@ __all__ = ["sgd_update", "adam_update"]
 
 
 def sgd_update(w: np.ndarray, v: np.ndarray, g: np.ndarray, lr: float, momentum: float) -> None:
-    """Update as ``optim.sgd_update`` does, in one pass over memory: w, v, g of one shape; w and v change in place."""
+    """Update w and v in place, as ``optim.sgd_update`` does, in one pass over memory.
+
+    Parameters
+    ----------
+    w : ndarray
+        Weights, C-contiguous, updated in place.
+    v : ndarray of the shape of w
+        Velocity, C-contiguous, updated in place.
+    g : ndarray of the shape of w
+        Gradient.
+    lr : float
+        Learning rate.
+    momentum : float
+        Factor on the velocity.
+
+    Raises
+    ------
+    ValueError
+        If the shapes differ, or w or v is not writable and C-contiguous.
+
+    See Also
+    --------
+    optim.sgd_update : Readable version, with the formula.
+    """
     w, v, g = _flat(w, v, g=g)
     dtype = w.dtype.type
     _sgd_update(w, v, g, dtype(lr), dtype(momentum), np.finfo(dtype).tiny)
@@ -23,7 +46,30 @@ def adam_update(
     w: np.ndarray, m: np.ndarray, v: np.ndarray, g: np.ndarray,
     lr: float, beta1: float, beta2: float, eps: float,
 ) -> None:
-    """Update as ``optim.adam_update`` does, in one pass over memory: all of one shape; w, m and v change in place."""
+    """Update w, m and v in place, as ``optim.adam_update`` does, in one pass over memory.
+
+    Parameters
+    ----------
+    w : ndarray
+        Weights, C-contiguous, updated in place.
+    m, v : ndarray of the shape of w
+        First and second moment, C-contiguous, updated in place.
+    g : ndarray of the shape of w
+        Gradient.
+    lr, eps : float
+        Learning rate and epsilon, both with the bias correction.
+    beta1, beta2 : float
+        Decay of the moments.
+
+    Raises
+    ------
+    ValueError
+        If the shapes differ, or w, m or v is not writable and C-contiguous.
+
+    See Also
+    --------
+    optim.adam_update : Readable version, with the formula.
+    """
     w, m, v, g = _flat(w, m, v, g=g)
     dtype = w.dtype.type
     _adam_update(

@@ -1,16 +1,16 @@
-"""Compiled loops of Eqs. 1-5; ``kernels/equations.py`` is their only caller.
+"""Loops of Eqs. 1-5, compiled by numba. ``kernels/equations.py`` is their only caller.
 
 A *tile* holds up to ``T`` points in float64, with a row for each column of the array: ``z[t, i]``, ``q[j, i]``. The
-innermost loop runs over points i, which are adjacent in memory, so the compiler computes as many at once as a register
-holds. Centroids and dimensions are processed in pairs, because that halves the memory traffic of the sums. Zeros are
-added to make their numbers even, and change no sum.
+innermost loop runs over points i, which are adjacent in memory, so that the compiler can vectorize it. Centroids and
+dimensions are processed in pairs, because that halves the memory traffic of the sums. Padding with zeros makes k and d
+even without changing a sum.
 
-Tiles depend on the number of points alone and are added in order. The same input gives the same bits on one machine;
-registers of another width add in another order.
+The tiles depend only on the number of points, and their sums are added in order. The same input gives the same bits on
+one machine. Vector registers of another width add in another order.
 
-Two flags of "fastmath" are used: "contract" everywhere, and "reassoc" in ``_sums``, which lets the compiler compute
-several parts of one sum side by side. Neither assumes that numbers are finite, so no test for 0, infinity or NaN is
-removed; the tests call ``_kl`` with all of these. Products whose order matters, such as q (q/f), are outside ``_sums``.
+Two flags of "fastmath" are used: "contract" everywhere, and "reassoc" in ``_sums``, which lets the compiler vectorize a
+sum. Neither assumes finite numbers, so the compiler removes no test for 0, infinity or NaN. The tests call ``_kl`` with
+each of these. Products whose order matters, such as q (q/f), are outside ``_sums``.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from .jit import jit
 __all__ = ["soft_assignment", "kl_divergence", "frequencies", "target_distribution", "loss_and_grads"]
 
 T = 224
-"""Points in a tile: full registers, and a tile fits into the L1 cache. Not a power of two: its rows would collide there."""
+"""Points in a tile. A tile fits into the L1 cache, in which rows whose length is a power of two would collide."""
 
 TINY = np.finfo(np.float64).tiny
 
-# x / 0 is infinite or NaN, as in NumPy; a * b + c may be rounded once; sums over points in any order
+# "contract" allows a * b + c to be rounded once, "reassoc" allows any order of additions
 _njit = jit(fastmath={"contract"})
 _sums = jit(fastmath={"contract", "reassoc"})
 
@@ -35,7 +35,7 @@ _sums = jit(fastmath={"contract", "reassoc"})
 
 @_njit
 def soft_assignment(z: np.ndarray, mu: np.ndarray, alpha: float, q: np.ndarray) -> None:
-    """Compute Eq. 1: z (n, d), mu (k, d) -> q (n, k)."""
+    """Compute Eq. 1 with the degrees of freedom alpha: z (n, d), mu (k, d) -> q (n, k)."""
     k, dim = mu.shape
     mu = _even(mu)
     z_tile, u, q_tile = _tile(dim), _tile(k), _tile(k)
@@ -77,7 +77,7 @@ def target_distribution(q: np.ndarray, f: np.ndarray, p: np.ndarray) -> None:
     for start in range(0, len(q), T):
         m = _load(q, start, q_tile)
         for j in range(k):
-            per_f = 0.0 if f[j] < TINY else 1.0 / f[j]  # 0: nobody is in cluster j
+            per_f = 0.0 if f[j] < TINY else 1.0 / f[j]  # f_j = 0 if cluster j is empty
             for i in range(m):
                 weight[j, i] = q_tile[j, i] * (q_tile[j, i] * per_f)
         _normalize(weight, k, m, q_tile)
@@ -88,9 +88,9 @@ def target_distribution(q: np.ndarray, f: np.ndarray, p: np.ndarray) -> None:
 def loss_and_grads(
     z: np.ndarray, mu: np.ndarray, p: np.ndarray, alpha: float, g_z: np.ndarray, want_loss: bool
 ) -> tuple[float, np.ndarray]:
-    """Return the loss of Eq. 2 (0 without ``want_loss``) and Eq. 5, (k, d) in float64; write Eq. 4 into g_z (n, d).
+    """Return Eq. 2 (0 without ``want_loss``) and Eq. 5, (k, d) in float64; write Eq. 4 into g_z (n, d) if it has rows.
 
-    z (n, d), mu (k, d), p (n, k). An empty g_z is not written.
+    The arguments are z (n, d), mu (k, d), p (n, k) and the degrees of freedom alpha.
     """
     k, dim = mu.shape
     mu = _even(mu)
@@ -164,7 +164,7 @@ def _student(z: np.ndarray, mu: np.ndarray, alpha: float, k: int, m: int, u: np.
     for j in range(k):
         for i in range(m):
             u[j, i] = 1.0 / (1.0 + dist2[j, i] * (1.0 / alpha))
-    s = u  # u_ij^((alpha+1)/2), where alpha is 1 as in the paper
+    s = u  # u_ij^((alpha+1)/2) for alpha = 1, as in the paper
     if alpha != 1.0:
         s = dist2
         _powers(s, alpha, k, m)
@@ -222,7 +222,7 @@ LOG_2 = np.log(2.0)
 
 @_sums
 def _kl(p: np.ndarray, q: np.ndarray) -> float:
-    """Return the sum of p log(p/q), where 0 log 0 = 0; infinity where q = 0 < p."""
+    """Return the sum of p log(p/q), with 0 log 0 = 0; infinity if q = 0 < p anywhere."""
     unusual = 0
     for i in range(p.size):
         p_i, q_i = p[i], q[i]
@@ -239,7 +239,7 @@ def _kl(p: np.ndarray, q: np.ndarray) -> float:
 
 @_njit
 def _log(x: float) -> float:
-    """Return log x without a branch, so that a loop over it fills the registers; a finite number where x is 0.
+    """Return log x without a branch, so that a loop over it can be vectorized. The result for x = 0 is finite.
 
     x = 2^e m with sqrt(1/2) <= m < sqrt(2), so log x = e log 2 + log m. With s = (m - 1)/(m + 1), |s| < 0.172,
     log m = 2 (s + s^3/3 + s^5/5 + ...), where s^21/21 is beyond the last digit.

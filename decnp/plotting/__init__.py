@@ -1,8 +1,9 @@
-"""Pictures, one function each. Every function takes arrays and an optional ``ax`` and returns the ``Axes`` it drew in.
+"""Figures of clusters and of training. Each function draws arrays into ``ax``, and returns these axes.
 
 Without ``ax`` a function makes a new figure, which ``ax.figure.savefig("picture.png")`` writes. pyplot is not used: no
-display is needed, no global setting changes, and no figure stays open. Color-blind readers can tell the colors apart,
-and clusters are labeled with their numbers. matplotlib is required (extra ``plot``). Invalid input raises ValueError.
+display is needed, no global setting is changed, and no figure stays open. The colors are distinguishable for color-blind
+readers, and clusters are labeled with their numbers. matplotlib is required (extra ``plot``). Invalid input raises
+ValueError.
 
 >>> ax = choosing_k([8, 9, 10], nmi=[0.78, 0.81, 0.81], generalizability=[0.78, 0.77, 0.70])
 >>> ax.figure.savefig("/dev/null", format="png")
@@ -11,7 +12,7 @@ and clusters are labeled with their numbers. matplotlib is required (extra ``plo
 try:
     import matplotlib  # noqa: F401
 except ImportError as error:
-    raise ImportError('pictures need matplotlib: pip install "decnp[plot]"') from error
+    raise ImportError('figures need matplotlib: pip install "decnp[plot]"') from error
 
 from ._canvas import panels
 from .clusters import cluster_montage, confusion_matrix, embedding_scatter

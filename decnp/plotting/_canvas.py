@@ -1,4 +1,4 @@
-"""Helpers of all pictures: axes, style, colors, and checks of the input."""
+"""Helpers of all figures: axes, style, colors, and validation of the input."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 __all__ = ["BLUE", "CLUSTER_COLORS", "GRAY", "LINE_COLORS", "RED", "TEXT", "axes", "images_of", "names", "numbers",
            "panels", "style"]
 
-TEXT = 13  # points; for a figure about 7 inches wide, readable from the back of a room
+TEXT = 13  # points; readable on a projector for a figure about 7 inches wide
 GRAY = "#666666"
 LINE_COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")  # Okabe & Ito 2008
 BLUE, RED = LINE_COLORS[:2]
@@ -20,7 +20,7 @@ CLUSTER_COLORS = ("#332288", "#88CCEE", "#44AA99", "#117733", "#999933", "#DDCC7
 
 
 def axes(ax: Axes | None, width: float, height: float) -> Axes:
-    """Return ``ax``, or for None the axes of a new figure of this size in inches; raise ValueError otherwise."""
+    """Return ``ax``, or for None the axes of a new figure of this size in inches; raise ValueError for anything else."""
     if ax is None:
         return Figure(figsize=(width, height), layout="constrained").add_subplot()
     if not isinstance(ax, Axes):
@@ -34,9 +34,13 @@ def panels(rows: int, columns: int, width: float, height: float) -> list[Axes]:
     Parameters
     ----------
     rows, columns : int
-        Numbers of panels.
+        Numbers of rows and columns of panels.
     width, height : float
         Size of the figure in inches.
+
+    Returns
+    -------
+    axes : list of matplotlib Axes
     """
     return list(Figure(figsize=(width, height), layout="constrained").subplots(rows, columns, squeeze=False).ravel())
 
@@ -55,7 +59,7 @@ def style(ax: Axes, xlabel: str, ylabel: str, grid: bool = True) -> None:
 # ---------------------------------------------------------------- checks of the input
 
 def numbers(name: str, values: Any, n: int | None = None, ndim: int = 1, finite: bool = True) -> np.ndarray:
-    """Return ``values`` as float64; raise ValueError unless they have ``ndim`` axes and at least one row, or n rows."""
+    """Return ``values`` as float64; raise ValueError unless they have ``ndim`` axes and at least one row (or n rows)."""
     try:
         array = np.asarray(values, np.float64)
     except (TypeError, ValueError):
@@ -91,10 +95,10 @@ def images_of(X: Any, image_shape: tuple[int, ...] | None = None) -> np.ndarray:
     X = np.asarray(X)
     if image_shape is None:
         if X.ndim < 2:
-            raise ValueError(f"the images must have the shape (n, D), one row for each; got {X.shape}")
+            raise ValueError(f"the images must have the shape (n, D), with one row for each image; got {X.shape}")
         side = int(round(X.shape[1] ** 0.5))
         if X.ndim == 2 and side * side != X.shape[1]:
-            raise ValueError(f"image_shape must be given, since {X.shape[1]} columns are no square")
+            raise ValueError(f"image_shape must be given, because {X.shape[1]} columns are not a square")
         image_shape = (side, side) if X.ndim == 2 else X.shape[1:]
     shape = tuple(image_shape)
     if not (len(shape) == 2 or (len(shape) == 3 and shape[2] == 3)):

@@ -1,4 +1,4 @@
-"""Pictures of clusters: their images, the embedding, and the confusion matrix with the classes."""
+"""Figures of clusters: their images, the embedding, and the confusion matrix with the classes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["cluster_montage", "confusion_matrix", "embedding_scatter"]
 
 GAP = 2  # pixels between two images
 MARKERS = "o^sDv"
-MAX_CLUSTERS = 100  # that a picture can show
+MAX_CLUSTERS = 100  # in one figure
 MAX_NUMBERED = 20  # rows or columns of a matrix with numbers in its cells
 
 
@@ -25,7 +25,7 @@ def cluster_montage(
     X: Any, labels: Any, scores: Any, ax: Axes | None = None, n: int = 10,
     image_shape: tuple[int, ...] | None = None, least: bool = False,
 ) -> Axes:
-    """Draw the paper's Figure 3: for each cluster a row with its n most typical images, the most typical one first.
+    """Draw the paper's Figure 3: a row of images for each cluster, the most typical image first.
 
     Parameters
     ----------
@@ -34,15 +34,16 @@ def cluster_montage(
     labels : array-like of shape (N,)
         Cluster of each image, integers or strings.
     scores : array-like of shape (N,) or (N, k)
-        Larger is more typical. From q (N, k) of Eq. 1, the value of each row's own cluster is taken.
+        Typicality of each image; more is more typical. If it is q (N, k) of Eq. 1, the value of each row's own cluster
+        is used.
     ax : matplotlib Axes, default=None
         Axes to draw in. None makes a new figure.
     n : int, default=10
-        Images per row. The rest of the row is empty for a smaller cluster.
+        Number of images per cluster. A smaller cluster has a shorter row.
     image_shape : tuple of int, default=None
         (height, width) or (height, width, 3). None requires D to be a square.
     least : bool, default=False
-        Draw the least typical images instead, the least typical one first.
+        Draw the least typical images instead, the least typical image first.
 
     Returns
     -------
@@ -62,7 +63,7 @@ def cluster_montage(
     if not isinstance(n, (int, np.integer)) or n < 1:
         raise ValueError(f"n must be a whole number >= 1; got {n!r}")
     if len(clusters) > MAX_CLUSTERS:
-        raise ValueError(f"a montage has room for {MAX_CLUSTERS} clusters; got {len(clusters)}")
+        raise ValueError(f"a montage can have at most {MAX_CLUSTERS} clusters; got {len(clusters)}")
     order = np.argsort(scores if least else -scores, kind="stable")
     chosen = [order[labels[order] == cluster][:n] for cluster in clusters]
     images = images_of(X[np.concatenate(chosen)], image_shape)
@@ -92,7 +93,7 @@ def _own_scores(scores: Any, labels: np.ndarray) -> np.ndarray:
 
 
 def _sheet(images: np.ndarray, counts: Sequence[int], n: int) -> np.ndarray:
-    """Return all images in one, row by row with gaps; empty pixels are masked, or transparent in color."""
+    """Return one image of all images, row by row with gaps; empty pixels are masked, or transparent in color."""
     _, h, w, *channels = images.shape
     sheet = np.full((len(counts) * (h + GAP) - GAP, n * (w + GAP) - GAP, *([4] if channels else [])), np.nan)
     if channels:
@@ -120,12 +121,12 @@ def embedding_scatter(
     ax : matplotlib Axes, default=None
         Axes to draw in. None makes a new figure.
     method : {"pca", "tsne"}, default="pca"
-        "pca" projects on the two directions of largest variance of all N points. "tsne" keeps neighbors together, but
-        its axes and the distances between its groups have no meaning.
+        "pca" projects the points onto their first two principal components. "tsne" preserves neighborhoods, but its axes
+        and the distances between its groups have no meaning.
     random_state : int or None, default=0
         Seed of the sample and of t-SNE.
     n : int or None, default=3000
-        Maximal number of points to draw. A random sample is drawn if there are more. None draws all.
+        Maximal number of points to draw. If there are more, a random sample is drawn. None draws all points.
 
     Returns
     -------
@@ -199,7 +200,7 @@ def _tsne(z: np.ndarray, random_state: int | None) -> np.ndarray:
 def confusion_matrix(y: Any, labels: Any, ax: Axes | None = None) -> Axes:
     """Draw the number of samples of each class in each cluster, with the best one-to-one map of Eq. 10 on the diagonal.
 
-    ACC is the diagonal's fraction of all samples. Clusters and classes without a partner come last. The color shows the
+    ACC is the fraction of samples on the diagonal. Clusters and classes that are not matched are last. The color is the
     fraction of the class.
 
     Parameters
@@ -226,7 +227,7 @@ def confusion_matrix(y: Any, labels: Any, ax: Axes | None = None) -> Axes:
     rows, columns = _matched(table)
     table = table[np.ix_(rows, columns)]
     if max(table.shape) > MAX_CLUSTERS:
-        raise ValueError(f"a matrix has room for {MAX_CLUSTERS} classes and {MAX_CLUSTERS} clusters; "
+        raise ValueError(f"a matrix can have at most {MAX_CLUSTERS} classes and {MAX_CLUSTERS} clusters; "
                          f"got {len(rows)} and {len(columns)}")
     shares = table / table.sum(axis=1, keepdims=True)
     ax = axes(ax, 7.4, 6.2)
@@ -244,7 +245,7 @@ def confusion_matrix(y: Any, labels: Any, ax: Axes | None = None) -> Axes:
 
 
 def _matched(table: np.ndarray) -> tuple[list[int], list[int]]:
-    """Return the order of rows and of columns of (classes, clusters) that puts the best pairs on the diagonal."""
+    """Return the orders of rows and columns of ``table`` (classes, clusters) that put the best pairs on the diagonal."""
     rows, columns = linear_sum_assignment(table, maximize=True)
     orders = []
     for matched, counts in ((rows, table), (columns, table.T)):

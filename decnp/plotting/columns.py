@@ -1,4 +1,4 @@
-"""Picture of a table's clusters: the mean of each column in each cluster."""
+"""Figure of the clusters of a table: the mean of each column in each cluster."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ LIMIT = 2.0  # standard deviations at the ends of the color scale
 def cluster_columns(
     X: Any, labels: Any, columns: Sequence[str] | None = None, ax: Axes | None = None, n: int = 20,
 ) -> Axes:
-    """Draw each column's mean in each cluster, in standard deviations from its mean over all rows.
+    """Draw the mean of each column in each cluster, in standard deviations from the mean of the column.
 
-    A constant column is 0 everywhere.
+    A constant column is 0 in each cluster.
 
     Parameters
     ----------
@@ -31,11 +31,12 @@ def cluster_columns(
     labels : array-like of shape (N,)
         Cluster of each row, integers or strings.
     columns : sequence of str, default=None
-        Names of the D columns. None numbers the columns from 1.
+        Names of the D columns. None uses the numbers of the columns, from 1.
     ax : matplotlib Axes, default=None
         Axes to draw in. None makes a new figure.
     n : int, default=20
-        Maximal number of columns to draw: those whose means differ most between the clusters, in the table's order.
+        Maximal number of columns to draw. The columns whose means differ most between the clusters are selected, and
+        drawn in the order of the table.
 
     Returns
     -------
@@ -78,8 +79,8 @@ def cluster_columns(
 def _moments(X: Rows, members: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return each cluster's mean minus the mean of all rows, (k, D), and the standard deviations, (D,).
 
-    ``members`` (k, n) says which rows of X (n, D) are in each cluster. The rows are read in blocks. The first row is
-    subtracted, so that a constant column gives exactly 0.
+    ``members`` (k, n) is True for the rows of X (n, D) in each cluster. The rows are read in blocks. The first row is
+    subtracted from each, so that a constant column gives exactly 0.
     """
     first = X[:1].astype(np.float64)
     sums, squares = np.zeros((len(members), X.shape[1])), np.zeros(X.shape[1])

@@ -20,11 +20,11 @@ NAMES = {"finetune": "end to end", "cluster": "clustering"}
 
 
 def learning_curves(history: Iterable[Any], ax: Axes | None = None) -> Axes:
-    """Draw the loss of each phase of a run against its steps, the phases side by side and equally wide.
+    """Draw the loss of each phase of a run against its steps, in panels of equal width.
 
-    Reconstruction losses (1/(2 n D) times the sum of squares) are on the left axis. KL(P || Q) of the clustering phase,
-    in nats per sample, is on the right axis, or on the left one if it is the only loss. Both axes are logarithmic. An
-    attempt that diverged or died is dotted. k-means has no curve.
+    Reconstruction losses, 1/(2 n D) times the sum of squares, are on the left axis. KL(P || Q) of the clustering phase,
+    in nats per sample, is on the right axis, or on the left axis if it is the only loss. Both axes are logarithmic. The
+    curve of an attempt that was repeated, because training diverged or the network died, is dotted. k-means has no curve.
 
     Parameters
     ----------
@@ -64,7 +64,7 @@ def learning_curves(history: Iterable[Any], ax: Axes | None = None) -> Axes:
 
 
 def _style_phases(ax: Axes, phases: Sequence[str], n_steps: Sequence[int]) -> None:
-    """Write the phases' names above the axes, separate the phases, and number their steps."""
+    """Write the names of the phases above the axes, draw lines between them, and label their steps."""
     for i, phase in enumerate(phases):
         ax.annotate(NAMES.get(phase, phase), (i + 0.5, 1), (0, 6), xycoords=("data", "axes fraction"),
                     textcoords="offset points", ha="center", fontsize=TEXT if len(phases) < 5 else TEXT - 3)
@@ -77,7 +77,7 @@ def _style_phases(ax: Axes, phases: Sequence[str], n_steps: Sequence[int]) -> No
 
 
 def _style_losses(ax: Axes, right: Axes, phases: Sequence[str]) -> None:
-    """Make the axes of the losses logarithmic, and label the one of the clustering phase, if there is one."""
+    """Make the axes of the losses logarithmic, and label the axis of the clustering phase, if there is one."""
     for axis in {ax, right}:
         axis.set_yscale("log")
         axis.yaxis.set_major_formatter(PlainNumbers())
@@ -92,9 +92,9 @@ def _style_losses(ax: Axes, right: Axes, phases: Sequence[str]) -> None:
 
 
 def label_changes(history: Iterable[Any], ax: Axes | None = None, tol: float | None = None) -> Axes:
-    """Draw the percentage of labels that changed between refreshes of P, against the clustering phase's steps.
+    """Draw the percentage of labels that changed between two refreshes of P, against the steps of the clustering phase.
 
-    The first refresh is left out, since no labels precede it.
+    The first refresh is left out, because no labels precede it.
 
     Parameters
     ----------
@@ -103,7 +103,7 @@ def label_changes(history: Iterable[Any], ax: Axes | None = None, tol: float | N
     ax : matplotlib Axes, default=None
         Axes to draw in. None makes a new figure.
     tol : float or None, default=None
-        Fraction below which the run stops, drawn as a line.
+        Fraction of changed labels below which the run stops, drawn as a line.
 
     Returns
     -------
@@ -146,7 +146,7 @@ def settings_curves(
     ax : matplotlib Axes, default=None
         Axes to draw in. None makes a new figure.
     paper : mapping of str to sequence of float, default=None
-        The paper's accuracies, drawn thin and dashed in the color of the method with that name.
+        Accuracies from the paper, drawn as thin dashed lines in the color of the method.
 
     Returns
     -------
@@ -189,7 +189,7 @@ def accuracy_curve(
     ax : matplotlib Axes, default=None
         Axes to draw in. None makes a new figure.
     paper : pair of sequences of float, default=None
-        The paper's epochs and accuracies, drawn thin and dashed.
+        Epochs and accuracies from the paper, drawn as a thin dashed line.
 
     Returns
     -------
@@ -203,7 +203,7 @@ def accuracy_curve(
     """
     ax = axes(ax, 7, 4.2)
     x = numbers("epochs", epochs)
-    ax.plot(x, numbers("accuracy", accuracy, len(x)), color=BLUE, label="decnp", **OURS)
+    ax.plot(x, numbers("accuracy", accuracy, len(x)), color=BLUE, label="DEC", **OURS)
     if paper is not None:
         paper_epochs = numbers("the paper's epochs", paper[0])
         ax.plot(paper_epochs, numbers("the paper's accuracy", paper[1], len(paper_epochs)), color=GRAY, **PAPER)
@@ -218,7 +218,7 @@ def choosing_k(
 ) -> Axes:
     """Draw the paper's Figure 6: NMI and generalizability G against the number of clusters, on one axis.
 
-    The axis runs from 0 to 1, or further if G exceeds 1.
+    The axis extends from 0 to 1, or further if G exceeds 1.
 
     Parameters
     ----------
@@ -227,7 +227,7 @@ def choosing_k(
     ax : matplotlib Axes, default=None
         Axes to draw in. None makes a new figure.
     paper : triple of sequences of float, default=None
-        The paper's k, NMI and G, drawn thin and dashed.
+        k, NMI and G from the paper, drawn as thin dashed lines.
 
     Returns
     -------
@@ -258,7 +258,7 @@ def choosing_k(
 
 
 class PlainNumbers(Formatter):
-    """Tick labels such as 0.05 instead of 5e-2; on a long axis only for numbers that begin with 1, 2 or 5."""
+    """Formatter of tick labels such as 0.05 instead of 5e-2; on a long axis, only numbers that begin with 1, 2 or 5."""
 
     def __call__(self, y: float, pos: int | None = None) -> str:
         axis: Any = self.axis
@@ -267,10 +267,10 @@ class PlainNumbers(Formatter):
 
 
 def _legend(ax: Axes, paper: bool) -> None:
-    """Draw the legend, with an entry for the paper's dashed lines if there are any."""
+    """Draw the legend, with an entry for dashed lines if ``paper`` is True."""
     handles = ax.get_legend_handles_labels()[0]
     if paper:
-        handles.append(Line2D([], [], color=GRAY, label="the paper's", **PAPER))
+        handles.append(Line2D([], [], color=GRAY, label="paper", **PAPER))
     ax.legend(handles=handles, fontsize=TEXT - 2, frameon=False)
 
 
@@ -297,7 +297,7 @@ def _records(history: Iterable[Any]) -> list[_Record]:
 
 
 def _attempts(history: Iterable[Any]) -> list[list[_Record]]:
-    """Return the records of each attempt at a phase, without k-means; a phase that was restarted has several."""
+    """Return the records of each attempt at a phase, without k-means. A phase that was restarted has several attempts."""
     attempts: list[list[_Record]] = []
     for record in _records(history):
         if record.phase == "k-means":
@@ -306,5 +306,5 @@ def _attempts(history: Iterable[Any]) -> list[list[_Record]]:
             attempts.append([])
         attempts[-1].append(record)
     if not attempts:
-        raise ValueError("history must hold at least one report of a phase with a loss; got none")
+        raise ValueError("history must hold at least one record of a phase with a loss; got none")
     return attempts

@@ -1,4 +1,4 @@
-"""Pictures embedded in a page, as SVG or as PNG, whichever is smaller."""
+"""Figures embedded in an HTML page, as SVG or as PNG."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from matplotlib.axes import Axes
 
 __all__ = ["data_uri"]
 
-DPI = 144  # sharp on a projector, and on a screen with small pixels
+DPI = 144  # sharp on a projector and on a high-resolution screen
 
 
 def data_uri(ax: Axes) -> str:
-    """Return the figure of ``ax`` as a ``data:`` URI. The same picture gives the same text."""
+    """Return the figure of ``ax`` as a ``data:`` URI of the smaller of SVG and PNG. Equal figures give equal URIs."""
     kinds = {}
     figure: Any = ax.figure
     with matplotlib.rc_context({"svg.hashsalt": "decnp"}):  # else the ids inside an SVG are random

@@ -1,4 +1,4 @@
-"""The paper's Figure 4: the size of the gradient against q."""
+"""The paper's Figure 4: the norm of the gradient against q."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ THUMBNAIL = 36.0  # points across
 
 
 def gradient_against_q(q: Any, gradient: Any, images: Any = None, ax: Axes | None = None) -> Axes:
-    """Draw the paper's Figure 4: the size of each point's gradient against q_ij of its own cluster.
+    """Draw the paper's Figure 4: the norm of the gradient of each point against q_ij of its own cluster.
 
     Parameters
     ----------
     q : array-like of shape (n,)
         q_ij of Eq. 1 for the cluster of each point.
     gradient : array-like of shape (n,) or (n, d)
-        |dL/dz_i|, or dL/dz of Eq. 4, whose row norms are taken.
+        |dL/dz_i|, or dL/dz of Eq. 4, whose row norms are drawn.
     images : array-like of shape (n, D), (n, h, w) or (n, h, w, 3), default=None
-        Images of the points, where D must be a square. Ten are drawn above the axes: the middle one of each tenth of
-        the points, ordered by q. With fewer than ten points all are drawn.
+        Images of the points. D must be a square. Ten images are drawn above the axes: the middle image of each tenth of
+        the points, in the order of q. With fewer than ten points, all images are drawn.
     ax : matplotlib Axes, default=None
         Axes to draw in. None makes a new figure.
 

@@ -20,8 +20,8 @@ WIDTH = 0.34  # of a layer's bar; the bars are at x = 0, 1, 2, ...
 def network_diagram(sizes: Sequence[int], ax: Axes | None = None) -> Axes:
     """Draw the paper's Figure 1: encoder and decoder as bars, and the clustering head on the code z.
 
-    The height of a bar grows with the logarithm of the layer's width. The activations are written between the bars. The
-    decoder, to the right of z, is used for pretraining only.
+    The height of a bar increases with the logarithm of the width of the layer. The activations are written between the
+    bars. The decoder, to the right of z, is used for pretraining only.
 
     Parameters
     ----------
@@ -78,7 +78,7 @@ def _layers(ax: Axes, widths: Sequence[int], heights: np.ndarray, code: int) -> 
 
 
 def _head(ax: Axes, x: float, height: float) -> None:
-    """Draw the clustering head above z, whose bar is at ``x`` and has this height: q (Eq. 1) and the loss."""
+    """Draw the clustering head, q (Eq. 1) and the loss, above the bar of z at ``x``, which has this height."""
     ax.text(x + WIDTH / 2 + 0.05, height / 2, "z", ha="left", va="bottom", fontsize=TEXT, color=RED)
     box = dict(boxstyle="round,pad=0.35", facecolor="white", edgecolor=RED, linewidth=1.5)
     ax.text(x, 1.1, "q: which centroid μ is near (Eq. 1)\nL = KL(P ‖ Q) (Eqs. 2, 3)", ha="center", va="center",

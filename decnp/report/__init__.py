@@ -1,7 +1,7 @@
-"""A finished run as one HTML page: its facts, its pictures, how to use its model.
+"""Report of a finished run: one HTML page with figures, scores, parameters, and commands that use the model.
 
-The page needs no network and no script; every picture is inside it. All facts are read from the run's folder. The data
-are read from where the run found them. Without them the page says so and has the other pictures.
+The page needs no network and no script, and contains its figures. It is made from the files in the folder of the run,
+and from the data at their original path. If the data are not available, the page says so and leaves out their figures.
 """
 
 from __future__ import annotations
@@ -41,17 +41,22 @@ def write_report(
     folder : path-like
         Folder that ``decnp fit --out`` has filled.
     tsne : bool, default=False
-        Whether to draw the embedding by t-SNE, which takes a minute or so, instead of its principal directions.
+        Draw the embedding by t-SNE, which takes about a minute, instead of by PCA.
     image_shape : "auto", tuple or None, default="auto"
-        (height, width) or (height, width, 3) of the rows, or None for rows that are no images. "auto" knows those of
-        named data sets. It takes other rows for images if they are a square of at least 8 x 8.
+        Shape of the rows as images, (height, width) or (height, width, 3). None means that the rows are not images.
+        "auto" uses the shape of a named data set, or else a square, if D is the square of a number >= 8.
     data : tuple of X (n, D) and y (n,) or None, default=None
-        Data of the run. None reads them again from where the run found them.
+        Data of the run. None reads them from their original path.
+
+    Returns
+    -------
+    path : Path
+        Path of ``report.html``.
 
     Raises
     ------
     UserError
-        If matplotlib is missing, the folder holds no finished run, its files are damaged, or it cannot be written to.
+        If matplotlib is not installed, if the folder has no finished run or is not writable, or if its files are damaged.
     """
     check_pictures()
     from .page import html_of  # needs matplotlib

@@ -32,27 +32,27 @@ TYPES: dict[str, Any] = {
 }
 """Types of the values of ``run.json`` that the report uses."""
 N_COMPARED = 500
-"""Rows that the model transforms, to test whether the data are still those of the run."""
+"""Number of rows that the model transforms to test whether the data have changed since the run."""
 
 
 class FinishedRun(NamedTuple):
-    """Files and data of a finished run."""
+    """Results and data of a finished run."""
 
     folder: Path
     record: dict[str, Any]
     """Content of ``run.json``."""
     labels: np.ndarray
-    """(n,) whole numbers from 0 to k - 1."""
+    """Clusters (n,), whole numbers from 0 to k - 1."""
     z: np.ndarray
-    """(n, d) the embedding."""
+    """Embedding (n, d)."""
     q: np.ndarray
-    """(n, k) Eq. 1."""
+    """Soft assignments (n, k), Eq. 1."""
     X: Rows | None
-    """(n, D), or None if the data cannot be read any more, or have changed."""
+    """Data (n, D), or None if the data cannot be read, or have changed."""
     y: np.ndarray | None
-    """(n,) the classes, or None."""
+    """Classes (n,), or None."""
     missing: list[str]
-    """A sentence for each thing that is not there."""
+    """Sentences that say what is missing in the report, and why."""
 
 
 def read_run(folder: Path, data: tuple[Rows, np.ndarray | None] | None = None) -> FinishedRun:
@@ -63,12 +63,12 @@ def read_run(folder: Path, data: tuple[Rows, np.ndarray | None] | None = None) -
     folder : Path
         Folder that ``decnp fit --out`` has filled.
     data : tuple of X (n, D) and y (n,) or None, default=None
-        Data of the run. None reads them again from where the run found them.
+        Data of the run. None reads them from their original path.
 
     Raises
     ------
     UserError
-        If the folder holds no finished run, or its files are damaged.
+        If the folder has no finished run, or its files are damaged.
     """
     record = _read_record(folder)
     n, k = record["source"]["n_samples"], record["n_clusters"]
@@ -90,7 +90,7 @@ def _read_record(folder: Path) -> dict[str, Any]:
     """Return the content of ``run.json``; every value that the report uses is checked."""
     path = folder / "run.json"
     if (folder / "resume.json").exists() and not path.exists():
-        raise UserError(f"the run in {folder} is not complete: decnp fit --resume {folder} goes on with it")
+        raise UserError(f"the run in {folder} is not complete: resume it with decnp fit --resume {folder}")
     with explain_os_errors(f"cannot read {path}"):
         try:
             content = path.read_bytes()
@@ -100,7 +100,7 @@ def _read_record(folder: Path) -> dict[str, Any]:
     try:
         record = json.loads(content)
     except (ValueError, RecursionError) as error:
-        raise UserError(f"{path} is damaged: it is no JSON ({error})") from error
+        raise UserError(f"{path} is damaged: it is not JSON ({error})") from error
     invalid = _first_invalid_value(record) or _first_invalid_result(record)
     if invalid:
         name, value = invalid
@@ -110,7 +110,7 @@ def _read_record(folder: Path) -> dict[str, Any]:
 
 
 def _first_invalid_value(record: Any) -> tuple[str, Any] | None:
-    """Return name and value of the first entry that has not its type in ``TYPES``, or None."""
+    """Return name and value of the first entry whose type is not the type in ``TYPES``, or None."""
     for name, expected in TYPES.items():
         value = record
         for part in name.split("."):
@@ -152,35 +152,36 @@ def _read_array(path: Path) -> np.ndarray:
 def _read_data(
     folder: Path, record: dict[str, Any], labels: np.ndarray, z: np.ndarray, missing: list[str],
 ) -> tuple[Rows | None, np.ndarray | None]:
-    """Return X and y from where the run found them.
+    """Return X and y, read from the original path.
 
-    What cannot be read, or has changed, is None; a sentence about it is appended to ``missing``.
+    X or y is None if it cannot be read or has changed. A sentence with the reason is appended to ``missing``.
     """
     source = record["source"]
     name, home = source["name"], Path(str(source.get("folder") or "."))
     try:
         X, y = SOURCES[name]() if name in SOURCES else read_table(home / name, source.get("label_column"))[:2]
     except (DataError, OSError) as error:
-        missing.append(f"The data could not be read again, so what needs them is left out: {error}.")
+        missing.append(f"The figures of the data are left out, because the data could not be read again: {error}.")
         return None, None
     difference = _difference(folder, source, X, z)
     if difference:
-        missing.append(f"{name} is not what it was when the model was trained ({difference}), so what needs the data is "
-                       "left out.")
+        missing.append(f"The figures of the data are left out, because {name} has changed since the model was trained "
+                       f"({difference}).")
         return None, None
     try:
         y = read_labels(home / source["labels"], len(X)) if source.get("labels") else y
     except (DataError, OSError) as error:
-        missing.append(f"The labels could not be read again, so what needs them is left out: {error}.")
+        missing.append(f"The figures of the classes are left out, because the labels could not be read again: {error}.")
         return X, None
     if y is not None and record.get("scores") and not _gives_same_accuracy(record["scores"], y, labels):
-        missing.append("The labels give another accuracy than in the run, so what needs them is left out.")
+        missing.append("The figures of the classes are left out, because the labels have changed since the run: they "
+                       "give another accuracy.")
         return X, None
     return X, y if record.get("scores") else None
 
 
 def _difference(folder: Path, source: Mapping[str, Any], X: Rows, z: np.ndarray) -> str | None:
-    """Return a clause with the difference between X and the data of the run, or None.
+    """Return a clause that describes how X differs from the data of the run, or None if it does not.
 
     The embedding of some rows of X is compared with ``z`` (n, d).
     """
@@ -193,11 +194,11 @@ def _difference(folder: Path, source: Mapping[str, Any], X: Rows, z: np.ndarray)
     except (ModelFileError, OSError, ValueError) as error:
         raise UserError(f"cannot use {folder / 'model.decnp'}: {error}") from error
     close = now.shape == z[some].shape and np.allclose(now, z[some], rtol=1e-3, atol=1e-3 * np.abs(z).max())
-    return None if close else "the model takes its rows to other places"
+    return None if close else "the model gives another embedding of its rows"
 
 
 def _gives_same_accuracy(scores: Mapping[str, Any], y: np.ndarray, labels: np.ndarray) -> bool:
-    """Return whether the accuracy of ``labels`` against ``y`` is the recorded one."""
+    """Return True if the accuracy of ``labels`` against ``y`` equals the recorded accuracy."""
     try:
         return bool(abs(float(scores["end"]["ACC"]) - cluster_accuracy(y, labels)) < 1e-6)
     except (KeyError, TypeError, ValueError):

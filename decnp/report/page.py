@@ -1,6 +1,6 @@
-"""The report as HTML. Whatever comes from a file is escaped.
+"""The report as HTML, from the template ``page.html`` and the style sheet ``style.css`` in this folder.
 
-``page.html`` and ``style.css`` beside this module have the frame of the page and its style.
+All text from a file is escaped.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from .pictures import Picture, pictures
 
 __all__ = ["html_of"]
 
-METRICS = {"ACC": "accuracy (Eq. 10)", "NMI": "normalised mutual information", "ARI": "adjusted Rand index"}
+METRICS = {"ACC": "accuracy (Eq. 10)", "NMI": "normalized mutual information", "ARI": "adjusted Rand index"}
 
 
 def html_of(run: FinishedRun, tsne: bool, image_shape: str | tuple[int, ...] | None) -> str:
-    """Return the whole page."""
+    """Return the page of ``run`` as HTML. ``tsne`` and ``image_shape`` are as in ``write_report``."""
     record = run.record
     name, k = record["source"]["name"], record["n_clusters"]
     clusters, training = ([_figure(picture) for picture in drawn] for drawn in pictures(run, tsne, image_shape))
@@ -46,7 +46,7 @@ def _read(name: str) -> str:
 
 
 def _profile_name(record: dict[str, Any]) -> str:
-    """Return the value of --profile, which may be shortened, in the command of the run, else the default."""
+    """Return the value of --profile, possibly abbreviated, in the command of the run, or the default."""
     words = record["command"].split()
     name = "fast"
     for word, following in zip(words, [*words[1:], ""]):
@@ -57,7 +57,7 @@ def _profile_name(record: dict[str, Any]) -> str:
 
 
 def _tiles(record: dict[str, Any]) -> str:
-    """Return the figures at the top: the accuracy, if it is known, and the size of the run."""
+    """Return the numbers at the top of the page: the accuracy, if it is known, and the size of the run."""
     end = (record.get("scores") or {}).get("end", {})
     tiles = [(METRICS.get(metric, metric), f"{100 * value:.2f} %") for metric, value in list(end.items())[:1]]
     tiles += [("clusters", f"{record['n_clusters']:,}"), ("rows", f"{record['source']['n_samples']:,}"),
@@ -79,17 +79,17 @@ def _threads(record: dict[str, Any]) -> int | str:
 
 
 def _notes(run: FinishedRun) -> str:
-    """Return the warnings of the run, and what is missing in the report."""
+    """Return the warnings of the run, and the sentences about missing figures."""
     notes = [f"{warning[0].upper()}{warning[1:]}." for warning in map(str, run.record["warnings"]) if warning]
     if not run.record["converged"]:
-        notes.append("That the limit was reached is no error: the labels are those of the last refresh. "
-                     "A larger --max-iter lets the clustering go on.")
+        notes.append("Reaching the limit is not an error. The labels are those of the last refresh. "
+                     "Use a larger --max-iter for more clustering steps.")
     about_data = run.record["source"].get("doubts") or []
-    notes += [f"Of the data: {warning}." for warning in about_data if isinstance(warning, str)] + run.missing
+    notes += [f"Data: {warning}." for warning in about_data if isinstance(warning, str)] + run.missing
     if not notes:
         return ""
     items = "".join(f"<li>{escape(note)}</li>" for note in notes)
-    return f'<section class="notes"><strong>Worth knowing</strong><ul>{items}</ul></section>'
+    return f'<section class="notes"><strong>Notes</strong><ul>{items}</ul></section>'
 
 
 def _table(head: Iterable[str], rows: Iterable[str]) -> str:
@@ -107,10 +107,10 @@ def _sizes(run: FinishedRun) -> str:
         rows.append(f'<tr><td>{j}</td><td>{size:,}</td><td>{size / len(own):.1%}</td><td>{median}</td>'
                     f'<td class="bar"><span style="width:{100 * size / sizes.max():.1f}%"></span></td></tr>')
     table = _table(("cluster", "rows", "share", "median q", ""), rows)
-    return (f'<section class="card"><h2>How large they are</h2>{table}'
+    return (f'<section class="card"><h2>Cluster sizes</h2>{table}'
             f'<p>q (Eq. 1) is the soft assignment of a row to its own cluster, from {1 / len(sizes):.2g} to 1. Training '
-            'raises q in any case, so a high q does not mean that a cluster is right. Compare the labels of several '
-            'seeds (fit_restarts).</p></section>')
+            'always increases q, so a high q does not mean that a cluster is right. Compare the labels of several seeds '
+            '(fit_restarts).</p></section>')
 
 
 def _scores(record: dict[str, Any]) -> str:
@@ -122,19 +122,18 @@ def _scores(record: dict[str, Any]) -> str:
         best, name = (" class=best", "DEC, at the end") if name == "end" else ("", name)
         rows.append(f"<tr{best}><td>{escape(name)}</td>{cells}</tr>")
     words = "; ".join(f"{metric} {METRICS[metric]}" for metric in names if metric in METRICS)
-    return ('<section class="card"><h2>How good it is</h2>' + _table(["", *names], rows)
-            + f"<p>{escape(words)}. The k-means start is k-means in the autoencoder's embedding, from which the "
-              "clustering began. The labels were used for these figures and for nothing else.</p></section>")
+    return ('<section class="card"><h2>Scores</h2>' + _table(["", *names], rows)
+            + f"<p>{escape(words)}. The k-means start is k-means in the embedding of the autoencoder, where the "
+              "clustering phase starts. The labels were used only for these scores.</p></section>")
 
 
 def _no_scores(record: dict[str, Any]) -> str:
     """Return a paragraph for a run without labels."""
     losses = [step["loss"] for step in record["history"] if step["phase"] == "cluster"]
-    words = (f"The clustering loss went from {losses[0]:.4f}, at the k-means start, to {losses[-1]:.4f} nats per "
-             "sample. " if losses else "")
-    return ('<section class="card"><h2>How good it is</h2><p>No labels were given, so there is no accuracy to tell. '
-            f"{words}Look at the pictures, run it with another seed, and see whether the clusters are the same.</p>"
-            "</section>")
+    words = (f"The clustering loss was {losses[0]:.4f} nats per sample at the k-means start, and {losses[-1]:.4f} at the "
+             "end. " if losses else "")
+    return ('<section class="card"><h2>Scores</h2><p>No labels were given, so there is no accuracy. '
+            f"{words}Repeat the run with another seed, and compare the clusters.</p></section>")
 
 
 def _figure(picture: Picture) -> str:
@@ -146,7 +145,7 @@ def _figure(picture: Picture) -> str:
 def _usage(run: FinishedRun) -> str:
     """Return commands and Python code that use the model."""
     model = str(run.folder / "model.decnp")
-    lines = ("# the cluster of each row, or its q in each",
+    lines = ("# cluster of each row, or q of each row in each cluster",
              f"decnp predict {shlex.quote(model)} new.csv",
              f"decnp predict {shlex.quote(model)} new.csv --proba --out q.csv",
              f"decnp info {shlex.quote(model)}")
@@ -154,13 +153,14 @@ def _usage(run: FinishedRun) -> str:
               "from decnp.inference import load_model",
               f"model = load_model({model!r})",
               "model.predict(X)")
-    return ('<section class="card"><h2>How to use the model</h2>'
+    return ('<section class="card"><h2>Use the model</h2>'
             + "".join(f"<pre>{escape(chr(10).join(part))}</pre>" for part in (lines, python))
-            + "<p>labels.npy and embedding.npy, beside this page, have a row for each row of the data.</p></section>")
+            + "<p>labels.npy and embedding.npy, in the folder of this page, have one entry for each row of the data.</p>"
+              "</section>")
 
 
 def _recipe(record: dict[str, Any]) -> str:
-    """Return the facts from which the run can be repeated."""
+    """Return the command, parameters, versions and machine of the run."""
     machine = record["machine"]
     facts = {
         "command": record["command"],
@@ -171,7 +171,7 @@ def _recipe(record: dict[str, Any]) -> str:
         "versions": ", ".join(f"{name} {version}" for name, version in record["versions"].items()),
         "date": record["date"],
     }
-    return ('<section class="card"><h2>The recipe</h2>' + _list(facts)
+    return ('<section class="card"><h2>Command and environment</h2>' + _list(facts)
             + "<details><summary>Profile and parameters</summary>" + _list(record["profile"])
             + _list(record["parameters"]) + "</details></section>")
 

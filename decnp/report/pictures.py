@@ -1,4 +1,4 @@
-"""The pictures of a report, each with its title and caption."""
+"""Figures of a report, with titles and captions."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ ImageShape: TypeAlias = tuple[int, ...] | None
 
 SHAPES = {"mnist": (28, 28), "digits": (8, 8)}
 MIN_SIDE = 8
-"""Side of the smallest square that is taken for an image."""
+"""Smallest side of a square that is interpreted as an image."""
 
 
 class Picture(NamedTuple):
-    """Picture of the page."""
+    """Figure of the page."""
 
     title: str
     caption: str
     wide: bool
     uri: str
-    """Content as a data URI; empty if the picture cannot be drawn, and the caption then says why."""
+    """Content as a data URI. It is empty if the figure cannot be drawn; the caption then gives the reason."""
 
 
 def pictures(
     run: FinishedRun, tsne: bool, image_shape: str | ImageShape,
 ) -> tuple[list[Picture], list[Picture]]:
-    """Return the pictures of the clusters and those of the training, in the order of the page.
+    """Return the figures of the clusters and the figures of the training of ``run``, in the order of the page.
 
-    Pictures for which the run has no data are left out.
+    Figures without data are left out. ``tsne`` and ``image_shape`` are as in ``write_report``.
     """
     return list(_clusters(run, tsne, image_shape)), list(_training(run))
 
@@ -42,64 +42,63 @@ def pictures(
 def _clusters(run: FinishedRun, tsne: bool, image_shape: str | ImageShape) -> Iterator[Picture]:
     shape = _shape(run, image_shape)
     if run.X is not None and shape is not None:
-        yield _montage(run, shape, "What the clusters are", "the rows with the largest q (Eq. 1) first. Figure 3 of "
-                       "the paper.")
+        yield _montage(run, shape, "Typical images of each cluster", "The images with the largest q (Eq. 1) are first. "
+                       "Figure 3 of the paper.")
     elif run.X is not None:
         columns = [str(name) for name in run.record.get("columns") or []]
-        yield _picture("What the clusters are", "Each column's mean in each cluster, in standard deviations from its "
-                       f"mean over all rows{'; the 20 columns that differ most' if run.X.shape[1] > 20 else ''}.",
+        most = " The 20 columns that differ most between clusters are shown." if run.X.shape[1] > 20 else ""
+        yield _picture("Column means of each cluster", "Mean of each column in each cluster, in standard deviations from "
+                       f"the mean over all rows.{most}",
                        lambda: plotting.cluster_columns(run.X, run.labels, columns or None))
     n = min(len(run.z), 3000)
-    which = "All rows" if n == len(run.z) else f"{n:,} of {len(run.z):,} rows, drawn by lot"
-    how = ("t-SNE; it keeps neighbours together, while distances between groups mean nothing" if tsne else
-           "turned so that its two directions of largest variance are seen; what looks near can be apart in the others")
-    yield _picture("The embedding z", f"{which}, coloured and numbered by cluster: {how}.", lambda:
+    which = "All rows" if n == len(run.z) else f"A random sample of {n:,} of {len(run.z):,} rows"
+    how = ("t-SNE preserves neighborhoods; distances between groups have no meaning" if tsne else
+           "PCA: the first two principal components. Rows that look close can be far apart in the other dimensions")
+    yield _picture("Embedding z", f"{which}, colored and numbered by cluster. {how}.", lambda:
                    plotting.embedding_scatter(run.z, run.labels, method="tsne" if tsne else "pca", n=n))
     if run.y is not None:
-        yield _picture("Clusters and classes", "Rows of each class in each cluster, after the best one-to-one map "
-                       "(Eq. 10). The diagonal is what ACC counts as right.",
+        yield _picture("Clusters and classes", "Number of rows of each class in each cluster, in the order of the best "
+                       "one-to-one map (Eq. 10). ACC is the fraction of rows on the diagonal.",
                        lambda: plotting.confusion_matrix(run.y, run.labels))
     if run.X is not None and shape is not None:
-        yield _montage(run, shape, "Rows between clusters", "the rows with the smallest q of their own cluster first.",
-                       least=True)
+        yield _montage(run, shape, "Images between clusters", "The images with the smallest q in their own cluster are "
+                       "first.", least=True)
 
 
 def _montage(
     run: FinishedRun, shape: tuple[int, ...], title: str, caption: str, least: bool = False,
 ) -> Picture:
-    """Return images of each cluster, those with the largest q first, or with the smallest if ``least``."""
-    drawn = f"Each row of images is a cluster, {' × '.join(map(str, shape))} pixels an image;"
+    """Return images of each cluster in the order of q, the largest first, or the smallest if ``least``."""
+    drawn = f"Each row of images is a cluster. An image has {' × '.join(map(str, shape))} pixels."
     return _picture(title, f"{drawn} {caption}", lambda: plotting.cluster_montage(
         run.X, run.labels, run.q, image_shape=shape, least=least))
 
 
 def _training(run: FinishedRun) -> Iterator[Picture]:
     record, tol = run.record, run.record["parameters"]["tol"]
-    yield _picture("How it was learned", "Left the autoencoder's reconstruction, 1/(2nD) Σ‖x − y‖²; right the "
-                   "clustering loss, which rises where the targets P are refreshed and become sharper. An attempt that "
-                   "diverged or died is dotted.", lambda: plotting.learning_curves(record["history"]))
-    yield _picture("Labels that changed", "Labels that changed between two refreshes of P. The run stops when fewer "
-                   f"change than tol = {100 * tol:g} %.", lambda: plotting.label_changes(record["history"], tol=tol))
+    yield _picture("Learning curves", "Left: reconstruction loss of the autoencoder, 1/(2nD) Σ‖x − y‖². Right: "
+                   "clustering loss. It increases at a refresh of P, because the targets become sharper. The curve of an "
+                   "attempt that was repeated is dotted.", lambda: plotting.learning_curves(record["history"]))
+    yield _picture("Changed labels", "Percentage of labels that changed between two refreshes of P. The run stops when "
+                   f"it is below tol = {100 * tol:g} %, or at the maximal number of steps.",
+                   lambda: plotting.label_changes(record["history"], tol=tol))
     sizes = [record["source"]["n_features"], *record["parameters"]["hidden_layer_sizes"]]
-    yield _picture("The network", "Figure 1 of the paper, with this run's widths.",
+    yield _picture("Network", "Figure 1 of the paper, with the widths of this run.",
                    lambda: plotting.network_diagram(sizes), wide=True)
 
 
 def _picture(title: str, caption: str, draw: Callable[[], Any], wide: bool = False) -> Picture:
-    """Return the picture that ``draw`` draws, or the reason why it cannot."""
+    """Return the figure that ``draw`` draws, or the reason why it cannot be drawn."""
     try:
         with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "Glyph")  # a name of a class in a script that the font lacks
+            warnings.filterwarnings("ignore", "Glyph")  # a class name may have characters that the font lacks
             return Picture(title, caption, wide, data_uri(draw()))
     except ValueError as error:
         return Picture(title, f"Not drawn: {error}.", wide, "")
 
 
 def _shape(run: FinishedRun, image_shape: str | ImageShape) -> ImageShape:
-    """Return the shape of the rows as images, or None.
-
-    "auto" knows those of named data sets, and takes other rows for images if they are a square of at least 8 x 8.
-    """
+    """Return the shape of the rows as images, or None if they are not images. "auto" is as in ``write_report``."""
     if not isinstance(image_shape, str):
         return image_shape
     side = int(round(run.record["source"]["n_features"] ** 0.5))

@@ -1,1 +1,1 @@
-"""Helpers without a paper: input validation, rows of large data, threads."""
+"""Helpers that are not part of the paper: input validation, rows of large data, threads, progress."""

@@ -1,4 +1,4 @@
-"""Messages and progress on standard error: a bar on a terminal that has tqdm, else a line every few seconds."""
+"""Messages and progress on standard error: a tqdm bar on a terminal, else a line every few seconds."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ PROGRESS_INTERVAL = 5
 
 
 def message(sentence: str) -> None:
-    """Write one line, which begins with the name of the command, to standard error."""
+    """Write ``sentence`` to standard error as a line that begins with the name of the command."""
     write_line(f"decnp: {sentence}")
 
 
 def write_line(line: str) -> None:
-    """Write a line to standard error. Nothing is written if that is closed, or on a full disk."""
+    """Write a line to standard error. A closed standard error or a full disk is ignored."""
     if sys.stderr is None:
         return
     try:
@@ -29,9 +29,9 @@ def write_line(line: str) -> None:
 
 
 def discard(stream: TextIO) -> None:
-    """Send what is and will be written to ``stream`` to the null device.
+    """Redirect ``stream`` to the null device, including the text in its buffer.
 
-    Otherwise Python would try to write it once more at the end of the process, and change the exit status.
+    Otherwise Python would try to write that text again at the end of the process, and change the exit status.
     """
     try:
         null = os.open(os.devnull, os.O_WRONLY)
@@ -44,7 +44,7 @@ def discard(stream: TextIO) -> None:
 def open_bar(name: str, total: int, **options: Any) -> Any | None:
     """Return a tqdm bar with the label ``name``, or None without a terminal or without tqdm.
 
-    ``total`` is 0 if it is unknown. ``options`` are those of ``tqdm.tqdm``.
+    ``total`` is 0 if it is unknown. ``options`` are passed to ``tqdm.tqdm``.
     """
     if not (sys.stderr and sys.stderr.isatty()):
         return None
@@ -56,9 +56,9 @@ def open_bar(name: str, total: int, **options: Any) -> Any | None:
 
 
 class Progress:
-    """Display of how much of a task is done; a context manager.
+    """Context manager that displays the progress of a task.
 
-    It is a bar on a terminal that has tqdm, else a line every ``PROGRESS_INTERVAL`` seconds.
+    It shows a bar if standard error is a terminal and tqdm is installed, else a line every ``PROGRESS_INTERVAL`` seconds.
 
     Parameters
     ----------
@@ -67,15 +67,15 @@ class Progress:
     total : int, default=0
         Size of the task; 0 if it is unknown.
     unit : str, default="rows"
-        Unit of all sizes. "B" is bytes, which the lines give in MB.
+        Unit of all sizes. "B" is bytes, displayed in MB.
     start : int, default=0
-        Size of the part that was done before.
+        Size of the part that was completed earlier.
     headline : str, default=""
-        Line to write at once if there is no bar.
+        Line to write first if there is no bar.
     delayed : bool, default=False
-        Whether the bar appears only after ``PROGRESS_INTERVAL`` seconds.
+        Show the bar only after ``PROGRESS_INTERVAL`` seconds.
     quiet : bool, default=False
-        Whether to show nothing.
+        Show nothing.
 
     Examples
     --------
@@ -105,7 +105,7 @@ class Progress:
             self._bar.close()
 
     def update(self, n: int) -> None:
-        """Add ``n`` to the size of the part that is done."""
+        """Add ``n`` to the size of the completed part."""
         self.done += n
         if self._bar is not None:
             self._bar.update(n)

@@ -24,7 +24,7 @@ PACKAGES = ("decnp", "python", "numpy", "scipy", "scikit-learn", "numba")
 
 
 def provenance() -> dict[str, Any]:
-    """Return date, versions, machine and threads, under the names that ``run.json`` gives them."""
+    """Return date, versions, machine and threads, under their names in ``run.json``."""
     return {"date": timestamp(), "versions": versions(), "machine": machine(), "threads": thread_pools()}
 
 
@@ -34,9 +34,9 @@ def timestamp() -> str:
 
 
 def versions(*names: str) -> dict[str, str]:
-    """Return the version of each of ``names``, in their order; without names those of ``PACKAGES``.
+    """Return the version of each of ``names``, in this order; without names, of each of ``PACKAGES``.
 
-    A name is "decnp", "python", or a distribution that is installed.
+    A name is "decnp", "python", or an installed distribution.
 
     >>> list(versions("python", "numpy"))
     ['python', 'numpy']
@@ -45,7 +45,7 @@ def versions(*names: str) -> dict[str, str]:
 
 
 def _version(name: str) -> str:
-    """Return the version of "decnp", "python" or a distribution; "unknown" where its metadata are not installed."""
+    """Return the version of "decnp", "python" or a distribution; "unknown" if its metadata are not installed."""
     own = {"decnp": __version__, "python": platform.python_version()}
     if name in own:
         return own[name]
@@ -70,10 +70,7 @@ def machine() -> dict[str, Any]:
 
 
 def thread_pools() -> list[dict[str, Any]]:
-    """Return name, number of threads, version and architecture of each thread pool of a loaded library.
-
-    The libraries are those that ``threadpoolctl`` knows: BLAS and OpenMP.
-    """
+    """Return name, number of threads, version and architecture of each loaded BLAS or OpenMP library."""
     from threadpoolctl import threadpool_info  # a model can be saved without it
 
     return [{key: pool.get(key) for key in ("internal_api", "num_threads", "version", "architecture")}
@@ -81,7 +78,7 @@ def thread_pools() -> list[dict[str, Any]]:
 
 
 def rounding() -> list[str]:
-    """Return a description of each library on which the rounding of a matrix product depends.
+    """Return a description of each library that determines the rounding of a matrix product.
 
     Two runs with equal descriptions give the same bits.
     """
@@ -93,7 +90,7 @@ def rounding() -> list[str]:
 
 
 def peak_memory() -> int | None:
-    """Return the largest resident memory of this process so far in MB, or None if the system does not report it."""
+    """Return the peak resident memory of this process in MB, or None if the system does not report it."""
     if os.name != "posix":
         return None
     unit = 1 << 20 if sys.platform == "darwin" else 1 << 10

@@ -1,4 +1,4 @@
-"""X as rows: dense arrays as they are; sparse matrices and memory maps made dense some rows at a time."""
+"""Rows of X: dense arrays unchanged, sparse matrices and memory maps converted to dense arrays block by block."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from numpy.typing import DTypeLike
 __all__ = ["BLOCK", "LazyRows", "Rows", "ScaledRows", "blocks", "evenly_spaced_rows", "first_rows", "is_mapped"]
 
 BLOCK = 1024
-"""Rows that go through a network at once where no gradient is needed, so that the workspace is bounded."""
+"""Number of rows in a forward pass without gradients. It bounds the memory of the pass."""
 
 
 class LazyRows:
-    """X (n, D) that is sparse or on disk; an index returns dense, C-contiguous rows of ``dtype``.
+    """Rows of a sparse matrix or of a memory map (n, D). Indexing returns dense, C-contiguous rows of ``dtype``.
 
-    A minibatch is the same array, to the bit, as if the whole X had been made dense and converted to ``dtype`` before.
+    A minibatch has the same bits as if the whole X had first been converted to a dense array of ``dtype``.
 
     Parameters
     ----------
@@ -47,12 +47,12 @@ class LazyRows:
 
     @property
     def size(self) -> int:
-        """Return n D, zeros included."""
+        """Return n D, which includes zeros."""
         return self.shape[0] * self.shape[1]
 
     @property
     def nbytes(self) -> int:
-        """Return the bytes of memory that X takes: 0 for a memory map, three arrays for a sparse matrix."""
+        """Return the number of bytes of X in memory: 0 for a memory map, three arrays for a sparse matrix."""
         if is_mapped(self.source):
             return 0
         return sum(part.nbytes for part in (self.source.data, self.source.indices, self.source.indptr))
@@ -62,13 +62,16 @@ Rows = Union[np.ndarray, LazyRows]
 
 
 class ScaledRows:
-    """Rows as the network sees them: (x - shift) * scale.
+    """Rows scaled for the network: (x - shift) * scale.
 
     Parameters
     ----------
     rows : Rows of shape (n, D)
+        Unscaled rows.
     shift : ndarray of shape () or (D,)
+        Number that is subtracted from all columns, or from each.
     scale : float
+        Factor.
     """
 
     def __init__(self, rows: Rows, shift: np.ndarray | np.floating, scale: np.floating) -> None:
@@ -87,7 +90,7 @@ def blocks(X: Rows | ScaledRows) -> Iterator[np.ndarray]:
 
 
 def first_rows(X: Rows, n: int | None) -> Rows:
-    """Return the first n rows of X, or all for None; lazy rows stay lazy."""
+    """Return the first n rows of X, or all rows if n is None. ``LazyRows`` are not read."""
     if n is None or n >= len(X):
         return X
     return LazyRows(X.source[:n], X.dtype) if isinstance(X, LazyRows) else X[:n]
@@ -103,7 +106,7 @@ def evenly_spaced_rows(X: Rows | range, max_rows: int = 2048) -> np.ndarray:
 
 
 def is_mapped(X: Any) -> bool:
-    """Return whether X is a NumPy array in a memory map."""
+    """Return True if X is a NumPy array in a memory map."""
     while isinstance(X, np.ndarray) and not isinstance(X, np.memmap):
         X = X.base
     return isinstance(X, (np.memmap, mmap.mmap))

@@ -1,9 +1,8 @@
-"""A thread pool in which each thread calls the BLAS library with one thread of its own.
+"""A thread pool in which each thread runs the BLAS library single-threaded.
 
-By default the BLAS library puts all its threads on one matrix product. The work between two products then runs on one
+By default the BLAS library uses all its threads for one matrix product. The work between two products then runs on one
 core, and the library's idle threads spin, which slows down other processes. ``ThreadPool`` splits the *rows* instead:
-each thread takes its part of the rows through the products and everything between them, and sleeps when it is idle.
-The parts do not depend on the number of threads.
+each thread computes the products, and everything between them, for its own part of the rows. Idle threads sleep.
 """
 
 from __future__ import annotations
@@ -39,9 +38,9 @@ def _find_blas_libraries(scipy_is_loaded: bool) -> threadpoolctl.ThreadpoolContr
 
 
 def blas_threads() -> int:
-    """Return the number of threads that a matrix product would use now.
+    """Return the number of threads that the BLAS library currently uses for a matrix product.
 
-    The cores, ``OPENBLAS_NUM_THREADS`` and ``threadpoolctl.threadpool_limits`` determine it.
+    It depends on the number of cores, ``OPENBLAS_NUM_THREADS`` and ``threadpoolctl.threadpool_limits``.
     """
     return max((library["num_threads"] for library in _blas_libraries().info()), default=1)
 
@@ -99,14 +98,14 @@ def limit_blas_threads(n_threads: int | None) -> AbstractContextManager[Any]:
 
 
 class ThreadPool:
-    """A context manager whose ``map`` runs on ``n_threads`` threads.
+    """Context manager with a method ``map`` that runs on ``n_threads`` threads.
 
-    The BLAS library has one thread during ``map``, and its own number before and after.
+    The BLAS library is limited to one thread during ``map``.
 
     Parameters
     ----------
     n_threads : int, default=None
-        Number of threads. None takes ``blas_threads()``.
+        Number of threads. None means ``blas_threads()``.
 
     Examples
     --------
@@ -130,10 +129,10 @@ class ThreadPool:
             self._executor = None
 
     def map(self, f: Callable[[Part], Result], parts: Iterable[Part], serial: bool = False) -> list[Result]:
-        """Return [f(part) for part in parts]; an exception of ``f`` is raised here.
+        """Return [f(part) for part in parts]. An exception in ``f`` is raised by this method.
 
-        ``f`` must write only to data of its own part. ``serial=True`` runs on the calling thread, for work that is
-        smaller than the cost of starting a task.
+        ``f`` must write only to data of its own part. ``serial=True`` runs on the calling thread, for work that takes
+        less time than starting a task.
         """
         with single_threaded_blas:
             if self._executor is None or serial:
@@ -142,19 +141,19 @@ class ThreadPool:
             return list(self._executor.map(f, parts))
 
     def map_rows(self, f: Callable[[np.ndarray], np.ndarray], i: np.ndarray) -> np.ndarray:
-        """Return f(i) for the row numbers ``i``, with one part of ``i`` for each thread."""
+        """Return f(i) for the row numbers ``i``, which are split into one part for each thread."""
         return np.concatenate(self.map(f, np.array_split(i, max(2, self.n_threads))))
 
 
 def _ignore_floating_point_errors() -> None:
-    """Turn off NumPy's floating-point warnings in a thread; the caller tests the results for infinite numbers."""
+    """Turn off NumPy's floating-point warnings in a thread. The caller tests the results for infinite numbers."""
     np.seterr(all="ignore")
 
 
 def map_blocks(f: Callable[[np.ndarray], np.ndarray], X: Rows | ScaledRows, pool: ThreadPool | None = None) -> np.ndarray:
     """Return f(X) for X (n, D), computed in blocks of ``BLOCK`` rows on the threads of ``pool``.
 
-    ``f`` maps (b, D) to (b, ...); the result has the shape (n, ...). Without ``pool`` a pool is made for this call.
+    ``f`` maps (b, D) to (b, ...), and the result has the shape (n, ...). Without ``pool``, this call creates a pool.
     """
     if pool is None:
         with ThreadPool() as pool:

@@ -1,4 +1,4 @@
-"""Validation of data, numbers and seeds. Each error is one sentence: the argument, the requirement, the value given."""
+"""Validation of data, numbers and seeds. Each message names the argument, its requirement, and the value passed."""
 
 from __future__ import annotations
 
@@ -16,10 +16,29 @@ __all__ = ["as_generator", "check_data", "check_distinct", "check_number", "chec
 
 
 def check_data(estimator: Any, X: Any, reset: bool, dtype: Any = None) -> Rows:
-    """Return X as finite rows (n, D); ``reset`` sets the estimator's D, else D is checked.
+    """Return X as finite rows (n, D).
 
-    The dtype is ``dtype``, else the estimator's. Where that is None too, it is float32 if that holds X's own dtype
-    exactly, else float64. Sparse matrices (as CSR) and memory maps are returned as ``LazyRows``.
+    Parameters
+    ----------
+    estimator : estimator
+        Estimator with an attribute ``dtype``.
+    X : array-like or sparse matrix of shape (n, D)
+        Data.
+    reset : bool
+        True sets ``n_features_in_`` of the estimator to D. False checks D against it.
+    dtype : dtype, default=None
+        dtype of the result. None means the dtype of the estimator. If both are None, the result is float32 if float32
+        represents the dtype of X exactly, else float64.
+
+    Returns
+    -------
+    rows : ndarray or LazyRows of shape (n, D)
+        LazyRows for sparse matrices (as CSR) and memory maps.
+
+    Raises
+    ------
+    ValueError
+        If X or a dtype is invalid.
     """
     from sklearn.utils.validation import validate_data  # profiles and model files work without scikit-learn
 
@@ -31,7 +50,7 @@ def check_data(estimator: Any, X: Any, reset: bool, dtype: Any = None) -> Rows:
     if isinstance(X, LazyRows):  # checked by DEC before it trains its autoencoder
         validate_data(estimator, X.source, reset=reset, skip_check_array=True)
         return X
-    own = getattr(X, "dtype", None)  # a table of Python objects is converted number by number
+    own = getattr(X, "dtype", None)  # Python objects are converted one by one
     X = validate_data(estimator, X, reset=reset, accept_sparse="csr",
                       dtype=None if isinstance(own, np.dtype) and own.kind != "O" else "numeric")
     if X.dtype.kind not in "fiub":
@@ -45,7 +64,7 @@ def check_data(estimator: Any, X: Any, reset: bool, dtype: Any = None) -> Rows:
 
 
 def check_distinct(X: Rows, k: int) -> None:
-    """Raise ValueError unless X (n, D) has at least k rows, and k different ones."""
+    """Raise ValueError unless X (n, D) has at least k rows, and at least k distinct rows."""
     if len(X) < k:
         raise ValueError(f"X must have at least n_clusters = {k} samples; got n_samples = {len(X)}")
     from .rows import blocks
@@ -62,7 +81,10 @@ def check_distinct(X: Rows, k: int) -> None:
 def check_number(
     name: str, value: Any, low: float, integer: bool = False, strict: bool = False, less_than: float = np.inf
 ) -> None:
-    """Raise ValueError unless ``value`` is a finite number >= low (> low with ``strict``) and < ``less_than``."""
+    """Raise ValueError unless ``value`` is a finite number >= low (> low with ``strict``) and < ``less_than``.
+
+    ``name`` is the name of the argument, for the message. With ``integer``, the value must be a whole number.
+    """
     kind = (int, np.integer) if integer else (int, float, np.integer, np.floating)
     good = isinstance(value, kind) and not isinstance(value, (bool, np.bool_))
     good = good and not (isinstance(value, int) and value > sys.float_info.max)
@@ -75,11 +97,28 @@ def check_number(
 def match_columns(
     expected: Sequence[str], given: Sequence[str], name: str, ignore_extra: bool = False
 ) -> list[int] | None:
-    """Return the positions in ``given`` of the columns ``expected``; None if names do not decide.
+    """Return the positions in ``given`` of the columns ``expected``, or None if columns cannot be matched by name.
 
-    Names do not decide where a side has none, or has a name twice. ``name`` is the table's, for messages. Raises
-    ValueError with the names of missing columns, and of unknown ones without ``ignore_extra``.
+    Columns cannot be matched if ``expected`` or ``given`` is empty or has a duplicate.
 
+    Parameters
+    ----------
+    expected : sequence of str
+        Columns that the model was trained on.
+    given : sequence of str
+        Columns of the table.
+    name : str
+        Name of the table, for messages.
+    ignore_extra : bool, default=False
+        Allow columns that are not in ``expected``.
+
+    Raises
+    ------
+    ValueError
+        If columns are missing, or unknown without ``ignore_extra``. The message names them.
+
+    Examples
+    --------
     >>> match_columns(["height", "age"], ["age", "height"], "X")
     [1, 0]
     """
@@ -96,13 +135,13 @@ def match_columns(
 
 
 def _listed(names: Sequence[str]) -> str:
-    """Return at most ten names, quoted, with commas between them."""
+    """Return the first ten names, quoted and separated by commas, and the number of the others."""
     more = f" and {len(names) - 10} more" if len(names) > 10 else ""
     return ", ".join(repr(name) for name in names[:10]) + more
 
 
 def check_sizes(sizes: int | Iterable[int]) -> list[int]:
-    """Return hidden_layer_sizes as a list of int; ValueError unless all are whole numbers >= 1."""
+    """Return ``sizes``, the parameter hidden_layer_sizes, as a list of int; raise ValueError unless all are >= 1."""
     widths: list[Any] = list(sizes) if isinstance(sizes, Iterable) else [sizes]
     if not widths or not all(isinstance(s, (int, np.integer)) and s >= 1 for s in widths):
         raise ValueError(f"hidden_layer_sizes must be whole numbers >= 1; got {widths!r}")
@@ -110,7 +149,7 @@ def check_sizes(sizes: int | Iterable[int]) -> list[int]:
 
 
 def as_generator(random_state: Any) -> np.random.Generator:
-    """Return one ``numpy.random.Generator`` for None, an int, a Generator or a RandomState."""
+    """Return a ``numpy.random.Generator`` for ``random_state``: None, an int, a Generator or a RandomState."""
     if isinstance(random_state, np.random.RandomState):
         return np.random.default_rng(random_state.randint(0, 2**31, 4))
     if random_state is None or isinstance(random_state, np.random.Generator):
