@@ -2,6 +2,7 @@
 
 import ast
 import configparser
+import io
 import json
 import re
 import sys
@@ -13,6 +14,8 @@ from commands import whole
 
 import decnp
 from decnp.cli.notebooks import without_answers
+from decnp.plotting import panels
+from decnp.plotting.notebook import Picture
 
 NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("*.ipynb"))
 each_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
@@ -115,7 +118,22 @@ def bound_in(cells):
 
 def test_there_are_notebooks():
     assert [path.stem for path in NOTEBOOKS] == [
-        "01_equations", "02_gradients", "03_autoencoder", "04_dec_on_mnist", "05_kernels", "06_choosing_k"]
+        "00_dec_on_one_page", "01_equations", "02_gradients", "03_autoencoder", "04_dec_on_mnist", "05_kernels", "06_choosing_k"]
+
+
+# ---------------------------------------------------------------- pictures
+
+def test_a_picture_is_a_png_with_its_alternative_text():
+    (ax,) = panels(1, 1, 4, 3)
+    picture = Picture(ax, "An empty picture.")
+    data, metadata = picture._repr_mimebundle_()
+    assert data["text/plain"] == metadata["image/png"]["alt"] == "An empty picture." == repr(picture)
+    image = plt.imread(io.BytesIO(data["image/png"]))
+    assert image.shape[:2] == (480, 640) and metadata["image/png"]["width"] == 320  # sharp on any screen
+    assert Picture(ax.figure, "The same.").png == picture.png
+    for drawn, alt in ((ax, " "), (ax, None), (picture, "Not axes.")):
+        with pytest.raises(ValueError, match="must"):
+            Picture(drawn, alt)
 
 
 # ---------------------------------------------------------------- the command
