@@ -38,6 +38,10 @@ def asserts(code):
 def test_notebook_runs(path, monkeypatch):
     monkeypatch.setenv("MPLBACKEND", "agg")
     monkeypatch.chdir(path.parent)
+    run(path)
+
+
+def run(path):
     names = {"__name__": "__main__"}
     try:
         for number, code in enumerate(sources(path, "code")):
@@ -118,7 +122,8 @@ def bound_in(cells):
 
 def test_there_are_notebooks():
     assert [path.stem for path in NOTEBOOKS] == [
-        "00_dec_on_one_page", "01_equations", "02_gradients", "03_autoencoder", "04_dec_on_mnist", "05_kernels", "06_choosing_k"]
+        "00_dec_on_one_page", "01_equations", "02_gradients", "03_autoencoder", "04_dec_on_mnist", "05_kernels", "06_choosing_k",
+        "08_why_one_number_proves_nothing"]
 
 
 # ---------------------------------------------------------------- pictures
@@ -138,7 +143,7 @@ def test_a_picture_is_a_png_with_its_alternative_text():
 
 # ---------------------------------------------------------------- the command
 
-def test_the_command_copies_the_notebooks_with_what_they_read(tmp_path):
+def test_the_command_copies_the_notebooks_with_what_they_read(tmp_path, monkeypatch):
     status, out, err = whole("notebooks", "course", cwd=tmp_path)
     assert (status, err) == (0, "") and out.startswith(f"{len(NOTEBOOKS)} notebooks are in course.")
     for path in [*NOTEBOOKS, NOTEBOOKS[0].parent / "README.md"]:
@@ -147,6 +152,8 @@ def test_the_command_copies_the_notebooks_with_what_they_read(tmp_path):
     copied = [path for path in (tmp_path / "course" / "results").rglob("*") if path.is_file()]
     assert copied and all(
         path.read_bytes() == (results / path.relative_to(tmp_path / "course" / "results")).read_bytes() for path in copied)
+    monkeypatch.chdir(tmp_path / "course")
+    run(tmp_path / "course" / "08_why_one_number_proves_nothing.ipynb")
 
 
 def test_the_command_writes_copies_for_students_and_replaces_nothing(tmp_path):
