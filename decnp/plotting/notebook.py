@@ -1,0 +1,56 @@
+"""Pictures in a notebook, with an alternative text for readers who do not see them."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+__all__ = ["Picture"]
+
+DPI = 160  # of the file: two pixels of it for one of the page
+PAGE = 80  # pixels of the page per inch
+
+
+class Picture:
+    """Picture that Jupyter shows when a cell ends in it. It is drawn once, when it is made.
+
+    Parameters
+    ----------
+    drawn : matplotlib Axes or Figure
+        Axes draw their whole figure. Make the figure with ``decnp.plotting.panels``: Jupyter shows figures of pyplot a
+        second time.
+    alt : str
+        Alternative text: one or two sentences that say what the picture shows.
+
+    Raises
+    ------
+    ValueError
+        If ``drawn`` is neither, or ``alt`` is empty.
+
+    Examples
+    --------
+    >>> from decnp.plotting import accuracy_curve
+    >>> Picture(accuracy_curve([0, 1], [0.5, 0.6]), "The accuracy rises from 0.5 to 0.6 in one epoch.")
+    The accuracy rises from 0.5 to 0.6 in one epoch.
+    """
+
+    def __init__(self, drawn: Axes | Figure, alt: str) -> None:
+        figure = drawn.get_figure(root=True) if isinstance(drawn, Axes) else drawn
+        if not isinstance(figure, Figure):
+            raise ValueError(f"drawn must be a matplotlib Axes or Figure; got {drawn!r}")
+        if not isinstance(alt, str) or not alt.strip():
+            raise ValueError(f"alt must say what the picture shows; got {alt!r}")
+        file = io.BytesIO()
+        figure.savefig(file, format="png", dpi=DPI)
+        self.png, self.alt, self.width = file.getvalue(), alt, round(figure.get_figwidth() * PAGE)
+
+    def __repr__(self) -> str:
+        return self.alt
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Return the picture and its metadata for Jupyter."""
+        return ({"image/png": self.png, "text/plain": self.alt},
+                {"image/png": {"alt": self.alt, "width": self.width}})
