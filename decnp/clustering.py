@@ -20,7 +20,7 @@ from .training.engine import Engine
 from .utils.rows import ScaledRows
 from .utils.threads import ThreadPool, map_blocks
 
-__all__ = ["ClusteringState", "Refresh", "Stepped", "cluster"]
+__all__ = ["ClusteringState", "Refresh", "Stepped", "cluster", "initial_state"]
 
 
 @dataclass
@@ -42,6 +42,15 @@ class ClusteringState:
     """SGD steps taken."""
     refresh_due: bool = True
     done: bool = False
+
+
+def initial_state(
+    mu: np.ndarray, theta: list[Dense], n: int, schedule: Profile, rng: np.random.Generator
+) -> ClusteringState:
+    """Return the state before the first refresh of P on n rows, from centroids mu (k, d) and an encoder ``theta``."""
+    batches = Minibatches(n, schedule.batch_size, rng if schedule.shuffle else None)
+    velocity = [np.zeros_like(a) for a in [mu, *arrays_of(theta)]]
+    return ClusteringState(mu, theta, batches, velocity, labels=np.full(n, -1, np.int32))
 
 
 class Refresh(NamedTuple):
