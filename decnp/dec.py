@@ -67,10 +67,11 @@ class DEC(NetworkMixin, ClusterMixin, BaseEstimator):
         Rows in a minibatch; None takes the profile's.
     max_iter : int, default=None
         Largest number of steps of the clustering phase; None takes the profile's.
-    init : {"k-means"}, array or callable, default="k-means"
-        Start of the clustering phase. "k-means" is the paper's: the best of ``n_init`` runs of k-means in the embedding z.
-        An array holds labels (n,), whole numbers from 0 to k - 1, or centroids (k, d) in z. A callable is called as in
-        ``KMeans``, ``init(z, n_clusters, random_state=...)``, and returns such an array.
+    init : {"k-means", "neighbors"}, array or callable, default="k-means"
+        Start of the clustering phase. "k-means" is the paper's: the best of ``n_init`` runs in the embedding z. "neighbors"
+        takes the clusters of the neighbor graph of z, or k-means, with a warning, if the graph has no k clusters. An array
+        holds labels (n,), whole numbers from 0 to k - 1, or centroids (k, d) in z. A callable returns such an array for
+        ``init(z, n_clusters, random_state=...)``, as in ``KMeans``.
     n_init : int, default=20
         Restarts of k-means.
     update_encoder : bool, default=True
@@ -98,10 +99,9 @@ class DEC(NetworkMixin, ClusterMixin, BaseEstimator):
     autoencoder_ : StackedAutoencoder
         Its encoder is f_theta after clustering; its decoder is as pretrained.
     initial_labels_, initial_centers_ : ndarray of shapes (n,) and (k, d)
-        Labels and centroids from which the clustering phase started. Each row has the label of its nearest centroid, or
-        that of ``init`` if that gives labels; the centroids are then their means.
+        Labels and centroids from which the clustering phase started.
     init_ : str
-        Start that was taken: "k-means", "array" or "callable".
+        Start that was taken: "k-means", "neighbors", "array" or "callable". ``warnings_`` says why it is not ``init``.
     n_iter_ : int
         Steps of the clustering phase.
     converged_, stop_reason_ : bool and str

@@ -13,19 +13,23 @@ from sklearn.cluster import KMeans
 from sklearn.metrics import pairwise_distances_argmin
 from threadpoolctl import threadpool_limits
 
+from .neighbors import GraphError, graph_clusters
 from .state import Start
 
 __all__ = ["INITS", "check_init", "find_start"]
 
-INITS = ("k-means",)
+INITS = ("k-means", "neighbors")
 """Values of ``init`` that are strings."""
+
+SAMPLE = 20_000
+"""Largest number of rows whose neighbor graph is built; more rows are sampled."""
 
 
 def check_init(init: Any, n_samples: int, n_clusters: int, d: int) -> None:
     """Raise ValueError unless ``init`` is one of ``INITS``, a callable, or an array that fits."""
     if isinstance(init, str):
         if init not in INITS:
-            raise ValueError(f"init must be {' or '.join(map(repr, INITS))}, an array or a callable; got {init!r}")
+            raise ValueError(f"init must be {', '.join(map(repr, INITS))}, an array or a callable; got {init!r}")
     elif not callable(init):
         _checked_array("init", init, n_samples, n_clusters, d)
 
@@ -67,7 +71,7 @@ def find_start(
         elif not isinstance(init, str):
             start = _from_array("array", "init", init, z, n_clusters)
         else:
-            start = _from_kmeans(z, n_clusters, n_init, seed)
+            start = (_from_kmeans if init == "k-means" else _from_neighbors)(z, n_clusters, n_init, seed)
     with np.errstate(over="ignore"):
         centers = start.centers.astype(dtype)
     if not np.isfinite(centers).all():
@@ -82,20 +86,44 @@ def _from_kmeans(z: np.ndarray, n_clusters: int, n_init: int, seed: int) -> Star
                  kmeans.inertia_ / len(z))
 
 
+def _from_neighbors(z: np.ndarray, n_clusters: int, n_init: int, seed: int) -> Start:
+    """Return the start from clusters of the neighbor graph, or that of k-means with a warning if it has none.
+
+    Rows that are not in the sample, or that the graph leaves out, have the label of the nearest centroid.
+    """
+    rng = np.random.default_rng(seed)
+    rows = np.sort(rng.choice(len(z), min(SAMPLE, len(z)), replace=False))
+    try:
+        found = graph_clusters(z[rows], n_clusters, n_init, rng)
+    except GraphError as error:
+        return _from_kmeans(z, n_clusters, n_init, seed)._replace(warnings=[
+            f"the clustering phase started from k-means, not from the neighbor graph of the embedding: {error}"])
+    rows, found = rows[found >= 0], found[found >= 0]
+    centers = _means(z[rows], found, n_clusters)
+    labels = _nearest(z, centers)
+    labels[rows] = found
+    return _start("neighbors", z, labels, centers)
+
+
 def _from_array(name: str, what: str, array: Any, z: np.ndarray, n_clusters: int) -> Start:
     """Return the start from labels (n,) or centroids (k, d); ``what`` names the array in messages."""
     array = _checked_array(what, array, len(z), n_clusters, z.shape[1])
     if array.ndim == 1:
-        return _from_labels(name, z, array.astype(np.int32), n_clusters)
+        labels = array.astype(np.int32)
+        return _start(name, z, labels, _means(z, labels, n_clusters))
     centers = array.astype(np.float64)
-    labels = pairwise_distances_argmin(z, centers).astype(np.int32)
-    return _start(name, z, labels, centers)
+    return _start(name, z, _nearest(z, centers), centers)
 
 
-def _from_labels(name: str, z: np.ndarray, labels: np.ndarray, n_clusters: int) -> Start:
-    """Return the start whose centroids are the means of the rows with each label."""
-    sums = [np.bincount(labels, weights=column, minlength=n_clusters) for column in z.T]  # float64
-    return _start(name, z, labels, np.stack(sums, axis=1) / np.bincount(labels, minlength=n_clusters)[:, None])
+def _means(z: np.ndarray, labels: np.ndarray, n_clusters: int) -> np.ndarray:
+    """Return the mean of the rows with each label, (k, d) float64; each label occurs."""
+    sums = [np.bincount(labels, weights=column, minlength=n_clusters) for column in z.T]
+    return np.stack(sums, axis=1) / np.bincount(labels, minlength=n_clusters)[:, None]
+
+
+def _nearest(z: np.ndarray, centers: np.ndarray) -> np.ndarray:
+    """Return the nearest centroid of each row, (n,) int32."""
+    return pairwise_distances_argmin(z, centers).astype(np.int32)
 
 
 def _start(name: str, z: np.ndarray, labels: np.ndarray, centers: np.ndarray) -> Start:
