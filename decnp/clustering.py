@@ -20,7 +20,7 @@ from .training.engine import Engine
 from .utils.rows import ScaledRows
 from .utils.threads import ThreadPool, map_blocks
 
-__all__ = ["ClusteringState", "Refresh", "Stepped", "cluster"]
+__all__ = ["ClusteringState", "Refresh", "Stepped", "cluster", "initial_state"]
 
 
 @dataclass
@@ -44,6 +44,15 @@ class ClusteringState:
     """True if the next action is a refresh of P."""
     done: bool = False
     """True after the last refresh."""
+
+
+def initial_state(
+    mu: np.ndarray, theta: list[Dense], n: int, schedule: Profile, rng: np.random.Generator
+) -> ClusteringState:
+    """Return the state before the first refresh of P on n rows, from centroids mu (k, d) and an encoder ``theta``."""
+    batches = Minibatches(n, schedule.batch_size, rng if schedule.shuffle else None)
+    velocity = [np.zeros_like(a) for a in [mu, *arrays_of(theta)]]
+    return ClusteringState(mu, theta, batches, velocity, labels=np.full(n, -1, np.int32))
 
 
 class Refresh(NamedTuple):

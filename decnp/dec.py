@@ -1,7 +1,7 @@
 """Deep Embedded Clustering as a scikit-learn estimator, DEC section 3.
 
-``DEC`` trains the autoencoder of section 3.2 (``autoencoder.py``), starts with k-means in its code, and observes the loop
-of section 3.1 (``clustering.py``): it reports, saves, and tests for divergence.
+``DEC`` trains the autoencoder of section 3.2 (``autoencoder.py``), starts in its code (``training/start.py``), and
+observes the loop of section 3.1 (``clustering.py``): it reports, saves, and tests for divergence.
 """
 
 from __future__ import annotations
@@ -15,14 +15,12 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClusterMixin
-from sklearn.cluster import KMeans
 from sklearn.utils.validation import check_is_fitted
-from threadpoolctl import threadpool_limits
 
 from .autoencoder import AutoencoderState, StackedAutoencoder, check_autoencoder
-from .clustering import ClusteringState, Refresh, Stepped, cluster
+from .clustering import ClusteringState, Refresh, Stepped, cluster, initial_state
 from .exceptions import TrainingError
-from .layers import Dense, arrays_of
+from .layers import Dense
 from .optim import Minibatches
 from .profiles import Profile, has_fixed_budget, profile_for
 from .training.checkpoint import Checkpoint, check_same_shapes, recipe_of
@@ -31,15 +29,16 @@ from .training.engine import Engine, engine_for
 from .training.estimator import NetworkMixin, TrainingWarning
 from .training.records import History, Record
 from .training.stability import PhaseProgress
-from .training.state import KMeansStart, RunState
+from .training.start import check_init, find_start
+from .training.state import RunState, Start
 from .utils.rows import Rows, ScaledRows, evenly_spaced_rows
-from .utils.threads import ThreadPool, map_blocks, single_threaded_blas
-from .utils.validation import as_generator, check_data, check_distinct, check_number
+from .utils.threads import ThreadPool, map_blocks
+from .utils.validation import as_generator, check_data, check_distinct, check_number, check_sizes
 
 __all__ = ["DEC"]
 
 
-STATES = (RunState, KMeansStart, AutoencoderState, ClusteringState, PhaseProgress, Minibatches, History, Dense)
+STATES = (RunState, Start, AutoencoderState, ClusteringState, PhaseProgress, Minibatches, History, Dense)
 """Classes that a checkpoint of ``DEC`` consists of."""
 
 
@@ -68,6 +67,11 @@ class DEC(NetworkMixin, ClusterMixin, BaseEstimator):
         Rows in a minibatch; None takes the profile's.
     max_iter : int, default=None
         Largest number of steps of the clustering phase; None takes the profile's.
+    init : {"k-means", "neighbors"}, array or callable, default="k-means"
+        Start of the clustering phase. "k-means" is the paper's: the best of ``n_init`` runs in the embedding z. "neighbors"
+        takes the clusters of the neighbor graph of z, or k-means, with a warning, if the graph has no k clusters. An array
+        holds labels (n,), whole numbers from 0 to k - 1, or centroids (k, d) in z. A callable returns such an array for
+        ``init(z, n_clusters, random_state=...)``, as in ``KMeans``.
     n_init : int, default=20
         Restarts of k-means.
     update_encoder : bool, default=True
@@ -95,7 +99,9 @@ class DEC(NetworkMixin, ClusterMixin, BaseEstimator):
     autoencoder_ : StackedAutoencoder
         Its encoder is f_theta after clustering; its decoder is as pretrained.
     initial_labels_, initial_centers_ : ndarray of shapes (n,) and (k, d)
-        Labels and centroids of k-means, from which the clustering phase started.
+        Labels and centroids from which the clustering phase started.
+    init_ : str
+        Start that was taken: "k-means", "neighbors", "array" or "callable". ``warnings_`` says why it is not ``init``.
     n_iter_ : int
         Steps of the clustering phase.
     converged_, stop_reason_ : bool and str
@@ -123,9 +129,9 @@ class DEC(NetworkMixin, ClusterMixin, BaseEstimator):
     def __init__(
         self, n_clusters: int = 8, *, hidden_layer_sizes: Sequence[int] = (500, 500, 2000, 10), alpha: float = 1.0,
         profile: str | Profile = "fast", update_interval: int | None = None, tol: float = 1e-3,
-        batch_size: int | None = None, max_iter: int | None = None, n_init: int = 20, update_encoder: bool = True,
-        autoencoder: Any = None, checkpoint: Any = None, engine: str = "numba", dtype: str | None = None,
-        random_state: Any = None, verbose: int = 0,
+        batch_size: int | None = None, max_iter: int | None = None, init: Any = "k-means", n_init: int = 20,
+        update_encoder: bool = True, autoencoder: Any = None, checkpoint: Any = None, engine: str = "numba",
+        dtype: str | None = None, random_state: Any = None, verbose: int = 0,
     ) -> None:
         self.n_clusters = n_clusters
         self.hidden_layer_sizes = hidden_layer_sizes
@@ -135,6 +141,7 @@ class DEC(NetworkMixin, ClusterMixin, BaseEstimator):
         self.tol = tol
         self.batch_size = batch_size
         self.max_iter = max_iter
+        self.init = init
         self.n_init = n_init
         self.update_encoder = update_encoder
         self.autoencoder = autoencoder
@@ -182,20 +189,21 @@ class DEC(NetworkMixin, ClusterMixin, BaseEstimator):
         X = check_data(self, X, reset=True)
         self._check_parameters(X)
         schedule = self._schedule(len(X))
-        autoencoder_rng, kmeans_rng, batch_rng = as_generator(self.random_state).spawn(3)
-        run, save = self._open_run(X, schedule, RunState(kmeans_rng, batch_rng), resume)
+        autoencoder_rng, start_rng, batch_rng = as_generator(self.random_state).spawn(3)
+        run, save = self._open_run(X, schedule, RunState(start_rng, batch_rng), resume)
         self._forget()
         self.history_ = run.history
         yield from self._pretrain(X, run, save, autoencoder_rng)
         records = [] if run.clustering else [self._start(X, schedule, run)]
         assert run.clustering is not None and run.start is not None  # _start sets both
-        self.initial_labels_, self.initial_centers_ = run.start
+        self.initial_labels_, self.initial_centers_, self.init_ = run.start[:3]
         self.cluster_centers_ = run.clustering.mu
         yield from records
         yield from self._observe(X, schedule, run, run.clustering, save)
         planned = has_fixed_budget(schedule, len(X))
         ended = training_warnings(self.history_, self.tol, planned, self.converged_, self.update_encoder)
-        self.warnings_ = ([] if self.autoencoder else self.autoencoder_.warnings_) + ended
+        begun = [] if self.autoencoder else self.autoencoder_.warnings_
+        self.warnings_ = [*begun, *run.start.warnings, *ended]
 
     steps = iter_fit  # its name in version 0.1
 
@@ -242,17 +250,11 @@ class DEC(NetworkMixin, ClusterMixin, BaseEstimator):
             yield record
 
     def _start(self, X: Rows, schedule: Profile, run: RunState) -> Record:
-        """Run k-means in the embedded space; its centroids are the start of the clustering phase."""
-        z = self._embed(X)
-        with single_threaded_blas, threadpool_limits(1, "openmp"):  # with more threads, k-means adds up in any order
-            seed = int(run.kmeans_rng.integers(2**31))
-            kmeans = KMeans(self.n_clusters, n_init=self.n_init, random_state=seed).fit(z)
-        run.start = KMeansStart(kmeans.labels_.astype(np.int32), kmeans.cluster_centers_.astype(X.dtype))
-        mu, theta = run.start.centers.copy(), self.autoencoder_.encoder_ if self.update_encoder else []
-        batches = Minibatches(len(X), schedule.batch_size, run.batch_rng if schedule.shuffle else None)
-        velocity = [np.zeros_like(a) for a in [mu, *arrays_of(theta)]]
-        run.clustering = ClusteringState(mu, theta, batches, velocity, labels=np.full(len(X), -1, np.int32))
-        run.history.append(Record("k-means", kmeans.n_iter_, kmeans.n_iter_, kmeans.inertia_ / len(X)))
+        """Find the start of the clustering phase in the embedded space, by default with k-means."""
+        start = find_start(self._embed(X), self.n_clusters, self.init, self.n_init, run.start_rng, X.dtype)
+        theta = self.autoencoder_.encoder_ if self.update_encoder else []
+        run.start, run.clustering = start, initial_state(start.centers.copy(), theta, len(X), schedule, run.batch_rng)
+        run.history.append(Record(start.name, start.n_iter, start.n_iter, start.loss))
         return run.history[-1]
 
     def _observe(
@@ -340,10 +342,9 @@ class DEC(NetworkMixin, ClusterMixin, BaseEstimator):
     def _check_parameters(self, X: Rows) -> None:
         check_number("n_clusters", self.n_clusters, low=1, integer=True)
         check_number("n_init", self.n_init, low=1, integer=True)
-        if self.batch_size is not None:
-            check_number("batch_size", self.batch_size, low=1, integer=True)
         check_number("alpha", self.alpha, low=0, strict=True)
         check_number("tol", self.tol, low=0)
         check_distinct(X, self.n_clusters)
-        if self.autoencoder is not None:
-            check_autoencoder(self.autoencoder, X.shape[1])
+        ae = self.autoencoder and check_autoencoder(self.autoencoder, X.shape[1])
+        d = len(ae.encoder_[-1].b) if ae else check_sizes(self.hidden_layer_sizes)[-1]
+        check_init(self.init, len(X), self.n_clusters, d)

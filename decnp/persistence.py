@@ -31,8 +31,8 @@ __all__ = ["save", "write_model", "load", "from_arrays"]
 def save(model: DEC | Model, path: PathLike, storage: str | None = None) -> None:
     """Write a fitted ``DEC`` to ``path`` atomically: an earlier file stays until the new one is complete.
 
-    The same model always gives the same bytes. ``labels_``, ``history_``, the start of k-means and a ``random_state``
-    that is not an int are not saved.
+    The same model always gives the same bytes. ``labels_``, ``history_``, the labels and centroids of the start, an
+    ``init`` that is not a string and a ``random_state`` that is not an int are not saved.
 
     Parameters
     ----------
@@ -125,9 +125,12 @@ def load(path: PathLike) -> DEC:
     parameters, training = header["parameters"], header["training"]
     shared = {name: parameters[name] for name in ("batch_size", "engine", "dtype", "random_state", "verbose")}
     shared.update(hidden_layer_sizes=tuple(header["hidden_layer_sizes"]), profile=profile_of(header))
-    model = DEC(len(arrays["centers"]), alpha=header["alpha"], **{**parameters, **shared})
+    model = DEC(len(arrays["centers"]), alpha=header["alpha"], init=training.get("init", "k-means"),
+                **{**parameters, **shared})
     model.n_iter_, model.converged_, model.stop_reason_ = (
         training[name] for name in ("n_iter", "converged", "stop_reason"))
+    if "start" in training:
+        model.init_ = training["start"]
     if "feature_names" in header:
         model.feature_names_in_ = np.array(header["feature_names"], object)
     model.cluster_centers_ = arrays["centers"]
@@ -241,7 +244,9 @@ def _parts_of_dec(model: DEC, feature_names: Sequence[str]) -> tuple[dict[str, A
     run: dict[str, Any] = {
         "parameters": parameters,
         "profile": recorded_profile(profile_for(model.profile, len(getattr(model, "labels_", ()))), ae.shift_),
-        "training": {"n_iter": model.n_iter_, "converged": model.converged_, "stop_reason": model.stop_reason_},
+        "training": {"n_iter": model.n_iter_, "converged": model.converged_, "stop_reason": model.stop_reason_,
+                     **({"init": model.init} if isinstance(model.init, str) else {}),
+                     **({"start": model.init_} if hasattr(model, "init_") else {})},
     }
     if hasattr(model, "labels_"):  # a model that was loaded does not know
         run["training"]["n_samples"] = len(model.labels_)

@@ -219,7 +219,7 @@ def test_files_that_are_no_checkpoints_are_refused(X, kept, tmp_path):
     with zipfile.ZipFile(kept, "w") as archive:
         for name, member in members.items():
             archive.writestr(name, member)
-    with pytest.raises(CheckpointError, match="is a checkpoint of another decnp: its format is 99, this one reads 3"):
+    with pytest.raises(CheckpointError, match="is a checkpoint of another decnp: its format is 99, this one reads 4"):
         dec(checkpoint=kept).resume(X)
 
 

@@ -19,9 +19,9 @@ from sklearn.exceptions import NotFittedError
 
 import decnp
 from decnp import DEC, StackedAutoencoder, cluster_accuracy, equations, kernels, load_digits
-from decnp import dec as module
 from decnp.layers import arrays_of, mlp
 from decnp.optim import Minibatches
+from decnp.training import start as module
 from decnp.training.engine import ReadableStep, engine_for
 from decnp.utils.threads import ThreadPool
 

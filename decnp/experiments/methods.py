@@ -140,4 +140,4 @@ def new_dec(k: int, autoencoder: StackedAutoencoder, network: NetworkSpec, updat
     """Return the estimator of ``decnp fit`` with an autoencoder that is already trained."""
     return DEC(k, hidden_layer_sizes=tuple(network["hidden"]), profile=Profile(**network["profile"]),
                update_interval=update_interval, update_encoder=update_encoder, autoencoder=autoencoder,
-               dtype="float32", random_state=network["seed"])
+               dtype="float32", init="k-means", random_state=network["seed"])

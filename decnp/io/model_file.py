@@ -173,6 +173,9 @@ def _check_run(header: Mapping[str, Any]) -> None:
     for name, kinds in (("n_samples", (int,)), ("loss", (int, float))):
         if name in training and type(training[name]) not in kinds:
             raise ModelFileError(f"is damaged: {name} in its header must be a number")
+    for name in ("init", "start"):
+        if not isinstance(training.get(name, ""), str):
+            raise ModelFileError(f"is damaged: {name} in its header must be a text")
 
 
 def _check_plain(value: Any) -> None:

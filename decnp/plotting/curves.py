@@ -16,6 +16,8 @@ __all__ = ["accuracy_curve", "choosing_k", "label_changes", "learning_curves", "
 
 PAPER: dict[str, Any] = dict(linestyle="--", linewidth=1.2, marker="")  # the paper's values: thin and dashed
 OURS: dict[str, Any] = dict(linewidth=2.2, marker="o", markersize=5)
+STARTS = ("k-means", "neighbors", "array", "callable")
+"""Phases that find the start of the clustering phase; they have no curve."""
 NAMES = {"finetune": "end to end", "cluster": "clustering"}
 
 
@@ -24,7 +26,8 @@ def learning_curves(history: Iterable[Any], ax: Axes | None = None) -> Axes:
 
     Reconstruction losses, 1/(2 n D) times the sum of squares, are on the left axis. KL(P || Q) of the clustering phase,
     in nats per sample, is on the right axis, or on the left axis if it is the only loss. Both axes are logarithmic. The
-    curve of an attempt that was repeated, because training diverged or the network died, is dotted. k-means has no curve.
+    curve of an attempt that was repeated, because training diverged or the network died, is dotted. The start of the
+    clustering phase has no curve.
 
     Parameters
     ----------
@@ -297,10 +300,10 @@ def _records(history: Iterable[Any]) -> list[_Record]:
 
 
 def _attempts(history: Iterable[Any]) -> list[list[_Record]]:
-    """Return the records of each attempt at a phase, without k-means. A phase that was restarted has several attempts."""
+    """Return the records of each attempt at a phase that has a curve. A phase that was restarted has several attempts."""
     attempts: list[list[_Record]] = []
     for record in _records(history):
-        if record.phase == "k-means":
+        if record.phase in STARTS:
             continue
         if not attempts or record.phase != attempts[-1][-1].phase or record.iteration <= attempts[-1][-1].iteration:
             attempts.append([])

@@ -34,7 +34,7 @@ from ..utils.validation import check_sizes
 
 __all__ = ["Checkpoint", "check_same_shapes", "fingerprint", "from_tree", "recipe_of", "to_tree"]
 
-FORMAT = 3
+FORMAT = 4
 KIND = "checkpoint"
 GENERATORS = ("PCG64", "PCG64DXSM", "MT19937", "Philox", "SFC64")
 
@@ -175,12 +175,21 @@ def recipe_of(model: Any, X: Rows, schedule: Profile, start: Any) -> dict[str, A
     names = ("n_clusters", "alpha", "tol", "n_init", "update_encoder", "engine")
     seed = model.random_state
     return {
-        **{name: getattr(model, name) for name in names},
+        **{name: getattr(model, name) for name in names}, "init": _recorded_init(model.init),
         "hidden_layer_sizes": check_sizes(model.hidden_layer_sizes), **asdict(schedule),
         "random_state": int(seed) if isinstance(seed, Integral) else type(seed).__name__,
         "autoencoder": start and fingerprint(*arrays_of(start.encoder_ + start.decoder_)),
         "dtype": X.dtype.name, "the shape of X": X.shape, "the sha256 of X": fingerprint(X),
     }
+
+
+def _recorded_init(init: Any) -> str:
+    """Return the name of ``init``, or the digest of its numbers if it is an array."""
+    if isinstance(init, str):
+        return init
+    if callable(init):
+        return str(getattr(init, "__qualname__", type(init).__name__))
+    return fingerprint(np.asarray(init, np.float64))
 
 
 def check_same_shapes(restored: Sequence[Dense], new: Sequence[Dense]) -> None:

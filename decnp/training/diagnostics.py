@@ -127,8 +127,8 @@ def training_warnings(
                     "theirs; try fewer clusters".format(*end.nearest, end.distance, end.radius))
     worse = _worse(start, end, moves)
     if worse:
-        said.append(f"DEC moved away from a better start: {' and '.join(worse)}; the k-means labels are in "
-                    "initial_labels_")
+        said.append(f"DEC moved away from a better start: {' and '.join(worse)}; the labels of the "
+                    "start are in initial_labels_")
     changed, n_iter = last.changed or 0.0, last.iteration
     if not converged and tol > 0 and n_iter > 0 and (not planned or changed > 10 * tol):
         said.append(f"not converged: {changed:.2%} of the labels still changed when all {n_iter} steps were taken, and "

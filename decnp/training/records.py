@@ -29,7 +29,7 @@ class Record(NamedTuple):
     """A report of a training loop: one for each refresh of P, and one for each interval of an autoencoder phase."""
 
     phase: str
-    """"pretrain 1", ..., "finetune", "k-means", "cluster"."""
+    """"pretrain 1", ..., "finetune", the start ("k-means", "neighbors", "array" or "callable"), "cluster"."""
     iteration: int
     """Steps taken in this phase."""
     n_iter: int

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -13,28 +14,38 @@ if TYPE_CHECKING:
     from ..autoencoder import AutoencoderState
     from ..clustering import ClusteringState
 
-__all__ = ["KMeansStart", "RunState"]
+__all__ = ["RunState", "Start"]
 
 
-class KMeansStart(NamedTuple):
-    """Result of k-means in the embedded space."""
+class Start(NamedTuple):
+    """Start of the clustering phase in the embedded space; ``start.find_start`` returns it."""
 
     labels: np.ndarray
+    """(n,) int32."""
     centers: np.ndarray
+    """(k, d)."""
+    name: str
+    """Start that was taken: "k-means", "neighbors", "array" or "callable"."""
+    n_iter: int
+    loss: float
+    """Mean squared distance of the rows from the centroid of their label."""
+    warnings: Sequence[str] = ()
+    """Sentence that says why this is not the start asked for; empty if it is."""
 
 
 @dataclass
 class RunState:
     """Everything that changes in ``DEC.fit``. A checkpoint stores exactly this."""
 
-    kmeans_rng: np.random.Generator
+    start_rng: np.random.Generator
+    """Generator of the start of the clustering phase."""
     batch_rng: np.random.Generator
     """Generator of the clustering phase's minibatches."""
     history: History = field(default_factory=History)
     autoencoder: AutoencoderState | None = None
     """None where an autoencoder is given."""
     clustering: ClusteringState | None = None
-    """None before k-means."""
-    start: KMeansStart | None = None
+    """None before its start."""
+    start: Start | None = None
     mean_loss: float = np.nan
     """Mean loss of the steps since the last refresh of P."""

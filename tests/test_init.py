@@ -1,0 +1,387 @@
+"""``init``: where the clustering phase starts: k-means, the neighbor graph, an array, a callable; what is refused."""
+
+import re
+
+import numpy as np
+import pytest
+from conftest import QUICK, identical
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.base import clone
+from sklearn.cluster import KMeans
+from sklearn.frozen import FrozenEstimator
+from sklearn.model_selection import GridSearchCV
+
+from decnp import DEC, CheckpointError, StackedAutoencoder, TrainingWarning, fit_restarts, load, save
+from decnp.layers import Dense
+from decnp.training import neighbors, start
+from decnp.training.checkpoint import Checkpoint
+from decnp.training.neighbors import GraphError, graph_clusters
+
+
+def dec(autoencoder=None, **settings):
+    small = {"hidden_layer_sizes": (5, 4, 2), "profile": QUICK, "n_init": 3, "engine": "numpy", "tol": 0}
+    return DEC(settings.pop("n_clusters", 3), autoencoder=autoencoder, **{**small, "random_state": 0, **settings})
+
+
+@pytest.fixture(scope="module")
+def z(X, autoencoder):
+    return autoencoder.encode(X)
+
+
+@pytest.fixture(scope="module")
+def labels(X):
+    """Some labels, which no method finds: 0, 1, 2, 0, ..."""
+    return np.arange(len(X)) % 3
+
+
+def phases(model):
+    return [record.phase for record in model.history_ if record.phase != "cluster"]
+
+
+# ---------------------------------------------------------------- each kind of start
+
+def test_labels_start_from_the_means_of_their_rows(X, autoencoder, z, labels):
+    model = dec(autoencoder, init=labels, max_iter=0).fit(X)
+    centers = np.stack([z[labels == j].mean(axis=0) for j in range(3)])
+    assert_array_equal(model.initial_labels_, labels)
+    assert model.initial_labels_.dtype == np.int32
+    assert_allclose(model.initial_centers_, centers, rtol=1e-12)
+    assert_array_equal(model.cluster_centers_, model.initial_centers_)  # no step was taken
+    assert model.init_ == "array" and phases(model) == ["array"]
+    assert_allclose(model.history_[0].loss, ((z - centers[labels]) ** 2).sum(axis=1).mean(), rtol=1e-12)
+
+
+def test_centroids_start_from_themselves(X, autoencoder, z):
+    centers = z[[3, 1, 4]]
+    model = dec(autoencoder, init=centers, max_iter=0).fit(X)
+    distances = ((z[:, None] - centers) ** 2).sum(axis=2)
+    assert_array_equal(model.initial_labels_, distances.argmin(axis=1))
+    assert_array_equal(model.initial_centers_, centers)
+    assert model.init_ == "array" and model.labels_.dtype == model.initial_labels_.dtype == np.int32
+    assert_allclose(model.history_[0].loss, distances.min(axis=1).mean(), rtol=1e-12)
+
+
+def test_the_given_array_is_not_changed(X, autoencoder, z):
+    centers = z[[3, 1, 4]]
+    before = centers.copy()
+    model = dec(autoencoder, init=centers).fit(X)
+    assert_array_equal(centers, before)
+    assert_array_equal(model.initial_centers_, before)
+    assert not np.array_equal(model.cluster_centers_, before)
+
+
+@pytest.mark.parametrize("kind", ["labels", "centroids"])
+def test_a_callable_starts_as_the_array_that_it_returns(X, autoencoder, z, labels, kind):
+    given = labels if kind == "labels" else z[[3, 1, 4]]
+    asked = []
+
+    def init(code, n_clusters, random_state):
+        asked.append((code.copy(), n_clusters, type(random_state)))
+        code[:] = 0  # a copy: what follows does not see it
+        return given
+
+    model, other = dec(autoencoder, init=init).fit(X), dec(autoencoder, init=given).fit(X)
+    assert len(asked) == 1 and asked[0][1:] == (3, np.random.RandomState)
+    assert_array_equal(asked[0][0], z)
+    assert identical(model, other) and (model.init_, phases(model)) == ("callable", ["callable"])
+    assert_array_equal(model.initial_labels_, other.initial_labels_)
+
+
+def random_rows(z, n_clusters, random_state):
+    return z[random_state.choice(len(z), n_clusters, replace=False)]
+
+
+def test_a_callable_takes_its_chance_from_the_seed(X, autoencoder):
+    one, two, three = (dec(autoencoder, init=random_rows, random_state=seed, max_iter=0).fit(X) for seed in (0, 0, 1))
+    assert_array_equal(one.initial_centers_, two.initial_centers_)
+    assert not np.array_equal(one.initial_centers_, three.initial_centers_)
+
+
+def test_the_labels_of_k_means_start_as_k_means_does(X, autoencoder):
+    kmeans = dec(autoencoder).fit(X)
+    for init in (kmeans.initial_labels_, kmeans.initial_labels_.tolist(), kmeans.initial_labels_.astype(np.uint8)):
+        model = dec(autoencoder, init=init).fit(X)
+        assert_allclose(model.initial_centers_, kmeans.initial_centers_, rtol=1e-6)
+        assert_array_equal(model.labels_, kmeans.labels_)
+    assert kmeans.init_ == "k-means" and phases(kmeans) == ["k-means"]
+
+
+def test_labels_in_a_one_dimensional_embedding_are_labels(X):
+    labels = np.arange(len(X)) % 3
+    settings = {"hidden_layer_sizes": (4, 1), "max_iter": 0}
+    model = dec(init=labels, **settings).fit(X)
+    assert_array_equal(model.initial_labels_, labels)
+    again = dec(init=model.initial_centers_, **settings).fit(X)  # (3, 1): centroids
+    assert_array_equal(again.initial_centers_, model.initial_centers_)
+
+
+def test_centroids_have_the_dtype_of_training(X):
+    model = dec(init=np.zeros((3, 2)) + [[0], [1], [2]]).fit(X.astype(np.float32))
+    assert model.initial_centers_.dtype == model.cluster_centers_.dtype == np.float32
+
+
+# ---------------------------------------------------------------- the neighbor graph
+
+def identity(d=2):
+    """An autoencoder whose embedding is X."""
+    layer = Dense(np.eye(d), np.zeros(d), "linear")
+    return StackedAutoencoder.from_layers([layer], [layer], dtype="float64")
+
+
+def rings(n=200, noise=0.05):
+    """Two rings, one in the other, which k-means cuts in halves: z (2 n, 2), and the ring of each row."""
+    rng, ring = np.random.default_rng(3), np.repeat([0, 1], n)
+    angle, radius = rng.uniform(0, 2 * np.pi, 2 * n), 1.0 + 2 * ring + noise * rng.normal(size=2 * n)
+    mixed = rng.permutation(2 * n)
+    return np.column_stack([np.cos(angle), np.sin(angle)])[mixed] * radius[mixed, None], ring[mixed]
+
+
+def same_groups(one, other):
+    """Whether two arrays of labels have the same groups, whatever their numbers are."""
+    pairs = set(zip(one.tolist(), other.tolist()))
+    return len(pairs) == len(set(one.tolist())) == len(set(other.tolist()))
+
+
+def quietly(model, X):
+    """The model, fitted to X without its warnings, which some of these data deserve."""
+    for _ in model.iter_fit(X):
+        pass
+    return model
+
+
+def clusters(z, k, seed=0):
+    return graph_clusters(z, k, 5, np.random.default_rng(seed))
+
+
+def test_the_graph_finds_rings():
+    z, ring = rings()
+    found = clusters(z, 2)
+    assert found.dtype == np.int32 and same_groups(found, ring)
+    assert not same_groups(KMeans(2, n_init=5, random_state=0).fit_predict(z), ring)
+
+
+def test_it_starts_from_the_means_of_the_graphs_clusters():
+    z, ring = rings()
+    model = quietly(dec(identity(), init="neighbors", n_clusters=2, max_iter=0), z)
+    assert same_groups(model.initial_labels_, ring) and (model.init_, phases(model)) == ("neighbors", ["neighbors"])
+    centers = np.stack([z[model.initial_labels_ == j].mean(axis=0) for j in range(2)])
+    assert_allclose(model.initial_centers_, centers, rtol=1e-12)
+    assert not any("started from" in sentence for sentence in model.warnings_)
+    assert_allclose(model.history_[0].loss, ((z - centers[model.initial_labels_]) ** 2).sum(axis=1).mean(), rtol=1e-12)
+
+
+def blobs_of(centers, n, scale=0.7, seed=0):
+    """Round groups of n rows: z (n * len(centers), 2), and the group of each row."""
+    rng, group = np.random.default_rng(seed), np.repeat(np.arange(len(centers)), n)
+    return np.asarray(centers, float)[group] + scale * rng.normal(size=(len(group), 2)), group
+
+
+def test_islands_take_no_cluster_and_have_the_nearest_centroid():
+    """Four islands, each larger than a clique: one is a part of the graph, others are joined to the groups by few rows."""
+    z, group = blobs_of([(0, 0), (3.5, 0)], 1000)
+    ends = 8 * np.array([(np.cos(angle), np.sin(angle)) for angle in np.linspace(0.3, 2.8, 4)])
+    islands = [np.random.default_rng(1).normal(scale=0.2, size=(30, 2)) + end for end in ends]
+    threads = [end * np.linspace(0.15, 0.95, 4)[:, None] for end in ends]
+    z = np.concatenate([z, *islands, *threads])
+    found = clusters(z, 2)
+    assert np.mean(found[:2000] == (group if found[0] == 0 else 1 - group)) > 0.99
+    out = np.flatnonzero(found < 0)
+    assert len(out) > 60 and (out >= 2000).all()
+    model = quietly(dec(identity(), init="neighbors", n_clusters=2, max_iter=0), z)
+    assert_allclose(np.sort(model.initial_centers_[:, 0]), [0, 3.5], atol=0.3)
+    assert_allclose(model.initial_centers_[:, 1], [0, 0], atol=0.3)  # the islands do not pull them
+    nearest = ((z[:, None] - model.initial_centers_) ** 2).sum(axis=2).argmin(axis=1)
+    assert_array_equal(model.initial_labels_[out], nearest[out])
+
+
+def test_above_the_limit_a_sample_is_clustered_and_the_rest_takes_the_nearest_centroid(monkeypatch):
+    z, group = blobs_of([(0, 0), (6, 0), (0, 6)], 100)
+    z, group = z.reshape(3, 100, 2).swapaxes(0, 1).reshape(-1, 2), np.arange(300) % 3  # 0, 1, 2, 0, ...
+    seen = []
+    monkeypatch.setattr(start, "SAMPLE", 90)
+    monkeypatch.setattr(start, "graph_clusters", lambda rows, *others: seen.append(rows) or graph_clusters(rows, *others))
+    model = dec(identity(), init="neighbors", max_iter=0).fit(z)
+    (sample,) = seen
+    assert sample.shape == (90, 2) and len(np.unique(sample, axis=0)) == 90
+    assert same_groups(model.initial_labels_, group)
+    means = [sample[[tuple(row) in {tuple(x) for x in z[model.initial_labels_ == j]} for row in sample]].mean(axis=0)
+             for j in range(3)]
+    assert_allclose(model.initial_centers_, means, rtol=1e-12)  # of the sample alone
+
+
+@pytest.mark.parametrize("z, k, reason", [
+    (blobs_of([(0, 0), (9, 0), (0, 9), (9, 9)], 50)[0], 3, "the graph has 4 parts, more than n_clusters = 3"),
+    (blobs_of([(10 * i, 0) for i in range(30)], 11, scale=0.1)[0], 2,
+     "100% of the rows lie in groups of fewer than 16, apart from all others"),
+    (np.eye(3), 3, "a graph needs more than n_clusters + 1 = 4 rows, and there are 3"),
+])
+def test_a_graph_without_clusters_is_seen_without_labels(z, k, reason):
+    with pytest.raises(GraphError, match=f"^{re.escape(reason)}$"):
+        clusters(z, k)
+    d = z.shape[1]
+    with pytest.warns(TrainingWarning) as warned:
+        model = dec(identity(d), init="neighbors", n_clusters=k, max_iter=0).fit(z)
+    sentence = f"the clustering phase started from k-means, not from the neighbor graph of the embedding: {reason}"
+    assert model.warnings_[0] == str(warned[0].message) == sentence
+    assert (model.init, model.init_, phases(model)) == ("neighbors", "k-means", ["k-means"])
+    kmeans = dec(identity(d), n_clusters=k, max_iter=0).fit(z)
+    assert_array_equal(model.initial_centers_, kmeans.initial_centers_)
+    assert sentence not in kmeans.warnings_
+
+
+def test_groups_that_split_off_without_end(monkeypatch):
+    monkeypatch.setattr(neighbors, "_normalized_cut", lambda z, *others: (np.arange(len(z)) > 0).astype(int))
+    with pytest.raises(GraphError, match="groups of fewer than 5 rows split off again and again"):
+        clusters(np.zeros((100, 2)), 2)
+
+
+def test_one_cluster_and_few_rows():
+    assert_array_equal(clusters(rings()[0][:30], 1), np.zeros(30))
+    assert same_groups(clusters(np.array([[0.0], [1], [10], [11]]), 2), np.array([0, 0, 1, 1]))
+
+
+def test_a_collapsed_embedding(X):
+    flat = StackedAutoencoder.from_layers([Dense(np.zeros((6, 2)), np.zeros(2), "linear")],
+                                          [Dense(np.zeros((2, 6)), np.zeros(6), "linear")], dtype="float64")
+    with pytest.warns(TrainingWarning, match="the autoencoder has collapsed"):
+        dec(flat, init="neighbors").fit(X)
+
+
+def test_eigenvectors_that_do_not_converge(monkeypatch):
+    def fail(*_):
+        raise RuntimeError
+
+    monkeypatch.setattr(neighbors, "nontrivial_eigenvectors", fail)
+    with pytest.raises(GraphError, match="the eigenvectors of its Laplacian did not converge"):
+        clusters(rings()[0], 2)
+
+
+# ---------------------------------------------------------------- what is refused
+
+SHAPES = ("init must be an array of labels, of the shape (n,) = (150,), or of centroids in the embedded space, of the "
+          "shape (n_clusters, d) = (3, 2); got the shape ")
+
+
+@pytest.mark.parametrize("init, sentence", [
+    ("kmeans", "init must be 'k-means', 'neighbors', an array or a callable; got 'kmeans'"),
+    (np.zeros(149, int), SHAPES + "(149,)"),
+    (np.zeros((150, 1), int), SHAPES + "(150, 1)"),
+    (np.zeros((2, 3)), SHAPES + "(2, 3)"),
+    (np.zeros((4, 2)), SHAPES + "(4, 2)"),
+    (None, SHAPES + "()"),
+    (3, SHAPES + "()"),
+    ([[1, 2], [3]], "init must be an array of labels (150,) or of centroids (3, 2); "),
+    (np.arange(150) % 2, "init must hold each label from 0 to n_clusters - 1 = 2, because a cluster without rows has no "
+                         "centroid; 2 of 3 labels occur, and 2 does not"),
+    (np.arange(150) % 2 * 2, "2 of 3 labels occur, and 1 does not"),
+    (np.arange(150) % 4, "init must hold labels from 0 to n_clusters - 1 = 2; got 3 in row 3"),
+    (np.arange(150) % 3 - 1, "init must hold labels from 0 to n_clusters - 1 = 2; got -1 in row 0"),
+    (np.arange(150) % 3 + 0.5, "init must hold whole numbers if it is an array of labels; got the dtype float64"),
+    (np.arange(150).astype(str), "init must hold whole numbers if it is an array of labels; got the dtype <U"),
+    ([[0, 0], [1, 1], [2, np.nan]], "init must hold finite real numbers, the coordinates of the centroids"),
+    ([[0, 0], [1, 1], [2, np.inf]], "init must hold finite real numbers"),
+    ([["a", "b"]] * 3, "init must hold finite real numbers"),
+    (np.full((3, 2), 1j), "init must hold finite real numbers"),
+], ids=lambda value: "" if isinstance(value, str) else None)
+def test_what_is_no_start_is_refused_before_training(X, monkeypatch, init, sentence):
+    monkeypatch.setattr(DEC, "_pretrain", lambda *_: pytest.fail("it began to train"))
+    with pytest.raises(ValueError, match=re.escape(sentence)):
+        dec(init=init).fit(X)
+
+
+def test_the_embedding_of_a_given_autoencoder_counts(X, autoencoder):
+    with pytest.raises(ValueError, match=re.escape("(n_clusters, d) = (3, 2); got the shape (3, 7)")):
+        dec(autoencoder, hidden_layer_sizes=(7,), init=np.zeros((3, 7))).fit(X)
+
+
+@pytest.mark.parametrize("found, sentence", [
+    (None, "the array that init returns must be an array of labels, of the shape (n,) = (150,)"),
+    (np.zeros(150, int), "the array that init returns must hold each label from 0 to n_clusters - 1 = 2"),
+    (np.full((3, 2), np.nan), "the array that init returns must hold finite real numbers"),
+])
+def test_what_a_callable_returns_is_checked(X, autoencoder, found, sentence):
+    with pytest.raises(ValueError, match=re.escape(sentence)):
+        dec(autoencoder, init=lambda z, n_clusters, random_state: found).fit(X)
+
+
+def test_centroids_beyond_float32_are_refused(X):
+    with pytest.raises(ValueError, match="the centroids of init must hold finite numbers within float32"):
+        dec(init=np.full((3, 2), 1e300), dtype="float32").fit(X)
+
+
+# ---------------------------------------------------------------- among others
+
+def test_clone_and_parameters(X, autoencoder, z):
+    centers = z[[3, 1, 4]]
+    model = dec(FrozenEstimator(autoencoder), init=centers)
+    assert model.get_params()["init"] is centers
+    assert identical(clone(model).fit(X), model.fit(X))
+    assert "init=array(" in repr(DEC(init=centers)) and "init=" not in repr(DEC()) and "init" in model._repr_html_()
+
+
+def test_a_search_over_starts(X, autoencoder, z):
+    model = dec(FrozenEstimator(autoencoder), max_iter=0)
+    grid = {"init": ["k-means", "neighbors", z[[3, 1, 4]], random_rows]}
+    search = GridSearchCV(model, grid, cv=2, scoring=lambda model, X, y=None: 0.0, error_score="raise").fit(X)
+    assert len(search.cv_results_["params"]) == 4
+
+
+def test_restarts_with_labels(X, labels):
+    best = fit_restarts(dec(init=labels), X, 3)
+    assert best.init_ == "array" and len(best.restarts_) == 3
+
+
+class Killed(BaseException):
+    """A process that ends."""
+
+
+class KilledAfter(Checkpoint):
+    """Is written after so many steps, when the run is killed."""
+
+    def __init__(self, path, steps):
+        super().__init__(path)
+        self.steps = steps
+
+    def keep(self, state):
+        self.steps -= 1
+        if not self.steps:
+            self.write(state())
+            raise Killed
+
+
+def kill(model, path, X, steps):
+    with pytest.raises(Killed):
+        clone(model).set_params(checkpoint=KilledAfter(path, steps)).fit(X)
+
+
+@pytest.mark.parametrize("init", ["neighbors", "labels", random_rows])
+def test_killed_before_and_after_the_start_it_ends_in_the_same_bits(X, tmp_path, labels, init):
+    model, path = dec(init=labels if init == "labels" else init), tmp_path / "run.checkpoint"
+    whole, pretraining = clone(model).fit(X), 3 * QUICK.pretrain_iter + QUICK.finetune_iter
+    for steps in (pretraining, pretraining + 1, pretraining + 11):
+        kill(model, path, X, steps)
+        again = clone(model).set_params(checkpoint=path).resume(X)
+        assert identical(whole, again) and again.history_ == whole.history_, steps
+        assert_array_equal(again.initial_labels_, whole.initial_labels_)
+        assert again.init_ == whole.init_ and again.warnings_ == whole.warnings_
+
+
+def test_another_start_is_another_run(X, tmp_path, labels):
+    path = tmp_path / "run.checkpoint"
+    kill(dec(init=labels), path, X, 3)
+    other = labels.copy()
+    other[0] = 1
+    for init, said in ((other, "'[0-9a-f]{64}'"), ("k-means", "'k-means'"), (random_rows, "'random_rows'")):
+        with pytest.raises(CheckpointError, match=f"of another run: init was '[0-9a-f]{{64}}', and is {said} now"):
+            dec(init=init, checkpoint=path).resume(X)
+    dec(init=labels.tolist(), checkpoint=path).resume(X)  # the same numbers
+
+
+@pytest.mark.parametrize("init", ["k-means", "neighbors", "labels", random_rows])
+def test_saved_and_loaded(X, autoencoder, tmp_path, labels, init):
+    model = dec(autoencoder, init=labels if init == "labels" else init, max_iter=0).fit(X)
+    save(model, tmp_path / "model.decnp")
+    again = load(tmp_path / "model.decnp")
+    assert (again.init, again.init_) == ("neighbors" if init == "neighbors" else "k-means", model.init_)
+    save(again, tmp_path / "again.decnp")
+    assert load(tmp_path / "again.decnp").init_ == model.init_
