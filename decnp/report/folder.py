@@ -159,7 +159,7 @@ def _read_data(
     source = record["source"]
     name, home = source["name"], Path(str(source.get("folder") or "."))
     try:
-        X, y = SOURCES[name]() if name in SOURCES else read_table(home / name, source.get("label_column"))[:2]
+        X, y = SOURCES[name]() if name in SOURCES else _read_table(home / name, source)
     except (DataError, OSError) as error:
         missing.append(f"The data could not be read again, so what needs them is left out: {error}.")
         return None, None
@@ -177,6 +177,12 @@ def _read_data(
         missing.append("The labels give another accuracy than in the run, so what needs them is left out.")
         return X, None
     return X, y if record.get("scores") else None
+
+
+def _read_table(path: Path, source: Mapping[str, Any]) -> tuple[Rows, np.ndarray | None]:
+    """Return X and y of a file, read as in the run."""
+    header = {"yes": True, "no": False}.get(str(source.get("header")))
+    return read_table(path, source.get("label_column"), header=header, drop=source.get("drop", ()))[:2]
 
 
 def _difference(folder: Path, source: Mapping[str, Any], X: Rows, z: np.ndarray) -> str | None:
