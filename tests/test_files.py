@@ -309,8 +309,8 @@ NOT_FINITE = "FILE has NaN or infinite values: 1 of them, the first (%s) in row 
     ("1,2\n3,1_000\n", "FILE, line 2, column 2: '1_000' is not a number"),
     ("1,2\n3,\n", "FILE, line 2, column 2: the cell is empty"),
     ("1,2,\n3,4,\n", "FILE, column 3: every cell is empty, so the lines end with a separator; --drop 3 leaves the column out"),
-    ("1,2\n,\n", "FILE has 2 columns that cannot be used as they are: column 1 has 1 missing value (line 2); column 2 has 1 "
-                 "missing value (line 2). Remedies: fill missing values in, or delete their rows"),
+    ("1,2\n,\n", "FILE has 2 columns that cannot be used as they are: column 1 has 1 missing value in line 2; column 2 has 1 "
+                 "missing value in line 2. Remedies: fill missing values in, or delete their rows"),
     ("1;2\n3;4,5\n", "FILE, line 2, column 2: '4,5' is not a number; write decimal points for decimal commas"),
     ("1,2\n3," + "word" * 99 + "\n", "FILE, line 2, column 2: 'wordwordwordwordwordwordwordwo'... is not a number"),
     ("1,2\n3,4,5\n", "FILE, line 2 has 3 columns, the lines before it have 2"),

@@ -20,11 +20,13 @@ MISSING = frozenset(["", "na", "n/a", "#n/a", "nan", "null", "none", "?", "-", "
 """Words for a missing value, in lower case."""
 
 TRUE_FALSE = {"true": 1.0, "false": 0.0}
+MAX_DIFFERENT = 1000  # cells in a column of labels
 MAX_LISTED = 30  # columns in one error
 
 DATE = re.compile(
-    r"(\d{4}([-/.])\d{1,2}\2\d{1,2}|\d{1,2}([-/.])\d{1,2}\3(\d{4}|\d{2}))([ T]\d.*)?|\d{1,2}:\d{2}(:\d{2}.*)?|\d{4}-\d{2}"
-    r"|(\d{1,2}[ -])?(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\.?[ -]\d{1,4}(,? \d{4}.*)?", re.I)
+    r"(\d{4}([-/.])\d{1,2}\2\d{1,2}|\d{1,2}([-/.])\d{1,2}\3(\d{4}|\d{2}))([ T]\d.*)?"
+    r"|\d{4}-(0[1-9]|1[0-2])|\d{4}[- ]?Q[1-4]|\d{1,2}:\d{2}(:\d{2}.*)?"
+    r"|(\d{1,2}[ -])?(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\.?[ -]\d{1,4}([, -]+\d{4}.*)?", re.I)
 THOUSANDS = re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.\d*)?")
 DECIMAL_COMMA = re.compile(r"[+-]?\d*,\d+(e[+-]?\d+)?", re.I)
 PERCENT = re.compile(r"[+-]?\d+([.,]\d+)?\s*%")
@@ -94,6 +96,8 @@ class _Seen(NamedTuple):
     """Line of the first of them."""
     cell: str
     """The first of them."""
+    different: set[str]
+    """The different ones, ``MAX_DIFFERENT`` at most."""
 
 
 class ColumnReader:
@@ -121,8 +125,10 @@ class ColumnReader:
             word = cell.strip().lower()
             kind = "true or false" if word in TRUE_FALSE else _kind_of(cell, self._comma_separates)
             column = self._seen.setdefault(j, {})
-            before = column.get(kind, _Seen(0, line, cell.strip()))
+            before = column.get(kind, _Seen(0, line, cell.strip(), set()))
             column[kind] = before._replace(n=before.n + 1)
+            if len(before.different) < MAX_DIFFERENT:
+                before.different.add(word)
             row.append(TRUE_FALSE.get(word, np.nan))
         return row
 
@@ -195,7 +201,11 @@ class _Problem:
         self.kind = max(others, key=lambda kind: others[kind].n) if others else "missing"
         self.seen = kinds[self.kind]
         self.empty = self.kind == "missing" and self.n_missing == n
-        self.words = self.kind == "word" and 2 * self.seen.n > n - self.n_missing
+        self.most = self.kind != "missing" and 2 * self.seen.n > n - self.n_missing
+        self.useless = self.empty or self.kind == "date" or (self.kind == "word" and self.most)
+        n_different = len(self.seen.different)
+        self.label_like = (column.name is not None and self.kind in ("word", "yes or no") and self.most
+                           and not self.n_missing and n_different < MAX_DIFFERENT and (2 * n_different <= n or n < 4))
 
     def sentence(self, labels_known: bool, for_fit: bool) -> str:
         """Return place, cell, and the remedy."""
@@ -212,10 +222,9 @@ class _Problem:
             mends.append(f"{self.n_missing} values are missing in the column: fill them in, or delete their rows")
         if KINDS.get(self.kind, ("", ""))[1]:
             mends.insert(0, KINDS[self.kind][1])
-        if self.words and self.column.name is not None and not labels_known:
+        if self.label_like and not labels_known:
             mends.append(f"if {self.column.name!r} holds the labels, say --label-column {self.column.option}")
-        mostly = self.kind != "missing" and 2 * self.seen.n > self.n - self.n_missing
-        if for_fit and (mostly or (self.empty and self.n > 1)):
+        if for_fit and (self.most or (self.empty and self.n > 1)):
             mends.append(f"--drop {self.column.option} leaves the column out")
         return f"{place}{what}" + "".join(f"; {mend}" for mend in mends)
 
@@ -223,30 +232,32 @@ class _Problem:
         """Return name, content and a cell."""
         name = repr(self.column.name) if self.column.name is not None else str(self.column)
         cell = f"({_short(self.seen.cell)} in line {self.seen.line})"
+        first = f"the first{f' ({self.seen.cell!r})' if self.seen.cell else ''} in line {self.seen.line}"
         missing = f"{self.n_missing} missing value{'s' * (self.n_missing > 1)}"
         if self.empty:
             return f"{name} is empty"
         if self.kind == "missing":
-            return f"{name} has {missing} {cell}" if self.seen.cell else f"{name} has {missing} (line {self.seen.line})"
+            where = f", {first}" if self.n_missing > 1 else f" in line {self.seen.line}"
+            return f"{name} has {missing}{where}"
         both = f" and {missing}" if self.n_missing else ""
-        few = 2 * self.seen.n <= self.n - self.n_missing
-        what = f"{self.seen.n} cells of {KINDS[self.kind][0]}" if few and self.seen.n > 1 else KINDS[self.kind][0]
-        if few and self.seen.n == 1:
-            return f"{name} has a cell that is no number {cell}{both}"
-        return f"{name} holds {what} {cell}{both}"
+        if self.kind == "word" and not self.most:
+            cells = "a cell that is no number" if self.seen.n == 1 else f"{self.seen.n} cells that are no numbers"
+            return f"{name} has {cells} {cell}{both}"
+        return f"{name} holds {KINDS[self.kind][0]} {cell}{both}"
 
 
 def _several(problems: list[_Problem], labels_known: bool, for_fit: bool) -> str:
     """Return what several columns hold, and the remedies."""
     more = f"; and {len(problems) - MAX_LISTED} more" if len(problems) > MAX_LISTED else ""
     mends = []
-    useless = [problem for problem in problems if problem.empty or problem.words or problem.kind == "date"]
+    useless = [problem for problem in problems if problem.useless]
     if for_fit and useless:
         options = " ".join(f"--drop {problem.column.option}" for problem in useless[:MAX_LISTED])
-        mends.append(f"{options} {'leaves it' if len(useless) == 1 else 'leaves them'} out")
-    words = [problem.column.option for problem in problems if problem.words and problem.column.name is not None]
-    if words and not labels_known:
-        mends.append(f"--label-column {words[0] if len(words) == 1 else 'NAME'} takes the labels from a column")
+        mends.append(f"{options} {'leaves it' if len(useless) == 1 else 'leave them'} out")
+    labels = [problem.column.option for problem in problems if problem.label_like]
+    if labels and not labels_known:
+        mends.append(f"--label-column {labels[0]} takes it as the labels" if len(labels) == 1 else
+                     "--label-column NAME takes a column as the labels")
     mends += dict.fromkeys(KINDS[p.kind][1] for p in problems if p.kind in KINDS and p.kind != "date" and KINDS[p.kind][1])
     if any(problem.n_missing and problem not in useless for problem in problems):
         mends.append("fill missing values in, or delete their rows")

@@ -187,9 +187,11 @@ def check_text_options(
     """Raise DataError if there are options for a text file, and the file is another one."""
     if suffix == ".csv":
         return
-    for value, what in ((label_column, "a label column"), (header, "header"), (next(iter(drop), None), "a column to drop")):
+    if label_column is not None:
+        raise DataError(f"a label column (here {label_column!r}) needs a .csv file with a first line of names; got {name}")
+    for option, value in (("--drop", drop or None), ("--header", header)):
         if value is not None:
-            raise DataError(f"{what} (here {value!r}) needs a .csv file with a first line of names; got {name}")
+            raise DataError(f"{option} is for a .csv file; got {name}")
 
 
 # ---------------------------------------------------------------- checks of the arrays

@@ -92,6 +92,6 @@ def _check_widths(path: PathLike, cells: Sequence[str], sample: Sequence[tuple[i
     if len(lines) == 1:
         plural = "" if len(cells) == 1 else "s"
         raise DataError(f"{path}, line {lines[0]} has {len(cells)} cell{plural}, the lines below have {width}"
-                        + ": delete it if it is a title" * (len(cells) < width))
+                        + ": delete it if it is no part of the table" * (len(cells) < width))
     raise DataError(f"{path}: lines {lines[0]} to {lines[-1]} have other numbers of cells than those below, which have "
-                    f"{width}: delete them if they are no rows")
+                    f"{width}: delete them if they are no part of the table")
