@@ -206,6 +206,7 @@ def test_fit_and_predict_say_how_the_first_line_was_read(data, says):
     assert status == 0 and err.splitlines()[1] == (
         "decnp: the first line, 400, 410, 420, 430, ..., was read as the names of the columns (--header no reads it as a "
         "row)")
+    assert says("fit", "x.csv", *QUICK, "-q")[2] == err.splitlines(keepends=True)[1]  # in a quiet run, too
     frame.head(3).to_csv("new.csv", index=False)
     status, out, err = says("predict", "run/model.decnp", "new.csv")
     assert (status, len(out.split()), err) == (0, 3, "")  # these are the model's names, so there is no doubt

@@ -43,6 +43,8 @@ class FitInput(NamedTuple):
     autoencoder_rows: np.ndarray | None
     """(m, D) rows for the autoencoder, or None if it trains on X."""
     model: DEC
+    notes: list[str]
+    """Sentences about what could have been read in another way."""
     warnings: list[str]
     """Sentences about X."""
 
@@ -61,7 +63,7 @@ def prepare(options: FitOptions, log: Callable[[str], None]) -> FitInput:
     found = [*table_warnings(X, columns), *label_warnings(y, options.label_column)]
     for warning in found:
         log(f"warning: {warning}")
-    return FitInput(X, y, columns, ae_rows, model, found)
+    return FitInput(X, y, columns, ae_rows, model, notes, found)
 
 
 def _read_data(options: FitOptions) -> tuple[Table, np.ndarray | None]:

@@ -103,8 +103,8 @@ def parse_csv(
     if not n:
         raise DataError(f"{path} has a line of names and no rows")
     if header is None and head.notes and head.names and head.names[0] == str(n):
-        raise DataError(f"{path}: the first line begins with {n}, the number of rows below it, so it seems to hold no names; "
-                        "delete it, or say --header yes")
+        raise DataError(f"{path}: the first line begins with {n}, the number of rows below it, so it seems to hold no "
+                        "names; delete it, or say --header yes")
     X = np.frombuffer(values).reshape(n, len(columns))
     names = tuple(head.names[j] for j in columns) if head.names else ()
     described = [Column(j + 1, head.names[j] if head.names else None) for j in columns]

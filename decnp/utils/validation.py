@@ -51,8 +51,8 @@ def _check_no_dates(X: Any) -> None:
     if dtypes is not None and hasattr(dtypes, "items"):
         names = [str(name) for name, dtype in dtypes.items() if getattr(dtype, "kind", "") in ("m", "M")]
         if names:
-            raise ValueError(f"X must hold numbers; the columns {_listed(names)} hold dates or times: convert them to numbers "
-                             "or leave them out")
+            raise ValueError(f"X must hold numbers; the columns {_listed(names)} hold dates or times: convert them to "
+                             "numbers or leave them out")
 
 
 def check_distinct(X: Rows, k: int) -> None:
