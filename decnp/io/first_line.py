@@ -55,12 +55,13 @@ def decide(
     if words:
         named = any(cell.lower() in LABEL_NAMES for cell in cells) or any(cells[j] in asked for j in words)
         return _decide_with_words(cells, rows, words, named)
-    if len(cells) > 1 and not cells[0] and len({*cells}) == len(cells) and rows and not any(is_missing(row[0]) for row in rows):
+    distinct = len({*cells}) == len(cells) > 1
+    if distinct and not cells[0] and rows and not any(is_missing(row[0]) for row in rows):
         return FirstLine(True, False)  # pandas and R: row numbers below a blank name, then names that are numbers
-    if len(cells) < 2 or not all(map(is_number, cells)):
+    if not distinct or not all(map(is_number, cells)):
         return FirstLine(False, False)
     values = np.array(cells, float)
-    if len({*cells}) < len(cells) or not np.isfinite(values).all():
+    if not np.isfinite(values).all():
         return FirstLine(False, False)
     integers = all(map(is_bare_integer, cells))
     is_names = bool(rows) and _numbers_are_names(cells, values, integers, rows)
