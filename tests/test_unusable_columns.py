@@ -23,7 +23,7 @@ COLUMNS = {
     "kind": ["cat", "dog"] * 6, "name": [f"n{i}x" for i in range(N)], "day": [f"2020-01-{i + 10}" for i in range(N)],
     "share": [f"{i}.5%" for i in range(N)], "cost": [f"{i + 1},234.5" for i in range(N)], "ok": ["yes", "no"] * 6,
     "gaps": ["NA", "?", "", 1.5] * 3, "flag": ["true", "False"] * 6, "mixed": ["true", "2"] * 6,
-    "odd": [*range(11), "x"], "none": [""] * N, "pair": ["a", ""] + ["b"] * 10,
+    "half": ["true", ""] * 6, "odd": [*range(11), "x"], "none": [""] * N, "pair": ["a", ""] + ["b"] * 10,
 }
 SENTENCES = {
     "kind": "'cat' is not a number; if 'kind' holds the labels, say --label-column kind; --drop kind leaves the column out",
@@ -35,6 +35,7 @@ SENTENCES = {
           "--drop ok leaves the column out",
     "gaps": "'NA' is a missing value; 9 values are missing in the column: fill them in, or delete their rows",
     "mixed": "'true' is not a number; write true and false as 1 and 0",
+    "half": "the cell is empty; 6 values are missing in the column: fill them in, or delete their rows",
     "odd": "'x' is not a number",
     "none": "every cell is empty, so the lines end with a separator; --drop none leaves the column out",
     "pair": "'a' is not a number; --drop pair leaves the column out",
@@ -57,7 +58,7 @@ def error(path, *args, **options):
 @pytest.mark.parametrize("name", SENTENCES)
 def test_one_column(tmp_path, name):
     path = write(tmp_path / "x.csv", name)
-    at = "" if name == "none" else "line 13, " if name == "odd" else "line 2, "
+    at = {"none": "", "odd": "line 13, ", "half": "line 3, "}.get(name, "line 2, ")
     assert error(path) == f"FILE, {at}column 2 ({name!r}): {SENTENCES[name]}"
     assert read_table(path, drop=[name]).X.shape == (N, 1)
 

@@ -161,10 +161,11 @@ class ColumnReader:
         """
         bad = {}
         for j, kinds in sorted(self._seen.items()):
-            booleans = kinds["true or false"].n if "true or false" in kinds else 0
-            if booleans == len(X):
-                continue
-            bad[j] = _Problem(columns[j], kinds, len(X), int(np.isnan(X[:, j]).sum()))
+            n_nan = int(np.isnan(X[:, j]).sum())
+            if "true or false" in kinds and kinds["true or false"].n + n_nan == len(X):
+                kinds = {kind: seen for kind, seen in kinds.items() if kind != "true or false"}
+            if kinds:
+                bad[j] = _Problem(columns[j], kinds, len(X), n_nan)
         hint = next((hints[p.seen.line] for p in bad.values() if p.seen.line in hints and p.kind != "missing"), "")
         if len(bad) == 1:
             problem, = bad.values()
