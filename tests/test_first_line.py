@@ -170,7 +170,7 @@ def test_lines_above_the_table(read, above):
     ('red,green,label\n1,2,"north; upper"\n3,4,"south; lower"\n', ("red", "green")),
     ('red,green,label\n1,2,"a\tb"\n3,4,"c\td"\n', ("red", "green")), ("a,b\n1.0,\t2.0\n3.0,\t4.0\n", ("a", "b")),
     ("a,b,label\n1,2,O&#039;Connor\n3,4,O&#039;Neil\n", ("a", "b")), ('a\tb\tlabel\n1\t2\t"Doe, J"\n3\t4\tx,y\n', ("a", "b")),
-    ('"a" "b c"\n1 2\n3 4\n', ("a", "b c")), ("sepal length\n1\n3\n", ("sepal length",)),
+    ('a, "b", label\n1, 2, "c, d"\n3, 4, "e, f"\n', ("a", "b")), ('"a" "b c"\n1 2\n3 4\n', ("a", "b c")), ("sepal length\n1\n3\n", ("sepal length",)),
     ("time stamp,b\n1,2\n3,4\n", ("time stamp", "b"))])
 def test_delimiters(read, text, names):
     table = read(text)

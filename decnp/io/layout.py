@@ -63,7 +63,7 @@ def records(text: TextIO, delimiter: str, skip: int = 0) -> Iterator[tuple[int, 
     if delimiter == " ":
         rows: Iterator[tuple[int, list[str]]] = enumerate(map(_split_at_blanks, lines), skip + 1)
     else:
-        reader = csv.reader(lines, delimiter=delimiter)
+        reader = csv.reader(lines, delimiter=delimiter, skipinitialspace=True)
         rows = ((reader.line_num + skip, cells) for cells in reader)
     for line, cells in rows:
         if len(cells) > 1 or "".join(cells).strip():

@@ -83,7 +83,7 @@ def _check_widths(path: PathLike, cells: Sequence[str], sample: Sequence[tuple[i
     if len(cells) == width or widths.count(width) < max(2, len(widths) / 2):
         return
     if len(cells) == width + 1 and not cells[-1]:
-        raise DataError(f"{path}, line {sample[0][0]} ends with a separator, the lines below do not: delete it")
+        raise DataError(f"{path}, line {sample[0][0]} ends with a separator, the lines below do not: delete the separator")
     lines = [sample[0][0]]
     for (line, _), other in zip(sample[1:], widths):
         if other == width:
