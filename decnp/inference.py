@@ -80,6 +80,11 @@ class Model:
         return tuple(self.header.get("feature_names", ()))
 
     @property
+    def left_out(self) -> tuple[str, ...]:
+        """Return the columns of the training table that the model was not trained on: labels and dropped ones."""
+        return tuple(self.header.get("left_out", ()))
+
+    @property
     def n_features(self) -> int:
         """Return D, the number of columns of X."""
         return self.encoder[0].W.shape[0]

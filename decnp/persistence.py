@@ -69,11 +69,13 @@ def save(model: DEC | Model, path: PathLike, storage: str | None = None) -> None
 
 
 def write_model(
-    model: DEC | Model, file: BinaryIO, storage: str | None = None, feature_names: Sequence[str] = ()
+    model: DEC | Model, file: BinaryIO, storage: str | None = None, feature_names: Sequence[str] = (),
+    left_out: Sequence[str] = (),
 ) -> None:
     """Write a model file into ``file``, which is open, empty and seekable. See ``save``.
 
     ``feature_names`` are the columns of the training data; without them those of the model itself, if it has any.
+    ``left_out`` are columns of the table that are no features.
     """
     from .inference import Model
 
@@ -98,6 +100,7 @@ def write_model(
         "hidden_layer_sizes": [layer.W.shape[1] for layer in layers["encoder"]],
         "activations": {part: [layer.act for layer in layers[part]] for part in PARTS},
         **run,
+        **({"left_out": list(left_out)} if left_out else {}),
     }
     network.update(named_arrays(layers))
     header = json.loads(json.dumps(header, default=lambda value: value.item()))  # NumPy's numbers to Python's
@@ -261,6 +264,6 @@ def _parts_of_dec(model: DEC, feature_names: Sequence[str]) -> tuple[dict[str, A
 
 def _parts(model: Model) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the same for an ``inference.Model``; the record of the run is that of the file it was loaded from."""
-    run = {name: model.header[name] for name in (*RUN, "feature_names") if name in model.header}
+    run = {name: model.header[name] for name in (*RUN, "feature_names", "left_out") if name in model.header}
     return {"encoder": model.encoder, "decoder": [], "centers": model.centers, "shift": model.shift,
             "scale": model.scale}, run

@@ -296,6 +296,9 @@ CORRUPTIONS = {
     "a profile as a list": (with_header(lambda h: h.update(profile=["lr"])), "profile in its header must be"),
     "feature names that are numbers": (with_header(lambda h: h.update(feature_names=[1, 2, 3, 4, 5, 6])),
                                        "n_features strings"),
+    "columns left out that are numbers": (with_header(lambda h: h.update(left_out=[1])), "left_out in its header must be"),
+    "columns left out that are a text": (with_header(lambda h: h.update(left_out="id")), "left_out in its header must be"),
+    "half a character in a column left out": (with_header(lambda h: h.update(left_out=["\ud800"])), "damaged"),
     "too few feature names": (with_header(lambda h: h.update(feature_names=["a"])), "n_features strings"),
     # the arrays
     "another array's shape": (with_entries(encoder__1__W=npy(np.zeros((4, 5)))), LIE),

@@ -81,7 +81,6 @@ LINES = ["0.5,1,2", "3,4,5", "6,7,8.25", "9,10,11"]
     ("\r\n".join(LINES) + "\r\n\r\n", False),
     ("\n\n" + "\n".join(LINES), False),
     ("a,b,c\n" + "\n".join(LINES), True),
-    ("0,1,2\n" + "\n".join(LINES), True),  # as pandas names columns that have no name
     ('"sepal, cm",b,"c d"\n' + "\n".join(LINES), True),
     ("\n".join(LINES).replace(",", ";"), False),
     ("\n".join(LINES).replace(",", "\t"), False),
@@ -90,7 +89,7 @@ LINES = ["0.5,1,2", "3,4,5", "6,7,8.25", "9,10,11"]
     ("\n".join(LINES).replace(",", "   "), False),
     ("  " + "\n  ".join(LINES).replace(",", " "), False),
     ("\n".join(LINES).replace("10", "1e1").replace("4", "+4.0"), False),
-], ids=["plain", "crlf", "blank", "names", "numbered", "quoted-names", "semicolon", "tab", "padded", "quoted", "spaces",
+], ids=["plain", "crlf", "blank", "names", "quoted-names", "semicolon", "tab", "padded", "quoted", "spaces",
         "indented", "forms"])
 @pytest.mark.parametrize("bom", ["", "\ufeff"], ids=["", "bom"])
 def test_csv(tmp_path, text, names, bom):
@@ -134,10 +133,10 @@ def test_the_column_of_labels_may_have_any_name(tmp_path):
     ("x.csv", "a,kind\n1,x\n", "color", "FILE has no column called 'color'; its columns are 'a', 'kind'"),
     ("x.csv", "a,a\n1,x\n", "a", "FILE has 2 columns called 'a'; its columns are 'a', 'a'"),
     ("x.csv", "1,2\n3,4\n", "a", "FILE has no first line of names, so it has no column 'a'"),
-    ("x.csv", "a,b,c d\n1,2,x\n", None, "FILE, line 2, column 3: 'x' is not a number; if 'c d' holds the labels, "
-                                       "say --label-column 'c d'"),
-    ("x.csv", "a,b\n1,2\n3,x\n", None, "FILE, line 3, column 2: 'x' is not a number"),  # one odd cell
-    ("x.csv", "a,b\n1,\n", None, "FILE, line 2, column 2: the cell is empty"),
+    ("x.csv", "a,b,c d\n1,2,x\n", None, "FILE, line 2, column 3 ('c d'): 'x' is not a number; if 'c d' holds the "
+                                       "labels, say --label-column 'c d'; --drop 'c d' leaves the column out"),
+    ("x.csv", "a,b\n1,2\n3,x\n", None, "FILE, line 3, column 2 ('b'): 'x' is not a number"),  # one odd cell
+    ("x.csv", "a,b\n1,\n", None, "FILE, line 2, column 2 ('b'): the cell is empty"),
     ("x.csv", "a,b\n1,\n3,4\n", "b", "FILE: the label of row 1 (counted from 1) is missing"),
     ("x.npy", "", "a", "a label column (here 'a') needs a .csv file with a first line of names; got FILE"),
 ])
@@ -145,8 +144,8 @@ def test_columns_of_labels_that_are_refused(tmp_path, name, text, column, senten
     path = tmp_path / name
     path.write_text(text) if text else np.save(path, X)
     assert refused(path, read_table, column) == sentence
-    if "missing" not in sentence:  # whoever predicts leaves the labels unread
-        assert refused(path, open_rows, column) == sentence
+    if "missing" not in sentence:  # whoever predicts leaves the labels unread, and has no option --drop
+        assert refused(path, open_rows, column) == sentence.partition("; --drop")[0]
 
 
 # ---------------------------------------------------------------- tables that do not
@@ -298,30 +297,33 @@ def test_an_npz_with_too_few_labels(tmp_path):
 
 
 ROW_NUMBERS = ("FILE: the first column has no name, so it seems to hold the row numbers that pandas adds; "
-               "leave them out with to_csv(..., index=False)")
+               "leave them out with to_csv(..., index=False), or with --drop 'Unnamed: 0'")
 NOT_FINITE = "FILE has NaN or infinite values: 1 of them, the first (%s) in row 2, column 2 (counted from 1)"
 
 
 @pytest.mark.parametrize("text, sentence", [
     ("1,2\n3,x\n", "FILE, line 2, column 2: 'x' is not a number"),
-    ("1,x\n3,4\n", "FILE, line 1, column 2: 'x' is not a number"),
-    ("a,b\n1,2\n\n3,4.5.6\n", "FILE, line 4, column 2: '4.5.6' is not a number"),
+    ("1,x\n3,4\n", "FILE, line 1, column 2: 'x' is not a number; if the line holds the names of the columns, say --header "
+                   "yes"),
+    ("a,b\n1,2\n\n3,4.5.6\n", "FILE, line 4, column 2 ('b'): '4.5.6' is not a number"),
     ("1,2\n3,1_000\n", "FILE, line 2, column 2: '1_000' is not a number"),
     ("1,2\n3,\n", "FILE, line 2, column 2: the cell is empty"),
-    ("1,2,\n3,4,\n", "FILE, line 1, column 3: the cell is empty"),
-    ("1,2\n,\n", "FILE, line 2, column 1: the cell is empty"),
-    ("1;2\n3;4,5\n", "FILE, line 2, column 2: '4,5' is not a number"),
+    ("1,2,\n3,4,\n", "FILE, column 3: every cell is empty, so the lines end with a separator; --drop 3 leaves the column out"),
+    ("1,2\n,\n", "FILE has 2 columns that cannot be used as they are: column 1 has 1 missing value in line 2; column 2 has 1 "
+                 "missing value in line 2. Remedies: fill missing values in, or delete their rows"),
+    ("1;2\n3;4,5\n", "FILE, line 2, column 2: '4,5' is not a number; write decimal points for decimal commas"),
     ("1,2\n3," + "word" * 99 + "\n", "FILE, line 2, column 2: 'wordwordwordwordwordwordwordwo'... is not a number"),
     ("1,2\n3,4,5\n", "FILE, line 2 has 3 columns, the lines before it have 2"),
     ("a,b,c\n1,2\n", "FILE, line 2 has 2 columns, the lines before it have 3"),
     ("1,2\n\n3\n", "FILE, line 3 has 1 columns, the lines before it have 2"),
-    ("label,b,c\n7,1,x\n", "FILE, line 2, column 3: 'x' is not a number"),
+    ("label,b,c\n7,1,x\n", "FILE, line 2, column 3 ('c'): 'x' is not a number; --drop c leaves the column out"),
     ("label,b\n7,1\n,2\n", "FILE: the label of row 2 (counted from 1) is missing"),
     ("label\n7\n8\n", "FILE must have at least one row and one column; got the shape (2, 0)"),
     ("a,b\n", "FILE has a line of names and no rows"),
     ("\n \n\n", "FILE has no rows"),
     (",0,1\n0,5,6\n1,7,8\n", ROW_NUMBERS),
     (",a,b\n0,5,6\n1,7,8\n", ROW_NUMBERS),
+    ('"","1940","1945"\n"Food",5,6\n"Health",7,8\n', ROW_NUMBERS),
     ("1,2\n3,nan\n", NOT_FINITE % "nan"),
     ("1,2\n3,1e999\n", NOT_FINITE % "inf"),
 ])

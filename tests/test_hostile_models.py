@@ -232,8 +232,9 @@ def test_pipes_devices_and_folders_are_refused_at_once(tmp_path):
     lambda good: packed(reversed(unpacked(good).items())),
     with_header(lambda header: header.update(note="new")),
     with_header(lambda header: header.update(feature_names=["price\n(EUR)", "", "a", "b", "c", "\x1b[31m"])),
+    with_header(lambda header: header.update(left_out=["price\n(EUR)", "\x1b[31m"])),
     with_entries(shift=npy(np.zeros(6))),
-], ids=["packed again", "in another order", "a note", "names of any kind", "a shift for each column"])
+], ids=["packed again", "in another order", "a note", "names of any kind", "columns left out", "a shift for each column"])
 def test_what_does_not_matter(good, scratch, X, read_or_refused, make):
     bad = make(good)
     assert bad != good

@@ -20,7 +20,8 @@ def table(data):
 
 
 @pytest.mark.parametrize("words, sentence", [
-    ([], "my.csv, line 2, column 4: 'a' is not a number; if 'kind' holds the labels, say --label-column kind"),
+    ([], "my.csv, line 2, column 4 ('kind'): 'a' is not a number; if 'kind' holds the labels, say --label-column kind; "
+     "--drop kind leaves the column out"),
     (["--labels", "kind"],
      "--labels takes a file, and none is called kind; for a column of my.csv, say --label-column kind"),
     (["--labels", "kind.csv"], "no such file: kind.csv"),
@@ -47,8 +48,8 @@ def test_label_columns_are_of_tables(data, refused):
 def test_what_is_wrong_in_a_process_of_its_own(table):
     status, out, err = whole("fit", "my.csv")
     assert (status, out) == (2, "") and err == (
-        f"decnp: error: my.csv, line 2, column 4: {Path('my.csv').read_text().split()[1][-1]!r} is not a number; "
-        "if 'kind' holds the labels, say --label-column kind\n")
+        f"decnp: error: my.csv, line 2, column 4 ('kind'): {Path('my.csv').read_text().split()[1][-1]!r} is not a number; "
+        "if 'kind' holds the labels, say --label-column kind; --drop kind leaves the column out\n")
 
 
 def test_doubts_about_a_table():
@@ -56,7 +57,7 @@ def test_doubts_about_a_table():
     X = np.c_[rng.normal(size=(30, 2)), rng.integers(3, size=30), np.arange(30) + 7]
     assert table_warnings(X, ("a", "b", "Species", "id")) == [
         "the column 'Species' is trained on like the others; if it holds labels, say --label-column Species",
-        "the column 'id' counts the rows; if that is all it does, leave it out of the file"]
+        "the column 'id' counts the rows; if that is all it does, say --drop id"]
     assert table_warnings(X[:, :3], ("a", "target", "c")) == []  # 1.7 is no label
     assert table_warnings(X, ()) == []
     X[:, 1] *= 1000

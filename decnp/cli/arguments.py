@@ -13,7 +13,8 @@ from ..utils.spelling import nearest
 from .process import print_result
 
 __all__ = [
-    "Handler", "Parser", "Subparsers", "add_command", "add_model_argument", "integer", "layer_sizes", "number", "setting",
+    "Handler", "Parser", "Subparsers", "add_command", "add_header_argument", "add_model_argument", "integer",
+    "layer_sizes", "number", "setting",
 ]
 
 Handler: TypeAlias = Callable[[argparse.Namespace, list[str]], int]
@@ -73,6 +74,20 @@ def add_command(
 def add_model_argument(parser: Parser) -> None:
     """Add the argument MODEL, the path of a model file."""
     parser.add_argument("model", metavar="MODEL", help="a file from decnp fit --out (model.decnp) or decnp.save")
+
+
+def add_header_argument(parser: argparse._ActionsContainer) -> None:
+    """Add the option --header, whose value is True, False or None."""
+    parser.add_argument("--header", type=yes_or_no, metavar="yes|no",
+                        help="whether the first line of a .csv holds the names of the columns (default: found out from "
+                             "the lines below it)")
+
+
+def yes_or_no(text: str) -> bool:
+    """Return whether ``text`` is "yes" and not "no"; an argparse type."""
+    if text.lower() not in ("yes", "no"):
+        raise argparse.ArgumentTypeError(f"must be yes or no; got {text!r}")
+    return text.lower() == "yes"
 
 
 def integer(low: int, high: float = math.inf) -> Callable[[str], int]:

@@ -53,7 +53,9 @@ def _fit(args: argparse.Namespace, argv: list[str]) -> int:
 
     with closing(FitProgress(args.quiet)) as progress:
         record = run_fit(options, argv, progress.log, progress.on_step)
-    # Warnings about the data were shown before training, unless the run was quiet.
+    # Notes and warnings about the data were shown before training, unless the run was quiet.
+    for note in record["source"]["notes"] * args.quiet:
+        message(note)
     for warning in record["source"]["doubts"] * args.quiet + record["warnings"]:
         message(f"warning: {warning}")
     return _print_results(record, args.json, options.out, options.report)

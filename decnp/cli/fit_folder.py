@@ -108,11 +108,13 @@ def _check_earlier_results(out: Path, options: FitOptions) -> None:
 
 def write_results(out: Path, model: DEC, X: Rows, record: dict[str, Any]) -> None:
     """Write all files of ``RESULTS``, or none. Raises UserError."""
+    source = record["source"]
+    left_out = [*source["drop"], *([source["label_column"]] if source["label_column"] else [])]
     contents = (
         lambda file: np.save(file, model.labels_),
         lambda file: np.save(file, model.transform(X)),
         lambda file: np.save(file, model.cluster_centers_),
-        lambda file: write_model(model, file, feature_names=record["columns"]),
+        lambda file: write_model(model, file, feature_names=record["columns"], left_out=left_out),
         lambda file: file.write(json.dumps(record, indent=1).encode()),
     )
     with explain_os_errors(f"--out {out} could not be written"):

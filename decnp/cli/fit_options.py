@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any, NamedTuple
 
-from .arguments import Parser, integer, layer_sizes, number, setting
+from .arguments import Parser, add_header_argument, integer, layer_sizes, number, setting
 
 __all__ = ["FitOptions", "add_options", "parse_options"]
 
@@ -21,6 +21,10 @@ class FitOptions(NamedTuple):
     n_clusters: int | None
     labels: str | None
     label_column: str | None
+    header: bool | None
+    """Whether the first line of a .csv holds names; None to find out."""
+    drop: list[str]
+    """Columns of a .csv to leave out."""
     out: str | None
     overwrite: bool
     """Whether a finished run in ``out`` may be replaced."""
@@ -77,6 +81,10 @@ def _add_data_options(parser: Parser) -> None:
                       help="true labels, one for each row: .npy, .npz (array y), .csv or .txt; only for the scores")
     data.add_argument("--label-column", metavar="NAME",
                       help="the column of a .csv that holds the true labels, by its name (default: one called label)")
+    data.add_argument("--drop", action="append", default=[], metavar="NAME",
+                      help="leave out a column of a .csv, by its name, or by its number if the columns have no names; "
+                           "may be repeated")
+    add_header_argument(data)
     data.add_argument("--out", metavar="DIR", help="write the results into this folder (default: only print them)")
     data.add_argument("--overwrite", action="store_true",
                       help="replace a finished run in DIR when the new one is complete")

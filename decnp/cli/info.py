@@ -57,7 +57,7 @@ def describe_model(path: str) -> dict[str, Any]:
         "n_weights": {**n_weights, "centroids": arrays["centers"].size},
         "shift": float(shift) if shift.ndim == 0 else "one for each column",
         "scale": float(arrays["scale"]),
-        **{name: header[name] for name in ("feature_names", "versions", "parameters", "profile", "training")
+        **{name: header[name] for name in ("feature_names", "left_out", "versions", "parameters", "profile", "training")
            if name in header},
     }
 
@@ -73,6 +73,7 @@ def _format_info(info: dict[str, Any]) -> str:
         "weights": ", ".join(f"{name} {count}" for name, count in info["n_weights"].items()),
         "input": f"(x - shift) * scale, shift {shift}, scale {info['scale']:g}",
         **({"columns": _format_names(info["feature_names"])} if "feature_names" in info else {}),
+        **({"left out": _format_names(info["left_out"])} if "left_out" in info else {}),
         "clusters": f"k = {info['n_clusters']}, alpha = {info['alpha']:g}",
         **{name: _format_pairs(info[name])
            for name in ("training", "parameters", "profile", "versions") if name in info},

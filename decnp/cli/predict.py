@@ -6,7 +6,7 @@ import argparse
 import sys
 
 from ..utils.progress import message
-from .arguments import Subparsers, add_command, add_model_argument
+from .arguments import Subparsers, add_command, add_header_argument, add_model_argument
 
 __all__ = ["add_parser"]
 
@@ -33,7 +33,9 @@ def add_parser(commands: Subparsers) -> None:
     parser.add_argument("--label-column", metavar="NAME", help="a column of a .csv that is left out, by its name")
     parser.add_argument("--extra", choices=["refuse", "ignore"], default="refuse",
                         help="columns of a .csv that the model was not trained on: refuse the file (default), or ignore "
-                             "them; the model's own columns are found by name, in any order")
+                             "them; the model's own columns are found by name, in any order, and those that decnp fit left "
+                             "out are ignored")
+    add_header_argument(parser)
     parser.add_argument("-q", "--quiet", action="store_true", help="no progress; the results only")
     parser.set_defaults(answer="labels")
 
@@ -41,7 +43,8 @@ def add_parser(commands: Subparsers) -> None:
 def _predict(args: argparse.Namespace, argv: list[str]) -> int:
     from .run_predict import run_predict  # imports NumPy
 
-    n = run_predict(args.model, args.data, args.out, args.answer, args.label_column, args.quiet, args.extra == "ignore")
+    n = run_predict(args.model, args.data, args.out, args.answer, args.label_column, args.quiet, args.extra == "ignore",
+                    args.header)
     if args.out and not args.quiet:
         message(f"{args.answer} of {n} rows written to {args.out}")
     sys.stdout.flush()

@@ -15,8 +15,8 @@ import numpy as np
 from ..datasets.registry import SOURCES, n_clusters
 from ..exceptions import UserError
 from ..io.os_errors import explain_read_errors
-from ..io.table_warnings import table_warnings
-from ..io.tables import read_labels, read_table
+from ..io.table_warnings import label_warnings, table_warnings
+from ..io.tables import Table, read_labels, read_table
 from ..profiles import PAPER_MNIST, Profile, profile_for, profile_of_both
 from ..training.checkpoint import Checkpoint
 from ..utils.rows import LazyRows, Rows, is_mapped
@@ -43,6 +43,8 @@ class FitInput(NamedTuple):
     autoencoder_rows: np.ndarray | None
     """(m, D) rows for the autoencoder, or None if it trains on X."""
     model: DEC
+    notes: list[str]
+    """Sentences about what could have been read in another way."""
     warnings: list[str]
     """Sentences about X."""
 
@@ -52,31 +54,45 @@ def prepare(options: FitOptions, log: Callable[[str], None]) -> FitInput:
 
     ``log`` is called with a line about the data, and with each warning. Raises UserError or DataError.
     """
-    X, y, columns, ae_rows = _read_data(options)
+    (X, y, columns, notes), ae_rows = _read_data(options)
     model = _build_model(options, X, ae_rows)
     k = "" if options.n_clusters or options.source in SOURCES else f"; k = {model.n_clusters}, the default"
     log(_describe_data(options, X, y, columns, ae_rows) + k)
-    found = table_warnings(X, columns)
+    for note in notes:
+        log(note)
+    found = [*table_warnings(X, columns), *label_warnings(y, options.label_column)]
     for warning in found:
         log(f"warning: {warning}")
-    return FitInput(X, y, columns, ae_rows, model, found)
+    return FitInput(X, y, columns, ae_rows, model, notes, found)
 
 
-def _read_data(options: FitOptions) -> tuple[Rows, np.ndarray | None, tuple[str, ...], np.ndarray | None]:
-    """Return X, the labels, the names of the columns, and the autoencoder's own rows."""
+def _read_data(options: FitOptions) -> tuple[Table, np.ndarray | None]:
+    """Return the table and the autoencoder's own rows."""
     load = SOURCES.get(options.source)
     with explain_read_errors(options.source):
-        if load and options.label_column is not None:
-            raise UserError(f"--label-column names a column of a .csv file; {options.source} has its own labels")
+        if load:
+            _check_no_table_options(options)
+        if options.label_column is not None and options.label_column in options.drop:
+            raise UserError(f"--label-column and --drop both name the column {options.label_column!r}: take one")
         if options.labels:
             _check_labels_option(options.source, options.labels, options.label_column)
         if not load and not os.path.exists(options.source) and options.source != "-":
             raise UserError(f"no such file: {options.source}{nearest(options.source, SOURCES)}")
-        X, y, columns = (*load(), ()) if load else read_table(options.source, options.label_column)
+        table = Table(*load(), (), []) if load else read_table(
+            options.source, options.label_column, header=options.header, drop=options.drop)
         ae_rows = autoencoder_rows(options.source)
         if options.labels:
-            y = read_labels(options.labels, len(X))
-    return X, y, columns, ae_rows
+            table = table._replace(y=read_labels(options.labels, len(table.X)))
+    return table, ae_rows
+
+
+def _check_no_table_options(options: FitOptions) -> None:
+    """Raise UserError if an option for the columns of a .csv is given for a named data set."""
+    if options.label_column is not None:
+        raise UserError(f"--label-column names a column of a .csv file; {options.source} has its own labels")
+    for name, value in (("--drop", options.drop or None), ("--header", options.header)):
+        if value is not None:
+            raise UserError(f"{name} is for a .csv file; {options.source} is a data set with a name")
 
 
 def _check_labels_option(source: str, labels: str, label_column: str | None) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, nullcontext
 from itertools import islice
 from typing import IO, TYPE_CHECKING
@@ -20,6 +20,7 @@ from ..inference import Model, load_model
 from ..io.atomic import PathLike, write_atomically
 from ..io.os_errors import explain_os_errors, explain_read_errors, reason_of
 from ..io.row_reader import RowReader, open_rows
+from ..io.streams import name_of
 from ..utils.progress import Progress, discard, message
 from ..utils.rows import BLOCK
 from ..utils.validation import match_columns
@@ -37,7 +38,7 @@ IN_MEMORY = 1 << 24
 
 def run_predict(
     model_path: PathLike, source: PathLike, out: PathLike | None = None, answer: str = "labels",
-    label_column: str | None = None, quiet: bool = False, ignore_extra: bool = False,
+    label_column: str | None = None, quiet: bool = False, ignore_extra: bool = False, header: bool | None = None,
 ) -> int:
     """Predict for each row of ``source``, write or print the answers, and return the number of rows.
 
@@ -59,7 +60,10 @@ def run_predict(
     quiet : bool, default=False
         True shows no progress and no message.
     ignore_extra : bool, default=False
-        Leave out columns of a .csv that the model was not trained on. False raises DataError for them.
+        Leave out columns of a .csv that the model was not trained on. False raises DataError for them, unless
+        ``decnp fit`` left them out too.
+    header : bool, default=None
+        Whether the first line of a .csv holds the names of the columns. None finds out.
 
     Raises
     ------
@@ -70,9 +74,9 @@ def run_predict(
         check_output_file(out, (".npy", ".csv"), {model_path, source} - {"-"})
     with explain_read_errors(source):
         model = load_model(model_path)
-        rows = open_rows(source, label_column)
+        chooser = _ColumnChooser(model, source, ignore_extra)
+        rows = open_rows(source, label_column, header=header, choose=chooser, known=model.feature_names)
     with closing(rows):
-        _match_columns(model, rows, ignore_extra, quiet)
         n, D = rows.shape
         if D != model.n_features:
             raise DataError(f"{rows.name} must have the {model.n_features} columns that {model_path} takes; got {D}")
@@ -90,26 +94,41 @@ def run_predict(
         else:
             with explain_os_errors(f"--out {out} could not be written"):
                 write_atomically(out, lambda file: write(file, str(out).lower().endswith(".npy")))
+        for note in [*chooser.notes, *(f"{rows.name}: {note}" for note in rows.notes)] * (not quiet):
+            message(note)
     return n
 
 
-def _match_columns(model: Model, rows: RowReader, ignore_extra: bool, quiet: bool) -> None:
-    """Put the columns of ``rows`` into the order of the model's, by their names, and say so.
+class _ColumnChooser:
+    """``Choice`` of the columns of the model out of those of a text file.
 
-    Raises DataError for missing columns, and for unknown ones without ``ignore_extra``.
+    Calling it raises DataError for missing columns, and for unknown ones without ``ignore_extra``.
     """
-    try:
-        order = match_columns(model.feature_names, rows.columns, rows.name, ignore_extra)
-    except ValueError as error:
-        hint = "" if "lacks" in str(error) else "; leave them out with --extra ignore, or labels with --label-column"
-        raise DataError(f"{error}{hint}") from None
-    if order is None or order == list(range(rows.shape[1])):
-        return
-    left_out = rows.shape[1] - len(order)
-    rows.select(order)
-    if not quiet:
-        message(f"{rows.name}: columns are matched to the model's by name"
-                + (f"; unknown columns left out: {left_out}" if left_out else ""))
+
+    def __init__(self, model: Model, source: PathLike, ignore_extra: bool) -> None:
+        self.model, self.name, self.ignore_extra = model, name_of(source), ignore_extra
+        self.notes: list[str] = []
+
+    def __call__(self, names: Sequence[str], width: int) -> list[int] | None:
+        model = self.model
+        if not names:
+            if model.feature_names:
+                self.notes.append(f"{self.name} has no line of names: its columns are matched to the model's by position")
+            rest = [j for j in range(width) if str(j + 1) not in model.left_out]
+            return rest if len(rest) == model.n_features else None
+        places = [j for j, name in enumerate(names) if name in model.feature_names or name not in model.left_out]
+        try:
+            order = match_columns(model.feature_names, [names[j] for j in places], self.name, self.ignore_extra)
+        except ValueError as error:
+            hint = "" if "lacks" in str(error) else "; leave them out with --extra ignore, or labels with --label-column"
+            raise DataError(f"{error}{hint}") from None
+        if order is None:
+            return places
+        unknown = len(places) - len(order)
+        if unknown or order != sorted(order):
+            self.notes.append(f"{self.name}: columns are matched to the model's by name"
+                              + (f"; unknown columns left out: {unknown}" if unknown else ""))
+        return [places[i] for i in order]
 
 
 def _answers(model: Model, rows: RowReader, answer: str) -> Iterator[np.ndarray]:

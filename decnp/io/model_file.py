@@ -76,7 +76,7 @@ def read_model(path: PathLike, unread: tuple[str, ...] = ()) -> tuple[dict, dict
     """Return header and arrays of a model file, checked against each other; the arrays have the header's ``dtype``.
 
     Arrays whose names begin with a word of ``unread`` must be in the file, and are not read. All strings of the header
-    are printable, except the ``feature_names``. Raises as ``decnp.load`` does.
+    are printable, except the names of columns. Raises as ``decnp.load`` does.
     """
     header, arrays = read_archive(path, _expected, unread, "decnp model file", ModelFileError)
     if not arrays["scale"] > 0:
@@ -126,7 +126,11 @@ def _expected(header: dict[str, Any]) -> dict[str, Expected]:
                                           and len(names) == header["n_features"]):
         raise ModelFileError("is damaged: the feature_names in its header must be n_features strings")
     "".join(names).encode()  # no half characters
-    _check_plain({name: value for name, value in header.items() if name != "feature_names"})
+    left_out = header.get("left_out", [])
+    if not (isinstance(left_out, list) and all(isinstance(name, str) for name in left_out)):
+        raise ModelFileError("is damaged: left_out in its header must be a list of strings")
+    "".join(left_out).encode()
+    _check_plain({name: value for name, value in header.items() if name not in ("feature_names", "left_out")})
     return {name: Expected(_stored_dtype(name, header), shapes, dtype) for name, shapes in _shapes(header).items()}
 
 

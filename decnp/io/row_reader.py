@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,8 +17,8 @@ from .npy import NpyLayout, check_table, npy_layout
 from .npz import read_npz
 from .os_errors import explain_os_errors
 from .streams import begins_as_npy, is_stream, name_of, open_seekable
-from .tables import TABLE_SUFFIXES, as_finite, check_label_column, check_suffix
-from .text import parse_csv
+from .tables import TABLE_SUFFIXES, as_finite, check_suffix, check_text_options
+from .text import Choice, all_columns, parse_csv
 
 __all__ = ["RowReader", "open_rows"]
 
@@ -39,7 +39,9 @@ class RowReader:
     close : callable, default=None
         Called by ``close()``; None if there is nothing to close.
     columns : tuple of str, default=()
-        Names of the columns in the file.
+        Names of the columns.
+    notes : sequence of str, default=()
+        Sentences about what could have been read in another way.
 
     Raises
     ------
@@ -48,15 +50,11 @@ class RowReader:
     """
 
     def __init__(self, name: str, shape: tuple[int, ...], dtype: np.dtype, read: Callable[[int, int], np.ndarray],
-                 close: Callable[[], object] = lambda: None, columns: tuple[str, ...] = ()) -> None:
-        self.name, self.shape, self.close, self._read, self.columns = name, shape, close, read, columns
+                 close: Callable[[], object] = lambda: None, columns: tuple[str, ...] = (),
+                 notes: Sequence[str] = ()) -> None:
+        self.name, self.shape, self.close, self._read = name, shape, close, read
+        self.columns, self.notes = columns, list(notes)
         check_table(shape, dtype, name)
-
-    def select(self, order: list[int]) -> None:
-        """Let all reads return the columns ``order``, in this order."""
-        read = self._read
-        self._read = lambda start, stop: read(start, stop)[:, order]
-        self.shape = (self.shape[0], len(order))
 
     def blocks(self, size: int, dtype: np.dtype) -> Iterator[tuple[slice, np.ndarray]]:
         """Yield (row numbers, rows) for ``size`` rows at a time, in order, as finite ``dtype``.
@@ -68,7 +66,10 @@ class RowReader:
             yield rows, as_finite(self._read(rows.start, rows.stop), dtype, self.name, start)
 
 
-def open_rows(source: PathLike, label_column: str | None = None) -> RowReader:
+def open_rows(
+    source: PathLike, label_column: str | None = None, *, header: bool | None = None, choose: Choice = all_columns,
+    known: Sequence[str] = (),
+) -> RowReader:
     """Return a reader of the rows in a file or in standard input.
 
     A ``.npy`` is read block by block, ``.npz`` and ``.csv`` at once; a sparse matrix stays sparse. Labels are not
@@ -81,6 +82,12 @@ def open_rows(source: PathLike, label_column: str | None = None) -> RowReader:
         ``.npy`` if they begin like one, else CSV; they are first copied to a temporary file.
     label_column : str, default=None
         Column of a ``.csv`` to leave out.
+    header : bool, default=None
+        Whether the first line of a ``.csv`` holds the names of the columns. None decides as ``read_table`` does.
+    choose : callable
+        Chooses the columns of a ``.csv``, see ``decnp.io.text.Choice``. The default takes all but the labels.
+    known : sequence of str, default=()
+        Names of the columns that a model was trained on: a first line that has all of them holds names.
 
     Returns
     -------
@@ -95,31 +102,33 @@ def open_rows(source: PathLike, label_column: str | None = None) -> RowReader:
     """
     path = Path(source)
     suffix = check_suffix(path, *TABLE_SUFFIXES)
-    check_label_column(path, suffix, label_column)
+    check_text_options(path, suffix, label_column, header)
     if suffix == ".npy":
         return _open_npy(open(path, "rb"), str(path))
     if suffix == ".npz":
         return _from_memory(str(path), read_npz(path)[0])
-    return _open_text_or_stream(path, label_column)
+    return _open_text_or_stream(path, label_column, header, choose, known)
 
 
-def _open_text_or_stream(path: Path, label_column: str | None) -> RowReader:
+def _open_text_or_stream(
+    path: Path, label_column: str | None, header: bool | None, choose: Choice, known: Sequence[str],
+) -> RowReader:
     """Return a reader of a text file, or of a stream, which may hold an .npy too."""
     name, file = name_of(path), open_seekable(path)
     try:
         if is_stream(path) and begins_as_npy(file):
-            check_label_column(name, ".npy", label_column)
+            check_text_options(name, ".npy", label_column, header)
             return _open_npy(file, name)
-        table = parse_csv(name, file, label_column)
+        table = parse_csv(name, file, label_column, header=header, choose=choose, known=known)
         file.close()
-        return _from_memory(name, table.X, table.names)
+        return _from_memory(name, table.X, table.names, table.notes)
     except BaseException:
         file.close()
         raise
 
 
-def _from_memory(name: str, X: Rows, columns: tuple[str, ...] = ()) -> RowReader:
-    return RowReader(name, X.shape, X.dtype, lambda start, stop: X[start:stop], columns=columns)
+def _from_memory(name: str, X: Rows, columns: tuple[str, ...] = (), notes: Sequence[str] = ()) -> RowReader:
+    return RowReader(name, X.shape, X.dtype, lambda start, stop: X[start:stop], columns=columns, notes=notes)
 
 
 def _open_npy(file: Any, name: str) -> RowReader:

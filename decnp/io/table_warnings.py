@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from ..utils.rows import LazyRows, Rows, is_mapped
 
-__all__ = ["table_warnings"]
+__all__ = ["label_warnings", "table_warnings"]
 
 LABEL_LIKE = ("class", "classes", "label", "labels", "target", "species", "category", "y")
 MAX_SPREAD_RATIO = 100  # between the largest and the smallest standard deviation of two columns
@@ -36,6 +37,22 @@ def table_warnings(X: Rows, names: Sequence[str]) -> list[str]:
     return [*_columns(X, names), *_scales(X, names)] if names else []
 
 
+def label_warnings(y: np.ndarray | None, column: str | None) -> list[str]:
+    """Return a sentence if there are more different labels (n,) than half of the rows.
+
+    ``column`` is the name of their column, if they have one.
+
+    >>> label_warnings(np.array(["Ohio", "Utah", "Iowa", "Maine"]), "state")
+    ["the labels in 'state' have 4 different values in 4 rows; they seem to be names of the rows and no classes"]
+    """
+    count = 0 if y is None else len(np.unique(y))
+    if y is None or len(y) < 4 or count <= len(y) / 2:
+        return []
+    where = f" in {column!r}" if column else ""
+    return [f"the labels{where} have {count} different values in {len(y)} rows; they seem to be names of the rows and "
+            "no classes"]
+
+
 def _order_on_disk(X: LazyRows) -> Iterator[str]:
     if is_mapped(X.source) and not X.source.flags.c_contiguous:
         yield ("the file has one column after the other (Fortran order) and stays on the disk, so that each row "
@@ -48,9 +65,9 @@ def _columns(X: np.ndarray, names: Sequence[str]) -> Iterator[str]:
     for name, column in zip(names, X.T):
         if name.lower() in LABEL_LIKE and (column % 1 == 0).all():
             yield (f"the column {name!r} is trained on like the others; if it holds labels, "
-                   f"say --label-column {name}")
+                   f"say --label-column {shlex.quote(name)}")
         if _counts(column):
-            yield f"the column {name!r} counts the rows; if that is all it does, leave it out of the file"
+            yield f"the column {name!r} counts the rows; if that is all it does, say --drop {shlex.quote(name)}"
 
 
 def _counts(column: np.ndarray) -> bool:

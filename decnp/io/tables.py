@@ -7,7 +7,7 @@ Each mistake is a ``DataError`` with one sentence that names the file and the pl
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -42,9 +42,13 @@ class Table(NamedTuple):
     """(n,) integers or strings, the labels in the same file, or None."""
     names: tuple[str, ...]
     """Names of the columns of X, from a .csv with a first line of names; else ()."""
+    notes: list[str]
+    """Sentences about what could have been read in another way."""
 
 
-def read_table(path: PathLike, label_column: str | None = None) -> Table:
+def read_table(
+    path: PathLike, label_column: str | None = None, *, header: bool | None = None, drop: Sequence[str] = (),
+) -> Table:
     """Return the table in a file of n rows and D columns.
 
     - ``.npy``: an array (n, D) of numbers. An array of 1 GiB or more in float32 is checked, then read through a
@@ -52,8 +56,8 @@ def read_table(path: PathLike, label_column: str | None = None) -> Table:
     - ``.npz``: its array called X or x, else the only one with two axes; y or labels, (n,), are the labels. A
       sparse matrix from ``scipy.sparse.save_npz`` stays sparse.
     - ``.csv``, ``.tsv``, ``.txt``, each with ``.gz`` too: numbers between commas (or semicolons, tabs, spaces), in
-      UTF-8. The first line holds the names of the columns if none of its cells is a number, or if they are 0, 1, 2,
-      ..., as pandas writes them.
+      UTF-8; "true" and "false" are 1 and 0. Lines above the table that begin with "#" and a line ``sep=;`` are
+      skipped.
 
     Parameters
     ----------
@@ -61,29 +65,37 @@ def read_table(path: PathLike, label_column: str | None = None) -> Table:
         The file. "-" is standard input. That and a pipe may hold what a ``.csv`` or an ``.npy`` holds.
     label_column : str, default=None
         Column of a ``.csv`` that holds the labels. None takes one called label or labels, if there is one.
+    header : bool, default=None
+        Whether the first line of a ``.csv`` holds the names of the columns. None decides from the first lines:
+        words are names, also among numbers if the cells below them are numbers; numbers are names if the lines
+        below show that they are no row, as for years, wavelengths or 0, 1, 2, ... In doubt the line is a row.
+    drop : sequence of str, default=()
+        Columns of a ``.csv`` to leave out, by name. Columns without names are numbered from 1.
 
     Returns
     -------
     table : Table
-        X, y and the names of the columns.
+        X, y, the names of the columns, and notes on how the file was read.
 
     Raises
     ------
     DataError
         If there is no such file or it holds anything else: cells that are not numbers, rows of different
         lengths, NaN or infinite values, values beyond float32, objects, no rows, labels of another length, no
-        column of the name ``label_column``.
+        column of the name ``label_column`` or of those in ``drop``. One error names all columns that hold anything but
+        numbers.
     OSError
         If the file cannot be read.
     """
     path = Path(path)
     suffix = check_suffix(path, *TABLE_SUFFIXES)
-    check_label_column(path, suffix, label_column)
+    check_text_options(path, suffix, label_column, header, drop)
     X: Rows
     y: np.ndarray | None = None
     names: tuple[str, ...] = ()
+    notes: list[str] = []
     if suffix == ".csv":
-        X, y, names = _read_text_or_stream(path, label_column)
+        X, y, names, notes = _read_text_or_stream(path, label_column, header, drop)
     elif suffix == ".npz":
         X, y = read_npz(path)
     else:
@@ -93,19 +105,20 @@ def read_table(path: PathLike, label_column: str | None = None) -> Table:
         y = _as_labels(y, path)
         if len(y) != len(X):
             raise DataError(f"{path} must hold one label for each of its {len(X)} rows; got {len(y)}")
-    return Table(X, y, names)
+    return Table(X, y, names, notes)
 
 
 def _read_text_or_stream(
-    path: Path, label_column: str | None,
-) -> tuple[np.ndarray, np.ndarray | None, tuple[str, ...]]:
-    """Return X, y and the names from a text file, or from a stream, which may hold an .npy too."""
+    path: Path, label_column: str | None, header: bool | None, drop: Sequence[str],
+) -> tuple[np.ndarray, np.ndarray | None, tuple[str, ...], list[str]]:
+    """Return X, y, the names and the notes from a text file, or from a stream, which may hold an .npy too."""
     name = name_of(path)
     with open_seekable(path) as file:
         if not is_stream(path) or not begins_as_npy(file):
-            return read_csv(name, label_column, file)
-        check_label_column(name, ".npy", label_column)
-        return read_npy(file, os.fstat(file.fileno()).st_size, name), None, ()
+            table, y = read_csv(name, label_column, file, header=header, drop=drop)
+            return table.X, y, table.names, table.notes
+        check_text_options(name, ".npy", label_column, header, drop)
+        return read_npy(file, os.fstat(file.fileno()).st_size, name), None, (), []
 
 
 def read_labels(path: PathLike, n_samples: int) -> np.ndarray:
@@ -172,11 +185,17 @@ def check_suffix(path: Path, *suffixes: str) -> str:
     return ".csv" if tables and suffix in TEXT_SUFFIXES else suffix
 
 
-def check_label_column(name: object, suffix: str, label_column: str | None) -> None:
-    """Raise DataError if a label column is given for a file whose columns have no names."""
-    if label_column is not None and suffix != ".csv":
-        raise DataError(f"a label column (here {label_column!r}) needs a .csv file with a first line of names; "
-                        f"got {name}")
+def check_text_options(
+    name: PathLike, suffix: str, label_column: str | None, header: bool | None = None, drop: Sequence[str] = (),
+) -> None:
+    """Raise DataError if there are options for a text file, and the file is another one."""
+    if suffix == ".csv":
+        return
+    if label_column is not None:
+        raise DataError(f"a label column (here {label_column!r}) needs a .csv file with a first line of names; got {name}")
+    for option, value in (("--drop", drop or None), ("--header", header)):
+        if value is not None:
+            raise DataError(f"{option} is for a .csv file; got {name}")
 
 
 # ---------------------------------------------------------------- checks of the arrays

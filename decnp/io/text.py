@@ -5,21 +5,31 @@ from __future__ import annotations
 import csv
 import difflib
 import io
-import shlex
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, BinaryIO, NamedTuple, TextIO
 
 import numpy as np
 
 from ..exceptions import DataError
 from .atomic import PathLike
+from .cells import Column, ColumnReader, is_number
+from .first_line import LABEL_NAMES
+from .layout import find_layout, records
 from .streams import open_seekable
+from .text_head import read_head
 
-__all__ = ["CsvTable", "parse_csv", "read_csv", "read_text_labels"]
+__all__ = ["Choice", "CsvTable", "all_columns", "parse_csv", "read_csv", "read_text_labels"]
 
-LABEL_NAMES = ("label", "labels")
+Choice = Callable[[Sequence[str], int], "list[int] | None"]
+"""Function of the names of the columns, () if they have none, and of their number. Returns the places of the columns
+to read, in the order of reading, or None for all. The column of labels is not among them."""
+
+
+def all_columns(names: Sequence[str], width: int) -> None:
+    """Choose all columns; a ``Choice``."""
 
 
 class CsvTable(NamedTuple):
@@ -31,53 +41,109 @@ class CsvTable(NamedTuple):
     """(n,) cells of the label column as they are, or None without such a column."""
     names: tuple[str, ...]
     """Names of the columns of X; () without a line of names."""
+    notes: list[str]
+    """Sentences about what could have been read in another way."""
 
 
 def read_csv(
-    path: PathLike, label_column: str | None = None, file: BinaryIO | None = None,
-) -> tuple[np.ndarray, np.ndarray | None, tuple[str, ...]]:
-    """Return X (n, D) float64, the labels (n,) or None, and the names of the columns of X as in ``CsvTable``."""
-    X, labels, names = parse_csv(path, file, label_column)
-    return X, None if labels is None else _label_array(labels, path), names
+    path: PathLike, label_column: str | None = None, file: BinaryIO | None = None, *, header: bool | None = None,
+    drop: Sequence[str] = (),
+) -> tuple[CsvTable, np.ndarray | None]:
+    """Return the content of a CSV file without the columns ``drop``, and the labels (n,) or None. Raises DataError."""
+    table = parse_csv(path, file, label_column, header=header, choose=partial(_all_but, path, drop),
+                      asked=drop, for_fit=True)
+    return table, None if table.labels is None else _label_array(table.labels, path)
 
 
-def parse_csv(path: PathLike, file: BinaryIO | None = None, label_column: str | None = None) -> CsvTable:
+def parse_csv(
+    path: PathLike, file: BinaryIO | None = None, label_column: str | None = None, *, header: bool | None = None,
+    choose: Choice = all_columns, asked: Sequence[str] = (), known: Sequence[str] = (),
+    for_fit: bool = False,
+) -> CsvTable:
     """Return the content of a CSV file, with the labels as strings.
 
-    If ``file`` is given, its bytes are read, and ``path`` is only a name for messages. Raises DataError.
+    Parameters
+    ----------
+    path : path-like
+        The file.
+    file : binary file, default=None
+        If it is given, its bytes are read, and ``path`` is only a name for messages.
+    label_column : str, default=None
+        Name of the column of labels. None takes one called label or labels, if there is one.
+    header : bool, default=None
+        Whether the first line holds the names of the columns. None decides from the lines below it.
+    choose : callable
+        Chooses the columns to read, see ``Choice``. The others may hold anything.
+    asked : sequence of str, default=()
+        Columns that the user has named.
+    known : sequence of str, default=()
+        Names of the columns that a model was trained on.
+    for_fit : bool, default=False
+        Whether errors may recommend options of ``decnp fit``.
+
+    Raises
+    ------
+    DataError
+        If the file is no table of numbers.
     """
-    values, labels = array("d"), []
-    names: tuple[str, ...] = ()
-    width: int | None = None
-    label_at: int | None = None
     with _open_text(path, file) as text:
-        for line, cells in _split(text):
-            if width is None:
-                width = len(cells)
-                if _are_names(cells, path):
-                    names = tuple(cell.strip() for cell in cells)
-                    label_at = _label_index(names, label_column, path)
-                    continue
-                if label_column is not None:
-                    raise DataError(f"{path} has no first line of names, so it has no column {label_column!r}")
-            if len(cells) != width:
-                raise DataError(f"{path}, line {line} has {len(cells)} columns, the lines before it have {width}")
-            if label_at is not None:
-                labels.append(cells[label_at].strip())
-                cells[label_at] = "0"  # a placeholder, so that messages count columns as in the file; deleted below
-            try:
-                if "_" in "".join(cells):  # float() would read 1_000 as a number
-                    raise ValueError
-                values.extend(map(float, cells))
-            except ValueError:
-                labels_likely = names and len(values) < width and label_at is None  # words in the first row
-                raise _bad_cell(path, line, cells, names if labels_likely else ()) from None
-    if width is None or not values:
-        raise DataError(f"{path} has {'a line of names and ' if names else ''}no rows")
-    X = np.frombuffer(values).reshape(-1, width)  # (n, D), or (n, D + 1) with the placeholders
-    if label_at is None:
-        return CsvTable(X, None, names)
-    return CsvTable(np.delete(X, label_at, axis=1), labels, names[:label_at] + names[label_at + 1 :])
+        layout = find_layout(text)
+        head = read_head(path, layout, header, [*asked, label_column or ""], known)
+        label_at = _label_index(head.names, label_column, {*asked, *known}, path)
+        columns = [j for j in range(head.width) if j != label_at]
+        chosen = choose([head.names[j] for j in columns] if head.names else (), len(columns))
+        columns = columns if chosen is None else [columns[i] for i in chosen]
+        if head.row_numbers and 0 in columns:
+            raise DataError(f"{path}: {head.row_numbers}" + ", or with --drop 'Unnamed: 0'" * for_fit)
+        rows = records(text, layout.delimiter, layout.skip)
+        if head.names or layout.marked:
+            next(rows)
+        cells = ColumnReader(comma_separates=layout.delimiter == ",")
+        values, labels, n = _read_rows(path, rows, head.width, columns, label_at, cells)
+    if not n:
+        raise DataError(f"{path} has a line of names and no rows")
+    if header is None and head.notes and head.names and head.names[0] == str(n):
+        raise DataError(f"{path}: the first line begins with {n}, the number of rows below it, so it seems to hold no "
+                        "names; delete it, or say --header yes")
+    X = np.frombuffer(values).reshape(n, len(columns))
+    names = tuple(head.names[j] for j in columns) if head.names else ()
+    described = [Column(j + 1, head.names[j] if head.names else None) for j in columns]
+    cells.check(path, X, described, label_at is not None, for_fit, {head.line: head.hint})
+    return CsvTable(X, labels, names, head.notes + cells.notes(described))
+
+
+def _read_rows(
+    path: PathLike, rows: Iterator[tuple[int, list[str]]], width: int, columns: list[int], label_at: int | None,
+    reader: ColumnReader,
+) -> tuple[array[float], list[str] | None, int]:
+    """Return the numbers in ``columns`` of all rows, the labels, and the number of rows."""
+    values, n = array("d"), 0
+    labels: list[str] | None = None if label_at is None else []
+    every = columns == list(range(width))
+    for line, cells in rows:
+        if len(cells) != width:
+            raise DataError(f"{path}, line {line} has {len(cells)} columns, the lines before it have {width}")
+        n += 1
+        if labels is not None and label_at is not None:
+            labels.append(cells[label_at].strip())
+        if not every:
+            cells = [cells[j] for j in columns]
+        try:
+            if "_" in "".join(cells):  # float() would read 1_000 as a number
+                raise ValueError
+            values.extend(list(map(float, cells)))  # a list: nothing is added if a cell is no number
+        except ValueError:
+            values.extend(reader.read(line, cells))
+    return values, labels, n
+
+
+def _all_but(path: PathLike, drop: Sequence[str], names: Sequence[str], width: int) -> list[int]:
+    """Return the places of all columns but those of ``drop``; without names these are numbers, counted from 1."""
+    names = names or [str(j + 1) for j in range(width)]
+    for name in drop:
+        if name not in names:
+            raise DataError(f"{path} has no column called {name!r} to drop; {_which(name, names)}")
+    return [j for j, name in enumerate(names) if name not in drop]
 
 
 def read_text_labels(path: PathLike, n_samples: int, one_cell: bool) -> np.ndarray:
@@ -90,7 +156,7 @@ def read_text_labels(path: PathLike, n_samples: int, one_cell: bool) -> np.ndarr
         if one_cell:
             rows = [(line, [label.strip()]) for line, label in enumerate(text, 1) if label.strip()]
         else:
-            rows = list(_split(text, spaces=False))
+            rows = list(records(text, find_layout(text, spaces=False).delimiter))
     for line, cells in rows:
         if len(cells) != 1 or not cells[0].strip():
             raise DataError(f"{path} must hold one label a line; line {line} has {len(cells) if cells[1:] else 'none'}")
@@ -114,69 +180,40 @@ def _open_text(path: PathLike, file: BinaryIO | None = None) -> Iterator[TextIO]
             raise DataError(f"{path} cannot be read as CSV: {error}") from error
 
 
-def _split(text: TextIO, spaces: bool = True) -> Iterator[tuple[int, list[str]]]:
-    """Yield line number and cells of each line that is not blank.
+def _label_index(
+    names: Sequence[str], label_column: str | None, others: Collection[str], path: PathLike,
+) -> int | None:
+    """Return the index of the column ``label_column``; without one, of a column called label or labels, or None.
 
-    The delimiter is looked for in the second of these lines, then in the first.
+    Columns in ``others`` are no labels unless ``label_column`` says so.
     """
-    sample = [line for line in (text.readline() for _ in range(9)) if line.strip()][:2]
-    delimiter = next((d for line in sample[::-1] for d in ";\t," if d in line), None)
-    text.seek(0)
-    if delimiter is None and spaces:
-        rows: Iterator[tuple[int, list[str]]] = enumerate(map(str.split, text), 1)
-    else:
-        reader = csv.reader(text, delimiter=delimiter or ",")
-        rows = ((reader.line_num, cells) for cells in reader)
-    for line, cells in rows:
-        if len(cells) > 1 or "".join(cells).strip():
-            yield line, cells
-
-
-def _are_names(cells: list[str], path: PathLike) -> bool:
-    """Return whether the cells of a first line are the names of columns; raise DataError for pandas' row numbers."""
-    counted = [str(j) for j in range(len(cells))]
-    if len(cells) > 1 and not cells[0].strip() and (cells[1:] == counted[:-1] or not any(map(_is_number, cells))):
-        raise DataError(f"{path}: the first column has no name, so it seems to hold the row numbers that pandas adds; "
-                        "leave them out with to_csv(..., index=False)")
-    return not any(map(_is_number, cells)) or (len(cells) > 1 and cells == counted)
-
-
-def _label_index(names: tuple[str, ...], label_column: str | None, path: PathLike) -> int | None:
-    """Return the index of the column ``label_column``; without one, of a column called label or labels, or None."""
     if label_column is None:
-        return next((j for j, name in enumerate(names) if name.lower() in LABEL_NAMES), None)
+        return next((j for j, name in enumerate(names) if name.lower() in LABEL_NAMES and name not in others), None)
+    if not names:
+        raise DataError(f"{path} has no first line of names, so it has no column {label_column!r}")
     count = names.count(label_column)
     if count != 1:
-        near = difflib.get_close_matches(label_column, names, 1, 0.7)
-        listed = ", ".join(map(repr, names[:20])) + (", ..." if names[20:] else "")
         raise DataError(f"{path} has {f'{count} columns' if count else 'no column'} called {label_column!r}; "
-                        + (f"did you mean {near[0]!r}?" if near and not count else f"its columns are {listed}"))
+                        + (_which(label_column, names) if not count else f"its columns are {_listed(names)}"))
     return names.index(label_column)
 
 
-def _bad_cell(path: PathLike, line: int, cells: list[str], names: Sequence[str]) -> DataError:
-    """Return the error for the first cell that is not a number; ``names`` if its column may hold the labels."""
-    j = next(j for j, cell in enumerate(cells) if not _is_number(cell))
-    cell = cells[j].strip()
-    what = f"{cell[:30]!r}{'...' if cell[30:] else ''} is not a number" if cell else "the cell is empty"
-    hint = f"; if {names[j]!r} holds the labels, say --label-column {shlex.quote(names[j])}" if names and cell else ""
-    return DataError(f"{path}, line {line}, column {j + 1}: {what}{hint}")
+def _which(name: str, names: Sequence[str]) -> str:
+    """Return a clause with the name that is most like ``name``, or with all names."""
+    near = difflib.get_close_matches(name, names, 1, 0.7)
+    return f"did you mean {near[0]!r}?" if near else f"its columns are {_listed(names)}"
 
 
-def _is_number(cell: str) -> bool:
-    try:
-        float(cell)
-    except ValueError:
-        return False
-    return "_" not in cell
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(map(repr, names[:20])) + (", ..." if names[20:] else "")
 
 
 def _is_whole(cell: str) -> bool:
-    return _is_number(cell) and float(cell) % 1 == 0
+    return is_number(cell) and float(cell) % 1 == 0
 
 
 def _label_array(labels: list[str], path: PathLike) -> np.ndarray:
     """Return the labels as floats if all are numbers, else as strings; raise DataError if one is missing."""
     if "" in labels:
         raise DataError(f"{path}: the label of row {labels.index('') + 1} (counted from 1) is missing")
-    return np.array(labels, np.float64 if all(map(_is_number, labels)) else object)
+    return np.array(labels, np.float64 if all(map(is_number, labels)) else object)

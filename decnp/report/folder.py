@@ -159,7 +159,7 @@ def _read_data(
     source = record["source"]
     name, home = source["name"], Path(str(source.get("folder") or "."))
     try:
-        X, y = SOURCES[name]() if name in SOURCES else read_table(home / name, source.get("label_column"))[:2]
+        X, y = SOURCES[name]() if name in SOURCES else _read_table(home / name, source)
     except (DataError, OSError) as error:
         missing.append(f"The figures of the data are left out, because the data could not be read again: {error}.")
         return None, None
@@ -178,6 +178,12 @@ def _read_data(
                        "give another accuracy.")
         return X, None
     return X, y if record.get("scores") else None
+
+
+def _read_table(path: Path, source: Mapping[str, Any]) -> tuple[Rows, np.ndarray | None]:
+    """Return X and y of a file, read as in the run."""
+    header = {"yes": True, "no": False}.get(str(source.get("header")))
+    return read_table(path, source.get("label_column"), header=header, drop=source.get("drop", ()))[:2]
 
 
 def _difference(folder: Path, source: Mapping[str, Any], X: Rows, z: np.ndarray) -> str | None:

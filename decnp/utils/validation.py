@@ -50,6 +50,7 @@ def check_data(estimator: Any, X: Any, reset: bool, dtype: Any = None) -> Rows:
     if isinstance(X, LazyRows):  # checked by DEC before it trains its autoencoder
         validate_data(estimator, X.source, reset=reset, skip_check_array=True)
         return X
+    _check_no_dates(X)
     own = getattr(X, "dtype", None)  # Python objects are converted one by one
     X = validate_data(estimator, X, reset=reset, accept_sparse="csr",
                       dtype=None if isinstance(own, np.dtype) and own.kind != "O" else "numeric")
@@ -61,6 +62,16 @@ def check_data(estimator: Any, X: Any, reset: bool, dtype: Any = None) -> Rows:
     if is_mapped(X) or not isinstance(X, np.ndarray):
         return LazyRows(X, dtype)
     return np.ascontiguousarray(X, dtype)
+
+
+def _check_no_dates(X: Any) -> None:
+    """Raise ValueError for the columns of a pandas DataFrame that hold dates or times."""
+    dtypes = getattr(X, "dtypes", None)
+    if dtypes is not None and hasattr(dtypes, "items"):
+        names = [str(name) for name, dtype in dtypes.items() if getattr(dtype, "kind", "") in ("m", "M")]
+        if names:
+            raise ValueError(f"X must hold numbers; the columns {_listed(names)} hold dates or times: convert them to "
+                             "numbers or leave them out")
 
 
 def check_distinct(X: Rows, k: int) -> None:

@@ -1,0 +1,124 @@
+"""Find the layout of a text table: its delimiter, and the lines above it that belong to no row."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Iterator
+from itertools import islice
+from typing import NamedTuple, TextIO
+
+from .cells import looks_like_number
+
+__all__ = ["Layout", "find_layout", "records"]
+
+DELIMITERS = ";\t,"
+SAMPLE = 21
+"""Lines that are looked at."""
+
+SEP = re.compile(r'"?sep=([;,\t| ])"?[;,\t]*', re.I)
+"""Line for Excel that says what the delimiter is."""
+
+
+class Layout(NamedTuple):
+    """Layout of a text table."""
+
+    delimiter: str
+    """A space stands for any number of blanks."""
+    skip: int
+    """Number of lines above the table."""
+    marked: bool
+    """Whether the first line of the table begins with "#", so that it holds names."""
+    sample: list[tuple[int, list[str]]]
+    """Number and cells of the first lines of the table."""
+
+
+def find_layout(text: TextIO, spaces: bool = True) -> Layout:
+    """Return the layout of a seekable text; ``spaces`` says whether blanks may be the delimiter.
+
+    The delimiter is that of semicolons, tabs, commas and blanks which gives most of the first lines the same number of
+    cells, more than one; of several, the one that gives more numbers. Quoted cells count as one.
+    """
+    text.seek(0)
+    above, delimiter = _lines_above(text)
+    skip, last_comment = len(above), None
+    while above and (above[-1].startswith("#") or not above[-1]):
+        comment = above.pop()
+        last_comment = len(above) if comment and last_comment is None else last_comment
+    if delimiter is None:
+        delimiter = _best_delimiter(text, skip, spaces)
+    sample = list(islice(records(text, delimiter, skip), SAMPLE))
+    if last_comment is not None and sample:
+        number, cells = next(records(text, delimiter, last_comment))
+        names = _unmarked(cells)
+        if len(names) == len(sample[0][1]):  # the line of names that numpy.savetxt writes
+            return Layout(delimiter, last_comment, True, [(number, names), *sample])
+    return Layout(delimiter, skip, False, sample)
+
+
+def records(text: TextIO, delimiter: str, skip: int = 0) -> Iterator[tuple[int, list[str]]]:
+    """Yield line number and cells of each line that is not blank, from line ``skip`` + 1 on."""
+    text.seek(0)
+    lines = islice(text, skip, None)
+    if delimiter == " ":
+        rows: Iterator[tuple[int, list[str]]] = enumerate(map(_split_at_blanks, lines), skip + 1)
+    else:
+        reader = csv.reader(lines, delimiter=delimiter, skipinitialspace=True)
+        rows = ((reader.line_num + skip, cells) for cells in reader)
+    for line, cells in rows:
+        if len(cells) > 1 or "".join(cells).strip():
+            yield line, cells
+
+
+def _lines_above(text: TextIO) -> tuple[list[str], str | None]:
+    """Return the blank lines, comments and the line ``sep=`` at the beginning, and the delimiter that it names."""
+    above: list[str] = []
+    delimiter = None
+    while line := text.readline():
+        line = line.rstrip("\r\n")
+        sep = SEP.fullmatch(line)
+        if sep:
+            delimiter = sep[1]
+        elif line.strip() and not line.startswith("#"):
+            break
+        above.append(line.strip())
+    return above, delimiter
+
+
+def _best_delimiter(text: TextIO, skip: int, spaces: bool) -> str:
+    best, delimiter = 0.0, None
+    fallback = ","
+    for candidate in DELIMITERS + " " * spaces:
+        try:
+            sample = [cells for _, cells in islice(records(text, candidate, skip), SAMPLE)]
+        except csv.Error:
+            continue
+        score = _score(sample)
+        if score > best:
+            best, delimiter = score, candidate
+        if fallback == "," and candidate in ";\t" and sample and len(sample[0]) > 1:
+            fallback = candidate
+    return delimiter or fallback
+
+
+def _score(sample: list[list[str]]) -> float:
+    """Return how well a delimiter divides the lines: 0 for one that does not, at most 2."""
+    body = sample[1:] or sample
+    widths = [len(cells) for cells in body]
+    width = max(widths, key=widths.count, default=0)
+    if width < 2:
+        return 0
+    same = sum(len(cells) == width for cells in sample) / len(sample)
+    cells = [cell for row in body for cell in row]
+    return same * (1 + sum(map(looks_like_number, cells)) / len(cells))
+
+
+def _split_at_blanks(line: str) -> list[str]:
+    if '"' not in line:
+        return line.split()
+    return next(csv.reader([line.strip()], delimiter=" ", skipinitialspace=True))
+
+
+def _unmarked(names: list[str]) -> list[str]:
+    """Return the names of a line that begins with "#" without this mark."""
+    return [names[0].lstrip("# "), *names[1:]] if names[0].strip("# ") else names[1:]
