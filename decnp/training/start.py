@@ -13,8 +13,8 @@ from sklearn.cluster import KMeans
 from sklearn.metrics import pairwise_distances_argmin
 from threadpoolctl import threadpool_limits
 
-from .neighbors import GraphError, graph_clusters
 from ..utils.threads import single_threaded_blas
+from .neighbors import GraphError, graph_clusters
 from .state import Start
 
 __all__ = ["INITS", "check_init", "find_start"]
