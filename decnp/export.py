@@ -29,7 +29,8 @@ def export_onnx(model: Model | DEC | PathLike, path: PathLike) -> None:
 
     The graph takes ``x`` (n, D) float32, for any n. Its outputs are ``z`` (n, d), the embedding, ``q`` (n, k), Eq. 1,
     both float32, and ``label`` (n,) int64, argmax_j q_ij. Shift and scale of the model are in the graph. A float64 model
-    is rounded to float32. The metadata have alpha, n_clusters and the dtype of the model.
+    is rounded to float32. For NaN and infinite numbers q is NaN, and the label means nothing. The metadata have alpha,
+    n_clusters and the dtype of the model.
 
     Parameters
     ----------
