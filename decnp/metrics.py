@@ -222,6 +222,8 @@ def _codes(name: str, values: ArrayLike) -> np.ndarray:
         fits = any(all(isinstance(v, kind) for v in values) for kind in (Integral, str))
     else:
         fits = values.dtype.kind in "biuSUT"  # booleans, integers, strings
+        if values.dtype.kind == "f":  # as from np.loadtxt
+            fits = bool(np.isfinite(values).all() and (values % 1 == 0).all())
     if not fits:
         raise ValueError(f"{name} must hold integers or strings, all of one kind; got the dtype {values.dtype}")
     return np.unique(values, return_inverse=True)[1]

@@ -17,6 +17,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils import estimator_checks, get_tags
 
 from decnp import DEC, Profile, StackedAutoencoder
+from decnp.baselines import LDMGI, SEC
 
 SOME = Profile(
     init_std=None, optimizer="adam", lr=1e-2, lr_decay="cosine", pretrain_iter=3, finetune_iter=30, shuffle=True,
@@ -214,3 +215,10 @@ def test_bad_numbers_in_a_map_are_named(X, tmp_path):
         dec().fit(mapped(bad, tmp_path))
     with pytest.raises(ValueError, match="distinct rows; got 2"):
         dec().fit(mapped(np.repeat(X[:2], 50, axis=0), tmp_path))
+
+
+def test_masked_values_are_refused(X):
+    masked = np.ma.array(X, mask=X > X.max() - 1e-12)
+    for estimator in (DEC(3, engine="numpy"), StackedAutoencoder((4,), engine="numpy"), SEC(3), LDMGI(3)):
+        with pytest.raises(ValueError, match=r"^X must have no masked values; got 1 \(replace them, as X.filled does\)$"):
+            estimator.fit(masked)

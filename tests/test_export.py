@@ -92,6 +92,14 @@ def test_any_number_of_rows(runs, n):
     assert_array_equal(label, model.predict(x))
 
 
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_a_graph_cannot_refuse_numbers_that_are_not_finite(runs, bad):
+    x = np.ones((2, 7), np.float32)
+    x[1, 3] = bad
+    _, q, _ = runs(network([7, 20, 4], 5))(x)
+    assert np.isfinite(q[0]).all() and np.isnan(q[1]).all()
+
+
 @pytest.mark.parametrize("alpha", [0.01, *ALPHAS, 1e3, 1e6, 1e9])
 @pytest.mark.parametrize("offset", [0.0, 1e4, -1e6])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])

@@ -101,7 +101,8 @@ def test_a_crew_changes_no_bit_and_leaves_the_threads_as_they_were(fitted, X):
     (lambda x: x.astype(str), "X must hold real numbers; got the dtype <U"),
     (lambda x: np.where(np.arange(4)[:, None] == 2, np.nan, x), r"X must hold finite numbers within float\d\d; row 2 does"),
     (lambda x: np.where(np.arange(4)[:, None] == 3, -np.inf, x), r"X must hold finite numbers within float\d\d; row 3 does"),
-], ids=["columns", "one row", "complex", "words", "nan", "inf"])
+    (lambda x: np.ma.array(x, mask=np.broadcast_to(np.arange(4)[:, None] == 3, x.shape)), "X must have no masked values; got "),
+], ids=["columns", "one row", "complex", "words", "nan", "inf", "masked"])
 def test_bad_input_is_one_sentence(fitted, X, wrong, sentence):
     model = load_model(fitted[1])
     for method in (model.transform, model.predict, model.predict_proba):

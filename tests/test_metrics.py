@@ -175,6 +175,8 @@ def test_labels_of_any_kind(score, dress):
         ([], [], "y_true must be one-dimensional with at least one entry; got the shape (0,)"),
         ([0, 1], np.eye(2, dtype=int), "labels must be one-dimensional with at least one entry; got the shape (2, 2)"),
         ([0, 1], 3, "labels must be one-dimensional with at least one entry; got the shape ()"),
+        ([0.0, 0.5], [0, 1], "y_true must hold integers or strings, all of one kind; got the dtype float64"),
+        ([0, 1], [0.0, np.inf], "labels must hold integers or strings, all of one kind; got the dtype float64"),
         ([0.0, np.nan], [0, 1], "y_true must hold integers or strings, all of one kind; got the dtype float64"),
         ([0, 1], [0, None], "labels must hold integers or strings, all of one kind; got the dtype object"),
         ([0, 1], np.array([0, "a"], object), "labels must hold integers or strings, all of one kind; got the dtype "
@@ -212,3 +214,9 @@ def test_importing_pulls_in_nothing_heavy():
     heavy = {"numba", "sklearn", "scipy", "tqdm"}
     code = f"import sys, decnp.metrics, decnp.datasets; print({heavy} & set(sys.modules))"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "set()\n"
+
+
+def test_whole_numbers_in_floats_are_labels():
+    y, labels = [0, 1, 1, 2], [5, 3, 3, 3]
+    for score in (cluster_accuracy, normalized_mutual_info, adjusted_rand_index):
+        assert score(np.array(y, float), np.array(labels, np.float32)) == score(y, labels)

@@ -191,3 +191,25 @@ def test_handlers_of_the_caller_are_put_back(says):
     before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)]
     says("fit", "nosuchfile.csv")
     assert before == [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)]
+
+
+@pytest.fixture
+def run(monkeypatch):
+    """``decnp.__main__.run`` with words; the signal handlers of the tests are put back."""
+    from decnp.__main__ import SIGNALS, run
+    before = [signal.getsignal(number) for number in SIGNALS]
+    yield lambda *words: monkeypatch.setattr(sys, "argv", ["decnp", *words]) or run()
+    for number, handler in zip(SIGNALS, before):
+        signal.signal(number, handler)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_while_the_command_is_imported_is_an_interruption(run, monkeypatch, capsys, number):
+    monkeypatch.setattr("decnp.cli.main", lambda: signal.raise_signal(number))
+    assert run() == 130 and capsys.readouterr().err == "decnp: interrupted\n"
+
+
+def test_signals_while_the_process_ends_change_no_status(run, capsys):
+    assert run("data", "list") == 0
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.raise_signal(number)

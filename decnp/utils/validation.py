@@ -12,7 +12,9 @@ import numpy as np
 if TYPE_CHECKING:
     from .rows import Rows
 
-__all__ = ["as_generator", "check_data", "check_distinct", "check_number", "check_sizes", "match_columns"]
+__all__ = [
+    "as_generator", "check_data", "check_distinct", "check_not_masked", "check_number", "check_sizes", "match_columns",
+]
 
 
 def check_data(estimator: Any, X: Any, reset: bool, dtype: Any = None) -> Rows:
@@ -51,6 +53,7 @@ def check_data(estimator: Any, X: Any, reset: bool, dtype: Any = None) -> Rows:
         validate_data(estimator, X.source, reset=reset, skip_check_array=True)
         return X
     _check_no_dates(X)
+    check_not_masked(X)
     own = getattr(X, "dtype", None)  # Python objects are converted one by one
     X = validate_data(estimator, X, reset=reset, accept_sparse="csr",
                       dtype=None if isinstance(own, np.dtype) and own.kind != "O" else "numeric")
@@ -72,6 +75,12 @@ def _check_no_dates(X: Any) -> None:
         if names:
             raise ValueError(f"X must hold numbers; the columns {_listed(names)} hold dates or times: convert them to "
                              "numbers or leave them out")
+
+
+def check_not_masked(X: Any) -> None:
+    """Raise ValueError if X is a masked array in which values are masked: NumPy's functions would read them."""
+    if isinstance(X, np.ma.MaskedArray) and np.ma.is_masked(X):
+        raise ValueError(f"X must have no masked values; got {np.ma.count_masked(X)} (replace them, as X.filled does)")
 
 
 def check_distinct(X: Rows, k: int) -> None:
