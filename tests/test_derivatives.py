@@ -160,14 +160,14 @@ def cubes_in(dtype, constant=0.0, result=None):
 def test_a_function_in_single_precision_can_be_checked(constant, result):
     fun, grad = cubes_in(np.float32, constant, result)
     check = check_gradient(fun, grad, Y)
-    assert check and check.method == "central difference" and check.rtol == 1e-3
-    assert check_gradient(fun, lambda x: 1.01 * grad(x), Y).verdict == "wrong"
+    assert check and check.method == "central difference" and check.rtol == 1e-2
+    assert check_gradient(fun, lambda x: 1.02 * grad(x), Y).verdict == "wrong"
     assert check_gradient(fun, grad, Y, method="central_difference", rtol=1e-2)
 
 
 def test_single_precision_of_the_argument_alone_is_found():
     check = check_gradient(lambda x: float(np.sum(x.astype(np.float32).astype(np.float64) ** 3)), lambda x: 3 * x**2, Y)
-    assert check and check.rtol == 1e-3
+    assert check and check.rtol == 1e-2
 
 
 def test_half_precision_has_a_tolerance_of_its_own():
@@ -220,6 +220,45 @@ def test_a_kink_in_single_precision_is_named_and_curvature_is_none():
     relu = lambda x: np.sum(np.maximum(x.astype(np.float32), 0))
     assert check_gradient(relu, lambda x: x > 0, [0.0, 2.0]).kinks == ((0,),)
     assert check_gradient(lambda x: np.sum(np.float32(50) * x.astype(np.float32) ** 2), lambda x: 100 * x, [0.0, 1.0]).kinks == ()
+
+
+def relu_network(seed):
+    """A function in single precision with many kinks near x, its gradient, and the gradient without the ReLU's part."""
+    rng = np.random.default_rng(seed)
+    W, V, x, y = (rng.normal(size=size) for size in ((10, 20), (20, 3), (50, 10), (50, 3)))
+    theta = lambda W: [layers.Dense(W, np.zeros(20), "relu"), layers.Dense(0.3 * V, np.zeros(3), "linear")]
+
+    def fun(W):
+        single = [layers.Dense(*(a.astype(np.float32) for a in layer[:2]), layer.act) for layer in theta(W)]
+        return layers.squared_error(layers.mlp(single, x.astype(np.float32))[-1], y.astype(np.float32))[0]
+
+    def grad(W, forget=False):
+        hs = layers.mlp(theta(W), x)
+        _, g = layers.squared_error(hs[-1], y)
+        backward = [layer._replace(act="linear") for layer in theta(W)] if forget else theta(W)
+        return layers.mlp_vjp(g, backward, hs)[1][0][0]
+
+    return fun, grad, 0.3 * W
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_kinks_near_x_do_not_make_a_right_gradient_wrong(seed):
+    fun, grad, W = relu_network(seed)
+    assert check_gradient(fun, grad, W), check_gradient(fun, grad, W)
+    assert check_gradient(fun, lambda W: 1.05 * grad(W), W).verdict == "wrong"
+    assert check_gradient(fun, lambda W: grad(W, forget=True), W).verdict == "wrong"
+    one_entry = grad(W)
+    one_entry[3, 4] += 0.1 * np.abs(one_entry).max()
+    check = check_gradient(fun, one_entry, W)
+    assert check.verdict == "wrong" and check.index == (3, 4)
+
+
+def test_a_small_gradient_is_compared_with_its_own_size():
+    fun, x = lambda x: np.vdot(x, x), 1e-9 * X
+    assert check_gradient(fun, lambda x: 2 * x, x)
+    assert check_gradient(fun, lambda x: 1.9 * x, x).error == pytest.approx(0.05, rel=1e-3)
+    fun = lambda x: np.vdot(x, x) * 0 + 3.0
+    assert check_gradient(fun, lambda x: 1e-16 * x, Y)  # zero but for roundings
 
 
 # ---------------------------------------------------------------- what is given
@@ -305,7 +344,7 @@ def test_autograd_functions_can_be_checked():
     assert check_gradient(lambda x: anp.tanh(x) ** 2, autograd.jacobian(lambda x: anp.tanh(x) ** 2), X)
 
 
-@pytest.mark.parametrize("dtype, rtol", [("float64", 1e-6), ("float32", 1e-3), ("bfloat16", 0.1), ("float16", 3e-2)])
+@pytest.mark.parametrize("dtype, rtol", [("float64", 1e-6), ("float32", 1e-2), ("bfloat16", 0.1), ("float16", 3e-2)])
 def test_torch_tensors_are_handed_over_in_their_dtype(dtype, rtol):
     torch = pytest.importorskip("torch")
     seen = set()
@@ -335,7 +374,7 @@ def test_torch_functions_of_numpy_arrays():
         loss.backward()
         return loss.item(), x.grad
 
-    assert check_gradient(both, None, Y).rtol == 1e-3
+    assert check_gradient(both, None, Y).rtol == 1e-2
     assert check_gradient(lambda x: (x**3).sum(), lambda x: 3 * x**2, Y, asarray=torch.tensor).rtol == 1e-6
     assert check_gradient(lambda x: x @ x.T, lambda x, u: (u + u.T) @ x, torch.tensor(Y))
 
@@ -344,8 +383,8 @@ def test_jax_functions_can_be_checked():
     jax = pytest.importorskip("jax")
     fun = lambda x: jax.numpy.sum(jax.numpy.logaddexp(x, x[0]))
     for x in (Y, jax.numpy.asarray(Y)):
-        assert check_gradient(fun, jax.grad(fun), x).rtol == 1e-3
-        assert check_gradient(fun, lambda x: 1.01 * jax.grad(fun)(x), x).verdict == "wrong"
+        assert check_gradient(fun, jax.grad(fun), x).rtol == 1e-2
+        assert check_gradient(fun, lambda x: 1.02 * jax.grad(fun)(x), x).verdict == "wrong"
     assert check_gradient(jax.value_and_grad(fun), None, jax.numpy.asarray(Y))
 
 
@@ -391,8 +430,15 @@ def test_the_dot_test_of_functions_that_are_not_analytic_or_in_single_precision(
     assert test and test.method == "the central difference" and test.rtol == 1e-6
     assert not dot_test(lambda x: np.abs(x) * x, lambda x, u: np.abs(x) * u, XD)
     single = lambda x: x.astype(np.float32) ** 2
-    assert dot_test(single, lambda x, u: 2 * x * u, XD).rtol == 1e-3
-    assert not dot_test(single, lambda x, u: 2.02 * x * u, XD)
+    assert dot_test(single, lambda x, u: 2 * x * u, XD).rtol == 1e-2
+    assert not dot_test(single, lambda x, u: 2.04 * x * u, XD)
+
+
+def test_the_dot_test_refuses_what_it_cannot_compare():
+    with pytest.raises(ValueError, match="forward must return real numbers; got complex ones"):
+        dot_test(np.fft.rfft, lambda x, u: x, XD)
+    with pytest.raises(ValueError, match="x must be finite and have at least one entry"):
+        dot_test(lambda x: x, lambda x, u: u, np.zeros(0))
 
 
 def test_the_dot_test_depends_on_its_seed_alone():
@@ -402,7 +448,7 @@ def test_the_dot_test_depends_on_its_seed_alone():
 
 def test_the_dot_test_of_autodiff_packages():
     torch = pytest.importorskip("torch")
-    for dtype, rtol in ((torch.float64, 1e-6), (torch.float32, 1e-3), (torch.bfloat16, 0.1)):
+    for dtype, rtol in ((torch.float64, 1e-6), (torch.float32, 1e-2), (torch.bfloat16, 0.1)):
         layer = torch.nn.Linear(3, 2).to(dtype)
         vjp = lambda x, u: torch.autograd.functional.vjp(layer, x, u)[1]
         x = torch.tensor(XD, dtype=dtype)

@@ -87,7 +87,7 @@ def dot_test(
     Raises
     ------
     ValueError
-        If ``vjp`` returns another shape than x, or x is empty or not finite.
+        If ``vjp`` returns another shape than x, ``forward`` returns complex numbers, or x is empty or not finite.
 
     Notes
     -----
@@ -111,6 +111,8 @@ def dot_test(
         raise ValueError(f"x must be finite and have at least one entry; got {point!r}")
     point = as_numpy(make(point))
     result = forward(make(point))
+    if np.iscomplexobj(as_numpy(result)):
+        raise ValueError("forward must return real numbers; got complex ones")
     eps = max(precision(make(point)), precision(result))
     rng = np.random.default_rng(random_state)
     v, u = rng.normal(size=point.shape), rng.uniform(0.5, 1.5, as_numpy(result).shape)

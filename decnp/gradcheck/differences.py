@@ -15,7 +15,8 @@ import numpy as np
 
 from .arrays import DOUBLE, as_numpy, precision
 
-__all__ = ["Probe", "Recipe", "recipe", "Differences", "differences", "complex_gradient", "is_analytic"]
+__all__ = ["Probe", "Recipe", "recipe", "Differences", "differences", "is_refuted", "complex_gradient",
+           "is_analytic"]
 
 SINGLE = 2.0**-23
 RATIO = 4.0
@@ -31,7 +32,7 @@ class Recipe(NamedTuple):
     rtol: float
 
 
-RECIPES = {2.0**-52: Recipe(2.4e-5, 1e-6), SINGLE: Recipe(4e-2, 1e-3), 2.0**-10: Recipe(0.4, 3e-2),
+RECIPES = {2.0**-52: Recipe(2.4e-5, 1e-6), SINGLE: Recipe(2e-2, 1e-2), 2.0**-10: Recipe(0.4, 3e-2),
            2.0**-7: Recipe(0.6, 0.1)}
 """Precision of the function -> recipe. In double precision the steps are small, so that they rarely cross a kink."""
 
@@ -111,7 +112,18 @@ class Differences:
     right: np.ndarray
     """One-sided differences with the smaller step."""
     kinks: np.ndarray
-    """True where the one-sided differences stay apart as the step gets smaller."""
+    """True where the one-sided differences stay apart as the step gets smaller: x lies on a kink."""
+    near: np.ndarray
+    """True where a kink lies within the larger step, but not at x."""
+    largest: float
+    """Largest absolute value of the function."""
+
+    def nearest(self, gradient: np.ndarray) -> np.ndarray:
+        """Return the derivative; at and near kinks, the value closest to ``gradient`` that the one-sided ones allow."""
+        wider = np.where(self.near, np.abs(self.right - self.left) / 2, 0)
+        low, high = np.fmin(self.left, self.right) - wider, np.fmax(self.left, self.right) + wider
+        given = np.where(np.isfinite(gradient), np.real(gradient), (low + high) / 2)
+        return np.where(self.kinks | self.near, np.clip(given, low, high), self.gradient)
 
 
 def differences(f: Probe, x: np.ndarray, h: float, rounding: float, rtol: float) -> Differences:
@@ -131,14 +143,37 @@ def differences(f: Probe, x: np.ndarray, h: float, rounding: float, rtol: float)
             largest[t] = max(largest[t], abs(there))
     right, left = slopes[::2], slopes[1::2]  # each: larger step, smaller step
     coarse, fine = (right + left) / 2
-    jump_coarse, jump_fine = np.abs(right - left)
+    jump_coarse, jump_fine = right - left  # h f'' where f is smooth
     noise = 2 * rounding * largest / (steps / RATIO)
     finite = np.abs(fine[np.isfinite(fine)])
-    scale = max(float(finite.max()), 1e-3) if finite.size else 1e-3
-    kinks = (jump_fine > 0.6 * jump_coarse) & (jump_fine > np.maximum(4 * noise, 10 * rtol * scale))
-    gradient = fine + (fine - coarse) / (RATIO**2 - 1)
-    spread = np.abs(coarse - fine) + noise
-    return Differences(gradient, coarse, fine, np.where(np.isnan(spread), np.inf, spread), left[1], right[1], kinks)
+    crooked = np.abs(RATIO * jump_fine - jump_coarse) > 0.5 * np.abs(jump_coarse) + RATIO * noise
+    moved = np.maximum(np.abs(right[1] - right[0]), np.abs(left[1] - left[0]))
+    least = np.maximum(4 * noise, rtol * (float(finite.max()) if finite.size else 0.0))
+    kinks = crooked & (np.abs(jump_fine) > np.maximum(least, moved))
+    near = crooked & ~kinks
+    spread = np.where(near, np.abs(jump_fine), np.abs(coarse - fine)) + noise
+    return Differences(
+        np.where(near, fine, fine + (fine - coarse) / (RATIO**2 - 1)), coarse, fine,
+        np.where(np.isnan(spread), np.inf, spread), left[1], right[1], kinks, near, float(largest.max()))
+
+
+def is_refuted(f: Probe, x: np.ndarray, t: tuple, given: float, away: float, h: float, rounding: float) -> bool:
+    """Return whether an entry of a gradient, ``away`` from the differences, stays so with smaller steps.
+
+    Several kinks within a step can look like curvature. With smaller steps, fewer are left. The rounding of f ends it.
+    """
+    step, apart = float(steps_for(x, h)[t]) / RATIO, away
+    while np.isfinite(given) and step > 1e-6 * h:
+        step /= RATIO
+        above, below = x.copy(), x.copy()
+        above[t], below[t] = f.rounded(x[t] + step), f.rounded(x[t] - step)
+        high, low = float(np.real(f(above))), float(np.real(f(below)))
+        if not 2 * rounding * max(abs(high), abs(low)) / step < apart / 2:
+            break
+        apart = abs(given - float(np.divide(high - low, above[t] - below[t])))
+        if apart < 0.85 * away:
+            return False
+    return True
 
 
 def complex_gradient(f: Probe, x: np.ndarray, h: float) -> tuple[np.ndarray | None, str]:
