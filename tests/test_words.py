@@ -1,4 +1,4 @@
-"""The words of the package: docstrings begin with a verb and name each parameter, and no phrase must be decoded."""
+"""Docstrings begin with a verb and mention each parameter; no text has figures of speech or archaic words."""
 
 import ast
 import io
@@ -59,7 +59,7 @@ BRITISH = re.compile(r"colour|neighbour|labelled|\bcentre|centred|behaviour|(nor
 
 
 def files():
-    """The Python files of the package that are not exempt."""
+    """Yield the Python files of the package that are not exempt."""
     for path in sorted(ROOT.rglob("*.py")):
         if path.relative_to(ROOT).as_posix() not in EXEMPT:
             yield path
@@ -69,7 +69,7 @@ FILES = {path.relative_to(ROOT).as_posix(): ast.parse(path.read_text()) for path
 
 
 def docstrings(tree):
-    """(line, node, docstring) of the module, of each class and function, and of each attribute and constant."""
+    """Yield (line, node, docstring) of the module, of each class and function, and of each attribute and constant."""
     for node in ast.walk(tree):
         body = node.body if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) else []
         for before, this in zip([None, *body], body):
@@ -78,7 +78,7 @@ def docstrings(tree):
 
 
 def sentences(path):
-    """(line, text) of each docstring, message and comment of a file; code in backticks and after >>> is left out."""
+    """Yield (line, text) of each docstring, message and comment of a file, without code in backticks and doctests."""
     source = (ROOT / path).read_text()
     documented = {line for line, _, _ in docstrings(FILES[path])}
     for node in ast.walk(FILES[path]):
@@ -92,12 +92,12 @@ def sentences(path):
 
 
 def found(check):
-    """The places where ``check(path)`` yields (line, text), as lines of a message."""
+    """Return the results of ``check(path)`` for all files, (line, text) each, as lines of a message."""
     return "\n".join(f"decnp/{path}:{line}: {' '.join(text.split())[:160]}" for path in FILES for line, text in check(path))
 
 
 def bad_beginning(docstring):
-    """Whether a docstring begins with a question word, or with a participle."""
+    """Return True if a docstring begins with a question word, or with a participle."""
     first = re.match(r"\W*(\w+)", docstring)
     word = first.group(1) if first else ""
     return word in {"What", "Whether", "How", "Where", "Who", "Whose", *OTHER_PARTICIPLES} or (
@@ -110,7 +110,7 @@ def test_no_docstring_begins_with_a_question_or_a_participle():
 
 
 def bad_verb(node, docstring):
-    """Whether a function's docstring begins with another word than a verb in the imperative; properties may be nouns."""
+    """Return True if the docstring of a function does not begin with a verb in the imperative. Properties may be nouns."""
     if not isinstance(node, ast.FunctionDef) or any("property" in ast.unparse(d) for d in node.decorator_list):
         return False
     return docstring.split()[0].rstrip(",") not in VERBS
@@ -122,7 +122,7 @@ def test_the_docstring_of_a_function_begins_with_a_verb():
 
 
 def bad_phrase(text):
-    """The first phrase in ``text`` that must be decoded, or a British spelling, or None."""
+    """Return the first phrase in ``text`` that is banned, or a British spelling, or None."""
     text = " ".join(text.split())
     match = next(filter(None, (phrase.search(text) for phrase in (*PHRASES, BRITISH))), None)
     return match and match.group()
@@ -135,7 +135,7 @@ def test_no_text_has_a_phrase_that_must_be_decoded():
 
 
 def public_functions(path):
-    """(name, parameters with defaults, docstring) of the functions in ``__all__``, and of the methods of its classes."""
+    """Yield (name, node, docstring) of the functions in ``__all__``, and of the methods of its classes."""
     names = {constant.value for node in FILES[path].body if isinstance(node, ast.Assign)
              and ast.unparse(node.targets[0]) == "__all__" for constant in ast.walk(node.value)
              if isinstance(constant, ast.Constant)}
@@ -152,7 +152,7 @@ def public_functions(path):
 
 
 def problems_of(function, docstring, sections=False):
-    """The parameters that a docstring does not mention, or whose default it does not say; a list of sentences."""
+    """Return a sentence for each parameter that a docstring does not mention, or whose default it does not give."""
     args = function.args
     positional = [*args.posonlyargs, *args.args]
     defaults = dict(zip([a.arg for a in reversed(positional)], reversed(args.defaults)))
