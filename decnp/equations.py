@@ -199,7 +199,7 @@ def grad_z(z: ArrayLike, mu: ArrayLike, p: ArrayLike, alpha: float = 1.0) -> np.
     array([[ 0.1333],
            [-0.1333]])
     """
-    weight, diff = _pulls(z, mu, p, alpha)
+    weight, diff = _gradient_factors(z, mu, p, alpha)
     return np.sum(weight[:, :, None] * diff, axis=1)  # (n, d), sum over j
 
 
@@ -243,7 +243,7 @@ def grad_mu(z: ArrayLike, mu: ArrayLike, p: ArrayLike, alpha: float = 1.0) -> np
     array([[ 0.1333],
            [-0.1333]])
     """
-    weight, diff = _pulls(z, mu, p, alpha)
+    weight, diff = _gradient_factors(z, mu, p, alpha)
     return -np.sum(weight[:, :, None] * diff, axis=0)  # (k, d), sum over i
 
 
@@ -294,7 +294,7 @@ def loss_and_grads(
     return kl_divergence(p, soft_assignment(z, mu, alpha)), grad_z(z, mu, p, alpha), grad_mu(z, mu, p, alpha)
 
 
-def _pulls(z: ArrayLike, mu: ArrayLike, p: ArrayLike, alpha: float) -> tuple[np.ndarray, np.ndarray]:
+def _gradient_factors(z: ArrayLike, mu: ArrayLike, p: ArrayLike, alpha: float) -> tuple[np.ndarray, np.ndarray]:
     """Return the factors of Eqs. 4 and 5: (alpha+1)/alpha u_ij (p_ij - q_ij), (n, k), and z_i - mu_j, (n, k, d)."""
     z, mu, alpha = _points_and_centroids(z, mu, alpha)
     p = np.asarray(p)

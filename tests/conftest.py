@@ -1,4 +1,4 @@
-"""What the tests share: small data, quick schedules, a fitted autoencoder; the complex step and a plain loop."""
+"""Fixtures and helpers of several tests: small data, quick schedules, a fitted autoencoder, the complex step."""
 
 import os
 import signal
@@ -51,14 +51,14 @@ def gradient(f, x, h=1e-30):
 
 
 def learned(estimator):
-    """Every array that a fitted StackedAutoencoder or DEC has learned."""
+    """Return the learned arrays of a fitted StackedAutoencoder or DEC."""
     ae = getattr(estimator, "autoencoder_", estimator)
     own = [] if ae is estimator else [estimator.labels_, estimator.cluster_centers_]
     return own + arrays_of(ae.encoder_ + ae.decoder_)
 
 
 def identical(a, b):
-    """Whether two lists of arrays, or what two estimators have learned, are the same to the bit."""
+    """Return True if two lists of arrays, or the learned arrays of two estimators, are equal to the bit."""
     a, b = (x if isinstance(x, list) else learned(x) for x in (a, b))
     return all(np.array_equal(one, other) for one, other in zip(a, b, strict=True))
 
@@ -100,7 +100,7 @@ def X():
 
 @pytest.fixture(scope="session")
 def autoencoder(X):
-    """A fitted one, in float64; read it, do not train it."""
+    """A fitted autoencoder in float64; a test must not train it."""
     return StackedAutoencoder((5, 4, 2), profile=QUICK, engine="numpy", random_state=0).fit(X)
 
 
@@ -119,7 +119,7 @@ def data(tmp_path, monkeypatch):
 
 @pytest.fixture
 def says(capsys):
-    """Runs the command here; returns status, output and errors."""
+    """Function that runs the command in this process and returns status, output and errors."""
     def says(*argv):
         try:
             status = main([str(word) for word in argv])
@@ -131,7 +131,7 @@ def says(capsys):
 
 @pytest.fixture
 def refused(says):
-    """Runs ``decnp fit`` here; it must end with status 2 and one sentence, which is returned."""
+    """Function that runs ``decnp fit``, which must end with status 2 and one sentence, and returns the sentence."""
     def refused(*argv):
         status, out, err = says("fit", *commands.QUICK, *argv)  # quick also where it is wrongly not refused
         assert (status, out) == (2, "")

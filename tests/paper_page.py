@@ -15,7 +15,7 @@ MARKED = re.compile(r"(<!-- ([\w ]+) -->\n)(.*?)(<!-- end of \2 -->)", re.DOTALL
 
 
 def raw(name) -> dict:
-    """What ``decnp reproduce`` wrote for a table or a figure."""
+    """Return the JSON that ``decnp reproduce`` wrote for a table or a figure."""
     return json.loads((RAW / f"{name}.json").read_text())
 
 
@@ -131,7 +131,7 @@ def figure6() -> str:
 
 
 def claims() -> str:
-    """What the paper's tables and figures let one expect of ours, and whether it holds."""
+    """Return the table of the paper's claims, and whether the results confirm them."""
     lines = [["expected", "ours", "holds"]]
     table = {name: {(row["data"], row["method"]): row for row in raw(name)["rows"]} for name in ("table2", "table3")}
 
@@ -206,7 +206,7 @@ def fresh(page: str) -> str:
 
 
 def block(name) -> str:
-    """What belongs between the marks of that name."""
+    """Return the text between the marks of that name."""
     if name in ("costs", "kmeans", "claims") or (RAW / f"{name}.json").exists():
         picture = f"\n![{name}](paper/{name}.png)\n" if (RAW / f"{name}.png").exists() else ""
         return WRITERS[name]() + picture

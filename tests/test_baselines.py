@@ -124,7 +124,7 @@ def test_sec_eliminates_W_and_b(n, D, gamma):
 # ---------------------------------------------------------------- eigenvectors
 
 def same_space(F, G, atol=1e-6):
-    """Whether the columns of F and G, both orthonormal, span the same space: every angle is below ``atol``."""
+    """Return True if the orthonormal columns of F and G span the same space: every angle is below ``atol``."""
     np.testing.assert_allclose(F.T @ F, np.eye(F.shape[1]), atol=1e-9)
     np.testing.assert_allclose(np.linalg.norm(G - F @ (F.T @ G)), 0, atol=atol)
 

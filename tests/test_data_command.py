@@ -158,7 +158,7 @@ def test_a_full_or_broken_mirror_is_passed_over(body):
 @pytest.mark.parametrize("kept, free, enough", [(0, len(BODY), True), (0, len(BODY) - 1, False), (5000, 120, True),
                                                 (5000, 119, False)])
 def test_room_on_the_disk_is_looked_for_before_the_first_byte(body, monkeypatch, kept, free, enough):
-    """What is still to come must fit, not the whole file."""
+    """The missing bytes must fit on the disk, not the whole file."""
     monkeypatch.setattr(shutil, "disk_usage", lambda folder: type("Usage", (), {"free": free}))
     body.part.write_bytes(BODY[:kept])
     if enough:

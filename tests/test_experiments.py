@@ -381,7 +381,7 @@ def test_data_that_is_not_here_is_named_and_the_rest_goes_on(says, tmp_path, mon
     (["table1", "--data", "mnist,x"], "--data must be names of data sets: mnist, "),
     (["table1", "--data", "MNITS"], "got 'MNITS', did you mean 'mnist'?"),
     (["table1", "--seeds", "0,0"], "--seeds: must be different whole numbers >= 0, separated by commas; got '0,"),
-    (["table1", "--seeds", "-1"], "--seeds: must be whole numbers"),
+    (["table1", "--seeds", "-1"], "--seeds: must be different whole numbers"),
     (["table1", "--jobs", "0"], "--jobs: must be a whole number from 1 to 4096; got '0'"),
     (["table1", "--data", "digits", "--out", __file__], "cannot be used: "),
 ])

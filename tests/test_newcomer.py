@@ -1,4 +1,4 @@
-"""What is said to someone who brings a table of their own, and has not read the manual."""
+"""Messages for a new user with a table."""
 
 import json
 from pathlib import Path

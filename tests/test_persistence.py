@@ -187,7 +187,7 @@ def test_files_of_every_format_say_what_they_said(name):
 
 
 def test_the_file_of_format_1_is_written_to_the_letter_but_for_versions(tmp_path):
-    """What an older decnp reads is still written."""
+    """An older decnp can read a new file."""
     save(load(HERE / "format1.decnp"), tmp_path / "m")
     (old, old_arrays), (new, new_arrays) = read_model(HERE / "format1.decnp"), read_model(tmp_path / "m")
     assert new["profile"].pop("batch_size") == 256  # a field that older versions pass over

@@ -368,7 +368,7 @@ def test_a_wrong_bit_in_the_unlabelled_images_leaves_no_rows(official):
 
 
 @pytest.mark.parametrize("content, says", [
-    (HTML, r"is damaged, or is no tar\.gz: it begins with b'<!DOCTYPE'"),
+    (HTML, r"is damaged or not a tar\.gz: it begins with b'<!DOCTYPE'"),
     (ARCHIVE[:len(ARCHIVE) // 2], r"is damaged"),
     (b"", "is damaged or not a tar.gz: it begins with b''"),
     (stl_archive({k: v for k, v in FILES.items() if k != "test_y.bin"}), r"has no test_y\.bin"),

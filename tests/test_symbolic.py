@@ -45,7 +45,7 @@ PRINTED = dict(factor=(alpha + 1) / alpha, power=-1, p=p)
 
 
 def term(i, j, factor, power, p):
-    """What Eqs. 4 and 5 add up; the slips below change one of its parts."""
+    """Return the terms of the sums in Eqs. 4 and 5; the mistakes below change one factor."""
     return factor * bracket(i, j) ** power * (p[i][j] - q_(i, j)) * (z[i] - mu[j])
 
 

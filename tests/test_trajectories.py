@@ -182,7 +182,7 @@ def wide(layers):
 
 @cache
 def peer_autoencoder(name, case, dtype):
-    """What the peer sees: the pairs one after the other, then the whole stack; (loss, arrays) of each step."""
+    """Return (loss, arrays) of each step: the pairs one after the other, then the whole stack."""
     peer, (profile, dropout, _) = peer_named(name), CASES[case]
     start = autoencoder(case, dtype, "numpy", trained=False)
     encoder, decoder = ([wide([layer]) for layer in layers] for layers in (start.encoder_, start.decoder_))
@@ -218,7 +218,7 @@ def peer_autoencoder(name, case, dtype):
 
 @cache
 def peer_dec(name, case, dtype):
-    """What the peer sees: P by Eq. 3 from the whole data, some steps from rest, and again; (loss, arrays) of each."""
+    """Return (loss, arrays) of each step: P by Eq. 3 from the whole data, some steps with zero velocity, and again."""
     peer, (profile, _, alpha) = peer_named(name), CASES[case]
     x = data(dtype).astype(np.float64)
     x /= np.sqrt(np.mean(x**2))

@@ -234,9 +234,20 @@ def _summed(values: np.ndarray, rows: np.ndarray, columns: np.ndarray, n: int) -
 
 
 def trivial_vectors(L: sparse.csr_array, trivial: np.ndarray) -> sparse.csr_array:
-    """Return the null space of a Laplacian L as orthonormal columns (n, p), for a graph of p connected components.
+    """Return a basis of the null space of a Laplacian L, for a graph of p connected components.
 
-    Each column is ``trivial`` restricted to one component and scaled to length 1. The largest component is first.
+    Parameters
+    ----------
+    L : sparse array of shape (n, n)
+        Laplacian.
+    trivial : ndarray of shape (n,)
+        Vector without zeros for which L @ trivial = 0.
+
+    Returns
+    -------
+    vectors : sparse array of shape (n, p)
+        Orthonormal columns. Each column is ``trivial`` restricted to one component and scaled to length 1. The largest
+        component is first.
     """
     L = L.copy()
     L.eliminate_zeros()

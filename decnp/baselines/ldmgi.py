@@ -81,7 +81,7 @@ class LDMGI(SpectralBaseline):
         self.random_state = random_state
 
     def fit(self, X: ArrayLike, y: object = None, *, cliques: Cliques | None = None) -> LDMGI:
-        """Cluster X.
+        """Cluster the rows of X.
 
         Parameters
         ----------

@@ -93,7 +93,7 @@ class SEC(SpectralBaseline):
         self.random_state = random_state
 
     def fit(self, X: ArrayLike, y: object = None, *, cliques: Cliques | None = None) -> SEC:
-        """Cluster X.
+        """Cluster the rows of X.
 
         Parameters
         ----------

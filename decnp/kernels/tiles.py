@@ -105,7 +105,7 @@ def loss_and_grads(
                 loss += _kl(p_tile[j][:m], q_tile[j][:m])
             for i in range(m):
                 w[j, i] = (alpha + 1.0) / alpha * u[j, i] * (p_tile[j, i] - q_tile[j, i])
-        _pull(z_tile, mu, w, m, g_tile, g_mu)
+        _gradients(z_tile, mu, w, m, g_tile, g_mu)
         if len(g_z):
             _store(g_tile, start, m, g_z)
     return loss, g_mu[:k, :dim]
@@ -198,7 +198,7 @@ def _normalize(s: np.ndarray, k: int, m: int, q: np.ndarray) -> None:
 
 
 @_sums
-def _pull(z: np.ndarray, mu: np.ndarray, w: np.ndarray, m: int, g_z: np.ndarray, g_mu: np.ndarray) -> None:
+def _gradients(z: np.ndarray, mu: np.ndarray, w: np.ndarray, m: int, g_z: np.ndarray, g_mu: np.ndarray) -> None:
     """Compute Eqs. 4 and 5 of w_ij = (alpha+1)/alpha u_ij (p_ij - q_ij): set g_z, add to g_mu."""
     g_z[:] = 0.0
     for j in range(0, len(mu), 2):
@@ -206,10 +206,10 @@ def _pull(z: np.ndarray, mu: np.ndarray, w: np.ndarray, m: int, g_z: np.ndarray,
             a, b = mu[j, t], mu[j + 1, t]
             sum_a, sum_b = 0.0, 0.0
             for i in range(m):
-                pull_a, pull_b = w[j, i] * (z[t, i] - a), w[j + 1, i] * (z[t, i] - b)
-                g_z[t, i] += pull_a + pull_b  # Eq. 4 sums over j
-                sum_a += pull_a  # Eq. 5 sums over i
-                sum_b += pull_b
+                term_a, term_b = w[j, i] * (z[t, i] - a), w[j + 1, i] * (z[t, i] - b)
+                g_z[t, i] += term_a + term_b  # Eq. 4 sums over j
+                sum_a += term_a  # Eq. 5 sums over i
+                sum_b += term_b
             g_mu[j, t] -= sum_a
             g_mu[j + 1, t] -= sum_b
 

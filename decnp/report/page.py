@@ -121,7 +121,7 @@ def _scores(record: dict[str, Any]) -> str:
         cells = "".join(f"<td>{100 * scores[metric]:.2f} %</td>" for metric in names)
         best, name = (" class=best", "DEC, at the end") if name == "end" else ("", name)
         rows.append(f"<tr{best}><td>{escape(name)}</td>{cells}</tr>")
-    words = "; ".join(f"{metric} {METRICS[metric]}" for metric in names if metric in METRICS)
+    words = "; ".join(f"{metric}: {METRICS[metric]}" for metric in names if metric in METRICS)
     return ('<section class="card"><h2>Scores</h2>' + _table(["", *names], rows)
             + f"<p>{escape(words)}. The k-means start is k-means in the embedding of the autoencoder, where the "
               "clustering phase starts. The labels were used only for these scores.</p></section>")
