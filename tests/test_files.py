@@ -323,6 +323,9 @@ NOT_FINITE = "FILE has NaN or infinite values: 1 of them, the first (%s) in row 
     ("\n \n\n", "FILE has no rows"),
     (",0,1\n0,5,6\n1,7,8\n", ROW_NUMBERS),
     (",a,b\n0,5,6\n1,7,8\n", ROW_NUMBERS),
+    (",a,b\n0,5,x\n1,7,x\n2,7,y\n3,7,y\n", "FILE has 2 columns that cannot be used as they are: the first has no name and "
+     "seems to hold row numbers; 'b' holds words ('x' in line 2). Remedies: --drop 'Unnamed: 0' --drop b leave them out; "
+     "--label-column b takes it as the labels"),
     ('"","1940","1945"\n"Food",5,6\n"Health",7,8\n', ROW_NUMBERS),
     ("1,2\n3,nan\n", NOT_FINITE % "nan"),
     ("1,2\n3,1e999\n", NOT_FINITE % "inf"),
