@@ -315,7 +315,7 @@ NOT_FINITE = "FILE has NaN or infinite values: 1 of them, the first (%s) in row 
     ("1,2\n3," + "word" * 99 + "\n", "FILE, line 2, column 2: 'wordwordwordwordwordwordwordwo'... is not a number"),
     ("1,2\n3,4,5\n", "FILE, line 2 has 3 columns, the lines before it have 2"),
     ("a,b,c\n1,2\n", "FILE, line 2 has 2 columns, the lines before it have 3"),
-    ("1,2\n\n3\n", "FILE, line 3 has 1 columns, the lines before it have 2"),
+    ("1,2\n\n3\n", "FILE, line 3 has 1 column, the lines before it have 2"),
     ("label,b,c\n7,1,x\n", "FILE, line 2, column 3 ('c'): 'x' is not a number; --drop c leaves the column out"),
     ("label,b\n7,1\n,2\n", "FILE: the label of row 2 (counted from 1) is missing"),
     ("label\n7\n8\n", "FILE must have at least one row and one column; got the shape (2, 0)"),

@@ -180,7 +180,7 @@ class ColumnReader:
         if bad:
             n = len(bad) + bool(row_numbers)
             raise DataError(f"{path} has {n} columns that cannot be used as they are: "
-                            f"{_several(list(bad.values()), labels_known, for_fit, bool(row_numbers))}{hint}")
+                            f"{_several(list(bad.values()), len(columns), labels_known, for_fit, bool(row_numbers))}{hint}")
 
 
 class Column(NamedTuple):
@@ -255,11 +255,19 @@ class _Problem:
         return f"{name} holds {KINDS[self.kind][0]} {cell}{both}"
 
 
-def _several(problems: list[_Problem], labels_known: bool, for_fit: bool, row_numbers: bool) -> str:
-    """Return what several columns hold, and the remedies; ``row_numbers`` if the first column of the file has no name."""
-    more = f"; and {len(problems) - MAX_LISTED} more" if len(problems) > MAX_LISTED else ""
+def _several(problems: list[_Problem], n_columns: int, labels_known: bool, for_fit: bool, row_numbers: bool) -> str:
+    """Return what several of ``n_columns`` columns hold, and the remedies.
+
+    ``row_numbers`` says whether there is a first column without a name beside them.
+    """
+    clauses = ["the first has no name and seems to hold row numbers"] * row_numbers
+    clauses += [problem.clause() for problem in problems[:MAX_LISTED]]
+    clauses += [f"and {len(problems) - MAX_LISTED} more"] * (len(problems) > MAX_LISTED)
+    what = "; ".join(clauses)
     mends = []
     useless = [problem for problem in problems if problem.useless]
+    if len(useless) == n_columns:
+        return f"{what}; no column is left to cluster"
     to_drop = [shlex.quote(UNNAMED)] * row_numbers + [problem.column.option for problem in useless[:MAX_LISTED]]
     if for_fit and to_drop:
         options = " ".join(f"--drop {name}" for name in to_drop)
@@ -271,8 +279,6 @@ def _several(problems: list[_Problem], labels_known: bool, for_fit: bool, row_nu
     mends += dict.fromkeys(KINDS[p.kind][1] for p in problems if p.kind in KINDS and p.kind != "date" and KINDS[p.kind][1])
     if any(problem.n_missing and problem not in useless for problem in problems):
         mends.append("fill missing values in, or delete their rows")
-    clauses = ["the first has no name and seems to hold row numbers"] * row_numbers
-    what = "; ".join([*clauses, *(problem.clause() for problem in problems[:MAX_LISTED])]) + more
     return f"{what}. Remedies: {'; '.join(mends)}" if mends else what
 
 

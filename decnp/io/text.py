@@ -123,7 +123,8 @@ def _read_rows(
     every = columns == list(range(width))
     for line, cells in rows:
         if len(cells) != width:
-            raise DataError(f"{path}, line {line} has {len(cells)} columns, the lines before it have {width}")
+            plural = "" if len(cells) == 1 else "s"
+            raise DataError(f"{path}, line {line} has {len(cells)} column{plural}, the lines before it have {width}")
         n += 1
         if labels is not None and label_at is not None:
             labels.append(cells[label_at].strip())
