@@ -315,7 +315,7 @@ NOT_FINITE = "FILE has NaN or infinite values: 1 of them, the first (%s) in row 
     ("1,2\n3," + "word" * 99 + "\n", "FILE, line 2, column 2: 'wordwordwordwordwordwordwordwo'... is not a number"),
     ("1,2\n3,4,5\n", "FILE, line 2 has 3 columns, the lines before it have 2"),
     ("a,b,c\n1,2\n", "FILE, line 2 has 2 columns, the lines before it have 3"),
-    ("1,2\n\n3\n", "FILE, line 3 has 1 columns, the lines before it have 2"),
+    ("1,2\n\n3\n", "FILE, line 3 has 1 column, the lines before it have 2"),
     ("label,b,c\n7,1,x\n", "FILE, line 2, column 3 ('c'): 'x' is not a number; --drop c leaves the column out"),
     ("label,b\n7,1\n,2\n", "FILE: the label of row 2 (counted from 1) is missing"),
     ("label\n7\n8\n", "FILE must have at least one row and one column; got the shape (2, 0)"),
@@ -323,6 +323,9 @@ NOT_FINITE = "FILE has NaN or infinite values: 1 of them, the first (%s) in row 
     ("\n \n\n", "FILE has no rows"),
     (",0,1\n0,5,6\n1,7,8\n", ROW_NUMBERS),
     (",a,b\n0,5,6\n1,7,8\n", ROW_NUMBERS),
+    (",a,b\n0,5,x\n1,7,x\n2,7,y\n3,7,y\n", "FILE has 2 columns that cannot be used as they are: the first has no name and "
+     "seems to hold row numbers; 'b' holds words ('x' in line 2). Remedies: --drop 'Unnamed: 0' --drop b leave them out; "
+     "--label-column b takes it as the labels"),
     ('"","1940","1945"\n"Food",5,6\n"Health",7,8\n', ROW_NUMBERS),
     ("1,2\n3,nan\n", NOT_FINITE % "nan"),
     ("1,2\n3,1e999\n", NOT_FINITE % "inf"),

@@ -64,7 +64,7 @@ def test_fit_reads_standard_input(data, says, monkeypatch):
 
 
 @pytest.mark.parametrize("content, sentence", [
-    (b"", "standard input is empty"), (b"1,2\n3\n", "standard input, line 2 has 1 columns, the lines before it have 2"),
+    (b"", "standard input is empty"), (b"1,2\n3\n", "standard input, line 2 has 1 column, the lines before it have 2"),
     (b"a,b\n1,nan\n2,3\n4,5\n", "standard input has NaN or infinite values"), (b"PK\x03\xff", "standard input is not text")])
 def test_what_fit_refuses_in_standard_input(data, refused, monkeypatch, content, sentence):
     monkeypatch.setattr(sys, "stdin", Stdin(content))

@@ -19,6 +19,9 @@ __all__ = [
 MISSING = frozenset(["", "na", "n/a", "#n/a", "nan", "null", "none", "?", "-", "."])
 """Words for a missing value, in lower case."""
 
+UNNAMED = "Unnamed: 0"
+"""Name of a first column without a name, as in pandas."""
+
 TRUE_FALSE = {"true": 1.0, "false": 0.0}
 MAX_DIFFERENT = 1000  # cells in a column of labels
 MAX_LISTED = 30  # columns in one error
@@ -140,7 +143,7 @@ class ColumnReader:
 
     def check(
         self, path: PathLike, X: np.ndarray, columns: Sequence[Column], labels_known: bool, for_fit: bool,
-        hints: Mapping[int, str],
+        hints: Mapping[int, str], row_numbers: str = "",
     ) -> None:
         """Raise DataError if a column of X (n, D) holds anything but numbers, or but true and false.
 
@@ -158,6 +161,8 @@ class ColumnReader:
             Whether options of ``decnp fit`` may be recommended.
         hints : dict of int to str
             Clauses for errors in certain lines.
+        row_numbers : str, default=""
+            Sentence about the first column of the file if that is no column of X because it has no name.
         """
         bad = {}
         for j, kinds in sorted(self._seen.items()):
@@ -167,12 +172,15 @@ class ColumnReader:
             if kinds:
                 bad[j] = _Problem(columns[j], kinds, len(X), n_nan)
         hint = next((hints[p.seen.line] for p in bad.values() if p.seen.line in hints and p.kind != "missing"), "")
-        if len(bad) == 1:
+        if row_numbers and not bad:
+            raise DataError(f"{path}: {row_numbers}" + f", or with --drop {UNNAMED!r}" * for_fit)
+        if len(bad) == 1 and not row_numbers:
             problem, = bad.values()
             raise DataError(f"{path}, {problem.sentence(labels_known, for_fit)}{hint}")
         if bad:
-            raise DataError(f"{path} has {len(bad)} columns that cannot be used as they are: "
-                            f"{_several(list(bad.values()), labels_known, for_fit)}{hint}")
+            n = len(bad) + bool(row_numbers)
+            raise DataError(f"{path} has {n} columns that cannot be used as they are: "
+                            f"{_several(list(bad.values()), len(columns), labels_known, for_fit, bool(row_numbers))}{hint}")
 
 
 class Column(NamedTuple):
@@ -247,14 +255,23 @@ class _Problem:
         return f"{name} holds {KINDS[self.kind][0]} {cell}{both}"
 
 
-def _several(problems: list[_Problem], labels_known: bool, for_fit: bool) -> str:
-    """Return what several columns hold, and the remedies."""
-    more = f"; and {len(problems) - MAX_LISTED} more" if len(problems) > MAX_LISTED else ""
+def _several(problems: list[_Problem], n_columns: int, labels_known: bool, for_fit: bool, row_numbers: bool) -> str:
+    """Return what several of ``n_columns`` columns hold, and the remedies.
+
+    ``row_numbers`` says whether there is a first column without a name beside them.
+    """
+    clauses = ["the first has no name and seems to hold row numbers"] * row_numbers
+    clauses += [problem.clause() for problem in problems[:MAX_LISTED]]
+    clauses += [f"and {len(problems) - MAX_LISTED} more"] * (len(problems) > MAX_LISTED)
+    what = "; ".join(clauses)
     mends = []
     useless = [problem for problem in problems if problem.useless]
-    if for_fit and useless:
-        options = " ".join(f"--drop {problem.column.option}" for problem in useless[:MAX_LISTED])
-        mends.append(f"{options} {'leaves it' if len(useless) == 1 else 'leave them'} out")
+    if len(useless) == n_columns:
+        return f"{what}; no column is left to cluster"
+    to_drop = [shlex.quote(UNNAMED)] * row_numbers + [problem.column.option for problem in useless[:MAX_LISTED]]
+    if for_fit and to_drop:
+        options = " ".join(f"--drop {name}" for name in to_drop)
+        mends.append(f"{options} {'leaves it' if len(to_drop) == 1 else 'leave them'} out")
     labels = [problem.column.option for problem in problems if problem.label_like]
     if labels and not labels_known:
         mends.append(f"--label-column {labels[0]} takes it as the labels" if len(labels) == 1 else
@@ -262,7 +279,6 @@ def _several(problems: list[_Problem], labels_known: bool, for_fit: bool) -> str
     mends += dict.fromkeys(KINDS[p.kind][1] for p in problems if p.kind in KINDS and p.kind != "date" and KINDS[p.kind][1])
     if any(problem.n_missing and problem not in useless for problem in problems):
         mends.append("fill missing values in, or delete their rows")
-    what = "; ".join(problem.clause() for problem in problems[:MAX_LISTED]) + more
     return f"{what}. Remedies: {'; '.join(mends)}" if mends else what
 
 

@@ -93,8 +93,9 @@ def parse_csv(
         columns = [j for j in range(head.width) if j != label_at]
         chosen = choose([head.names[j] for j in columns] if head.names else (), len(columns))
         columns = columns if chosen is None else [columns[i] for i in chosen]
-        if head.row_numbers and 0 in columns:
-            raise DataError(f"{path}: {head.row_numbers}" + ", or with --drop 'Unnamed: 0'" * for_fit)
+        numbered = head.row_numbers if 0 in columns else ""
+        if numbered:
+            columns.remove(0)  # so that the error can say what else is wrong
         rows = records(text, layout.delimiter, layout.skip)
         if head.names or layout.marked:
             next(rows)
@@ -108,7 +109,7 @@ def parse_csv(
     X = np.frombuffer(values).reshape(n, len(columns))
     names = tuple(head.names[j] for j in columns) if head.names else ()
     described = [Column(j + 1, head.names[j] if head.names else None) for j in columns]
-    cells.check(path, X, described, label_at is not None, for_fit, {head.line: head.hint})
+    cells.check(path, X, described, label_at is not None, for_fit, {head.line: head.hint}, numbered)
     return CsvTable(X, labels, names, head.notes + cells.notes(described))
 
 
@@ -122,7 +123,8 @@ def _read_rows(
     every = columns == list(range(width))
     for line, cells in rows:
         if len(cells) != width:
-            raise DataError(f"{path}, line {line} has {len(cells)} columns, the lines before it have {width}")
+            plural = "" if len(cells) == 1 else "s"
+            raise DataError(f"{path}, line {line} has {len(cells)} column{plural}, the lines before it have {width}")
         n += 1
         if labels is not None and label_at is not None:
             labels.append(cells[label_at].strip())

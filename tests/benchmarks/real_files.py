@@ -2,19 +2,24 @@
 
     python tests/benchmarks/real_files.py FOLDER_OR_FILE ... > real_files.md
 
-Files that are refused are run once more with the options that the error names: --drop and --label-column.
+Files that are refused are run once more with the options --drop and --label-column that the error names.
 """
 
 from __future__ import annotations
 
+import contextlib
+import io
+import os
 import re
 import shlex
-import subprocess
 import sys
+import traceback
 from pathlib import Path
 
+from decnp.cli import main as decnp
+
 ENDINGS = (".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz", ".txt.gz", ".npy", ".npz")
-QUICK = "--n-clusters 3 --hidden 8,2 --set finetune_iter=40 --max-iter 20 --update-interval 10 --threads 1".split()
+QUICK = "--n-clusters 3 --hidden 8,2 --set finetune_iter=40 --max-iter 20 --update-interval 10".split()
 
 
 def tables(paths: list[str]) -> list[Path]:
@@ -22,34 +27,45 @@ def tables(paths: list[str]) -> list[Path]:
     found = []
     for path in map(Path, paths):
         found += [path] if path.is_file() else sorted(p for p in path.rglob("*") if p.name.lower().endswith(ENDINGS))
-    return found
+    return [path.absolute() for path in found]
 
 
-def fit(path: Path, *options: str) -> tuple[int, list[str]]:
-    """Return the exit status of a small run, and what it said, without progress; 99 for a traceback."""
-    command = [sys.executable, "-m", "decnp", "fit", path.name, *QUICK, *options]
-    done = subprocess.run(command, cwd=path.parent, capture_output=True, text=True, timeout=600)
-    said = [line.removeprefix("decnp: ") for line in done.stderr.splitlines() if line.startswith("decnp: ")]
-    return (99 if "Traceback" in done.stderr else done.returncode), said
+def fit(path: Path, *options: str) -> tuple[str, list[str]]:
+    """Return the exit status of a small run, or "traceback", and what it said, without progress."""
+    os.chdir(path.parent)
+    errors = io.StringIO()
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(errors):
+        try:
+            status = str(decnp(["fit", path.name, *QUICK, *options]))
+        except SystemExit as error:
+            status = str(error.code)
+        except Exception:
+            status = "traceback"
+            traceback.print_exc()
+    said = [line.removeprefix("decnp: ") for line in errors.getvalue().splitlines() if line.startswith("decnp: ")]
+    return status, said if status != "traceback" else errors.getvalue().splitlines()[-1:]
 
 
 def remedy(error: str) -> list[str]:
-    """Return the options --drop and --label-column that an error recommends."""
+    """Return the options that an error recommends; a column that may be dropped or hold the labels is dropped."""
     words = shlex.split(" ".join(re.findall(r"(?:--drop|--label-column) (?:'(?:[^']|'\"'\"')*'|[^\s;]+)", error)))
-    pairs = {name: option for option, name in zip(words[::2], words[1::2]) if name != "NAME"}  # the last one: --drop
-    return [word for name, option in pairs.items() for word in (option, name)]
+    names = dict(zip(words[1::2], words[::2]))
+    names.pop("NAME", None)
+    dropped = [name for name, option in zip(words[1::2], words[::2]) if option == "--drop"]
+    return [word for name, option in names.items() for word in ("--drop" if name in dropped else option, name)]
 
 
 def main(paths: list[str]) -> None:
+    """Print the table."""
     print("| file | status | what `decnp fit` said | with the options that it names |\n|---|---|---|---|")
     for path in tables(paths):
         status, said = fit(path)
         again = ""
-        options = remedy(said[-1]) if status == 2 and said else []
+        options = remedy(said[-1]) if status == "2" else []
         if options:
-            second, then = fit(path, *options)
-            again = f"{second}: {'; '.join(then) if second else then[0]}"
-        cells = (str(path), str(status), "; ".join(said), again)
+            status_then, then = fit(path, *options)
+            again = f"{status_then}: {'; '.join(then)}"
+        cells = (str(path), status, "; ".join(said), again)
         print("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |", flush=True)
 
 
