@@ -13,9 +13,9 @@ True
 
 from .derivatives import GradientCheck, central_difference, check_gradient, complex_step
 from .table import check_equations
-from .your_code import Report, check_against
+from .your_code import Finding, Report, Verdict, check_against
 
 __all__ = [
-    "GradientCheck", "Report", "central_difference", "check_against", "check_equations", "check_gradient",
-    "complex_step",
+    "Finding", "GradientCheck", "Report", "Verdict", "central_difference", "check_against", "check_equations",
+    "check_gradient", "complex_step",
 ]
