@@ -4,7 +4,8 @@
 """
 
 __all__ = [
-    "ArchiveError", "CheckpointError", "DataError", "InsufficientDiskSpace", "ModelFileError", "TrainingError", "UserError",
+    "ArchiveError", "CheckpointError", "DataError", "FunctionError", "InsufficientDiskSpace", "ModelFileError",
+    "TrainingError", "UserError",
 ]
 
 
@@ -34,3 +35,7 @@ class CheckpointError(ValueError):
 
 class TrainingError(ArithmeticError):
     """Error for training that diverged. The message names the phase and a remedy."""
+
+
+class FunctionError(RuntimeError):
+    """Error for a function given to ``check_against`` that raised; the message says how it was called."""

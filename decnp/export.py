@@ -29,8 +29,8 @@ def export_onnx(model: Model | DEC | PathLike, path: PathLike) -> None:
 
     The input of the graph is ``x`` (n, D) float32, for any n. Its outputs are the embedding ``z`` (n, d) and ``q``
     (n, k), Eq. 1, both float32, and ``label`` (n,) int64, argmax_j q_ij. The graph includes shift and scale of the
-    model. A float64 model is rounded to float32. For NaN and infinite
-    numbers q is NaN and the label has no meaning. The metadata hold alpha, n_clusters and the dtype of the model.
+    model. A float64 model is rounded to float32. For NaN and infinite numbers q is NaN, and the label has no
+    meaning. The metadata hold alpha, n_clusters and the dtype of the model.
 
     Parameters
     ----------

@@ -18,9 +18,9 @@ from .derivatives import central_difference, complex_step
 from .gradients import GradientCheck, check_gradient
 from .step import StepFinding, StepReport, check_step
 from .table import check_equations
-from .your_code import Report, check_against
+from .your_code import Finding, Report, Verdict, check_against
 
 __all__ = [
-    "DotTest", "GradientCheck", "Report", "StepFinding", "StepReport", "central_difference", "check_against",
-    "check_equations", "check_gradient", "check_step", "complex_step", "dot_test",
+    "DotTest", "Finding", "GradientCheck", "Report", "StepFinding", "StepReport", "Verdict", "central_difference",
+    "check_against", "check_equations", "check_gradient", "check_step", "complex_step", "dot_test",
 ]

@@ -1,0 +1,200 @@
+"""An author's functions and modules as ``Author``: loss and both gradients by his autodiff package, q of his module."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+
+from ..exceptions import FunctionError
+from .calling import Author, Signature, call, signature
+from .references import jax_double_precision
+from .results import is_log_q, pick, to_numpy
+from .trials import Trial
+
+__all__ = ["of_function", "of_loss", "of_module", "is_module", "loss_of_q", "EQUATION_OF"]
+
+EQUATION_OF = {"my_soft_assignment": 1, "my_kl": 2, "my_target": 3, "my_grad_z": 4, "my_grad_mu": 5}
+
+
+def of_function(
+    name: str, function: Callable, order: Sequence[str] | None, asarray: Callable[[np.ndarray], Any]
+) -> Author:
+    """Return a function of one equation."""
+    how = signature(name, function, order)
+    if not how.sure and "alpha" in how.order and not _takes_alpha(function, how, asarray):
+        how = Signature(tuple(a for a in how.order if a != "alpha"))
+    equation = EQUATION_OF[name]
+
+    def run(trial: Trial) -> dict[int, Any]:
+        return {equation: call(name, function, how, _values(trial, how, asarray))}
+
+    return Author(name, (equation,), run, asarray, _inputs(how), "alpha" in how.order, note=how.note)
+
+
+def _inputs(how: Signature) -> tuple[str, ...]:
+    return tuple(a for a in how.order if a != "alpha")
+
+
+def _values(trial: Trial, how: Signature, asarray: Callable[[np.ndarray], Any]) -> dict[str, Any]:
+    """Return the arguments; each array is a copy, so that the author's function may write into it."""
+    return {a: trial.alpha if a == "alpha" else asarray(getattr(trial, a).copy()) for a in how.order}
+
+
+def _takes_alpha(function: Callable, how: Signature, asarray: Callable[[np.ndarray], Any]) -> bool:
+    """Try a call of a function whose signature does not tell."""
+    rng = np.random.default_rng(0)
+    p, q = rng.dirichlet(np.ones(4), (2, 256))
+    trial = Trial(rng.normal(size=(256, 3)), rng.normal(size=(4, 3)), p, q, alpha=1.0)
+    with contextlib.suppress(FunctionError):
+        call("", function, how, _values(trial, how, asarray))
+        return True
+    with contextlib.suppress(FunctionError):
+        call("", function, Signature(how.order[:-1]), _values(trial, how, asarray))
+        return False
+    return True
+
+
+# ---------------------------------------------------------------- a loss
+
+
+def of_loss(
+    name: str, loss: Callable, how: Signature, autodiff: str | None, asarray: Callable[[np.ndarray], Any],
+    equations: tuple[int, ...] = (2, 4, 5),
+) -> Author:
+    """Return a loss of z and mu, with its gradients where there is a package that takes them."""
+    def scalar(*args: Any) -> Any:
+        value, _ = pick(call(name, loss, how, dict(zip(how.order, args))), ())
+        return value.sum() if getattr(value, "shape", ()) else value
+
+    def run(trial: Trial) -> dict[int, Any]:
+        if autodiff is None:
+            return {2: call(name, loss, how, _values(trial, how, asarray))}
+        with jax_double_precision(import_module("jax")) if autodiff == "jax" else contextlib.nullcontext():
+            values = _values(trial, how, asarray)
+            value = call(name, loss, how, values) if 2 in equations else None
+            g_z, g_mu = GRADIENTS[autodiff](scalar, list(values.values()), [how.order.index(a) for a in ("z", "mu")])
+            return {2: value, 4: g_z, 5: g_mu}
+
+    return Author(name, equations if autodiff else (2,), run, asarray, _inputs(how), "alpha" in how.order,
+                  own_p="p" not in how.order, of_loss=True, note=how.note)
+
+
+def _torch(scalar: Callable, values: list, places: list[int]) -> list:
+    values = [value.detach().requires_grad_(True) if i in places else value for i, value in enumerate(values)]
+    return _gradients(import_module("torch"), scalar(*values), [values[i] for i in places])
+
+
+def _gradients(torch: Any, value: Any, leaves: list) -> list:
+    if not value.requires_grad:
+        return [torch.zeros_like(leaf) for leaf in leaves]
+    gradients = torch.autograd.grad(value, leaves, allow_unused=True)
+    return [torch.zeros_like(leaf) if g is None else g for leaf, g in zip(leaves, gradients)]
+
+
+def _jax(scalar: Callable, values: list, places: list[int]) -> list:
+    return list(import_module("jax").grad(scalar, tuple(places))(*values))
+
+
+def _autograd(scalar: Callable, values: list, places: list[int]) -> list:
+    grad = import_module("autograd").grad
+    return [grad(scalar, place)(*values) for place in places]
+
+
+GRADIENTS: dict[str, Callable[[Callable, list, list[int]], list]] = {
+    "torch": _torch, "jax": _jax, "autograd": _autograd}
+"""(scalar function, its arguments, places of z and mu) -> gradients; zeros where none reaches an argument."""
+
+LOG = {"torch": "torch", "jax": "jax.numpy", "autograd": "autograd.numpy"}
+"""Package -> its module with ``log``."""
+
+
+def loss_of_q(soft_assignment: Callable, my_kl: Callable | None, orders: dict, autodiff: str) -> Callable:
+    """Return KL(P || Q) of an author's q, P given, as a loss of (z, mu, p, alpha)."""
+    how = signature("my_soft_assignment", soft_assignment, orders.get("my_soft_assignment"))
+
+    def loss(z: Any, mu: Any, p: Any, alpha: float) -> Any:
+        q = call("my_soft_assignment", soft_assignment, how, {"z": z, "mu": mu, "alpha": alpha})
+        return kl_of(pick(q, tuple(p.shape), rows_sum_to_one=True)[0], p, my_kl, orders, import_module(LOG[autodiff]).log)
+
+    return loss
+
+
+def kl_of(q: Any, p: Any, my_kl: Callable | None, orders: dict, log: Callable) -> Any:
+    """Return the author's loss of p and q, or Eq. 2 (up to p log p, which is constant); q may be log q."""
+    if my_kl is not None:
+        return call("my_kl", my_kl, signature("my_kl", my_kl, orders.get("my_kl")), {"p": p, "q": q})
+    if tuple(q.shape) == tuple(p.shape)[::-1] != tuple(p.shape):
+        q = q.T
+    with contextlib.suppress(Exception):  # a traced array has no numbers
+        if is_log_q(to_numpy(q)[0]):
+            return -(p * q).sum()
+    return -(p * log(q)).sum()
+
+
+# ---------------------------------------------------------------- a PyTorch module
+
+
+def is_module(function: Any) -> bool:
+    """Return whether it is a ``torch.nn.Module``, without an import of torch."""
+    return any(base.__module__.startswith("torch.nn") and base.__name__ == "Module" for base in type(function).__mro__)
+
+
+def of_module(
+    name: str, module: Any, my_kl: Callable | None, orders: dict, k: int, d: int
+) -> tuple[Author, int, int]:
+    """Return a module, whose forward gives q, as an ``Author``; and the k and d of its centroids."""
+    torch = import_module("torch")
+    module = copy.deepcopy(module).eval()
+    path, parameter = _centroids(module, k, d)
+    owner = module.get_submodule(path.rpartition(".")[0])
+    if type(owner).forward is torch.nn.Module.forward:  # a container, such as ParameterDict
+        owner = module
+    transposed, (k, d) = _layout(tuple(parameter.shape), k, d)
+    alpha = next((a for a in ("alpha", "_alpha", "v", "nu", "dof") if isinstance(getattr(owner, a, None), int | float)),
+                 None)
+
+    def asarray(a: np.ndarray) -> Any:
+        return torch.tensor(a, dtype=parameter.dtype)
+
+    def run(trial: Trial) -> dict[int, Any]:
+        z = asarray(trial.z).requires_grad_(True)
+        parameter.data = asarray(trial.mu.T.copy() if transposed else trial.mu)
+        parameter.requires_grad_(True)
+        if alpha:
+            setattr(owner, alpha, trial.alpha)
+        how = Signature(("z",))
+        result = call(f"{name}: forward of {type(owner).__name__}", owner, how, {"z": z})
+        q, p = pick(result, trial.p.shape, rows_sum_to_one=True)[0], asarray(trial.p)
+        if tuple(getattr(q, "shape", ())) not in (trial.p.shape, trial.p.shape[::-1]):
+            return {1: result, 4: None, 5: None}
+        g_z, g_mu = _gradients(torch, kl_of(q, p, my_kl, orders, torch.log), [z, parameter])
+        return {1: result, 4: g_z, 5: g_mu.T if transposed else g_mu}
+
+    note = f"its centroids are {path} {tuple(parameter.shape)}" + (", transposed" if transposed else "")
+    note += f"; its alpha is set by .{alpha}" if alpha else ""
+    author = Author(name, (1, 4, 5), run, asarray, ("z", "mu", "p"), alpha is not None, note=note, fixed=True)
+    return author, k, d
+
+
+def _centroids(module: Any, k: int, d: int) -> tuple[str, Any]:
+    """Return the path and the parameter of the centroids: by shape, else by name, else the only one of two axes."""
+    matrices = {path: p for path, p in module.named_parameters() if p.ndim == 2}
+    named = {path: p for path, p in matrices.items()
+             if any(word in path.lower().rpartition(".")[2] for word in ("cent", "cluster", "mu"))}
+    fitting = {path: p for path, p in matrices.items() if tuple(p.shape) in ((k, d), (d, k))}
+    for found in (named, fitting, matrices):
+        if len(found) == 1:
+            return next(iter(found.items()))
+    listed = ", ".join(f"{path} {tuple(p.shape)}" for path, p in module.named_parameters()) or "none"
+    raise ValueError(f"module must have one parameter with the centroids, of shape (k, d) = {(k, d)}; "
+                     f"its parameters: {listed}")
+
+
+def _layout(shape: tuple[int, ...], k: int, d: int) -> tuple[bool, tuple[int, int]]:
+    """Return whether the parameter is (d, k), and k and d. A shape that is neither is taken as (k, d)."""
+    return (True, (k, d)) if shape == (d, k) != (k, d) else (False, (shape[0], shape[1]))

@@ -1,0 +1,137 @@
+"""Calls of an author's functions: which arguments they take, in which order, and what they return."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..exceptions import FunctionError
+from .results import to_numpy
+from .trials import Trial
+
+__all__ = ["Author", "Signature", "signature", "call", "handed_over", "ARGUMENTS"]
+
+ARGUMENTS: dict[str, tuple[str, ...]] = {
+    "my_soft_assignment": ("z", "mu", "alpha"),
+    "my_kl": ("p", "q"),
+    "my_target": ("q",),
+    "my_grad_z": ("z", "mu", "p", "alpha"),
+    "my_grad_mu": ("z", "mu", "p", "alpha"),
+    "my_loss": ("z", "mu", "p", "alpha"),
+}
+"""Arguments of each function, in the order in which they are handed over."""
+
+ALPHA_NAMES = {"alpha", "a", "v", "nu", "dof", "df", "t_alpha", "degrees_of_freedom", "freedom"}
+
+
+class Signature(NamedTuple):
+    """How a function is called."""
+
+    order: tuple[str, ...]
+    """Names among z, mu, p, q, alpha."""
+    by_keyword: tuple[str, ...] = ()
+    """Those of them that are given by keyword."""
+    sure: bool = True
+    """Whether the function is known to take alpha. If not, it is called without if it raises TypeError."""
+    note: str = ""
+
+
+class Author(NamedTuple):
+    """An author's function as a function of a trial."""
+
+    name: str
+    """The argument of ``check_against`` that it was given as."""
+    equations: tuple[int, ...]
+    run: Callable[[Trial], dict[int, Any]]
+    """Trial -> the result for each equation, in the author's library."""
+    asarray: Callable[[np.ndarray], Any]
+    inputs: tuple[str, ...]
+    """The arrays that it takes: names among z, mu, p, q."""
+    has_alpha: bool
+    own_p: bool = False
+    of_loss: bool = False
+    """Whether Eq. 2 is that of Eq. 1, not of a given q."""
+    note: str = ""
+    fixed: bool = False
+    """Whether k and d are those of a module."""
+
+
+def signature(name: str, function: Callable, order: Sequence[str] | None) -> Signature:
+    """Return how to call a function: as told, else by the names of its arguments, else by their number."""
+    known = ARGUMENTS[name]
+    if order is not None:
+        order = tuple(order)
+        if not order or len(set(order)) < len(order) or not set(order) <= set(known):
+            raise ValueError(f"arguments of {name} must be names among {', '.join(known)}, each once; got {order!r}")
+        return Signature(order)
+    try:
+        parameters = list(inspect.signature(function).parameters.values())
+    except (TypeError, ValueError):
+        return Signature(known, sure=False)
+    if any(p.kind == p.VAR_POSITIONAL for p in parameters):
+        return Signature(known, sure=False)
+    named = _by_names(parameters, known)
+    if named is not None:
+        return named
+    count = sum(p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD) for p in parameters)
+    if "alpha" in known and count >= len(known):
+        last = parameters[len(known) - 1]
+        if last.default is not last.empty and last.name.lower() not in ALPHA_NAMES:
+            count = len(known) - 1  # an option of the author's, such as eps=1e-8
+    if name == "my_loss":
+        count = min(count, len(known))
+        if count == 3 and parameters[2].name.lower() in ALPHA_NAMES:
+            return Signature(("z", "mu", "alpha"))
+        return Signature(known[:max(count, 2)])
+    return Signature(known if "alpha" not in known or count >= len(known) else known[:-1])
+
+
+def _by_names(parameters: list[inspect.Parameter], known: tuple[str, ...]) -> Signature | None:
+    """Return the signature if all arguments without a default have known names; None if not."""
+    plain = [p for p in parameters if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
+    required = [p for p in plain if p.default is p.empty]
+    names = {p.name: p.name.lower() if p.name.lower() in known else p.name for p in plain}
+    if not required or not all(names[p.name] in known for p in required):
+        return None
+    if len(required) < len(known) - ("alpha" in known) and known[0] != "z":
+        return None
+    order: list[str] = []
+    by_keyword: list[str] = []
+    positional = True
+    for p in plain:
+        if names[p.name] in known and names[p.name] not in (*order, *by_keyword):
+            positional = positional and p.kind != p.KEYWORD_ONLY
+            if p.name != names[p.name] and not positional:
+                return None
+            (order if positional else by_keyword).append(names[p.name])
+        else:
+            positional = False  # an option stands between: what follows is given by keyword
+    told = tuple(name for name in known if name in order)
+    note = "" if tuple(order) == told else f"is called as ({', '.join(order)}), as its arguments are named"
+    return Signature((*order, *by_keyword), tuple(by_keyword), note=note)
+
+
+def call(name: str, function: Callable, how: Signature, values: dict[str, Any]) -> Any:
+    """Call a function with the values of its arguments. What it raises becomes a ``FunctionError`` with the shapes."""
+    positional = [values[a] for a in how.order if a not in how.by_keyword]
+    try:
+        return function(*positional, **{a: values[a] for a in how.by_keyword})
+    except Exception as error:  # whatever an author's function may raise
+        described = ", ".join(f"{a} {_described(values[a])}" for a in how.order)
+        raise FunctionError(f"{name} raised {type(error).__name__}: {error}. It was called with {described}") from error
+
+
+def _described(value: Any) -> str:
+    if not hasattr(value, "shape"):
+        return f"= {value!r}"
+    return f"{type(value).__name__} {tuple(value.shape)} {str(value.dtype).rpartition('.')[2]}"
+
+
+def handed_over(trial: Trial, asarray: Callable[[np.ndarray], Any]) -> tuple[Trial, str]:
+    """Return the trial with the numbers that ``asarray`` hands over, and the name of their dtype."""
+    read = {name: to_numpy(asarray(getattr(trial, name).copy())) for name in ("z", "mu", "p", "q")}
+    arrays = {name: array for name, (array, _) in read.items()}
+    return trial.changed(**arrays), read["z"][1]

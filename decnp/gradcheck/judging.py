@@ -1,0 +1,206 @@
+"""The verdict on one author's function: calls, comparison, explanation, edges."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from ..exceptions import FunctionError
+from .calling import Author, handed_over
+from .derivatives import relative_error
+from .edges import edges_of
+from .forms import Explanation
+from .naming import explanations_of, factor_of, joined, ok_reduction, verdict_of
+from .precision import RTOL, Precision, least_precision, precision_of_dtype, tolerance
+from .results import Reading, read
+from .smallest import smallest
+from .trials import Trial
+from .verdicts import SERIOUSNESS, Finding, Verdict
+
+__all__ = ["examine"]
+
+
+def examine(author: Author, trials: Sequence[Trial], reduction: str) -> list[Finding]:
+    """Return a finding for each equation of an author's function."""
+    author = author._replace(run=_remembered(author.run))
+    handed = [handed_over(replace(trial, own_p=author.own_p, cache={}), author.asarray) for trial in trials]
+    seen, results = [], []
+    for trial, _ in handed:
+        try:
+            with np.errstate(all="ignore"):
+                results.append(author.run(trial))
+            seen.append(trial)
+        except FunctionError:
+            if trial.main:
+                raise  # the others have another k and d, which the function may not take
+    return [_Judge(author, equation, seen, [result[equation] for result in results], handed[0][1], reduction).finding()
+            for equation in author.equations]
+
+
+def _remembered(run: Callable[[Trial], dict[int, Any]]) -> Callable[[Trial], dict[int, Any]]:
+    """Return the function with its results kept: the equations of one loss are asked about the same trials."""
+    kept: dict[Any, dict[int, Any]] = {}
+
+    def remembered(trial: Trial) -> dict[int, Any]:
+        key = (trial.alpha, *(a.tobytes() for a in (trial.z, trial.mu, trial.p, trial.q)))
+        if key not in kept:
+            kept[key] = run(trial)
+        return kept[key]
+
+    return remembered
+
+
+class _Judge:
+    """Judge of one equation."""
+
+    def __init__(
+        self, author: Author, equation: int, trials: list[Trial], raw: list[Any], handed_dtype: str, reduction: str
+    ) -> None:
+        self.author, self.equation, self.reduction = author, equation, reduction
+        readings = [self._read(result, trial) for result, trial in zip(raw, trials)]
+        if any(isinstance(r, str) for r, t in zip(readings, trials) if not t.main):  # of another k and d
+            kept = [(r, t) for r, t in zip(readings, trials) if t.main]
+            readings, trials = [r for r, _ in kept], [t for _, t in kept]
+        self.trials, self.readings = trials, readings
+        self.handed = precision_of_dtype(handed_dtype)
+
+    def _read(self, result: Any, trial: Trial) -> Reading | str:
+        return read(result, np.shape(trial.right(self.equation, self.author.of_loss)), self.equation)
+
+    def _run(self, trial: Trial) -> np.ndarray | str:
+        """Return the author's result for a trial, or a sentence that says what is wrong with it."""
+        trial = replace(trial, own_p=self.author.own_p)
+        try:
+            with np.errstate(all="ignore"):
+                reading = self._read(self.author.run(trial)[self.equation], trial)
+        except FunctionError as error:
+            return str(error)
+        return reading if isinstance(reading, str) else reading.value
+
+    def _value(self, trial: Trial) -> np.ndarray:
+        result = self._run(trial)
+        return np.asarray(np.nan) if isinstance(result, str) else result
+
+    def finding(self) -> Finding:
+        refused = next((r for r in self.readings if isinstance(r, str)), None)
+        if refused is not None:
+            return self._found(Verdict.WRONG, np.inf, None, refused, f"wrong: {refused}", None)
+        readings = [r for r in self.readings if not isinstance(r, str)]
+        self.results = [r.value for r in readings]
+        self.rights = [np.asarray(t.right(self.equation, self.author.of_loss)) for t in self.trials]
+        errors = [relative_error(a, b) for a, b in zip(self.results, self.rights)]
+        error = max(e for e, _ in errors)
+        precision = max(self.handed, *(precision_of_dtype(r.dtype) for r in readings))
+        alphas = [t.alpha for t in self.trials]
+        if error > tolerance(precision, alphas) and np.isfinite(error):
+            precision = max(precision, least_precision(
+                self._value, self.trials[0], self.author.inputs, self.results[0]))
+        self.precision, self.rtol = precision, tolerance(precision, alphas)
+        notes = (*filter(None, [self.author.note]), *readings[0].notes)
+        if error <= self.rtol:
+            return self._holds(error, notes)
+        return self._differs(error, errors, notes)
+
+    # ------------------------------------------------------------ what holds
+
+    def _holds(self, error: float, notes: tuple[str, ...]) -> Finding:
+        single = error > RTOL[Precision.DOUBLE]
+        verdict, words = Verdict.HOLDS, "holds"
+        if single:
+            verdict, words = Verdict.SINGLE, f"holds in {self.precision} precision"
+        if not self.author.has_alpha and (self.equation in (1, 4, 5) or self.author.of_loss):
+            words += f" for alpha = {self.trials[0].alpha:g}; it takes no other"
+            verdict = verdict if single else Verdict.ONE_ALPHA
+        ok, slip = True, None
+        if self.reduction == "mean" and self._is_reducible:
+            ok, slip = False, f"Eq. {self.equation} is a sum here, where the mean was asked for"
+            words += ", as a sum, where the mean was asked for"
+        return self._found(verdict, error, None, slip, f"{words} (relative error {error:.1e})", lambda t: 1.0, notes, ok)
+
+    @property
+    def _is_reducible(self) -> bool:
+        return self.equation in (2, 4, 5)
+
+    # ------------------------------------------------------------ what differs
+
+    def _differs(self, error: float, errors: list[tuple[float, tuple]], notes: tuple[str, ...]) -> Finding:
+        explanations: list[Explanation | str] = []
+        if all(np.all(np.isfinite(result)) for result in self.results):
+            explanations = explanations_of(
+                self.equation, self.trials, self.results, self.rtol, self.author.own_p, self.author.of_loss,
+                self._ignores_p())
+        verdicts = [verdict_of(e) for e in explanations] or [Verdict.WRONG]
+        ranks = {verdict: rank for rank, verdict in enumerate(SERIOUSNESS)}
+        best = max(range(len(verdicts)), key=lambda i: ranks.get(verdicts[i], len(ranks)))
+        verdict, slip = verdicts[best], joined(explanations, self.equation) if explanations else None
+        if verdict == Verdict.WRONG:
+            return self._found(verdict, error, None, slip, self._where(errors) + (f"; likely: {slip}" if slip else ""),
+                               None, notes)
+        explanation = explanations[best]
+        assert not isinstance(explanation, str)
+        constant = None if explanation.constant == 1 else explanation.constant
+        words, ok = self._convention(verdict, explanation, error, slip or "")
+        factor = factor_of(explanation) if verdict != Verdict.ONE_ALPHA else None
+        return self._found(verdict, error, constant, slip, words, factor, notes, ok)
+
+    def _ignores_p(self) -> bool:
+        """Return whether another P gives the same result."""
+        largest = max(range(len(self.trials)), key=lambda i: float(np.max(np.abs(self.results[i]))))
+        trial = self.trials[largest]
+        return ("p" in self.author.inputs and "z" in self.author.inputs
+                and np.array_equal(self._value(trial.changed(p=trial.p[::-1].copy())), self.results[largest]))
+
+    def _where(self, errors: list[tuple[float, tuple]]) -> str:
+        worst = int(np.argmax([e for e, _ in errors]))
+        error, index = errors[worst]
+        at = f" at {list(index)}" if index else ""
+        alpha = "" if self.equation in (2, 3) and not self.author.of_loss else f" for alpha = {self.trials[worst].alpha:g}"
+        return (f"wrong{at}{alpha}: it is {self.results[worst][index]:.6g}, it must be {self.rights[worst][index]:.6g} "
+                f"(relative error {error:.1e})")
+
+    def _convention(self, verdict: Verdict, explanation: Explanation, error: float, slip: str) -> tuple[str, bool]:
+        """Return the words for what holds up to a convention, and whether that is allowed."""
+        mean = ok_reduction(explanation)
+        words = f"holds, as a mean over {mean}" if mean else "holds"
+        ok = self.reduction != "sum" if mean else not (self.reduction == "mean" and self._is_reducible)
+        if verdict == Verdict.EPSILON:
+            words += f", to {error:.1e}" if not mean else ""
+            words += f": {slip}"
+        elif verdict == Verdict.FACTOR:
+            words, ok = f"holds up to a factor: {slip}", False
+        elif verdict == Verdict.ONE_ALPHA:
+            words, ok = f"holds for one alpha only: {slip}", False
+        single = f", in {self.precision} precision" if self.precision else ""
+        return words + single, ok
+
+    # ------------------------------------------------------------ the finding
+
+    def _found(
+        self, verdict: Verdict, error: float, factor: float | None, slip: str | None, words: str,
+        of_right: Callable[[Trial], float] | None, notes: tuple[str, ...] = (), ok: bool | None = None,
+    ) -> Finding:
+        """Return the finding, with its edges and the smallest problem that shows it."""
+        author, equation = self.author, self.equation
+        ok = verdict != Verdict.WRONG if ok is None else ok
+        edges: tuple[str, ...] = ()
+        if np.isfinite(error):
+            edges = edges_of(self._run, self.trials[0], equation, author.inputs, author.of_loss, author.fixed,
+                             self.precision, of_right, self.rtol, float(np.max(np.abs(self.results[0]))))
+        if ok and edges:
+            verdict, ok, slip = Verdict.EDGE, False, edges[0]
+        shown = None
+        if not ok and verdict != Verdict.EDGE:
+            rtol = getattr(self, "rtol", RTOL[Precision.HALF])
+            alphas = [t.alpha for t in self.trials]
+            fixed = (self.trials[0].k, self.trials[0].d) if author.fixed else None
+            shown = smallest(self._run, equation, alphas, rtol, author.own_p, author.of_loss, fixed)
+            shown = shown or f"no problem with n <= 12 shows it; one with n = {max(t.n for t in self.trials)} does"
+        sentence = f"{author.name}, Eq. {equation}: {words}" + "".join(f"; it {_verb(note)}" for note in notes)
+        return Finding(author.name, equation, verdict, ok, error, factor, slip, sentence, shown, edges)
+
+
+def _verb(note: str) -> str:
+    return note if note.split()[0] in ("returns", "is", "takes") else f"is a module: {note}"

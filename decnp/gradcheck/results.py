@@ -1,0 +1,103 @@
+"""What an author's function returns, read: arrays of any library, tuples, transposed arrays, log q."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+
+__all__ = ["Reading", "read", "pick", "to_numpy", "is_log_q"]
+
+ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth")
+
+
+class Reading(NamedTuple):
+    """A result as a float64 array, and what had to be done to read it."""
+
+    value: np.ndarray
+    dtype: str
+    """Name of the dtype that came back, such as "float32" or "bfloat16"."""
+    notes: tuple[str, ...]
+    """Each a part of a sentence that begins with "it": "returns a tuple, whose second member is taken"."""
+
+
+def to_numpy(result: Any) -> tuple[np.ndarray, str]:
+    """Return an array of any library as a NumPy array, real ones as float64, and the name of the dtype it had."""
+    for method in ("detach", "cpu"):  # a PyTorch tensor on its way out
+        result = getattr(result, method, lambda result=result: result)()
+    dtype = str(getattr(result, "dtype", "")).rpartition(".")[2]
+    if hasattr(result, "numpy") and hasattr(result, "double"):  # NumPy has no bfloat16
+        result = result.double().numpy() if result.is_floating_point() else result.numpy()
+    array = np.asarray(result)
+    dtype = dtype or array.dtype.name
+    if array.dtype == object or np.iscomplexobj(array):
+        return array, dtype
+    return array.astype(np.float64), dtype
+
+
+def pick(result: Any, shape: tuple[int, ...], rows_sum_to_one: bool = False) -> tuple[Any, tuple[str, ...]]:
+    """Return the member of a tuple, list or dict that has the shape, and a note; an array as it is."""
+    members = list(result.values()) if isinstance(result, Mapping) else result
+    if not isinstance(members, tuple | list) or not any(hasattr(member, "shape") for member in members):
+        return result, ()
+    fitting = [i for i, member in enumerate(members) if _squeezed(np.shape(to_numpy(member)[0]), shape) == shape
+               and member is not None]
+    if rows_sum_to_one and len(fitting) > 1:
+        fitting.sort(key=lambda i: not _sums_to_one(to_numpy(members[i])[0]))
+    if not fitting:
+        return result, ()
+    place = ORDINALS[fitting[0]] if fitting[0] < len(ORDINALS) else f"{fitting[0] + 1}th"
+    return members[fitting[0]], (f"returns {len(members)} results, of which the {place} was taken",)
+
+
+def _squeezed(shape: tuple[int, ...], expected: tuple[int, ...]) -> tuple[int, ...]:
+    """Return the shape without axes of length 1, if a scalar is expected."""
+    return () if expected == () and all(length == 1 for length in shape) else shape
+
+
+def _sums_to_one(value: np.ndarray) -> bool:
+    return value.ndim == 2 and bool(np.all(np.abs(value.sum(axis=1) - 1) < 0.05) and np.all(value >= 0))
+
+
+def is_log_q(value: np.ndarray) -> bool:
+    """Return whether an array (n, k) is the logarithm of rows that sum to 1."""
+    return value.ndim == 2 and bool(np.all(value <= 0)) and _sums_to_one(np.exp(value))
+
+
+def read(result: Any, shape: tuple[int, ...], equation: int) -> Reading | str:
+    """Return the result as an array of the shape, or a sentence that says why it is none."""
+    if result is None:
+        return "it returns None; does it end with a return?"
+    result, notes = pick(result, shape, rows_sum_to_one=equation in (1, 3))
+    if isinstance(result, tuple | list | dict) and any(hasattr(member, "shape") for member in result):
+        shapes = ", ".join(str(np.shape(to_numpy(member)[0])) for member in result)
+        return f"the shape must be {shape}; got {len(result)} results of shapes {shapes}"
+    try:
+        value, dtype = to_numpy(result)
+    except (TypeError, ValueError):
+        return f"it must return an array of shape {shape}; got {type(result).__name__}"
+    if value.dtype == object:
+        return f"it must return an array of shape {shape}; got {type(result).__name__}"
+    if np.iscomplexobj(value):
+        if np.any(value.imag):
+            return "it must be real; got complex numbers"
+        value = value.real
+    if _squeezed(value.shape, shape) == shape:
+        value = value.reshape(shape)
+    elif value.ndim == 2 and value.shape == shape[::-1]:
+        value, notes = value.T, (*notes, f"returns it transposed, with the shape {value.shape}")
+    if value.shape != shape:
+        return f"the shape must be {shape}; got {value.shape}" + _reason(value.shape, shape)
+    if equation == 1 and is_log_q(value):
+        value, notes = np.exp(value), (*notes, "returns log q, which is read as q")
+    return Reading(value, dtype, notes)
+
+
+def _reason(got: tuple[int, ...], shape: tuple[int, ...]) -> str:
+    """Return why a shape may be another one, or ""."""
+    if shape == () and got:
+        return ": it is not summed"
+    if len(got) == 3 and shape in (got[1:], (got[0], got[2])):
+        return ": one of the sums is missing"
+    return ""
