@@ -122,7 +122,8 @@ class Model:
 
         Warns where the order differs; raises ValueError for missing and unknown columns.
         """
-        columns = [str(column) for column in getattr(X, "columns", ())]
+        names = getattr(X, "column_names", getattr(X, "columns", ()))  # of Arrow's tables, or pandas' and polars'
+        columns = [str(name) for name in names]
         order = match_columns(self.feature_names, columns, "X")
         if order is None or order == list(range(len(columns))):
             return X

@@ -94,6 +94,24 @@ def test_a_data_frame_is_matched_by_name_without_pandas_being_imported(table):
         model.predict(table.assign(weight=1.0))
 
 
+def test_an_arrow_table_is_matched_by_name(table):
+    class ArrowTable:
+        """The part of pyarrow.Table that matters: its ``columns`` are the values, not the names."""
+        def __init__(self, frame):
+            self.column_names, self.columns = list(frame), [frame[name].to_numpy() for name in frame]
+
+        def __len__(self):
+            return len(self.columns[0])
+
+        def __array__(self, dtype=None, copy=None):
+            return np.column_stack(self.columns)
+
+    model = load_model("run/model.decnp")
+    assert_array_equal(model.predict(ArrowTable(table)), model.predict(table))
+    with pytest.warns(UserWarning, match="the columns of X were reordered by name"):
+        assert_array_equal(model.predict(ArrowTable(table[NAMES[::-1]])), model.predict(table))
+
+
 def test_a_model_without_names_takes_any_frame_of_its_width(tmp_path):
     dec = DEC(3, hidden_layer_sizes=(4, 2), profile=QUICK, n_init=1, engine="numpy", random_state=0).fit(blobs())
     save(dec, tmp_path / "model.decnp")

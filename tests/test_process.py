@@ -54,6 +54,16 @@ def test_closed_streams_change_nothing(data, closed):
     assert json.loads(Path("run/run.json").read_text())["n_iter"] > 0
 
 
+def test_closed_output_of_predict(trained, monkeypatch):
+    monkeypatch.chdir(trained)
+    model = "rés/model.decnp"
+    assert shell(["predict", model, "x.npy"], ">&-") == (0, "", "")
+    assert shell(["predict", model, "x.npy", "--out", "labels.csv"], ">&- 2>&-")[0] == 0
+    assert Path("labels.csv").read_text().count("\n") == 60
+    Path("nan.csv").write_text("1,2,3,nan,5,6\n")
+    assert shell(["predict", "-q", model, "nan.csv"], "2>&-") == (2, "", "")
+
+
 def test_without_standard_error_an_error_is_not_among_the_results(data):
     assert shell(["fit", "nosuchfile.csv"], "2>&-") == (2, "", "")
     assert shell(["fit", "--no-such"], "2>&-") == (2, "", "")
@@ -85,7 +95,7 @@ def test_a_log_whose_reader_has_gone_is_given_up_and_the_run_goes_on(data):
 @FULL
 @pytest.mark.parametrize("words", [
     ["info", "rés/model.decnp"], ["data", "list"], ["predict", "rés/model.decnp", "x.npy"], ["--help"],
-    ["fit", "--help"], ["--version"], ["fit", "--resume", "rés"]])
+    ["fit", "--help"], ["--version"], ["fit", "--resume", "rés"], ["gradcheck", "--alpha", "1"]])
 def test_results_that_cannot_be_written_are_one_sentence(trained, monkeypatch, words):
     monkeypatch.chdir(trained)
     status, _, err = shell(words, ">/dev/full")
