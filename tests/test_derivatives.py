@@ -1,6 +1,7 @@
 """Numerical derivatives and the check of a gradient: what is right holds, what is wrong is found, with its place."""
 
 import sys
+import warnings
 
 import autograd
 import autograd.numpy as anp
@@ -139,6 +140,24 @@ def test_an_analytic_function_is_checked_by_the_complex_step_in_spite_of_a_large
     assert check and check.method == "complex step" and check.rtol == 1e-12 and not check.note
 
 
+def test_a_constant_that_hides_the_differences_does_not_hide_the_complex_step():
+    fun, x = lambda x: 1e10 + np.sum(x**2), np.array([1.0, 2.0])
+    check = check_gradient(fun, lambda x: 2 * x, x)
+    assert check and check.method == "complex step" and check.rtol == 1e-12
+    assert check_gradient(fun, lambda x: 2.002 * x, x).verdict == "wrong"  # central differences would let it pass
+    for constant in (1e10, 2e11):  # with the second, a step in double precision can't tell that vdot is not analytic
+        check = check_gradient(lambda x: constant + np.vdot(x, x), lambda x: 2 * x, x)
+        assert check and check.method == "central difference" and check.rtol == 1e-2
+
+
+def test_no_warning_of_dropped_imaginary_parts_reaches_the_user():
+    fun = lambda x: np.sum(x**2) + np.sum(x.astype(float))
+    with warnings.catch_warnings(record=True) as seen:
+        warnings.simplefilter("always")
+        check = check_gradient(fun, lambda x: 2 * x + 1, Y)
+    assert check.ok and check.note == "fun is not analytic: it drops the imaginary part of complex x" and not seen
+
+
 def test_one_entry_that_is_not_analytic_among_many_is_found():
     x = np.random.default_rng(0).normal(size=300)
     check = check_gradient(lambda x: np.sum(x**3) + np.abs(x[7]) * x[7], lambda x: 3 * x**2, x)
@@ -176,6 +195,20 @@ def test_half_precision_has_a_tolerance_of_its_own():
     check = check_gradient(fun, grad, x)
     assert check and check.rtol == 3e-2
     assert check_gradient(fun, lambda x: 1.5 * grad(x), x).verdict == "wrong"
+
+
+@pytest.mark.parametrize("dtype, rtol", [(np.float16, 3e-2), (np.float32, 1e-2)])
+def test_arrays_are_made_as_told_and_steps_are_measured_as_the_function_sees_them(dtype, rtol):
+    seen = []
+
+    def fun(x):
+        seen.append(x.dtype)
+        return np.sum(x.astype(float) * x[::-1].astype(float))
+
+    x, h = np.linspace(1.0, 1.3, 7), 20 * float(np.finfo(dtype).eps)
+    check = check_gradient(fun, lambda x: 2.0 * x[::-1], x, asarray=dtype, h=h)
+    assert check and check.rtol == rtol and set(seen) == {np.dtype(dtype)}
+    assert check.error < 1e-9  # x + h rounds to the dtype: up to a tenth of h / 4
 
 
 def test_nothing_is_decided_where_rounding_hides_the_derivative():
@@ -253,6 +286,26 @@ def test_kinks_near_x_do_not_make_a_right_gradient_wrong(seed):
     assert check.verdict == "wrong" and check.index == (3, 4)
 
 
+def test_kinks_on_both_sides_that_look_like_a_straight_line_are_found():
+    def fun(x):
+        x = x.astype(np.float32)
+        hinges = np.maximum(x[0] - np.float32(5e-4), 0) - np.maximum(-x[0] - np.float32(5e-4), 0)
+        return x[0] + 3 * hinges + np.sum(x[1:] ** 2)
+
+    x = np.array([0.0, 1.0, 2.0])
+    assert check_gradient(fun, [1.0, 2.0, 4.0], x)
+    assert check_gradient(fun, [5.0, 2.0, 4.0], x).verdict == "wrong"
+    assert check_gradient(fun, [1.0, 2.0, 4.2], x).index == (2,)
+
+
+def test_a_gradient_that_is_zero_but_for_roundings_holds():
+    fun = lambda x: float(np.sum(np.exp(x) / np.sum(np.exp(x))))  # 1, and its last digits vary
+    x = np.random.default_rng(0).normal(size=50)
+    assert np.any(central_difference(fun, x) != 0)
+    assert check_gradient(fun, lambda x: 1e-17 * x, x)
+    assert not check_gradient(fun, lambda x: 1e-8 + 0 * x, x)
+
+
 def test_a_small_gradient_is_compared_with_its_own_size():
     fun, x = lambda x: np.vdot(x, x), 1e-9 * X
     assert check_gradient(fun, lambda x: 2 * x, x)
@@ -278,6 +331,7 @@ def test_a_function_that_changes_its_argument_is_harmless():
     x = X.copy()
     for method in ("auto", "complex_step", "central_difference"):
         assert check_gradient(centred, centred_gradient, x, method=method)
+        assert check_gradient(centred, centred_gradient, x, method=method, asarray=lambda a: a)
     assert_allclose(complex_step(centred, x), centred_gradient(X.copy()), rtol=1e-12)
     assert_allclose(central_difference(centred, x), centred_gradient(X.copy()), rtol=1e-6, atol=1e-4)
     assert np.array_equal(x, X)
@@ -406,6 +460,7 @@ DENSE = [  # each argument of a dense layer, and its place among the results of 
 @pytest.mark.parametrize("forward, vjp, x", DENSE, ids=["x", "W", "b"])
 def test_the_backward_pass_of_a_dense_layer_passes_the_dot_test(forward, vjp, x):
     test = dot_test(forward, vjp, x)
+    assert all(dot_test(forward, vjp, x, random_state=seed).forward > 0.1 for seed in range(8))  # nothing cancels
     assert test and test.error < 1e-14 and test.rtol == 1e-12 and str(test).startswith("the adjoint holds: <J v, u> is ")
     for factor in (1.0001, -1.0, 0.0):
         test = dot_test(forward, lambda x, u: factor * vjp(x, u), x)

@@ -152,9 +152,8 @@ def differences(f: Probe, x: np.ndarray, h: float, rounding: float, rtol: float)
     kinks = crooked & (np.abs(jump_fine) > np.maximum(least, moved))
     near = crooked & ~kinks
     spread = np.where(near, np.abs(jump_fine), np.abs(coarse - fine)) + noise
-    return Differences(
-        np.where(near, fine, fine + (fine - coarse) / (RATIO**2 - 1)), coarse, fine,
-        np.where(np.isnan(spread), np.inf, spread), left[1], right[1], kinks, near, float(largest.max()))
+    gradient = fine + (fine - coarse) / (RATIO**2 - 1)
+    return Differences(gradient, coarse, fine, spread, left[1], right[1], kinks, near, float(largest.max()))
 
 
 def is_refuted(f: Probe, x: np.ndarray, t: tuple, given: float, away: float, h: float, rounding: float) -> bool:

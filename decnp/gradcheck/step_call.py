@@ -41,7 +41,7 @@ def call_step(
     if autodiff not in (None, *DIFFERENTIATE):
         raise ValueError(f"autodiff must be one of {', '.join(DIFFERENTIATE)}, or None; got {autodiff!r}")
     handed = [_handed(a, autodiff, asarray) for a in arrays]
-    seen = [as_numpy(a).copy() for a in handed]  # before the step, which may change them
+    seen = [as_numpy(a) for a in handed]  # before the step, which may change them
     rest: tuple[float, ...] = (alpha,)
     if accepts(my_step, 4) and not accepts(my_step, 5):
         if alpha != 1:
