@@ -37,10 +37,15 @@ def _target(
     return norm(weight)
 
 
-def _recycled(trial: Trial, eps: Eps | None) -> np.ndarray:
-    """Return q^2 / colSums(q) as in R, where f is repeated down the first column, on into the second, and so on."""
-    f = np.resize(trial.q.sum(axis=0), trial.q.size).reshape(trial.q.shape, order="F")
-    return _rows(trial.q**2 / f)
+def _recycled(sums_too: bool, trial: Trial, eps: Eps | None) -> np.ndarray:
+    """Return q^2 / colSums(q) as in R, where f is repeated down the first column, on into the second, and so on.
+
+    ``sums_too``: the sums of the rows are repeated so in the transposed array.
+    """
+    n, k = trial.q.shape
+    weight = trial.q**2 / np.resize(trial.q.sum(axis=0), n * k).reshape((n, k), order="F")
+    total = weight.sum(axis=1)
+    return weight / np.resize(total, n * k).reshape(n, k) if sums_too else weight / total[:, None]
 
 
 def _one_hot(q: np.ndarray) -> np.ndarray:
@@ -59,7 +64,9 @@ TARGET_FORMS = [
     _form("q is cubed: the power is 3, not 2", 3, 1),
     _form("the square is of q/f: f is squared, too", 2, 2),
     _form("f is under a square root", 2, 0.5),
-    Form(("f runs down the columns, not along the rows, as R recycles it",), _recycled),
+    Form(("f runs down the columns, not along the rows, as R recycles it",), partial(_recycled, False)),
+    Form(("f and the sums of the rows run down the columns, not along the rows, as R recycles them",),
+         partial(_recycled, True)),
     _form("f multiplies, it must divide", 2, -1),
     _form("the rows are not normalised", 2, 1, lambda s: s),
     _form("the columns are normalised, not the rows", 2, 1, lambda s: s / s.sum(axis=0)),
