@@ -56,6 +56,8 @@ def shell(tmp_path_factory):
     (folder / "new.csv").write_text(table)
     (folder / "new.csv.gz").write_bytes(gzip.compress(table.encode()))
     np.save(folder / "new.npy", blobs(60, 64))
+    (folder / "my_dec.py").write_text("def target_distribution(q):\n    w = q**2 / q.sum(axis=0)\n"
+                                      "    return w / w.sum(axis=1, keepdims=True)\n")
     np.save(folder / "few.npy", load_digits()[0][:300])
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "PATH": f"{folder}{os.pathsep}{os.environ['PATH']}",
                    "XDG_CACHE_HOME": str(folder), "COLUMNS": "80"}

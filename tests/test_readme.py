@@ -7,6 +7,7 @@ import subprocess
 import sys
 import warnings
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 
 import equation_table
@@ -35,6 +36,8 @@ def test_python_blocks_run_and_print_what_their_comments_say(page, capsys, tmp_p
     if page.stem != "migration":  # which says that it stops too early
         warnings.simplefilter("error", decnp.TrainingWarning)
     for block in blocks(page, "python"):
+        if any(find_spec(name) is None for name in re.findall(r"^import (torch|jax|keras)\b", block, re.M)):
+            continue  # its users have it
         exec(block, {})
         printed = capsys.readouterr().out.strip().split("\n")[-1]
         promised = re.search(r"  # (.*)$", block.strip().split("\n")[-1])

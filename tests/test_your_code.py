@@ -1,14 +1,20 @@
 """``check_against`` on other people's DEC: each planted slip is named, each right variant is called right."""
 
 import inspect
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import autograd.numpy as anp
 import numpy as np
 import pytest
 
+from decnp.cli import main
 from decnp.exceptions import FunctionError
 from decnp.gradcheck import Verdict, check_against
 
+ROOT = Path(__file__).parents[1]
 SMALL = dict(n=96, k=4, d=3)
 
 
@@ -126,6 +132,14 @@ def form(name, s):
 
 OTHER_Q = [
     ("l1", lambda z, mu, a: rows(kernel(anp.sum(anp.abs(z[:, None] - mu), axis=2), a)), "d is the L1 distance"),
+    ("Gaussians by dimension", lambda z, mu, a: rows(anp.sum(anp.exp(-((z[:, None] - mu) ** 2) / 2), axis=2)),
+     "a Gaussian kernel in each dimension, summed over the dimensions"),
+    ("sum by dimension", lambda z, mu, a: rows(anp.sum(kernel((z[:, None] - mu) ** 2, a), axis=2)),
+     "Student's t in each dimension, summed"),
+    ("product by dimension", lambda z, mu, a: rows(anp.prod(kernel((z[:, None] - mu) ** 2, a), axis=2)),
+     "Student's t in each dimension, multiplied"),
+    ("average by dimension", lambda z, mu, a: anp.mean(rows(kernel((z[:, None] - mu) ** 2, a)), axis=2),
+     "q is computed in each dimension and averaged"),
     ("not normalised", lambda z, mu, a: kernel(dist2(z, mu), a), "the rows are not normalised"),
     ("columns", lambda z, mu, a: (lambda s: s / anp.sum(s, axis=0))(kernel(dist2(z, mu), a)), "the columns are normalised"),
     ("all", lambda z, mu, a: (lambda s: s / anp.sum(s))(kernel(dist2(z, mu), a)), "the sum over all points"),
@@ -237,6 +251,11 @@ def shuffled(q, size):
     return of_batches(q, size, np.random.default_rng(len(q)).permutation(len(q)))
 
 
+def recycled(vector, shape):
+    """R's vector of a matrix's shape: it runs down the columns, again and again."""
+    return np.resize(vector, shape[0] * shape[1]).reshape(shape, order="F")
+
+
 TARGETS = [
     ("q", lambda q: q, "P is q itself"),  # W2
     ("f over clusters", lambda q: rows(q**2 / q.sum(axis=1, keepdims=True)), "f is missing, or sums over the clusters"),  # W3
@@ -245,6 +264,9 @@ TARGETS = [
     ("cubed", lambda q: rows(q**3 / q.sum(axis=0)), "q is cubed"),
     ("f squared", lambda q: rows((q / q.sum(axis=0)) ** 2), "f is squared, too"),
     ("root of f", lambda q: rows(q**2 / np.sqrt(q.sum(axis=0))), "f is under a square root"),
+    ("R", lambda q: rows(q**2 / recycled(q.sum(axis=0), q.shape)), "f runs down the columns"),
+    ("R twice", lambda q: (lambda w: w / recycled(w.sum(axis=1), q.shape[::-1]).T)(q**2 / recycled(q.sum(axis=0), q.shape)),
+     "f and the sums of the rows run down the columns"),
     ("f multiplies", lambda q: rows(q**2 * q.sum(axis=0)), "f multiplies"),
     ("not normalised", lambda q: q**2 / q.sum(axis=0), "the rows are not normalised"),
     ("columns", lambda q: (lambda w: w / w.sum(axis=0))(q**2 / q.sum(axis=0)), "the columns are normalised"),
@@ -325,6 +347,10 @@ WHOLE = [
      "alpha is ignored: this is the formula for alpha = 1 and P is taken per batch (of 16)", Verdict.WRONG),  # M9
     ("batches, mean", lambda g: lambda z, mu, p, a: g(z, mu, of_batches(soft(z, mu, a), 16), a) / p.size,
      "P is taken per batch (of 16): f must sum over the whole data and it is the mean over the n k", Verdict.WRONG),  # M9
+    ("rows of the first batch", lambda g: lambda z, mu, p, a: g(z, mu, np.resize(p[:16], p.shape), a),
+     "P is that of other rows: each batch (of 16) gets the P of the first one", Verdict.WRONG),
+    ("rows of the batch before", lambda g: lambda z, mu, p, a: g(z, mu, np.r_[p[:16], p[:-16]], a) / len(z),
+     "P is that of other rows: each batch (of 16) gets the P of the batch before", Verdict.WRONG),
     ("zero", lambda g: lambda z, mu, p, a: 0 * g(z, mu, p, a), "it is zero everywhere", Verdict.WRONG),
     ("p is q", lambda g: lambda z, mu, p, a: 0 * g(z, mu, soft(z, mu, a), a), "or P is q", Verdict.WRONG),
 ]
@@ -496,6 +522,9 @@ EPSILONS = [  # the argument, the function, the words
     ("row sum", "my_soft_assignment",
      lambda z, mu, a: (lambda s: s / (s.sum(axis=1, keepdims=True) + 1e-4))(kernel(dist2(z, mu), a)), "a row + 0.0001"),
     ("f", "my_target", lambda q: rows(q**2 / (q.sum(axis=0) + 1e-2)), "f + 0.01"),
+    ("q^2", "my_target", lambda q: rows((q**2 + 1e-6) / q.sum(axis=0)), "q^2 + 1e-06"),
+    ("all of P", "my_target", lambda q: (lambda w: w / (w.sum(axis=1, keepdims=True) + 1e-8))((q**2 + 1e-8) / (q.sum(axis=0) + 1e-8)),
+     "q^2 + 1e-08, f + 1e-08 and the sum of a row + 1e-08"),
     ("target sum", "my_target",
      lambda q: (lambda w: w / (w.sum(axis=1, keepdims=True) + 1e-6))(q**2 / q.sum(axis=0)), "a row + 1e-06"),
 ]
@@ -738,3 +767,175 @@ def test_the_smallest_problem_shows_both_results():
     assert report.first_wrong.smallest.replace("\n", "\n    ") in str(report)
     report = check_against(my_target=lambda q: of_batches(q, 32), **SMALL)
     assert report.first_wrong.smallest == "no problem with n <= 12 shows it; one with n = 6144 does"
+
+
+# ---------------------------------------------------------------- PyTorch and JAX
+
+
+def torch_soft_assignment(z, mu, alpha):
+    import torch
+
+    s = (1 + torch.cdist(z, mu) ** 2 / alpha) ** (-(alpha + 1) / 2)
+    return s / s.sum(1, keepdim=True)
+
+
+def cluster_layer(k=4, d=3, alpha=1.0, exponent=lambda a: -(a + 1) / 2, answer=lambda z, q: q, turned=False):
+    """A torch module whose forward gives ``answer`` of z and q; its parameter is (k, d), or (d, k) if turned."""
+    import torch
+
+    class ClusterLayer(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.alpha = alpha
+            self.centers = torch.nn.Parameter(torch.ones(d, k) if turned else torch.ones(k, d))
+
+        def forward(self, z):
+            centers = self.centers.T if turned else self.centers
+            s = (1 + ((z[:, None] - centers) ** 2).sum(2) / self.alpha) ** exponent(self.alpha)
+            return answer(z, s / s.sum(1, keepdim=True))
+
+    return ClusterLayer()
+
+
+def test_a_torch_loss_is_differentiated():
+    torch = pytest.importorskip("torch")
+    kl_div = torch.nn.functional.kl_div
+    report = check_against(my_loss=lambda z, mu, p, alpha: kl_div(torch_soft_assignment(z, mu, alpha).log(), p, reduction="batchmean"),
+                           autodiff="torch", **SMALL)
+    assert report.ok and {f.verdict for f in report.findings} == {Verdict.MEAN} and len(report.findings) == 3
+    report = check_against(my_loss=lambda z, mu, p, alpha: kl_div(torch_soft_assignment(z, mu.detach(), alpha).log(), p,
+                                                                  reduction="sum"), autodiff="torch", **SMALL)
+    assert report.equation == 5 and "it is zero everywhere: no gradient reaches it (detached?)" in report.slip
+
+
+def test_a_torch_loss_without_detach_is_named():
+    pytest.importorskip("torch")
+
+    def theirs(z, mu, alpha, detach):
+        q = torch_soft_assignment(z, mu, alpha)
+        w = q**2 / q.sum(0)
+        p = w / w.sum(1, keepdim=True)
+        return ((p.detach() if detach else p) * (p / q).log()).sum() / len(z)
+
+    assert_named(check_against(my_loss=lambda z, mu, alpha: theirs(z, mu, alpha, False), autodiff="torch", **SMALL), 4,
+                 "P is not held constant")
+    assert_named(check_against(my_loss=lambda z, mu, p, alpha: theirs(z, mu, alpha, False), autodiff="torch", **SMALL), 4,
+                 "P is not held constant")
+
+
+def test_gradients_are_taken_through_a_torch_q():
+    pytest.importorskip("torch")
+    report = check_against(my_soft_assignment=torch_soft_assignment, autodiff="torch", **SMALL)
+    assert report.ok and [finding.equation for finding in report.findings] == [1, 4, 5]
+    assert "a point is on a centroid" not in str(report)  # torch.cdist has a gradient there
+
+
+@pytest.mark.parametrize("dtype, words", [("float64", "holds (rel"), ("float32", "holds in single precision"),
+                                          ("bfloat16", "holds in half precision")])
+def test_a_module_is_taken_as_it_is(dtype, words):
+    torch = pytest.importorskip("torch")
+    module = cluster_layer().to(getattr(torch, dtype))
+    before = module.centers.clone()
+    report = check_against(module=module, **SMALL)
+    assert report.ok and [finding.equation for finding in report.findings] == [1, 4, 5], str(report)
+    assert all(words in finding.sentence for finding in report.findings), str(report)
+    assert "its centroids are centers (4, 3)" in str(report) and "alpha is set by .alpha" in str(report)
+    assert torch.equal(module.centers, before) and module.alpha == 1.0 and module.centers.grad is None
+    assert check_against(my_soft_assignment=cluster_layer(7, 5), **SMALL).findings[0].argument == "my_soft_assignment"
+
+
+@pytest.mark.parametrize("options, words", [
+    (dict(turned=True), "centers (3, 4), transposed"),
+    (dict(answer=lambda z, q: (z, q)), "returns 2 results, of which the second was taken"),
+    (dict(answer=lambda z, q: q.log()), "returns log q"),
+    (dict(alpha=None, exponent=lambda a: -1.0), ""),
+], ids=str)
+def test_modules_of_all_kinds(options, words):
+    pytest.importorskip("torch")
+    module = cluster_layer(**options)
+    if module.alpha is None:
+        module.alpha = pytest.importorskip("torch").ones(1)  # not a number: it stays
+    report = check_against(module=module, **SMALL)
+    assert report.ok and words in str(report), str(report)
+
+
+def test_a_wrong_module_is_named_and_one_without_centroids_refused():
+    torch = pytest.importorskip("torch")
+    report = check_against(module=cluster_layer(exponent=lambda a: -(a + 1)), my_kl=lambda p, q: torch.sum(p * (p / q).log()),
+                           **SMALL)
+    assert report.equation == 1 and "a bracket is missing in the exponent" in report.slip
+    assert_named(report, 5, "this is the true gradient of that q")
+    two = torch.nn.Sequential(torch.nn.Linear(5, 6), torch.nn.Linear(6, 7))
+    with pytest.raises(ValueError, match=r"one parameter with the centroids.*0.weight \(6, 5\), 0.bias \(6,\)"):
+        check_against(module=two)
+
+
+def test_a_layer_within_a_network_is_found():
+    torch = pytest.importorskip("torch")
+    network = torch.nn.Sequential(torch.nn.Linear(9, 3), cluster_layer())
+    assert check_against(module=network, **SMALL).ok
+
+
+def test_a_jax_loss_is_differentiated():
+    jnp = pytest.importorskip("jax.numpy")
+
+    def theirs(z, mu, p, alpha):
+        s = (1 + ((z[:, None] - mu) ** 2).sum(2) / alpha) ** (-(alpha + 1) / 2)
+        return jnp.mean(-p * jnp.log(s / s.sum(1, keepdims=True)))
+
+    report = check_against(my_loss=theirs, autodiff="jax", **SMALL)
+    assert [finding.ok for finding in report.findings] == [False, True, True] and report.findings[1].error > 0.9
+    assert "this is the cross-entropy and it is the mean over the n k entries" in report.slip
+    assert jnp.ones(1).dtype == "float32"  # the user's setting is left
+
+
+# ---------------------------------------------------------------- the functions of a file
+
+
+RIGHT_FILE = """
+from powers import square
+
+def target_distribution(q):
+    w = square(q) / q.sum(axis=0)
+    return w / w.sum(axis=1, keepdims=True)
+"""
+
+
+def test_the_command_checks_the_functions_of_a_file(tmp_path, capsys):
+    (tmp_path / "powers.py").write_text("def square(x):\n    return x**2\n")
+    (tmp_path / "my_dec.py").write_text(RIGHT_FILE)
+    done = subprocess.run([sys.executable, "-m", "decnp", "gradcheck", "--mine", "my_dec.py"], cwd=tmp_path, text=True,
+                          capture_output=True, timeout=120, env={**os.environ, "PYTHONPATH": str(ROOT)})
+    assert (done.returncode, done.stdout.splitlines()[-1], done.stderr) == (0, "all hold", "")
+    (tmp_path / "my_dec.py").write_text(RIGHT_FILE + "\nloss = lambda z, mu, p, alpha: -1.0\n")
+    assert main(["gradcheck", "--mine", str(tmp_path / "my_dec.py")]) == 1
+    assert "my_loss, Eq. 2: wrong" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("text, words", [
+    ("x = 1\n", "my_dec.py must define at least one of: my_soft_assignment or soft_assignment,"),
+    ("def kl(p, q):\n    raise KeyError('q')\n", "my_dec.py: my_kl raised KeyError: 'q'. It was called with p ndarray (768, 4)"),
+    ("1 / 0\n", "my_dec.py could not be run: ZeroDivisionError: division by zero"),
+    ("def kl(p, q):\n    return 1.0\nreduction = 'max'\n", "reduction must be 'sum', 'mean' or 'either'; got 'max'"),
+])
+def test_a_file_that_cannot_be_checked_is_said(tmp_path, capsys, monkeypatch, text, words):
+    (tmp_path / "my_dec.py").write_text(text)
+    monkeypatch.chdir(tmp_path)
+    assert main(["gradcheck", "--mine", "my_dec.py"]) == 2
+    assert words in capsys.readouterr().err
+    assert main(["gradcheck", "--mine", "none.py"]) == 2
+    assert "there is no file none.py" in capsys.readouterr().err
+
+
+def test_the_options_of_a_file_and_the_command(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    text = "import autograd.numpy as np\nn = 96\ndef my_loss(z, mu, p, alpha):\n" \
+           "    s = 1 / (1 + np.sum((z[:, None] - mu) ** 2, axis=2))\n" \
+           "    return -np.sum(p * np.log(s / np.sum(s, axis=1, keepdims=True)))\n"
+    (tmp_path / "my_dec.py").write_text(text)
+    assert main(["gradcheck", "--mine", "my_dec.py", "--alpha", "1"]) == 1
+    out = capsys.readouterr().out
+    assert "cross-entropy" in out and "my_loss, Eq. 5: holds (relative" in out  # differentiated by autograd
+    assert main(["gradcheck", "--mine", "my_dec.py"]) == 1
+    assert "alpha is ignored" in capsys.readouterr().out
+

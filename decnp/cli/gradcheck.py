@@ -22,8 +22,13 @@ def add_parser(commands: Subparsers) -> None:
         description=(
             "Hold Eqs. 1-5, each layer's backward pass, the whole autoencoder and the whole DEC step against\n"
             "plain loops, central differences, the complex step, and those of autograd, torch and jax that are\n"
-            "installed. Each cell is the worst relative error over random problems. Exit status 1 if one is wrong."),
-        examples=["decnp gradcheck", "decnp gradcheck --alpha 1 --alpha 5 --dtype float32 --json check.json"])
+            "installed. Each cell is the worst relative error over random problems. Exit status 1 if one is wrong.\n\n"
+            "With --mine, compare the functions of your file with Eqs. 1-5 instead: docs/check_your_own.md shows how."),
+        examples=["decnp gradcheck", "decnp gradcheck --alpha 1 --alpha 5 --dtype float32 --json check.json",
+                  "decnp gradcheck --mine my_dec.py"])
+    parser.add_argument("--mine", metavar="FILE",
+                        help="Python file with your soft_assignment, kl_divergence, target_distribution, grad_z, grad_mu "
+                             "or loss; only --alpha applies to it")
     parser.add_argument("--alpha", type=number(0, strict=True), action="append", metavar="A",
                         help="degrees of freedom in Eq. 1; may be repeated (default: 0.5, 1, 2 and 10)")
     parser.add_argument("--dtype", choices=["float64", "float32"], default="float64",
@@ -38,9 +43,14 @@ def add_parser(commands: Subparsers) -> None:
 
 
 def _gradcheck(args: argparse.Namespace, argv: list[str]) -> int:
+    from ..gradcheck.my_file import check_file
     from ..gradcheck.table import check_equations, format_result
     from ..io.atomic import write_atomically
 
+    if args.mine:
+        report = check_file(args.mine, args.alpha)
+        print_result(str(report))
+        return 0 if report else 1
     result = check_equations(
         args.alpha or (0.5, 1.0, 2.0, 10.0), dtype=args.dtype, n=args.n, k=args.k, d=args.d, trials=args.trials,
         seed=args.seed)

@@ -29,7 +29,8 @@ class Kernel(NamedTuple):
     slope: Callable[[np.ndarray, float, int], np.ndarray]
     """(D, alpha, d) -> d log s / dD, (n, k)."""
     measure: str = "squared"
-    """What D is: "squared", "mean" (of the squares, over d) or "L1"."""
+    """What D is: "squared", "mean" (of the squares, over d) or "L1"; or how the s of each dimension, of (z - mu)^2
+    there, are put together: "sum", "product", or "average", where q itself is averaged."""
     norm: str = "rows"
     """What is normalised: "rows", "columns", "all", "none", or "softmax" (of the rows, once more)."""
 
@@ -93,6 +94,12 @@ KERNELS = [
     _softmax(GAUSSIAN + "softmax(-d/(2 alpha)), not Student's t", lambda a: 0.5 / a),
     Kernel("it is softmax(-||z - mu||) of the unsquared distances, not Student's t",
            lambda D, a, d: -np.sqrt(D), lambda D, a, d: -0.5 / np.sqrt(D)),
+    Kernel("it is a Gaussian kernel in each dimension, summed over the dimensions, not Student's t of the distance",
+           lambda D, a, d: -D / 2, lambda D, a, d: -0.5 + 0 * D, "sum"),
+    _student("it is Student's t in each dimension, summed over the dimensions, not of the distance", _half, measure="sum"),
+    _student("it is Student's t in each dimension, multiplied over the dimensions, not of the distance", _half,
+             measure="product"),
+    _student("q is computed in each dimension and averaged over the dimensions", _half, measure="average"),
     _student("the rows are not normalised", _half, norm="none"),
     _student("the columns are normalised, not the rows", _half, norm="columns"),
     _student("the sum over all points and clusters is normalised, not each row", _half, norm="all"),
@@ -131,7 +138,10 @@ class Assignment(NamedTuple):
     norm: str
 
     def weights(self, g: np.ndarray) -> np.ndarray:
-        """Return dL/dD (n, k) from g = dL/dq."""
+        """Return dL/dD (n, k), or (n, k, d) for a q of each dimension, from g = dL/dq."""
+        if self.norm == "dimensions":
+            g = g[:, :, None] / self.soft.shape[2]
+            return self.soft * (g - np.sum(self.soft * g, axis=1, keepdims=True))
         if self.norm == "softmax":
             g = self.q * (g - np.sum(self.q * g, axis=1, keepdims=True))
         q = self.soft
@@ -150,6 +160,8 @@ def assign(trial: Trial, kernel: Kernel, eps: Eps | None = None) -> Assignment:
     place, size = eps or ("", 0.0)
     shift = size if place == "difference" else 0.0
     diff = trial.diff + shift
+    if kernel.measure in ("sum", "product", "average"):
+        return _assign_by_dimension(trial, kernel)
     if kernel.measure == "L1":
         D, pull = np.sum(np.abs(diff), axis=2), np.sign(diff)
     else:
@@ -168,3 +180,20 @@ def assign(trial: Trial, kernel: Kernel, eps: Eps | None = None) -> Assignment:
     if eps is None:
         trial.cache[kernel.name] = result
     return result
+
+
+def _assign_by_dimension(trial: Trial, kernel: Kernel) -> Assignment:
+    """Return a form that is computed of (z - mu)^2 in each dimension; an epsilon does not matter here."""
+    log_s = kernel.log_s(trial.diff**2, trial.alpha, 1)  # (n, k, d)
+    pull = kernel.slope(trial.diff**2, trial.alpha, 1) * 2 * trial.diff
+    s = np.exp(log_s)
+    if kernel.measure == "average":
+        q = s / s.sum(axis=1, keepdims=True)
+        return Assignment(q.mean(axis=2), q, np.ones(1), pull, "dimensions")
+    if kernel.measure == "sum":
+        total = s.sum(axis=2)
+        pull = pull * s / total[:, :, None]  # of the logarithm of the sum
+    else:
+        total = s.prod(axis=2)
+    q = total / total.sum(axis=1, keepdims=True)
+    return Assignment(q, q, np.ones_like(q), pull, "rows")

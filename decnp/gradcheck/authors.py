@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import copy
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from importlib import import_module
 from typing import Any
 
@@ -67,26 +68,31 @@ def of_loss(
     equations: tuple[int, ...] = (2, 4, 5),
 ) -> Author:
     """Return a loss of z and mu, with its gradients where there is a package that takes them."""
-    def scalar(*args: Any) -> Any:
-        value, _ = pick(call(name, loss, how, dict(zip(how.order, args))), ())
-        return value.sum() if getattr(value, "shape", ()) else value
+    def of_values(*args: Any) -> Any:
+        return call(name, loss, how, dict(zip(how.order, args)))
 
     def run(trial: Trial) -> dict[int, Any]:
-        if autodiff is None:
-            return {2: call(name, loss, how, _values(trial, how, asarray))}
         with jax_double_precision(import_module("jax")) if autodiff == "jax" else contextlib.nullcontext():
-            values = _values(trial, how, asarray)
-            value = call(name, loss, how, values) if 2 in equations else None
-            g_z, g_mu = GRADIENTS[autodiff](scalar, list(values.values()), [how.order.index(a) for a in ("z", "mu")])
+            values = list(_values(trial, how, asarray).values())
+            if autodiff is None:
+                return {2: of_values(*values)}
+            value, g_z, g_mu = GRADIENTS[autodiff](of_values, values, tuple(how.order.index(a) for a in ("z", "mu")))
             return {2: value, 4: g_z, 5: g_mu}
 
     return Author(name, equations if autodiff else (2,), run, asarray, _inputs(how), "alpha" in how.order,
                   own_p="p" not in how.order, of_loss=True, note=how.note)
 
 
-def _torch(scalar: Callable, values: list, places: list[int]) -> list:
+def _scalar(value: Any) -> Any:
+    """Return the scalar among the results, summed if it is an array."""
+    value, _ = pick(value, ())
+    return value.sum() if getattr(value, "shape", ()) else value
+
+
+def _torch(loss: Callable, values: list, places: tuple[int, ...]) -> list:
     values = [value.detach().requires_grad_(True) if i in places else value for i, value in enumerate(values)]
-    return _gradients(import_module("torch"), scalar(*values), [values[i] for i in places])
+    value = loss(*values)
+    return [value, *_gradients(import_module("torch"), _scalar(value), [values[i] for i in places])]
 
 
 def _gradients(torch: Any, value: Any, leaves: list) -> list:
@@ -96,18 +102,36 @@ def _gradients(torch: Any, value: Any, leaves: list) -> list:
     return [torch.zeros_like(leaf) if g is None else g for leaf, g in zip(leaves, gradients)]
 
 
-def _jax(scalar: Callable, values: list, places: list[int]) -> list:
-    return list(import_module("jax").grad(scalar, tuple(places))(*values))
+def _jax(loss: Callable, values: list, places: tuple[int, ...]) -> list:
+    plain, compiled = _jax_gradients(loss, places)
+    try:
+        (_, value), gradients = compiled(*values)  # one compilation for a shape; without, each operation has its own
+    except FunctionError:  # it looks at numbers, which a compiled function can't; or it is wrong
+        (_, value), gradients = plain(*values)
+    return [value, *gradients]
 
 
-def _autograd(scalar: Callable, values: list, places: list[int]) -> list:
-    grad = import_module("autograd").grad
-    return [grad(scalar, place)(*values) for place in places]
+@lru_cache(maxsize=8)
+def _jax_gradients(loss: Callable, places: tuple[int, ...]) -> tuple[Callable, Callable]:
+    """Return the function of value and gradients of a loss, plain and compiled."""
+    jax = import_module("jax")
+
+    def scalar(*values: Any) -> tuple[Any, Any]:
+        value = loss(*values)
+        return _scalar(value), value
+
+    gradients = jax.value_and_grad(scalar, places, has_aux=True)
+    return gradients, jax.jit(gradients)
 
 
-GRADIENTS: dict[str, Callable[[Callable, list, list[int]], list]] = {
+def _autograd(loss: Callable, values: list, places: tuple[int, ...]) -> list:
+    gradient = import_module("autograd").grad(lambda *given: _scalar(loss(*given)), places)
+    return [loss(*values), *gradient(*values)]
+
+
+GRADIENTS: dict[str, Callable[[Callable, list, tuple[int, ...]], list]] = {
     "torch": _torch, "jax": _jax, "autograd": _autograd}
-"""(scalar function, its arguments, places of z and mu) -> gradients; zeros where none reaches an argument."""
+"""(loss, its arguments, places of z and mu) -> its result and the gradients; zeros where none reaches an argument."""
 
 LOG = {"torch": "torch", "jax": "jax.numpy", "autograd": "autograd.numpy"}
 """Package -> its module with ``log``."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import lru_cache, partial
+from itertools import product
 
 import numpy as np
 
@@ -11,7 +12,7 @@ from ..equations import target_distribution
 from . import vjps
 from .assignment_slips import EPS_PLACES, IGNORED, KERNELS, RIGHT_KERNEL, Eps, Kernel, assign
 from .forms import Form
-from .loss_slips import CROSS_ENTROPY, LOSS_EPS_PLACES, LOSSES, RIGHT_LOSS, Loss, loss_in_p, loss_in_q
+from .loss_slips import CROSS_ENTROPY, LOSS_EPS_PLACES, LOSSES, RIGHT_LOSS, Loss, loss_in_p, loss_in_q, loss_terms
 from .trials import Trial
 
 __all__ = ["gradient_forms", "batch_forms", "targets_of"]
@@ -41,6 +42,8 @@ def targets_of(trial: Trial, q: np.ndarray, source: str) -> np.ndarray:
 
 def _combine(equation: int, weight: np.ndarray, pull: np.ndarray) -> np.ndarray:
     """Return sum_j weight_ij pull_ij for Eq. 4, minus the sum over i for Eq. 5."""
+    if weight.ndim == 3:
+        return np.sum(weight * pull, axis=1) if equation == 4 else -np.sum(weight * pull, axis=0)
     if equation == 4:
         return np.einsum("ij,ijt->it", weight, pull)
     return -np.einsum("ij,ijt->jt", weight, pull)
@@ -93,27 +96,47 @@ def _differentiated(
     return _combine(equation, trial.cache[key], a.pull)
 
 
-def batch_forms(equation: int, sizes: list[int]) -> Iterator[Form]:
-    """Yield the forms whose P is made from batches of each size, in order."""
+BATCHES = {
+    "own": "P is taken per batch (of {0}): f must sum over the whole data",
+    "first": "P is that of other rows: each batch (of {0}) gets the P of the first one",
+    "before": "P is that of other rows: each batch (of {0}) gets the P of the batch before",
+}
+"""Which P a batch gets, in words."""
+
+
+def batch_forms(equation: int, sizes: list[int], given_p: bool) -> Iterator[Form]:
+    """Yield the forms of Eq. 2 (of Eq. 1), 4 or 5 whose P is made from batches of each size, or is that of other rows.
+
+    ``given_p``: P is that of the trial, and not made from q.
+    """
     ignored = next(kernel for kernel in KERNELS if kernel.name == IGNORED)
-    for size in sizes:
-        name = f"P is taken per batch (of {size}): f must sum over the whole data"
-        for kernel in (RIGHT_KERNEL, ignored):
-            for through in (False, True):
-                names = (*filter(None, (kernel.name, name, THROUGH if through else "")),)
-                if len(names) <= 2:
-                    yield Form(names, partial(_of_batches, equation, kernel, size, through), _places(RIGHT_LOSS, ""))
+    for kind, size, kernel, through in product(BATCHES, sizes, (RIGHT_KERNEL, ignored), (False, True)):
+        names = (*filter(None, (kernel.name, BATCHES[kind].format(size), THROUGH if through else "")),)
+        if len(names) <= 2 and not ((kind != "own" or equation == 2) and through) and not (kind == "own" and given_p):
+            value = partial(_of_batches, equation, kernel, kind, size, through, given_p)
+            yield Form(names, value, _places(RIGHT_LOSS, ""))
 
 
-def _of_batches(equation: int, kernel: Kernel, size: int, through: bool, trial: Trial, eps: Eps | None) -> np.ndarray:
+def _of_batches(
+    equation: int, kernel: Kernel, kind: str, size: int, through: bool, given_p: bool, trial: Trial, eps: Eps | None
+) -> np.ndarray:
     a = assign(trial, kernel, eps)
-    g = np.empty_like(a.q)
-    for start in range(0, trial.n, size):
-        q = a.q[start : start + size]
-        p = target_distribution(q)
-        g[start : start + size] = loss_in_q(RIGHT_LOSS, p, q, eps)
-        if through:
-            g[start : start + size] += vjps.target_distribution_vjp(loss_in_p(RIGHT_LOSS, p, q, eps), q)
+    starts, batch = np.arange(0, trial.n, size), np.arange(trial.n) // size
+    f = np.add.reduceat(a.q, starts, axis=0)[batch]
+    w = a.q**2 / f
+    total = w.sum(axis=1, keepdims=True)
+    p = trial.targets if given_p else w / total
+    if kind == "first":
+        p = np.resize(p[:size], p.shape)
+    elif kind == "before":
+        p = np.concatenate([p[:size], p[:-size]])
+    if equation == 2:
+        return np.sum(loss_terms(RIGHT_LOSS, p, a.q, eps))
+    g = loss_in_q(RIGHT_LOSS, p, a.q, eps)
+    if through:
+        in_p = loss_in_p(RIGHT_LOSS, p, a.q, eps)  # then as in vjps.target_distribution_vjp, batch by batch
+        in_w = (in_p - np.sum(in_p * p, axis=1, keepdims=True)) / total
+        g = g + 2 * in_w * a.q / f - np.add.reduceat(in_w * w / f, starts, axis=0)[batch]
     return _combine(equation, a.weights(g), a.pull)
 
 
@@ -193,12 +216,33 @@ def _cached(trial: Trial, key: tuple[str, str], make: Callable[[], np.ndarray]) 
 
 
 def _sums(equation: int) -> Iterator[Form]:
-    """Yield forms in which the wrong index is summed over."""
+    """Yield forms in which the wrong index is summed over, or nothing is summed over the dimensions."""
+    everything = "q and the bracket are computed in each dimension alone, and "
+    yield Form((everything + "nothing else is wrong",), partial(_by_dimension, equation, 1))
+    yield Form((everything + "(z - mu)^2 stands for z - mu",), partial(_by_dimension, equation, 2))
+    if equation == 5:
+        yield Form((everything + "z (z - mu)^2, summed over the dimensions, stands for z - mu",), _times_z)
     if equation == 5:
         yield Form(("the sum is over j, too: each centroid gets the gradient of all",), _sum_of_all)
         yield Form(("the weights are summed over j before the sum over i",), _weights_of_all)
         return
     yield Form(("only the nearest centroid pulls: the sum over j is missing",), _nearest_only)
+
+
+def _by_dimension(equation: int, power: int, trial: Trial, eps: Eps | None) -> np.ndarray:
+    a = trial.alpha
+    u = 1 / (1 + trial.diff**2 / a)  # (n, k, d)
+    s = u ** ((a + 1) / 2)
+    weight = (a + 1) / a * u * (trial.targets[:, :, None] - s / s.sum(axis=1, keepdims=True))
+    return _combine(equation, weight, trial.diff**power)
+
+
+def _times_z(trial: Trial, eps: Eps | None) -> np.ndarray:
+    a = trial.alpha
+    u = 1 / (1 + trial.diff**2 / a)
+    s = u ** ((a + 1) / 2)
+    weight = (a + 1) / a * u * (trial.targets[:, :, None] - s / s.sum(axis=1, keepdims=True)) * trial.diff**2
+    return -np.einsum("ijs,it->jt", weight, trial.z)
 
 
 def _right_weights(trial: Trial) -> np.ndarray:

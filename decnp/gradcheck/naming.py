@@ -102,8 +102,8 @@ def explanations_of(
     found = explain(forms, trials, results, rtol, gradient)
     if not found and equation == 3 and (slip := batches(trials, results, rtol)):
         return [slip]
-    if not found and gradient and (own_p or ignores_p):
-        of_batches = [*batch_forms(equation, _batch_sizes(max(t.n for t in trials)))]
+    if not found and (gradient or of_loss):
+        of_batches = [*batch_forms(equation, _batch_sizes(max(t.n for t in trials)), not (own_p or ignores_p))]
         found = explain(of_batches, trials, results, rtol, gradient)
     if not found and (equation in (1, 4, 5) or of_loss):
         found = _with_another_alpha(forms, trials, results, rtol)

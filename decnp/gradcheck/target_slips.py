@@ -13,7 +13,10 @@ from .trials import Trial
 
 __all__ = ["TARGET_FORMS", "TARGET_EPS_PLACES", "batches"]
 
-TARGET_EPS_PLACES = {"f": "f + {0}", "q": "q + {0}", "row sum": "the sum of a row + {0}"}
+TARGET_EPS_PLACES = {
+    "f": "f + {0}", "q": "q + {0}", "row sum": "the sum of a row + {0}", "square": "q^2 + {0}",
+    "everywhere": "q^2 + {0}, f + {0} and the sum of a row + {0}",
+}
 """Places of an epsilon in Eq. 3, as they are printed."""
 
 
@@ -27,9 +30,22 @@ def _target(
     """Return q^power / f^f_power, normalised."""
     place, size = eps or ("", 0.0)
     q = trial.q + size if place == "q" else trial.q
-    f = q.sum(axis=0) + (size if place == "f" else 0.0)
-    weight = q**power / f**f_power
-    return weight / (weight.sum(axis=1, keepdims=True) + size) if place == "row sum" else norm(weight)
+    f = q.sum(axis=0) + (size if place in ("f", "everywhere") else 0.0)
+    weight = (q**power + (size if place in ("square", "everywhere") else 0.0)) / f**f_power
+    if place in ("row sum", "everywhere"):
+        return weight / (weight.sum(axis=1, keepdims=True) + size)
+    return norm(weight)
+
+
+def _recycled(sums_too: bool, trial: Trial, eps: Eps | None) -> np.ndarray:
+    """Return q^2 / colSums(q) as in R, where f is repeated down the first column, on into the second, and so on.
+
+    ``sums_too``: the sums of the rows are repeated so in the transposed array.
+    """
+    n, k = trial.q.shape
+    weight = trial.q**2 / np.resize(trial.q.sum(axis=0), n * k).reshape((n, k), order="F")
+    total = weight.sum(axis=1)
+    return weight / np.resize(total, n * k).reshape(n, k) if sums_too else weight / total[:, None]
 
 
 def _one_hot(q: np.ndarray) -> np.ndarray:
@@ -48,6 +64,9 @@ TARGET_FORMS = [
     _form("q is cubed: the power is 3, not 2", 3, 1),
     _form("the square is of q/f: f is squared, too", 2, 2),
     _form("f is under a square root", 2, 0.5),
+    Form(("f runs down the columns, not along the rows, as R recycles it",), partial(_recycled, False)),
+    Form(("f and the sums of the rows run down the columns, not along the rows, as R recycles them",),
+         partial(_recycled, True)),
     _form("f multiplies, it must divide", 2, -1),
     _form("the rows are not normalised", 2, 1, lambda s: s),
     _form("the columns are normalised, not the rows", 2, 1, lambda s: s / s.sum(axis=0)),

@@ -1,0 +1,79 @@
+"""``check_against`` for the functions of a file."""
+
+from __future__ import annotations
+
+import runpy
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from ..exceptions import FunctionError, UserError
+from .authors import GRADIENTS
+from .verdicts import Report
+from .your_code import check_against
+
+__all__ = ["check_file", "NAMES"]
+
+NAMES = {
+    "my_soft_assignment": ("my_soft_assignment", "soft_assignment"),
+    "my_kl": ("my_kl", "kl_divergence", "kl"),
+    "my_target": ("my_target", "target_distribution"),
+    "my_grad_z": ("my_grad_z", "grad_z"),
+    "my_grad_mu": ("my_grad_mu", "grad_mu"),
+    "my_loss": ("my_loss", "loss"),
+    "module": ("module",),
+}
+"""Argument of ``check_against`` -> the names that it may have in the file."""
+
+OPTIONS = ("autodiff", "asarray", "arguments", "reduction", "alphas", "n", "k", "d", "random_state")
+"""Options of ``check_against`` that the file may set as variables."""
+
+
+def check_file(path: str, alphas: Sequence[float] | None = None) -> Report:
+    """Run a Python file and compare the functions in it with Eqs. 1-5.
+
+    Parameters
+    ----------
+    path : the file. Its functions have the names of ``NAMES``; variables such as ``autodiff = "torch"`` are options.
+        Without it, a file that has imported torch, jax or autograd is taken to be written in it.
+    alphas : degrees of freedom to try; None: those of the file, or the default
+
+    Returns
+    -------
+    report : ``Report``
+
+    Raises
+    ------
+    UserError
+        If there is no such file, it can't be run, or there is no function in it to check; or a function in it raises.
+    """
+    content = _run(path)
+    given = {argument: content[name] for argument, names in NAMES.items() for name in names if name in content}
+    if not given:
+        listed = ", ".join(" or ".join(names) for names in NAMES.values())
+        raise UserError(f"{path} must define at least one of: {listed}; it defines none")
+    options = {name: content[name] for name in OPTIONS if name in content}
+    if "autodiff" not in options and ("my_loss" in given or "my_soft_assignment" in given):
+        imported = {getattr(value, "__name__", "").partition(".")[0] for value in content.values()}
+        options["autodiff"] = next((name for name in GRADIENTS if name in imported), None)
+    if alphas:
+        options["alphas"] = alphas
+    try:
+        return check_against(**given, **options)
+    except (FunctionError, ValueError) as error:
+        raise UserError(f"{path}: {error}") from error
+
+
+def _run(path: str) -> dict[str, Any]:
+    """Return the variables of the file. It may import its neighbours."""
+    if not Path(path).is_file():
+        raise UserError(f"--mine must name a Python file; there is no file {path}")
+    folder = str(Path(path).resolve().parent)
+    sys.path.insert(0, folder)
+    try:
+        return runpy.run_path(path, run_name="mine")
+    except Exception as error:  # whatever the file may raise
+        raise UserError(f"{path} could not be run: {type(error).__name__}: {error}") from error
+    finally:
+        sys.path.remove(folder)
