@@ -114,7 +114,7 @@ def _sizes(run: FinishedRun) -> str:
 
 
 def _scores(record: dict[str, Any]) -> str:
-    """Return a table of the scores at the k-means start and at the end of the clustering phase."""
+    """Return a table of the scores at the start and at the end of the clustering phase."""
     names = list(record["scores"]["end"])
     rows = []
     for name, scores in record["scores"].items():
@@ -123,14 +123,26 @@ def _scores(record: dict[str, Any]) -> str:
         rows.append(f"<tr{best}><td>{escape(name)}</td>{cells}</tr>")
     words = "; ".join(f"{metric} {METRICS[metric]}" for metric in names if metric in METRICS)
     return ('<section class="card"><h2>How good it is</h2>' + _table(["", *names], rows)
-            + f"<p>{escape(words)}. The k-means start is k-means in the autoencoder's embedding, from which the "
-              "clustering began. The labels were used for these figures and for nothing else.</p></section>")
+            + f"<p>{escape(words)}. The {escape(_start(record))} start is {escape(_source_of_start(record))}, from which "
+              "the clustering began. The labels were used for these figures and for nothing else.</p></section>")
+
+
+def _start(record: dict[str, Any]) -> str:
+    """Return the name of the start that was taken."""
+    return str(record.get("start", "k-means"))  # older runs did not record it
+
+
+def _source_of_start(record: dict[str, Any]) -> str:
+    """Return where the start of the clustering phase came from."""
+    return {"k-means": "k-means in the autoencoder's embedding",
+            "neighbors": "the clusters of the neighbor graph of the autoencoder's embedding",
+            "array": "that of the file given with --init"}.get(_start(record), _start(record))
 
 
 def _no_scores(record: dict[str, Any]) -> str:
     """Return a paragraph for a run without labels."""
     losses = [step["loss"] for step in record["history"] if step["phase"] == "cluster"]
-    words = (f"The clustering loss went from {losses[0]:.4f}, at the k-means start, to {losses[-1]:.4f} nats per "
+    words = (f"The clustering loss went from {losses[0]:.4f}, at the {_start(record)} start, to {losses[-1]:.4f} nats per "
              "sample. " if losses else "")
     return ('<section class="card"><h2>How good it is</h2><p>No labels were given, so there is no accuracy to tell. '
             f"{words}Look at the pictures, run it with another seed, and see whether the clusters are the same.</p>"
@@ -164,6 +176,7 @@ def _recipe(record: dict[str, Any]) -> str:
     machine = record["machine"]
     facts = {
         "command": record["command"],
+        "start": _source_of_start(record),
         "stopped": f"{record['n_iter']:,} clustering steps: {record['stop_reason']}",
         "seconds": ", ".join(f"{phase} {seconds}" for phase, seconds in record["seconds"].items()),
         "peak memory": f"{record.get('peak_memory_mb')} MB",
