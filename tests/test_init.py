@@ -1,7 +1,11 @@
 """``init``: where the clustering phase starts: k-means, the neighbor graph, an array, a callable; what is refused."""
 
+import json
+import os
 import re
+from pathlib import Path
 
+import commands
 import numpy as np
 import pytest
 from conftest import QUICK, identical
@@ -12,10 +16,12 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import GridSearchCV
 
 from decnp import DEC, CheckpointError, StackedAutoencoder, TrainingWarning, fit_restarts, load, save
+from decnp.cli.start_file import read_start
 from decnp.layers import Dense
 from decnp.training import neighbors, start
 from decnp.training.checkpoint import Checkpoint
 from decnp.training.neighbors import GraphError, graph_clusters
+from decnp.training.start import check_init
 
 
 def dec(autoencoder=None, **settings):
@@ -136,6 +142,12 @@ def rings(n=200, noise=0.05):
     return np.column_stack([np.cos(angle), np.sin(angle)])[mixed] * radius[mixed, None], ring[mixed]
 
 
+def strips(n=200):
+    """Two long strips side by side, which k-means cuts across: z (2 n, 2), and the strip of each row."""
+    rng, strip = np.random.default_rng(3), np.arange(2 * n) % 2
+    return np.column_stack([rng.uniform(0, 12, 2 * n), 3 * strip + 0.3 * rng.normal(size=2 * n)]), strip
+
+
 def same_groups(one, other):
     """Whether two arrays of labels have the same groups, whatever their numbers are."""
     pairs = set(zip(one.tolist(), other.tolist()))
@@ -161,9 +173,10 @@ def test_the_graph_finds_rings():
 
 
 def test_it_starts_from_the_means_of_the_graphs_clusters():
-    z, ring = rings()
+    z, strip = strips()
     model = quietly(dec(identity(), init="neighbors", n_clusters=2, max_iter=0), z)
-    assert same_groups(model.initial_labels_, ring) and (model.init_, phases(model)) == ("neighbors", ["neighbors"])
+    assert same_groups(model.initial_labels_, strip) and (model.init_, phases(model)) == ("neighbors", ["neighbors"])
+    assert not same_groups(quietly(dec(identity(), n_clusters=2, max_iter=0), z).initial_labels_, strip)
     centers = np.stack([z[model.initial_labels_ == j].mean(axis=0) for j in range(2)])
     assert_allclose(model.initial_centers_, centers, rtol=1e-12)
     assert not any("started from" in sentence for sentence in model.warnings_)
@@ -229,6 +242,15 @@ def test_a_graph_without_clusters_is_seen_without_labels(z, k, reason):
     assert sentence not in kmeans.warnings_
 
 
+def test_clusters_that_no_centroid_stands_for_are_no_start():
+    z, _ = rings()
+    model = quietly(dec(identity(), init="neighbors", n_clusters=2, max_iter=0), z)
+    assert model.init_ == "k-means"
+    assert re.fullmatch("the clustering phase started from k-means, not from the neighbor graph of the embedding: only "
+                        r"5\d% of the rows are nearest to the mean of their own cluster, and a cluster of DEC is one "
+                        "centroid", model.warnings_[0])
+
+
 def test_groups_that_split_off_without_end(monkeypatch):
     monkeypatch.setattr(neighbors, "_normalized_cut", lambda z, *others: (np.arange(len(z)) > 0).astype(int))
     with pytest.raises(GraphError, match="groups of fewer than 5 rows split off again and again"):
@@ -240,6 +262,7 @@ def test_one_cluster_and_few_rows():
     assert same_groups(clusters(np.array([[0.0], [1], [10], [11]]), 2), np.array([0, 0, 1, 1]))
 
 
+@pytest.mark.filterwarnings("ignore:Number of distinct clusters")  # k-means says so too
 def test_a_collapsed_embedding(X):
     flat = StackedAutoencoder.from_layers([Dense(np.zeros((6, 2)), np.zeros(2), "linear")],
                                           [Dense(np.zeros((2, 6)), np.zeros(6), "linear")], dtype="float64")
@@ -385,3 +408,79 @@ def test_saved_and_loaded(X, autoencoder, tmp_path, labels, init):
     assert (again.init, again.init_) == ("neighbors" if init == "neighbors" else "k-means", model.init_)
     save(again, tmp_path / "again.decnp")
     assert load(tmp_path / "again.decnp").init_ == model.init_
+
+
+# ---------------------------------------------------------------- the command
+
+LABELS = np.arange(60) % 3
+CENTROIDS = np.random.default_rng(0).normal(size=(3, 2)).round(3)
+
+
+def text(rows, first=()):
+    return "\n".join([*first, *(",".join(map(str, np.atleast_1d(row))) for row in rows)])
+
+
+@pytest.mark.parametrize("name, content, expected", [
+    ("start.npy", LABELS, LABELS), ("start.npy", LABELS[:, None], LABELS), ("start.npy", LABELS * 1.0, LABELS),
+    ("start.csv", text(LABELS), LABELS), ("start.csv", text(LABELS, ["label"]), LABELS),
+    ("start.txt", text(LABELS, ["cluster"]), LABELS),
+    ("start.npy", CENTROIDS, CENTROIDS), ("start.csv", text(CENTROIDS, ["a,b"]), CENTROIDS),
+    ("start.txt", text(CENTROIDS).replace(",", " "), CENTROIDS),
+])
+def test_a_file_of_labels_or_centroids(data, name, content, expected):
+    np.save(name, content) if isinstance(content, np.ndarray) else Path(name).write_text(content)
+    found = read_start(name, 60, 3, 2)
+    assert_allclose(found, expected, rtol=1e-6)
+    assert found.shape == expected.shape
+    check_init(found, 60, 3, 2)
+
+
+def test_a_column_of_centroids(data):
+    np.save("start.npy", CENTROIDS[:, :1])
+    assert read_start("start.npy", 60, 3, 1).shape == (3, 1)
+
+
+def test_the_command_starts_from_labels_and_from_the_graph(data, says):
+    np.save("start.npy", LABELS)
+    for init, taken in (("start.npy", "array"), ("neighbors", "neighbors")):
+        status, out, err = says("fit", "x.npy", *commands.QUICK, "--init", init, "--labels", "start.npy", "--out", taken)
+        assert status == 0, err
+        assert re.search(rf"^ *{taken} +1/1  loss \d", err, re.M)
+        record = json.loads(Path(taken, "run.json").read_text())
+        assert (record["start"], record["parameters"]["init"]) == (taken, init)
+        assert list(record["scores"]) == [f"{taken} start", "end"]
+        scores = [line for line in out.splitlines() if line.lstrip().startswith(("ACC", taken, "end"))]
+        assert len(scores) == 3 and len(set(map(len, scores))) == 1  # in columns
+        assert f'start="{taken}"' in says("info", f"{taken}/model.decnp")[1].replace("\n", " ")
+    assert json.loads(Path("array/run.json").read_text())["scores"]["array start"]["ACC"] == 1
+
+
+@pytest.mark.parametrize("init, sentence", [
+    ("kmeans", "--init must be k-means, neighbors or a file of labels or centroids, and no file is called kmeans, did you "
+               "mean 'k-means'?"),
+    ("neighbours", "--init must be k-means, neighbors or a file of labels or centroids, and no file is called neighbours, "
+                   "did you mean 'neighbors'?"),
+    (".", ". is a folder, not a .npy, .csv or .txt file"),
+    ("short.npy", "short.npy must hold one label for each of the 60 rows; got 9"),
+    ("two.npy", "--init two.npy must hold each label from 0 to n_clusters - 1 = 2, because a cluster without rows has no "
+                "centroid; 2 of 3 labels occur, and 2 does not"),
+    ("x.npy", "--init x.npy must be an array of labels, of the shape (n,) = (60,), or of centroids in the embedded space, of "
+              "the shape (n_clusters, d) = (3, 2); got the shape (60, 6)"),
+    ("words.csv", "--init words.csv must hold whole numbers if it is an array of labels; got the dtype object"),
+    ("nan.csv", "nan.csv has NaN or infinite values: 1 of them, the first (nan) in row 1, column 2 (counted from 1)"),
+])
+def test_bad_starts(data, refused, init, sentence):
+    np.save("short.npy", LABELS[:9])
+    np.save("two.npy", LABELS % 2)
+    Path("words.csv").write_text(text("abc" * 20))
+    Path("nan.csv").write_text("1,nan\n3,4\n5,6")
+    assert refused("x.npy", "--init", init) == sentence
+
+
+def test_a_run_does_not_replace_the_start_that_it_reads(data, says):
+    assert says("fit", "x.npy", *commands.QUICK, "--out", "run", "-q")[0] == 0
+    labels = os.path.join("run", "labels.npy")
+    status, _, err = says("fit", "x.npy", *commands.QUICK, "--init", labels, "--out", "run", "--overwrite")
+    assert status == 2 and f"--out run would replace {labels}, which this run reads: choose another" in err
+    assert says("fit", "x.npy", *commands.QUICK, "--init", labels, "--out", "again", "-q")[0] == 0
+    assert json.loads(Path("again/run.json").read_text())["start"] == "array"

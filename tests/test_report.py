@@ -294,6 +294,29 @@ def test_without_labels_the_page_looks_for_no_accuracy(run, sketched):
     assert "No labels were given" in text and "DEC, at the end" not in text and "accuracy (Eq. 10)" not in text
 
 
+@pytest.mark.parametrize("start, words", [
+    ("neighbors", "The neighbors start is the clusters of the neighbor graph of the autoencoder's embedding"),
+    ("array", "The array start is that of the file given with --init"),
+    (None, "The k-means start is k-means in the autoencoder's embedding"),  # a run of an earlier version
+])
+def test_the_start_that_was_taken(run, sketched, start, words):
+    sentence = "the clustering phase started from k-means, not from the neighbor graph of the embedding: it has 9 parts"
+
+    def taken(record):
+        assert record["start"] == "k-means"
+        record.update(start=start, warnings=[sentence])
+        if start is None:
+            del record["start"]
+
+    change(taken)
+    text = Page(write_report(run).read_text(encoding="utf-8")).text
+    assert f"{words}, from which the clustering began." in text
+    assert f"start{words.partition(' is ')[2]}stopped" in text  # among the facts of the recipe
+    assert f"T{sentence[1:]}." in text
+    change(lambda record: record.update(scores=None))
+    assert f", at the {start or 'k-means'} start, to " in Page(write_report(run).read_text(encoding="utf-8")).text
+
+
 def test_notes_in_words(run, sketched):
     def spoil(record):
         record.update(warnings=["1 of 3 clusters have no rows (number <b>2</b>)", "not converged: slow"], converged=False)

@@ -49,6 +49,26 @@ def test_killed_in_each_phase(alone, phase):
 
 
 @posix
+@pytest.mark.parametrize("init", ["neighbors", "start.npy"])
+def test_killed_before_another_start(data, init):
+    np.save("start.npy", np.arange(60) % 3)
+    command = ("fit", "x.npy", *LONGER, "--init", init)
+    assert whole(*command, "--out", "alone", "-q")[0] == 0
+    process = start(*command, "--checkpoint-every", "0", "--out", "run")
+    while "finetune" not in process.stderr.readline():
+        assert process.poll() is None, "it ended before it could be killed"
+    process.kill()
+    process.communicate(timeout=300)
+    os.mkdir("elsewhere")
+    os.chdir("elsewhere")
+    status, out, err = whole("fit", "--resume", "../run")
+    phase = "array" if init == "start.npy" else init
+    assert status == 0 and re.search(rf"^ *{phase} +1/1  loss ", err, re.M), err
+    assert outcome("../run") == outcome("../alone")
+    assert json.loads(Path("../run/run.json").read_text())["start"] == phase
+
+
+@posix
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(20))
 def test_killed_at_random_moments_again_and_again(alone, seed):

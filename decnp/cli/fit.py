@@ -79,7 +79,7 @@ def _first_options(out: str) -> tuple[FitOptions, list[str]]:
     request = read_request(out)
     args = parse_options(request.argv[1:])
     paths = {}
-    for name in ("source", "labels"):
+    for name in ("source", "labels", "init"):
         path = getattr(args, name)
         # A data set's name, such as mnist, has no extension.
         if path and os.path.splitext(path)[1] and (request.folder / path).exists():
@@ -118,9 +118,10 @@ def format_results(record: dict[str, Any], out: str | None, report: bool) -> str
     lines.append(f"{record['n_iter']} steps: {record['stop_reason']}")
     lines += format_diagnosis(**record["diagnostics"])
     if record["scores"]:
-        lines.append(f"{'':13}" + "".join(f"{metric:>8}" for metric in record["scores"]["end"]))
+        width = max(map(len, record["scores"]))
+        lines.append(" " * width + "".join(f"{metric:>8}" for metric in record["scores"]["end"]))
         for name, scores in record["scores"].items():
-            lines.append(f"{name:>13}" + "".join(f"{value:8.4f}" for value in scores.values()))
+            lines.append(f"{name:>{width}}" + "".join(f"{value:8.4f}" for value in scores.values()))
     memory = "" if record["peak_memory_mb"] is None else f", peak memory {record['peak_memory_mb']} MB"
     lines.append(f"{record['seconds']['total']:.1f} s{memory}")
     if out:

@@ -99,7 +99,7 @@ def _check_earlier_results(out: Path, options: FitOptions) -> None:
     for name in there:
         if (out / name).is_dir():
             raise UserError(f"--out {out} has a folder called {name}: choose another")
-        for given in (options.source, options.labels):
+        for given in (options.source, options.labels, options.init):
             if given and os.path.exists(given) and os.path.samefile(given, out / name):
                 raise UserError(f"--out {out} would replace {given}, which this run reads: choose another")
     if there and not options.overwrite and not options.resumed:

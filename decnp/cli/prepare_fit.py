@@ -24,6 +24,7 @@ from ..utils.spelling import nearest
 from .fit_options import FitOptions
 from .pretraining import autoencoder_rows
 from .resume import CHECKPOINT
+from .start_file import read_start
 
 if TYPE_CHECKING:
     from ..dec import DEC
@@ -115,7 +116,8 @@ def _build_model(options: FitOptions, X: Rows, ae_rows: np.ndarray | None) -> DE
     model = DEC(
         k, hidden_layer_sizes=options.hidden, alpha=options.alpha, profile=profile,
         update_interval=options.update_interval, max_iter=options.max_iter, tol=options.tol,
-        random_state=options.seed, dtype="float32" if options.source in SOURCES else X.dtype.name,
+        init=read_start(options.init, len(X), k, options.hidden[-1]), random_state=options.seed,
+        dtype="float32" if options.source in SOURCES else X.dtype.name,
         checkpoint=Checkpoint(Path(options.out) / CHECKPOINT, options.checkpoint_every) if options.out else None,
     )
     engine_for(model.engine)  # loads the kernels now, so that the first phase's time does not include it

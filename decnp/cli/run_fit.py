@@ -129,7 +129,7 @@ def _record(fit: FitInput, options: FitOptions, argv: list[str], seconds: dict[s
                    "header": {True: "yes", False: "no", None: None}[options.header],
                    "folder": working_folder(), "notes": fit.notes, "doubts": fit.warnings},
         "columns": list(fit.columns),
-        **_results(fit),
+        **_results(fit, options),
         "seconds": {**seconds, "total": round(sum(seconds.values()), 2)},
         "peak_memory_mb": peak_memory(),
         **provenance(),
@@ -137,7 +137,7 @@ def _record(fit: FitInput, options: FitOptions, argv: list[str], seconds: dict[s
     }
 
 
-def _results(fit: FitInput) -> dict[str, Any]:
+def _results(fit: FitInput, options: FitOptions) -> dict[str, Any]:
     """Return the part of ``run.json`` about the model: its parameters and its results."""
     model, k = fit.model, fit.model.n_clusters
     diagnoses = [step.diagnosis._asdict() for step in model.history_ if step.diagnosis]
@@ -145,7 +145,9 @@ def _results(fit: FitInput) -> dict[str, Any]:
         "n_clusters": k,
         "seed": model.random_state,
         "profile": recorded_profile(model._schedule(len(fit.X)), model.autoencoder_.shift_),
-        "parameters": {n: v for n, v in model.get_params(deep=False).items() if n not in NOT_RECORDED},
+        "parameters": {**{n: v for n, v in model.get_params(deep=False).items() if n not in NOT_RECORDED},
+                       "init": options.init},
+        "start": model.init_,
         "n_iter": model.n_iter_,
         "converged": model.converged_,
         "stop_reason": model.stop_reason_,
@@ -157,6 +159,6 @@ def _results(fit: FitInput) -> dict[str, Any]:
 
 
 def _scores(model: DEC, y: np.ndarray) -> dict[str, dict[str, float]]:
-    """Return the scores of the k-means start and of the end."""
+    """Return the scores of the start of the clustering phase and of the end."""
     return {name: {metric: float(score(y, labels)) for metric, score in SCORES.items()}
-            for name, labels in (("k-means start", model.initial_labels_), ("end", model.labels_))}
+            for name, labels in ((f"{model.init_} start", model.initial_labels_), ("end", model.labels_))}

@@ -114,7 +114,7 @@ def _sizes(run: FinishedRun) -> str:
 
 
 def _scores(record: dict[str, Any]) -> str:
-    """Return a table of the scores at the k-means start and at the end of the clustering phase."""
+    """Return a table of the scores at the start and at the end of the clustering phase."""
     names = list(record["scores"]["end"])
     rows = []
     for name, scores in record["scores"].items():
@@ -123,14 +123,26 @@ def _scores(record: dict[str, Any]) -> str:
         rows.append(f"<tr{best}><td>{escape(name)}</td>{cells}</tr>")
     words = "; ".join(f"{metric}: {METRICS[metric]}" for metric in names if metric in METRICS)
     return ('<section class="card"><h2>Scores</h2>' + _table(["", *names], rows)
-            + f"<p>{escape(words)}. The k-means start is k-means in the embedding of the autoencoder, where the "
-              "clustering phase starts. The labels were used only for these scores.</p></section>")
+            + f"<p>{escape(words)}. The {escape(_start(record))} start is {escape(_source_of_start(record))}, "
+              "where the clustering phase starts. The labels were used only for these scores.</p></section>")
+
+
+def _start(record: dict[str, Any]) -> str:
+    """Return the name of the start that was taken."""
+    return str(record.get("start", "k-means"))  # older runs did not record it
+
+
+def _source_of_start(record: dict[str, Any]) -> str:
+    """Return where the start of the clustering phase came from."""
+    return {"k-means": "k-means in the embedding of the autoencoder",
+            "neighbors": "clusters of the neighbor graph of that embedding",
+            "array": "the file given with --init"}.get(_start(record), _start(record))
 
 
 def _no_scores(record: dict[str, Any]) -> str:
     """Return a paragraph for a run without labels."""
     losses = [step["loss"] for step in record["history"] if step["phase"] == "cluster"]
-    words = (f"The clustering loss was {losses[0]:.4f} nats per sample at the k-means start, and {losses[-1]:.4f} at the "
+    words = (f"The clustering loss was {losses[0]:.4f} nats per sample at the {_start(record)} start, and {losses[-1]:.4f} at the "
              "end. " if losses else "")
     return ('<section class="card"><h2>Scores</h2><p>No labels were given, so there is no accuracy. '
             f"{words}Repeat the run with another seed, and compare the clusters.</p></section>")
@@ -164,6 +176,7 @@ def _recipe(record: dict[str, Any]) -> str:
     machine = record["machine"]
     facts = {
         "command": record["command"],
+        "start": _source_of_start(record),
         "stopped": f"{record['n_iter']:,} clustering steps: {record['stop_reason']}",
         "seconds": ", ".join(f"{phase} {seconds}" for phase, seconds in record["seconds"].items()),
         "peak memory": f"{record.get('peak_memory_mb')} MB",

@@ -25,14 +25,17 @@ INITS = ("k-means", "neighbors")
 SAMPLE = 20_000
 """Largest number of rows whose neighbor graph is built; more rows are sampled."""
 
+AGREEMENT = 0.6
+"""Clusters of the graph are a start if at least this fraction of their rows is nearest to the mean of its own cluster."""
 
-def check_init(init: Any, n_samples: int, n_clusters: int, d: int) -> None:
+
+def check_init(init: Any, n_samples: int, n_clusters: int, d: int, name: str = "init") -> None:
     """Raise ValueError unless ``init`` is one of ``INITS``, a callable, or an array that fits."""
     if isinstance(init, str):
         if init not in INITS:
             raise ValueError(f"init must be {', '.join(map(repr, INITS))}, an array or a callable; got {init!r}")
     elif not callable(init):
-        _checked_array("init", init, n_samples, n_clusters, d)
+        _checked_array(name, init, n_samples, n_clusters, d)
 
 
 def find_start(
@@ -96,12 +99,16 @@ def _from_neighbors(z: np.ndarray, n_clusters: int, n_init: int, seed: int) -> S
     rows = np.sort(rng.choice(len(z), min(SAMPLE, len(z)), replace=False))
     try:
         found = graph_clusters(z[rows], n_clusters, n_init, rng)
+        rows, found = rows[found >= 0], found[found >= 0]
+        centers = _means(z[rows], found, n_clusters)
+        labels = _nearest(z, centers)
+        agreement = float(np.mean(labels[rows] == found))
+        if agreement < AGREEMENT:
+            raise GraphError(f"only {agreement:.0%} of the rows are nearest to the mean of their own cluster, and a "
+                             "cluster of DEC is one centroid")
     except GraphError as error:
         return _from_kmeans(z, n_clusters, n_init, seed)._replace(warnings=[
             f"the clustering phase started from k-means, not from the neighbor graph of the embedding: {error}"])
-    rows, found = rows[found >= 0], found[found >= 0]
-    centers = _means(z[rows], found, n_clusters)
-    labels = _nearest(z, centers)
     labels[rows] = found
     return _start("neighbors", z, labels, centers)
 
