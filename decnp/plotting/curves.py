@@ -203,7 +203,7 @@ def accuracy_curve(
     """
     ax = axes(ax, 7, 4.2)
     x = numbers("epochs", epochs)
-    ax.plot(x, numbers("accuracy", accuracy, len(x)), color=BLUE, label="decnp", **OURS)
+    ax.plot(x, numbers("accuracy", accuracy, len(x)), color=BLUE, label="DEC", **OURS)
     if paper is not None:
         paper_epochs = numbers("the paper's epochs", paper[0])
         ax.plot(paper_epochs, numbers("the paper's accuracy", paper[1], len(paper_epochs)), color=GRAY, **PAPER)
