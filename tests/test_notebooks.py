@@ -182,4 +182,4 @@ def test_setup_cfg_lists_every_package_and_the_notebooks_extra_has_what_they_imp
     extra = {requirement.split(">")[0] for requirement in config["options.extras_require"]["notebooks"].split()}
     imported = {module.split(".")[0] for path in NOTEBOOKS for code in sources(path, "code")
                 for module in re.findall(r"^(?:import|from) ([\w.]+)", code, re.M)}
-    assert imported - set(sys.stdlib_module_names) - {"decnp", "numba", "numpy", "scipy", "sklearn"} == extra - {"jupyterlab"}
+    assert imported - set(sys.stdlib_module_names) - {*"decnp numba numpy scipy sklearn threadpoolctl".split()} == extra - {"jupyterlab"}
