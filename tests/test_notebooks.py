@@ -8,11 +8,12 @@ import re
 import sys
 from pathlib import Path
 
-import matplotlib.pyplot as plt
 import pytest
 from commands import whole
+from matplotlib.image import imread
 
 import decnp
+from decnp import plotting
 from decnp.cli.notebooks import without_answers
 from decnp.plotting import panels
 from decnp.plotting.notebook import Picture
@@ -36,18 +37,14 @@ def asserts(code):
 @pytest.mark.filterwarnings("error::decnp.TrainingWarning")
 @each_notebook
 def test_notebook_runs(path, monkeypatch):
-    monkeypatch.setenv("MPLBACKEND", "agg")
     monkeypatch.chdir(path.parent)
     run(path)
 
 
 def run(path):
     names = {"__name__": "__main__"}
-    try:
-        for number, code in enumerate(sources(path, "code")):
-            exec(compile(code, f"{path.name}, code cell {number}", "exec"), names)
-    finally:
-        plt.close("all")
+    for number, code in enumerate(sources(path, "code")):
+        exec(compile(code, f"{path.name}, code cell {number}", "exec"), names)
 
 
 @each_notebook
@@ -133,12 +130,24 @@ def test_a_picture_is_a_png_with_its_alternative_text():
     picture = Picture(ax, "An empty picture.")
     data, metadata = picture._repr_mimebundle_()
     assert data["text/plain"] == metadata["image/png"]["alt"] == "An empty picture." == repr(picture)
-    image = plt.imread(io.BytesIO(data["image/png"]))
+    image = imread(io.BytesIO(data["image/png"]))
     assert image.shape[:2] == (480, 640) and metadata["image/png"]["width"] == 320  # sharp on any screen
     assert Picture(ax.figure, "The same.").png == picture.png
     for drawn, alt in ((ax, " "), (ax, None), (picture, "Not axes.")):
         with pytest.raises(ValueError, match="must"):
             Picture(drawn, alt)
+
+
+@each_notebook
+def test_every_picture_has_an_alternative_text(path):
+    for code in sources(path, "code"):
+        assert "pyplot" not in code  # shows its figures without a text
+        tree = ast.parse(code)
+        outside = [node for node in tree.body if not isinstance(node, ast.FunctionDef)]
+        called = {getattr(node.func, "id", "") for statement in outside for node in ast.walk(statement)
+                  if isinstance(node, ast.Call)}
+        if called & {"panels", *plotting.__all__}:
+            assert isinstance(outside[-1], ast.Expr) and ast.unparse(outside[-1]).startswith("Picture("), code
 
 
 # ---------------------------------------------------------------- the command
@@ -182,4 +191,5 @@ def test_setup_cfg_lists_every_package_and_the_notebooks_extra_has_what_they_imp
     extra = {requirement.split(">")[0] for requirement in config["options.extras_require"]["notebooks"].split()}
     imported = {module.split(".")[0] for path in NOTEBOOKS for code in sources(path, "code")
                 for module in re.findall(r"^(?:import|from) ([\w.]+)", code, re.M)}
-    assert imported - set(sys.stdlib_module_names) - {*"decnp numba numpy scipy sklearn threadpoolctl".split()} == extra - {"jupyterlab"}
+    ours = {"decnp", "numba", "numpy", "scipy", "sklearn", "threadpoolctl"}
+    assert extra == {"jupyterlab", "matplotlib"} | imported - set(sys.stdlib_module_names) - ours
