@@ -6,6 +6,7 @@ import io
 import json
 import re
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -36,7 +37,8 @@ def asserts(code):
 
 @pytest.mark.filterwarnings("error::decnp.TrainingWarning")
 @each_notebook
-def test_notebook_runs(path, monkeypatch):
+def test_notebook_runs(path, tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     monkeypatch.chdir(path.parent)
     run(path)
 
@@ -119,8 +121,8 @@ def bound_in(cells):
 
 def test_there_are_notebooks():
     assert [path.stem for path in NOTEBOOKS] == [
-        "00_dec_on_one_page", "01_equations", "02_gradients", "03_autoencoder", "04_dec_on_mnist", "05_kernels", "06_choosing_k",
-        "08_why_one_number_proves_nothing"]
+        "00_dec_on_one_page", "01_equations", "02_gradients", "03_autoencoder", "04_dec_on_mnist", "05_kernels",
+        "06_choosing_k", "07_your_own_table", "08_why_one_number_proves_nothing"]
 
 
 # ---------------------------------------------------------------- pictures
