@@ -1,6 +1,7 @@
 """Each notebook is run from top to bottom in a fresh namespace, ends in an assertion, and is committed light."""
 
 import ast
+import base64
 import configparser
 import io
 import json
@@ -132,6 +133,10 @@ def test_a_picture_is_a_png_with_its_alternative_text():
     picture = Picture(ax, "An empty picture.")
     data, metadata = picture._repr_mimebundle_()
     assert data["text/plain"] == metadata["image/png"]["alt"] == "An empty picture." == repr(picture)
+    assert 'alt="An empty picture."' in data["text/html"] and 'width="320"' in data["text/html"]
+    source = data["text/html"].partition("base64,")[2].partition('"')[0]
+    assert base64.b64decode(source) == data["image/png"] == picture.png
+    assert "a &lt; b &quot;" in Picture(ax, 'a < b "')._repr_mimebundle_()[0]["text/html"]
     image = imread(io.BytesIO(data["image/png"]))
     assert image.shape[:2] == (480, 640) and metadata["image/png"]["width"] == 320  # sharp on any screen
     assert Picture(ax.figure, "The same.").png == picture.png
