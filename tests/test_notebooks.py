@@ -1,18 +1,21 @@
 """Each notebook is run from top to bottom in a fresh namespace, ends in an assertion, and is committed light."""
 
 import ast
+import base64
 import configparser
 import io
 import json
 import re
 import sys
+import tempfile
 from pathlib import Path
 
-import matplotlib.pyplot as plt
 import pytest
 from commands import whole
+from matplotlib.image import imread
 
 import decnp
+from decnp import plotting
 from decnp.cli.notebooks import without_answers
 from decnp.plotting import panels
 from decnp.plotting.notebook import Picture
@@ -35,19 +38,16 @@ def asserts(code):
 
 @pytest.mark.filterwarnings("error::decnp.TrainingWarning")
 @each_notebook
-def test_notebook_runs(path, monkeypatch):
-    monkeypatch.setenv("MPLBACKEND", "agg")
+def test_notebook_runs(path, tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     monkeypatch.chdir(path.parent)
     run(path)
 
 
 def run(path):
     names = {"__name__": "__main__"}
-    try:
-        for number, code in enumerate(sources(path, "code")):
-            exec(compile(code, f"{path.name}, code cell {number}", "exec"), names)
-    finally:
-        plt.close("all")
+    for number, code in enumerate(sources(path, "code")):
+        exec(compile(code, f"{path.name}, code cell {number}", "exec"), names)
 
 
 @each_notebook
@@ -122,8 +122,8 @@ def bound_in(cells):
 
 def test_there_are_notebooks():
     assert [path.stem for path in NOTEBOOKS] == [
-        "00_dec_on_one_page", "01_equations", "02_gradients", "03_autoencoder", "04_dec_on_mnist", "05_kernels", "06_choosing_k",
-        "08_why_one_number_proves_nothing"]
+        "00_dec_on_one_page", "01_equations", "02_gradients", "03_autoencoder", "04_dec_on_mnist", "05_kernels",
+        "06_choosing_k", "07_your_own_table", "08_why_one_number_proves_nothing"]
 
 
 # ---------------------------------------------------------------- pictures
@@ -133,12 +133,28 @@ def test_a_picture_is_a_png_with_its_alternative_text():
     picture = Picture(ax, "An empty picture.")
     data, metadata = picture._repr_mimebundle_()
     assert data["text/plain"] == metadata["image/png"]["alt"] == "An empty picture." == repr(picture)
-    image = plt.imread(io.BytesIO(data["image/png"]))
+    assert 'alt="An empty picture."' in data["text/html"] and 'width="320"' in data["text/html"]
+    source = data["text/html"].partition("base64,")[2].partition('"')[0]
+    assert base64.b64decode(source) == data["image/png"] == picture.png
+    assert "a &lt; b &quot;" in Picture(ax, 'a < b "')._repr_mimebundle_()[0]["text/html"]
+    image = imread(io.BytesIO(data["image/png"]))
     assert image.shape[:2] == (480, 640) and metadata["image/png"]["width"] == 320  # sharp on any screen
     assert Picture(ax.figure, "The same.").png == picture.png
     for drawn, alt in ((ax, " "), (ax, None), (picture, "Not axes.")):
         with pytest.raises(ValueError, match="must"):
             Picture(drawn, alt)
+
+
+@each_notebook
+def test_every_picture_has_an_alternative_text(path):
+    for code in sources(path, "code"):
+        assert "pyplot" not in code  # shows its figures without a text
+        tree = ast.parse(code)
+        outside = [node for node in tree.body if not isinstance(node, ast.FunctionDef)]
+        called = {getattr(node.func, "id", "") for statement in outside for node in ast.walk(statement)
+                  if isinstance(node, ast.Call)}
+        if called & {"panels", *plotting.__all__}:
+            assert isinstance(outside[-1], ast.Expr) and ast.unparse(outside[-1]).startswith("Picture("), code
 
 
 # ---------------------------------------------------------------- the command
@@ -182,4 +198,5 @@ def test_setup_cfg_lists_every_package_and_the_notebooks_extra_has_what_they_imp
     extra = {requirement.split(">")[0] for requirement in config["options.extras_require"]["notebooks"].split()}
     imported = {module.split(".")[0] for path in NOTEBOOKS for code in sources(path, "code")
                 for module in re.findall(r"^(?:import|from) ([\w.]+)", code, re.M)}
-    assert imported - set(sys.stdlib_module_names) - {"decnp", "numba", "numpy", "scipy", "sklearn"} == extra - {"jupyterlab"}
+    ours = {"decnp", "numba", "numpy", "scipy", "sklearn", "threadpoolctl"}
+    assert extra == {"jupyterlab", "matplotlib"} | imported - set(sys.stdlib_module_names) - ours

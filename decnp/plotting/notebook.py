@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import io
+from html import escape
 from typing import Any
 
 from matplotlib.axes import Axes
@@ -51,6 +53,8 @@ class Picture:
         return self.alt
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Return the picture and its metadata for Jupyter."""
-        return ({"image/png": self.png, "text/plain": self.alt},
+        """Return the picture for Jupyter: as HTML, since JupyterLab and nbconvert show the text of no other kind."""
+        source = base64.b64encode(self.png).decode()
+        html = f'<img alt="{escape(self.alt)}" width="{self.width}" src="data:image/png;base64,{source}">'
+        return ({"text/html": html, "image/png": self.png, "text/plain": self.alt},
                 {"image/png": {"alt": self.alt, "width": self.width}})
