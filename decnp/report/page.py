@@ -136,14 +136,14 @@ def _source_of_start(record: dict[str, Any]) -> str:
     """Return where the start of the clustering phase came from."""
     return {"k-means": "k-means in the embedding of the autoencoder",
             "neighbors": "clusters of the neighbor graph of that embedding",
-            "array": "the file given with --init"}.get(_start(record), _start(record))
+            "array": "the array of --init"}.get(_start(record), _start(record))
 
 
 def _no_scores(record: dict[str, Any]) -> str:
     """Return a paragraph for a run without labels."""
     losses = [step["loss"] for step in record["history"] if step["phase"] == "cluster"]
-    words = (f"The clustering loss was {losses[0]:.4f} nats per sample at the {_start(record)} start, and {losses[-1]:.4f} at the "
-             "end. " if losses else "")
+    words = (f"The clustering loss was {losses[0]:.4f} nats per sample at the {_start(record)} start, and {losses[-1]:.4f} at "
+             "the end. " if losses else "")
     return ('<section class="card"><h2>Scores</h2><p>No labels were given, so there is no accuracy. '
             f"{words}Repeat the run with another seed, and compare the clusters.</p></section>")
 
