@@ -295,9 +295,9 @@ def test_without_labels_the_page_looks_for_no_accuracy(run, sketched):
 
 
 @pytest.mark.parametrize("start, words", [
-    ("neighbors", "The neighbors start is the clusters of the neighbor graph of the autoencoder's embedding"),
-    ("array", "The array start is that of the file given with --init"),
-    (None, "The k-means start is k-means in the autoencoder's embedding"),  # a run of an earlier version
+    ("neighbors", "The clustering phase started from clusters of the neighbor graph of the embedding."),
+    ("array", "The clustering phase started from the array of --init."),
+    (None, "The clustering phase started from k-means in the embedding of the autoencoder."),  # a run of an earlier version
 ])
 def test_the_start_that_was_taken(run, sketched, start, words):
     sentence = "the clustering phase started from k-means, not from the neighbor graph of the embedding: it has 9 parts"

@@ -10,7 +10,7 @@ from ..exceptions import UserError
 from ..io.npy import npy_layout
 from ..io.os_errors import explain_read_errors
 from ..io.tables import check_suffix, read_labels, read_table
-from .arguments import nearest
+from ..utils.spelling import nearest
 
 __all__ = ["read_start"]
 

@@ -123,8 +123,8 @@ def _scores(record: dict[str, Any]) -> str:
         rows.append(f"<tr{best}><td>{escape(name)}</td>{cells}</tr>")
     words = "; ".join(f"{metric}: {METRICS[metric]}" for metric in names if metric in METRICS)
     return ('<section class="card"><h2>Scores</h2>' + _table(["", *names], rows)
-            + f"<p>{escape(words)}. The {escape(_start(record))} start is {escape(_source_of_start(record))}, "
-              "where the clustering phase starts. The labels were used only for these scores.</p></section>")
+            + f"<p>{escape(words)}. The clustering phase started from "
+              f"{escape(_source_of_start(record))}. The labels were used only for these scores.</p></section>")
 
 
 def _start(record: dict[str, Any]) -> str:
@@ -135,15 +135,15 @@ def _start(record: dict[str, Any]) -> str:
 def _source_of_start(record: dict[str, Any]) -> str:
     """Return where the start of the clustering phase came from."""
     return {"k-means": "k-means in the embedding of the autoencoder",
-            "neighbors": "clusters of the neighbor graph of that embedding",
+            "neighbors": "clusters of the neighbor graph of the embedding",
             "array": "the array of --init"}.get(_start(record), _start(record))
 
 
 def _no_scores(record: dict[str, Any]) -> str:
     """Return a paragraph for a run without labels."""
     losses = [step["loss"] for step in record["history"] if step["phase"] == "cluster"]
-    words = (f"The clustering loss was {losses[0]:.4f} nats per sample at the {_start(record)} start, and {losses[-1]:.4f} at "
-             "the end. " if losses else "")
+    words = (f"The clustering loss was {losses[0]:.4f} nats per sample at the {_start(record)} start, and "
+             f"{losses[-1]:.4f} at the end. " if losses else "")
     return ('<section class="card"><h2>Scores</h2><p>No labels were given, so there is no accuracy. '
             f"{words}Repeat the run with another seed, and compare the clusters.</p></section>")
 
