@@ -849,7 +849,7 @@ def test_a_module_is_taken_as_it_is(dtype, words):
     (dict(answer=lambda z, q: (z, q)), "returns 2 results, of which the second was taken"),
     (dict(answer=lambda z, q: q.log()), "returns log q"),
     (dict(alpha=None, exponent=lambda a: -1.0), ""),
-], ids=str)
+], ids=["transposed", "a tuple", "log q", "one alpha"])
 def test_modules_of_all_kinds(options, words):
     pytest.importorskip("torch")
     module = cluster_layer(**options)
