@@ -1,6 +1,8 @@
 """The first line of a table: names or a row, and the lines and delimiters around it. No row is lost without a word."""
 
+import json
 from contextlib import closing
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -10,6 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 
+from decnp.cli import resume
+from decnp.cli.fit import _first_options
 from decnp.exceptions import DataError
 from decnp.io.row_reader import open_rows
 from decnp.io.tables import read_table
@@ -218,14 +222,15 @@ def test_fit_and_predict_say_how_the_first_line_was_read(data, says):
     assert (status, len(out.split())) == (0, 4)
 
 
-def test_a_resumed_run_reads_the_same_rows(data, says, monkeypatch):
-    pd.DataFrame(np.load("x.npy")).to_csv("x.csv", index=False, header=[f"x{j}" for j in range(6)])
-    import json
-    from pathlib import Path
-
-    Path("x.csv").write_text(Path("x.csv").read_text().replace("x", "1"))  # 10, 11, 12, ...
-    assert says("fit", "x.csv", *QUICK, "--header", "no", "--out", "run")[0] == 0
-    assert json.loads(Path("run/run.json").read_text())["source"]["n_samples"] == 61
-    assert json.loads(Path("run/run.json").read_text())["source"]["header"] == "no"
-    assert says("fit", "x.csv", *QUICK, "--header", "yes", "--out", "run", "--overwrite")[0] == 0
-    assert json.loads(Path("run/run.json").read_text())["source"]["n_samples"] == 60
+def test_the_option_is_recorded_and_a_resumed_run_has_it(data, says):
+    pd.DataFrame(np.load("x.npy")).to_csv("x.csv", index=False, header=[*range(10, 16)])
+    for word, n in (("no", 61), ("yes", 60)):
+        argv = ["fit", "x.csv", *QUICK, "--header", word, "--drop", "1", "--out", word]
+        if word == "yes":
+            argv[argv.index("1")] = "10"
+        assert says(*argv)[0] == 0
+        source = json.loads(Path(word, "run.json").read_text())["source"]
+        assert (source["n_samples"], source["n_features"], source["header"]) == (n, 5, word)
+        resume.start(Path(word), argv)  # as if the run had been interrupted
+        options, _ = _first_options(word)
+        assert (options.header, options.drop) == (word == "yes", source["drop"])

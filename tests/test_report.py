@@ -89,7 +89,8 @@ def test_from_a_table_with_a_header_and_labels_to_the_report(newcomer):
     assert out.splitlines()[-2:] == ["written to run/", "report: run/report.html"]
     record = json.loads((folder / "run/run.json").read_text())
     assert record["source"] == {"name": TABLE, "n_samples": 60, "n_features": 64, "labels": None,
-                                "label_column": "species", "folder": str(folder), "doubts": []}
+                                "label_column": "species", "drop": [], "header": None, "folder": str(folder), "notes": [],
+                                "doubts": []}
     page = Page((folder / "run/report.html").read_text(encoding="utf-8"))
     assert f"{TABLE}, in 3 clusters" in page.text and "60 rows of 64 columns" in page.text
     assert "profile fast, changed by --set, seed 0." in page.text
@@ -354,6 +355,8 @@ def test_folders_that_hold_no_finished_run(run, refused_report):
 @pytest.mark.parametrize("spoil, sentence", [
     (lambda r: r.pop("n_clusters"), "run/run.json is damaged, or is of another version: n_clusters in it is None"),
     (lambda r: r.update(n_clusters=True), "n_clusters in it is True"),
+    (lambda r: r["source"].update(drop=3), "source.drop in it is 3"),
+    (lambda r: r["source"].update(drop=[3]), "source.drop in it is [3]"),
     (lambda r: r.update(n_clusters=4), "the files in run do not fit together: labels (60,), embedding (60, 2), "
                                        "centroids (3, 2), and run.json says 60 rows in 4 clusters"),
     (lambda r: r.update(source="x"), "source in it is 'x'"),

@@ -168,6 +168,7 @@ def test_a_dropped_column_is_recorded_and_ignored_by_predict(table, says):
     assert [int(word) for word in out.split()] == own  # the words in it are not read
     assert 'left out   "id", "kind"' in says("info", "run/model.decnp")[1]
     assert says("report", "run")[0] == 0
+    assert "could not be read again" not in Path("run/report.html").read_text()  # the columns are left out again
 
 
 def test_a_dropped_column_without_a_name(table, says):

@@ -126,6 +126,9 @@ def _first_invalid_result(record: dict[str, Any]) -> tuple[str, Any] | None:
     columns = record.get("columns", [])
     if not isinstance(columns, list) or len(columns) not in (0, record["source"]["n_features"]):
         return "columns", columns
+    drop = record["source"].get("drop", [])
+    if not (isinstance(drop, list) and all(isinstance(name, str) for name in drop)):
+        return "source.drop", drop
     scores = record.get("scores")
     if scores is not None and not (isinstance(scores, dict) and "end" in scores and all(
             isinstance(one, dict) and {*one} == {"ACC", "NMI", "ARI"}
