@@ -654,6 +654,11 @@ def test_a_far_point_is_tried():
     assert nan_at(report, 1, "a point is far away (1e6)") and report.findings[0].verdict == Verdict.EDGE
 
 
+@pytest.mark.parametrize("size", [dict(n=1, k=1, d=1), dict(n=5, k=2, d=2), dict(n=96, k=5, d=5)], ids=str)
+def test_a_right_implementation_holds_at_all_sizes(size):
+    assert check_against(**RIGHT, my_loss=loss, autodiff="autograd", alphas=(0.5, 10.0), **size)
+
+
 def test_one_cluster_is_tried():
     def needs_two(z, mu, a):
         return np.squeeze(soft(z, mu, a))

@@ -56,6 +56,7 @@ def edges_of(
         elif factor is not None:
             right = np.asarray(edge.right(equation, of_loss)) * factor(edge)
             error, index = relative_error(result, right)
-            if error * max(np.max(np.abs(right)), FLOOR) > max(1e-3, 10 * rtol) * max(np.max(np.abs(right)), scale):
+            size = max(float(np.max(np.abs(right))), FLOOR)
+            if error * size > max(1e-3, 10 * rtol) * max(size, scale):
                 sentences.append(f"Eq. {equation} where {name}: it is {result[index]:.6g}, it must be {right[index]:.6g}")
     return tuple(sentences)

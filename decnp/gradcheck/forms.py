@@ -110,7 +110,7 @@ def explain(
                     error = matcher.first_error(form)
                     exact = matcher.explanations(form, None) if error <= 10 * rtol else []
                     found += exact
-                    if not exact and error < 0.1:
+                    if not exact and error < (0.02 if n_slips else 0.1):
                         near.append((form, error))
             if not found:
                 near = sorted(near, key=lambda pair: pair[1])[:8]
