@@ -1,9 +1,11 @@
 """Clusters of the neighbor graph of the embedding: the start of ``DEC(init="neighbors")``.
 
-Spectral clustering by the normalized cut (Shi & Malik 2000, Ng, Jordan & Weiss 2001), with three additions. One
-eigenvector more than clusters is taken. It separates an outlying group that would otherwise take the place of a cluster.
-Groups far smaller than a cluster are left out, and the graph is built again without them. A graph that still has no
-``n_clusters`` clusters raises ``GraphError``; no labels are needed to see that.
+The method is LDMGI (Yang et al. 2010), a baseline of the DEC paper, with four changes. One eigenvector more than clusters
+is taken: it separates an outlying group that would otherwise take the place of a cluster. k-means on the eigenvectors'
+rows, scaled to length 1 (Ng, Jordan & Weiss 2001), gives the labels. ``lam`` is relative to the scatter within the cliques.
+Groups far smaller than a cluster are left out, and the graph is built again without them.
+
+A graph without ``n_clusters`` clusters raises ``GraphError``; no labels are needed to see that.
 """
 
 from __future__ import annotations
@@ -14,12 +16,14 @@ from sklearn.cluster import KMeans
 
 from ..baselines import find_cliques
 from ..baselines._base import nontrivial_eigenvectors
-from ..baselines.cliques import normalized_cut_laplacian
+from ..baselines.cliques import local_laplacian
 
 __all__ = ["GraphError", "graph_clusters"]
 
 N_NEIGHBORS = 10
 """Largest size of a clique of the graph, the row itself included."""
+LAM = 10.0
+"""LDMGI's ``lam``, as a multiple of the mean squared distance of a row from the mean of its clique."""
 SMALLEST = 0.1
 """A group is left out if it has fewer rows than this fraction of n / k."""
 LEFT_OUT = 0.2
@@ -54,10 +58,14 @@ def graph_clusters(z: np.ndarray, n_clusters: int, n_init: int, rng: np.random.G
     Raises
     ------
     GraphError
-        If there are too few rows, if the graph has more than k large parts, if small groups hold more than
+        If there are too few rows, if all are equal, if the graph has more than k large parts, if small groups hold more than
         ``LEFT_OUT`` of the rows, or if the eigensolver does not converge.
     """
-    smallest = SMALLEST * len(z) / n_clusters
+    z = z - z.mean(axis=0, dtype=np.float64)
+    spread = float(np.sqrt(np.mean(z * z)))
+    if not spread > 0:
+        raise GraphError("all rows have the same embedding")
+    z, smallest = z / spread, SMALLEST * len(z) / n_clusters
     labels = np.full(len(z), -1, np.int32)
     rows = np.arange(len(z))
     for _ in range(ROUNDS):
@@ -66,7 +74,7 @@ def graph_clusters(z: np.ndarray, n_clusters: int, n_init: int, rng: np.random.G
                              "from all others")
         if len(rows) <= n_clusters + 1:
             raise GraphError(f"a graph needs more than n_clusters + 1 = {n_clusters + 1} rows, and there are {len(rows)}")
-        found = _normalized_cut(z[rows], n_clusters, smallest, n_init, rng)
+        found = _clusters(z[rows], n_clusters, smallest, n_init, rng)
         large = np.bincount(found) >= smallest
         if large.all():
             labels[rows] = found
@@ -75,22 +83,25 @@ def graph_clusters(z: np.ndarray, n_clusters: int, n_init: int, rng: np.random.G
     raise GraphError(f"groups of fewer than {smallest:.0f} rows split off again and again")
 
 
-def _normalized_cut(
+def _clusters(
     z: np.ndarray, n_clusters: int, smallest: float, n_init: int, rng: np.random.Generator
 ) -> np.ndarray:
     """Return the parts of the graph if one is too small, else its clusters: (n,) from 0."""
     n_neighbors = max(2, min(N_NEIGHBORS, len(z) // n_clusters))  # a clique is no larger than a cluster
-    L, trivial = normalized_cut_laplacian(find_cliques(z, n_neighbors))
+    cliques = find_cliques(z, n_neighbors)
+    scatter = float(np.trace(cliques.grams, axis1=1, axis2=2).mean()) / n_neighbors
+    L = local_laplacian(cliques, LAM * max(scatter, 1e-12))
+    L.eliminate_zeros()
     n_parts, part = connected_components(L, directed=False)
     if (np.bincount(part) < smallest).any():
         return part
     if n_parts > n_clusters:
         raise GraphError(f"the graph has {n_parts} parts, more than n_clusters = {n_clusters}")
+    trivial = np.ones(len(z))
     try:
-        others = nontrivial_eigenvectors(L, trivial, n_clusters, rng)
+        F = np.column_stack([trivial / np.sqrt(len(z)), nontrivial_eigenvectors(L, trivial, n_clusters, rng)])
     except RuntimeError as error:
         raise GraphError("the eigenvectors of its Laplacian did not converge") from error
-    F = np.column_stack([trivial / np.linalg.norm(trivial), others])
-    F /= np.linalg.norm(F, axis=1, keepdims=True)  # (n, k + 1); no row is 0, because trivial > 0
+    F /= np.linalg.norm(F, axis=1, keepdims=True)  # (n, k + 1)
     kmeans = KMeans(n_clusters, n_init=n_init, random_state=int(rng.integers(2**31)))
     return kmeans.fit_predict(F)
