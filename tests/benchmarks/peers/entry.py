@@ -1,0 +1,92 @@
+"""What an entry of the table is, and what is expected of ``check_against`` there."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from peers.source import Source
+
+
+@dataclass(frozen=True)
+class Expected:
+    """Verdicts that are right (a regular expression) and patterns, each of which the sentence must contain."""
+
+    verdict: str
+    words: tuple[str, ...] = ()
+    edge: str | None = None
+    """Where NaN or infinity must be reported, as a pattern; None if it must not be, "" if it may be."""
+
+    def __and__(self, other: Expected) -> Expected:
+        """Return both at once: either verdict, the words of both."""
+        verdict = self.verdict if self.verdict == other.verdict else f"{self.verdict}|{other.verdict}"
+        return Expected(verdict, (*self.words, *other.words), other.edge if self.edge is None else self.edge)
+
+    def misses(self, finding: Any) -> list[str]:
+        """Return what is not as expected, in words."""
+        missing = [] if re.fullmatch(self.verdict, finding.verdict) else [f"verdict: expected {self.verdict}"]
+        missing += [f"not said: {words}" for words in self.words if not re.search(words, finding.sentence, re.I)]
+        edges = " ".join(map(str, finding.edges))
+        if self.edge and not re.search(self.edge, f"{edges} {finding.sentence}", re.I):
+            missing.append(f"edge not found: {self.edge}")
+        if self.edge is None and edges:
+            missing.append(f"an edge that is none: {edges}")
+        return missing
+
+
+HOLDS = Expected("holds")
+MEAN = Expected("holds as a mean", ("mean",))
+MEAN_NK = Expected("holds as a mean", (r"n k|n·k|n\*k|entries",))
+SINGLE = Expected("holds in single precision", ("single|float32",))
+EPS = Expected("holds to an epsilon", ("eps",))
+ALPHA_1 = Expected("holds for alpha = 1 only", ("alpha",))
+BRACKET = Expected("wrong", ("bracket",))
+NO_DETACH = Expected("wrong", ("constant|detach",))
+OWN_P = Expected("wrong", (r"batch|P is made inside|own",))
+
+
+def wrong(*words: str) -> Expected:
+    """Return what is expected of a formula that is wrong and has a name."""
+    return Expected("wrong", words)
+
+
+def edge(where: str) -> Expected:
+    """Return what is expected where NaN or infinity comes out although the formula is right."""
+    return Expected("edge", (), where)
+
+
+ZERO_P = edge("zero|p_ij = 0|p = 0")
+ON_CENTROID = edge("on a centroid|centroid")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One row of the table."""
+
+    name: str
+    folder: str
+    expected: dict[int, Expected]
+    """Number of the equation -> what is expected of each finding on it. None of them may be missing."""
+    make: Callable[[Callable[..., Source]], dict[str, Any]]
+    """Takes ``file(path, **given) -> Source`` and returns the keyword arguments of ``check_against``."""
+
+
+ENTRIES: list[Entry] = []
+
+
+def peer(name: str, folder: str, expected: dict[int, Expected]) -> Callable[[Callable], Callable]:
+    """Add the decorated function to the table."""
+
+    def add(make: Callable) -> Callable:
+        ENTRIES.append(Entry(name, folder, expected, make))
+        return make
+
+    return add
+
+
+def opener(root: Path, folder: str) -> Callable[..., Source]:
+    """Return the function that opens a file of one peer."""
+    return lambda path, **given: Source(root / folder / path, **given)
