@@ -123,13 +123,13 @@ def _loops(file: Any) -> dict[str, Any]:
     source = file("util/functions.py", alpha=1.0)
     column, q, p, kl = source.take("column", "q_dist", "p_dist", "kl_div")
     p.__globals__["column"] = column
+    methods = file("util/methods.py")
+    by_z, by_mu = methods.lines("DEC.update_z", "gradient"), methods.lines("DEC.update_mu", "gradient")
 
     def step(z: Any, mu: Any, p: Any, alpha: float) -> Any:
-        self = bare(z=z, mu=mu, p_dists=p, q_dists=q(z, mu, alpha))
-        methods = file("util/methods.py", alpha=alpha)
-        by_z, by_mu = methods.lines("DEC.update_z", "gradient"), methods.lines("DEC.update_mu", "gradient")
-        return (np.array([by_z(self=self, i=i, z=row) for i, row in enumerate(z)]),
-                np.array([by_mu(self=self, j=j, mu=row) for j, row in enumerate(mu)]))
+        given = {"self": bare(z=z, mu=mu, p_dists=p, q_dists=q(z, mu, alpha)), "alpha": alpha}
+        return (np.array([by_z(i=i, z=row, **given) for i, row in enumerate(z)]),
+                np.array([by_mu(j=j, mu=row, **given) for j, row in enumerate(mu)]))
 
     return {"my_soft_assignment": q, "my_target": p, "my_kl": kl, "my_grad_z": lambda *given: step(*given)[0],
             "my_grad_mu": lambda *given: step(*given)[1], "n": 96}

@@ -6,12 +6,14 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from peers.entry import BRACKET, EPS, HOLDS, MEAN, MEAN_NK, NO_DETACH, ZERO_P, Expected, peer, wrong
+from peers.entry import ALPHA_1, BRACKET, EPS, HOLDS, MEAN, MEAN_NK, NO_DETACH, ZERO_P, Expected, peer, wrong
 from peers.on_torch import BATCHMEAN, assignment, functions, loop
 from peers.source import Source, bare, same
 
 GUARDED = MEAN & EPS & ZERO_P  # mean of sum p log(p / (q + 1e-6))
-BRACKET_GRADIENT = Expected("wrong", ("bracket", "mean"), "")  # what autograd gives for it
+BRACKET_LOSS = Expected("wrong", ("bracket", "mean"), "")
+BRACKETED = {1: BRACKET, ("my_kl", 2): GUARDED, ("my_loss", 2): BRACKET_LOSS, 3: HOLDS, 4: BRACKET_LOSS,
+             5: BRACKET_LOSS}
 
 
 def _eelxpeng(file: Callable[..., Source]) -> tuple[Callable, Callable, Callable]:
@@ -20,8 +22,7 @@ def _eelxpeng(file: Callable[..., Source]) -> tuple[Callable, Callable, Callable
             lambda q: target(None, q), lambda q, p: loss(None, p, q))
 
 
-@peer("eelxpeng/dec-pytorch", "eelxpeng+dec-pytorch", {
-    1: BRACKET, 2: GUARDED, 3: HOLDS, 4: BRACKET_GRADIENT, 5: BRACKET_GRADIENT})
+@peer("eelxpeng/dec-pytorch", "eelxpeng+dec-pytorch", BRACKETED)
 def eelxpeng(file):
     q, target, kl = _eelxpeng(file)
     return functions(lambda z, mu, a: q(z, mu, a)[1], target, kl)
@@ -32,8 +33,7 @@ def eelxpeng_tuple(file):
     return {"my_soft_assignment": _eelxpeng(file)[0], "asarray": torch.tensor}
 
 
-@peer("Be-Zero/sdec-pytorch", "Be-Zero+sdec-pytorch", {
-    1: BRACKET, 2: GUARDED, 3: HOLDS, 4: BRACKET_GRADIENT, 5: BRACKET_GRADIENT})
+@peer("Be-Zero/sdec-pytorch", "Be-Zero+sdec-pytorch", BRACKETED)
 def be_zero(file):
     q, target, kl = _eelxpeng(file)
     return functions(lambda z, mu, a: q(z, mu, a)[1], target, kl)
@@ -46,8 +46,7 @@ def _spagcn(file: Callable[..., Source], alpha: float | None = None) -> tuple[Ca
             lambda q: target(None, q), lambda q, p: loss(None, p, q))
 
 
-@peer("SpaGCN 1.2.7 (PyPI)", "SpaGCN-1.2.7", {
-    1: BRACKET, 2: GUARDED, 3: HOLDS, 4: BRACKET_GRADIENT, 5: BRACKET_GRADIENT})
+@peer("SpaGCN 1.2.7 (PyPI)", "SpaGCN-1.2.7", BRACKETED)
 def spagcn(file):
     return functions(*_spagcn(file))
 
@@ -63,7 +62,8 @@ def spagcn_modern(file):
     return {"my_soft_assignment": file("SpaGCN/models.py").take("_student_t_assignments"), "asarray": torch.tensor}
 
 
-@peer("… at alpha = 0.2, no alpha argument", "spagcn_modern-1.4.1", {1: wrong(r"alpha = 0\.2")})
+@peer("… at alpha = 0.2, no alpha argument", "spagcn_modern-1.4.1", {
+    1: Expected(ALPHA_1.verdict, (r"alpha = 0\.2",))})
 def spagcn_modern_default(file):
     q = file("SpaGCN/models.py").take("_student_t_assignments")
     return {"my_soft_assignment": lambda z, mu: q(z, mu, 0.2), "asarray": torch.tensor}
@@ -79,7 +79,7 @@ def _charles_nord(file: Callable[..., Source], z: Any, mu: Any, alpha: float) ->
 
 
 @peer("CharlesNord/DEC-pytorch", "CharlesNord+DEC-pytorch", {
-    1: BRACKET, 2: MEAN_NK, 3: HOLDS, 4: wrong("bracket", "mean"), 5: wrong("bracket", "mean")})
+    **BRACKETED, ("my_kl", 2): MEAN_NK})
 def charles_nord(file):
     source = file("deep_clustering_vae.py")
     q, p = source.lines("loss_func", "q"), source.lines("loss_func", "weight", "p")
@@ -89,14 +89,14 @@ def charles_nord(file):
 
 
 @peer("… its own `loss_func`", "CharlesNord+DEC-pytorch", {
-    4: NO_DETACH & wrong("bracket"), 5: NO_DETACH & wrong("bracket")})
+    2: BRACKET_LOSS, 4: NO_DETACH & wrong("bracket"), 5: NO_DETACH & wrong("bracket")})
 def charles_nord_loss(file):
     return {"my_loss": lambda z, mu, alpha: _charles_nord(file, z, mu, alpha)[0], "asarray": torch.tensor,
             "autodiff": "torch"}
 
 
 @peer("… its `loss_func` as it is, returns (loss, P)", "CharlesNord+DEC-pytorch", {
-    4: NO_DETACH & wrong("bracket"), 5: NO_DETACH & wrong("bracket")})
+    2: BRACKET_LOSS, 4: NO_DETACH & wrong("bracket"), 5: NO_DETACH & wrong("bracket")})
 def charles_nord_tuple(file):
     return {"my_loss": lambda z, mu, alpha: _charles_nord(file, z, mu, alpha), "asarray": torch.tensor,
             "autodiff": "torch"}
@@ -114,7 +114,8 @@ def andy(file):
     return functions(*_andy(file))
 
 
-@peer("… loop", "AndyandViky+DEC-pytorch", {4: NO_DETACH & wrong("mean"), 5: NO_DETACH & wrong("mean")})
+@peer("… loop", "AndyandViky+DEC-pytorch", {
+    2: MEAN, 4: NO_DETACH & wrong("mean"), 5: NO_DETACH & wrong("mean")})
 def andy_loop(file):
     return loop(*_andy(file))
 
@@ -137,7 +138,8 @@ def clustpy_arguments(file):
     return {"my_kl": _clustpy(file)[2], "asarray": torch.tensor, "arguments": {"my_kl": ("q", "p")}}
 
 
-@peer("… loop", "clustpy-0.0.3", {4: MEAN & EPS, 5: MEAN & EPS})
+@peer("… loop", "clustpy-0.0.3", {
+    2: wrong("p log p|cross-entropy", "mean"), 4: MEAN & EPS, 5: MEAN & EPS})
 def clustpy_loop(file):
     q, _, loss = _clustpy(file)
     return {"my_loss": lambda z, mu, a: loss(q(z, mu, a)), "asarray": torch.tensor, "autodiff": "torch"}
@@ -166,7 +168,7 @@ def jackwang0108(file):
     return functions(q, target, lambda q, p: BATCHMEAN(torch.log(q + 1e-10), p))
 
 
-@peer("Drylian123/SLIM, alpha = 1", "Drylian123+SLIM", {1: HOLDS, 2: MEAN_NK, 3: HOLDS})
+@peer("Drylian123/SLIM, alpha = 1", "Drylian123+SLIM", {1: ALPHA_1, 2: MEAN_NK, 3: HOLDS})
 def slim(file):
     source = file("SLIM-MUTAG/Clustering.py")
     q, kl = source.lines("Clustering", "alpha", "q"), source.lines("Clustering", "kl_loss")
@@ -174,7 +176,8 @@ def slim(file):
             "my_target": source.take("target_distribution"), "asarray": torch.tensor}
 
 
-@peer("… loss, P not detached", "Drylian123+SLIM", {4: NO_DETACH, 5: NO_DETACH})
+@peer("… loss, P not detached", "Drylian123+SLIM", {
+    2: MEAN_NK, 4: NO_DETACH, 5: NO_DETACH})
 def slim_loss(file):
     source = file("SLIM-MUTAG/Clustering.py")
     target = source.take("target_distribution")

@@ -68,8 +68,9 @@ class Entry:
 
     name: str
     folder: str
-    expected: dict[int, Expected]
-    """Number of the equation -> what is expected of each finding on it. None of them may be missing."""
+    expected: dict[int | tuple[str, int], Expected]
+    """Number of the equation -> what is expected of each finding on it; (argument, number) -> of the finding on that
+    argument. None of them may be missing."""
     make: Callable[[Callable[..., Source]], dict[str, Any]]
     """Takes ``file(path, **given) -> Source`` and returns the keyword arguments of ``check_against``."""
 
@@ -77,7 +78,7 @@ class Entry:
 ENTRIES: list[Entry] = []
 
 
-def peer(name: str, folder: str, expected: dict[int, Expected]) -> Callable[[Callable], Callable]:
+def peer(name: str, folder: str, expected: dict) -> Callable[[Callable], Callable]:
     """Add the decorated function to the table."""
 
     def add(make: Callable) -> Callable:

@@ -12,7 +12,7 @@ from peers.source import Source, bare, keras_backend, keras_kld, tf
 
 KERAS = MEAN & SINGLE
 LAYER = {1: HOLDS, 2: KERAS, 3: HOLDS, 4: KERAS, 5: KERAS}
-WIRED = {1: ALPHA_1, 4: ALPHA_1 & KERAS, 5: ALPHA_1 & KERAS}
+WIRED = {1: ALPHA_1, 2: ALPHA_1 & KERAS, 4: ALPHA_1 & KERAS, 5: ALPHA_1 & KERAS}
 SQRT_SQUARED = {1: HOLDS, 2: KERAS, 3: HOLDS, 4: KERAS & ON_CENTROID, 5: KERAS & ON_CENTROID}
 MAYBE = Expected("holds|edge", (), "")
 
@@ -77,8 +77,8 @@ def fferroni(file):
     return _keras(file, "keras_dec.py", "ClusteringLayer", "DeepEmbeddingClustering.p_mat", "W")
 
 
-@peer("… class as wired", "fferroni+DEC-Keras", {1: ALPHA_1, 4: ALPHA_1 & KERAS & ON_CENTROID,
-                                                 5: ALPHA_1 & KERAS & ON_CENTROID})
+@peer("… class as wired", "fferroni+DEC-Keras", {
+    **WIRED, 4: ALPHA_1 & KERAS & ON_CENTROID, 5: ALPHA_1 & KERAS & ON_CENTROID})
 def fferroni_class(file):
     return _wired(file, "keras_dec.py", "ClusteringLayer", "DeepEmbeddingClustering", "W")
 
@@ -109,7 +109,8 @@ def desc_class(file):
     return _wired(file, "desc/models/network.py", "ClusteringLayer", "DescModel")
 
 
-@peer("… its `ClusteringLayerGaussian`: a sum over dimensions of Gaussians", "desc-2.1.1", {1: wrong("gauss")})
+@peer("… its `ClusteringLayerGaussian`: a sum over dimensions of Gaussians", "desc-2.1.1", {
+    1: Expected("wrong", ("gauss",), "far")})
 def desc_gaussian(file):
     return {"my_soft_assignment": layer(file("desc/models/network.py", K=keras_backend), "ClusteringLayerGaussian"),
             "asarray": torch.tensor}
@@ -143,7 +144,7 @@ def cardec(file):
     return functions(q, lambda q: target(q.numpy()), lambda q, p: loss(None, None, p, q)[0])
 
 
-@peer("hustwutao/Deep-Clustering, alpha = 1", "hustwutao+Deep-Clustering", LAYER)
+@peer("hustwutao/Deep-Clustering, alpha = 1", "hustwutao+Deep-Clustering", {**LAYER, 1: ALPHA_1})
 def hustwutao(file):
     q, target = file("DEC/model.py", tf=tf).take("DEC.cluster_assign", "DEC.target_distribution")
     given = functions(lambda z, mu, alpha: q(bare(cluster_centers=mu), z), lambda q: target(None, q), _kl)

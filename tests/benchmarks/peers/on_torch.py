@@ -21,7 +21,7 @@ from torch import nn
 
 RIGHT = {1: HOLDS, 2: MEAN, 3: HOLDS, 4: MEAN, 5: MEAN}
 RIGHT_NK = {1: HOLDS, 2: MEAN_NK, 3: HOLDS, 4: MEAN_NK, 5: MEAN_NK}
-GRADIENTS = {4: MEAN, 5: MEAN}
+LOSS = {2: MEAN, 4: MEAN, 5: MEAN}
 
 SUMMED = nn.KLDivLoss(reduction="sum")  # KLDivLoss(size_average=False), as older code writes it
 BATCHMEAN = nn.KLDivLoss(reduction="batchmean")
@@ -64,14 +64,14 @@ def pt_dec(file):
     return functions(*_pt_dec(file))
 
 
-@peer("… loop", "vlukiyanov+pt-dec", GRADIENTS)
+@peer("… loop", "vlukiyanov+pt-dec", LOSS)
 def pt_dec_loop(file):
     q, target, kl = _pt_dec(file)
     return loop(q, lambda q: target(q).detach(), kl)
 
 
 @peer("… loop that is handed P and makes its own", "vlukiyanov+pt-dec", {
-    4: wrong("batch", "mean"), 5: wrong("batch", "mean")})
+    2: wrong("batch", "mean"), 4: wrong("batch", "mean"), 5: wrong("batch", "mean")})
 def pt_dec_loop_p(file):
     q, target, kl = _pt_dec(file)
     return {"my_loss": lambda z, mu, p, a: kl(q(z, mu, a), target(q(z, mu, a)).detach()),
@@ -87,10 +87,10 @@ def pt_dec_module(file):
         module.cluster_centers.data.copy_(mu)
         return module(z)
 
-    return {"my_soft_assignment": q, "asarray": torch.tensor, "autodiff": "torch"}
+    return {"my_soft_assignment": q, "asarray": torch.tensor}
 
 
-@peer("… `ClusterAssignment` handed over as a module", "vlukiyanov+pt-dec", {1: SINGLE & ALPHA_1})
+@peer("… `ClusterAssignment` handed over as a module", "vlukiyanov+pt-dec", {1: SINGLE, 4: SINGLE, 5: SINGLE})
 def pt_dec_handed_over(file):
     layer = file("ptdec/cluster.py", Optional=type(None) | int).take("ClusterAssignment")
     return {"module": layer(4, 3, 1.0), "autodiff": "torch"}
@@ -138,7 +138,7 @@ def _archived(source: Source) -> dict[str, Any]:
 
 
 @peer("amazon-science/sccl", "amazon-science+sccl", {
-    1: HOLDS, 2: MEAN & EPS, 3: EPS, 4: MEAN & EPS, 5: MEAN & EPS})
+    1: HOLDS, 2: MEAN & EPS, 3: HOLDS, 4: MEAN & EPS, 5: MEAN & EPS})
 def sccl(file):
     q = assignment(file("models/Transformers.py").take("SCCLBert.get_cluster_prob"), "cluster_centers")
     loss = file("training.py").lines("SCCLvTrainer.train_step_explicit", "cluster_loss")
@@ -188,7 +188,9 @@ def idec_pytorch(file):
                      lambda q, p: kl(q=q, p=p, idx=slice(None)))
 
 
-@peer("chunxy/IDEC", "chunxy+IDEC", RIGHT_NK)
+@peer("chunxy/IDEC (distances in a float32 array)", "chunxy+IDEC", {
+    1: SINGLE, ("my_kl", 2): MEAN_NK, ("my_loss", 2): MEAN_NK & SINGLE, 3: HOLDS, 4: MEAN_NK & SINGLE,
+    5: MEAN_NK & SINGLE})
 def chunxy(file):
     source = file("idec.py")
     forward, kl = source.take("IDEC.forward"), source.lines("train_idec", "kl_loss")
@@ -232,7 +234,7 @@ def shyhyaw(file):
     return functions(*_shyhyaw(file))
 
 
-@peer("… loop", "shyhyawJou+DEC-Pytorch", GRADIENTS)
+@peer("… loop", "shyhyawJou+DEC-Pytorch", LOSS)
 def shyhyaw_loop(file):
     return loop(*_shyhyaw(file))
 
@@ -249,7 +251,7 @@ def youngerous(file):
     return functions(*_youngerous(file))
 
 
-@peer("… loop", "youngerous+dec-pytorch", {4: MEAN_NK, 5: MEAN_NK})
+@peer("… loop", "youngerous+dec-pytorch", {2: MEAN_NK, 4: MEAN_NK, 5: MEAN_NK})
 def youngerous_loop(file):
     q, target, kl = _youngerous(file)
     return loop(q, lambda q: target(q).detach(), kl)
@@ -308,7 +310,7 @@ def pydgc(file):
     return {"my_soft_assignment": q, "my_target": target, "asarray": torch.tensor}
 
 
-@peer("… loop", "pydgc-1.0.3", GRADIENTS)
+@peer("… loop", "pydgc-1.0.3", LOSS)
 def pydgc_loop(file):
     q, _, kl = _pydgc(file)
     return {"my_loss": lambda z, mu, alpha: kl(q(z, mu, alpha)), "asarray": torch.tensor, "autodiff": "torch"}
@@ -336,19 +338,19 @@ def pyagc(file):
             "my_target": lambda q: target(None, q), "asarray": torch.tensor}
 
 
-@peer("… loop", "pyagc-1.1.2", GRADIENTS)
+@peer("… loop", "pyagc-1.1.2", LOSS)
 def pyagc_loop(file):
     head, _ = _pyagc(file)
     return {"my_loss": lambda z, mu, alpha: head(mu, alpha).forward(z), "asarray": torch.tensor, "autodiff": "torch"}
 
 
 @peer("… with update_target=False: P of the batch before", "pyagc-1.1.2", {
-    4: wrong("other|before"), 5: wrong("other|before")})
+    2: wrong("other|another"), 4: wrong("other|another"), 5: wrong("other|another")})
 def pyagc_stale(file):
     head, _ = _pyagc(file)
 
-    def loss(z, mu, alpha):  # 256 rows a batch; P is that of the first
-        layer = head(mu, alpha)
-        return sum(layer.forward(rows, update_target=i == 0) for i, rows in enumerate(z.split(len(z) // 3))) / 3
+    def loss(z, mu, alpha):  # 128 rows a batch; P is that of the first
+        layer, batches = head(mu, alpha), z.split(128)
+        return sum(layer.forward(rows, update_target=i == 0) for i, rows in enumerate(batches)) / len(batches)
 
     return {"my_loss": loss, "asarray": torch.tensor, "autodiff": "torch"}

@@ -49,7 +49,7 @@ class Source:
         for name in names:
             node = self.find(name)
             node.decorator_list = []
-            self._run([node], scope)
+            exec(self._compiled([node]), scope)
         taken = [scope[name.split(".")[-1]] for name in names]
         return taken[0] if len(taken) == 1 else taken
 
@@ -65,9 +65,11 @@ class Source:
         if not nodes:
             raise LookupError(f"no assignment to {variables} in {within} of {self.path}")
 
+        code = self._compiled(nodes)
+
         def run(**given: Any) -> Any:
             scope = {**self.names, **given}
-            self._run(nodes, scope)
+            exec(code, scope)
             return scope.get(variables[-1])
 
         return run
@@ -79,10 +81,10 @@ class Source:
         code = compile(ast.Expression(node), str(self.path), "eval")
         return lambda **given: eval(code, {**self.names, **given})
 
-    def _run(self, nodes: list[ast.stmt], scope: dict[str, Any]) -> None:
+    def _compiled(self, nodes: list[ast.stmt]) -> Any:
         flags = __import__("__future__").annotations.compiler_flag
         module = ast.fix_missing_locations(_Rebound().visit(ast.Module(nodes, [])))
-        exec(compile(module, str(self.path), "exec", flags), scope)
+        return compile(module, str(self.path), "exec", flags)
 
 
 class _Rebound(ast.NodeTransformer):
