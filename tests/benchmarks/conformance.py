@@ -33,10 +33,13 @@ os.environ.setdefault("KERAS_BACKEND", "torch")
 import keras  # noqa: F401  (it takes seconds, which are not the tool's)
 import numpy as np
 import torch
-from peers import by_hand, departures, on_keras, on_torch  # noqa: F401  (each adds its entries)
+from peers import by_hand, departures, on_keras, on_torch, pt_dec
 from peers.entry import ENTRIES, Entry, opener
 
 from decnp.gradcheck import check_against
+
+ORDER = [module.__name__ for module in (pt_dec, on_torch, departures, on_keras, by_hand)]  # each adds its entries
+ENTRIES.sort(key=lambda entry: ORDER.index(entry.make.__module__))
 
 
 def run(entry: Entry, root: Path) -> tuple[list[Any], list[str], float]:
@@ -101,7 +104,7 @@ def main() -> None:
     torch.set_num_threads(1)
     absent, wrong, unnamed, slowest, rows, number = [], [], 0, (0.0, ""), [], 0
     for entry in ENTRIES:
-        if args.only.lower() not in f"{entry.name} {entry.folder}".lower() or args.skip and args.skip in entry.folder:
+        if args.only.lower() not in f"{entry.name} {entry.folder}".lower() or (args.skip and args.skip in entry.folder):
             continue
         if entry.folder and not (args.folder / entry.folder).is_dir():
             print(f"--  {entry.name}   [{entry.folder}: not there]")

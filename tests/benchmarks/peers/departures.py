@@ -165,7 +165,8 @@ def sc_dcc(file):
 @peer("jackwang0108/DEC", "jackwang0108+DEC", {1: HOLDS, 2: MEAN, 3: EPS, 4: MEAN, 5: MEAN})
 def jackwang0108(file):
     q, target = file("networks/dec.py").take("soft_assignment", "target_distribution")
-    return functions(q, target, lambda q, p: BATCHMEAN(torch.log(q + 1e-10), p))
+    loss = file("dec-main.py").lines("parameter_optimization", "loss")
+    return functions(q, target, lambda q, p: loss(qij=q, pij=p, kl_divergence=BATCHMEAN))
 
 
 @peer("Drylian123/SLIM, alpha = 1", "Drylian123+SLIM", {1: ALPHA_1, 2: MEAN_NK, 3: HOLDS})

@@ -58,7 +58,7 @@ def edge(where: str) -> Expected:
     return Expected("edge", (), where)
 
 
-ZERO_P = edge("zero|p_ij = 0|p = 0")
+ZERO_P = edge("p_ij is 0")
 ON_CENTROID = edge("on a centroid|centroid")
 
 

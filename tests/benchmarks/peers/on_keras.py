@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from peers.entry import ALPHA_1, EPS, HOLDS, MEAN, ON_CENTROID, SINGLE, ZERO_P, Expected, peer, wrong
+from peers.entry import ALPHA_1, EPS, HOLDS, MEAN, ON_CENTROID, SINGLE, ZERO_P, Expected, peer
 from peers.on_torch import functions
 from peers.source import Source, bare, keras_backend, keras_kld, tf
 

@@ -7,8 +7,6 @@ from typing import Any
 
 import torch
 from peers.entry import (
-    ALPHA_1,
-    EPS,
     HOLDS,
     MEAN,
     MEAN_NK,
@@ -47,114 +45,6 @@ def loop(q: Callable, target: Callable, kl: Callable) -> dict[str, Any]:
 def assignment(method: Any, centers: str, alpha: str = "alpha") -> Callable:
     """Return q(z, mu, alpha) of a layer's ``forward(self, x)``."""
     return lambda z, mu, a: method(bare(**{centers: mu, alpha: a}), z)
-
-
-# ---------------------------------------------------------------- pt-dec and its copies
-
-
-def _pt_dec(file: Callable[..., Source]) -> tuple[Callable, Callable, Callable]:
-    q = assignment(file("ptdec/cluster.py").take("ClusterAssignment.forward"), "cluster_centers")
-    loss = file("ptdec/model.py").lines("train", "loss")
-    return q, file("ptdec/utils.py").take("target_distribution"), lambda q, p: loss(
-        output=q, target=p, loss_function=SUMMED)
-
-
-@peer("vlukiyanov/pt-dec", "vlukiyanov+pt-dec", RIGHT)
-def pt_dec(file):
-    return functions(*_pt_dec(file))
-
-
-@peer("… loop", "vlukiyanov+pt-dec", LOSS)
-def pt_dec_loop(file):
-    q, target, kl = _pt_dec(file)
-    return loop(q, lambda q: target(q).detach(), kl)
-
-
-@peer("… loop that is handed P and makes its own", "vlukiyanov+pt-dec", {
-    2: wrong("batch", "mean"), 4: wrong("batch", "mean"), 5: wrong("batch", "mean")})
-def pt_dec_loop_p(file):
-    q, target, kl = _pt_dec(file)
-    return {"my_loss": lambda z, mu, p, a: kl(q(z, mu, a), target(q(z, mu, a)).detach()),
-            "asarray": torch.tensor, "autodiff": "torch"}
-
-
-@peer("… `ClusterAssignment` itself, float32 parameters", "vlukiyanov+pt-dec", {1: SINGLE})
-def pt_dec_module(file):
-    layer = file("ptdec/cluster.py", Optional=type(None) | int).take("ClusterAssignment")
-
-    def q(z, mu, alpha):
-        module = layer(len(mu), mu.shape[1], alpha)
-        module.cluster_centers.data.copy_(mu)
-        return module(z)
-
-    return {"my_soft_assignment": q, "asarray": torch.tensor}
-
-
-@peer("… `ClusterAssignment` handed over as a module", "vlukiyanov+pt-dec", {1: SINGLE, 4: SINGLE, 5: SINGLE})
-def pt_dec_handed_over(file):
-    layer = file("ptdec/cluster.py", Optional=type(None) | int).take("ClusterAssignment")
-    return {"module": layer(4, 3, 1.0), "autodiff": "torch"}
-
-
-@peer("microsoft/CASPR", "microsoft+CASPR", RIGHT)
-def caspr(file):
-    source = file("caspr/models/dec.py")
-    q = assignment(source.take("ClusterAssignment.forward"), "cluster_centers")
-    loss = source.lines("DEC.run", "loss")
-    return functions(q, source.take("_target_distribution"), lambda q, p: loss(output=q, target=p, criterion=SUMMED))
-
-
-@peer("DESCtorch 1.1.0 (PyPI)", "DESCtorch-1.1.0", RIGHT)
-def desctorch(file):
-    q = assignment(file("DESCtorch/cluster.py").take("ClusterAssignment.forward"), "cluster_centers")
-    return functions(q, file("DESCtorch/dec.py").take("target_distribution"),
-                     lambda q, p: SUMMED(q.log(), p) / q.shape[0])
-
-
-@peer("luochang212/dec-pytorch", "luochang212+dec-pytorch", RIGHT)
-def luochang212(file):
-    source = file("dec.py")
-    q = assignment(source.take("ClusterAssignment.forward"), "cluster_centers")
-    loss = source.lines("train_dec", "criterion", "loss")
-    return functions(q, source.take("target_distribution"), lambda q, p: loss(output=q, target=p))
-
-
-@peer("… archived/dec_cnn_vgg.py: cdist**2, log_softmax of q", "luochang212+dec-pytorch", {
-    1: HOLDS, 2: wrong("softmax"), 3: HOLDS, 4: wrong("softmax"), 5: wrong("softmax")})
-def luochang212_cdist(file):
-    return _archived(file("archived/dec_cnn_vgg.py"))
-
-
-@peer("… archived/dec_autoencoder.py: columns of P, log_softmax of q", "luochang212+dec-pytorch", {
-    1: HOLDS, 2: wrong("softmax"), 3: wrong("column"), 4: wrong("softmax"), 5: wrong("softmax")})
-def luochang212_columns(file):
-    return _archived(file("archived/dec_autoencoder.py"))
-
-
-def _archived(source: Source) -> dict[str, Any]:
-    target = source.take("DEC.target_distribution")
-    return functions(assignment(source.take("ClusteringLayer.forward"), "clusters"), lambda q: target(None, q),
-                     lambda q, p: BATCHMEAN(nn.LogSoftmax(dim=1)(q), p))
-
-
-@peer("amazon-science/sccl", "amazon-science+sccl", {
-    1: HOLDS, 2: MEAN & EPS, 3: HOLDS, 4: MEAN & EPS, 5: MEAN & EPS})
-def sccl(file):
-    q = assignment(file("models/Transformers.py").take("SCCLBert.get_cluster_prob"), "cluster_centers")
-    loss = file("training.py").lines("SCCLvTrainer.train_step_explicit", "cluster_loss")
-    return functions(q, file("learner/cluster_utils.py").take("target_distribution"),
-                     lambda q, p: loss(output=q, target=p, self=bare(cluster_loss=SUMMED)))
-
-
-@peer("Emac99/DEC_Synoptic_weather", "Emac99+DEC_Synoptic_weather", RIGHT)
-def synoptic(file):
-    loss = file("model.py").lines("train", "loss")
-    source = file("utils.py")
-    return functions(assignment(source.take("ClusterAssignment.forward"), "cluster_centers"),
-                     source.take("target_distribution"), lambda q, p: loss(output=q, target=p, loss_function=SUMMED))
-
-
-# ---------------------------------------------------------------- others, right up to a mean
 
 
 @peer("zhoushengisnoob/OpenDeepClustering", "zhoushengisnoob+OpenDeepClustering", RIGHT)
@@ -226,7 +116,8 @@ def sgxxx(file):
 
 def _shyhyaw(file: Callable[..., Source]) -> tuple[Callable, Callable, Callable]:
     forward, target = file("utils/nn.py").take("Cluster.forward", "get_p")
-    return assignment(forward, "center"), target, lambda q, p: BATCHMEAN(q.log(), p)
+    loss = file("utils/for_train.py").lines("train", "batch_loss")
+    return assignment(forward, "center"), target, lambda q, p: loss(q=q, get_p=lambda q: p, loss_fn=BATCHMEAN)
 
 
 @peer("shyhyawJou/DEC-Pytorch", "shyhyawJou+DEC-Pytorch", RIGHT)
@@ -259,10 +150,11 @@ def youngerous_loop(file):
 
 @peer("sinstar3/DEC-PyTorch", "sinstar3+DEC-PyTorch", RIGHT)
 def sinstar3(file):
-    target, loss = (file("model.py").take("DEC._get_target_distribution"),
-                    lambda q, p: BATCHMEAN(q.log(), p))
+    model = file("model.py")
+    target = model.take("DEC._get_target_distribution")
+    loss = model.lines("DEC.training_step", "loss")
     return functions(assignment(file("utils.py").take("SoftClusterAssignment.forward"), "centroid"),
-                     lambda q: target(None, q), loss)
+                     lambda q: target(None, q), lambda q, p: loss(q=q, p=p))
 
 
 @peer("guohaha126/DEC-pytorch", "guohaha126+DEC-pytorch", RIGHT)
