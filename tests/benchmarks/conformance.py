@@ -56,6 +56,7 @@ def run(entry: Entry, root: Path) -> tuple[list[Any], list[str], float]:
     for finding in findings:
         expected = entry.expected.get((finding.argument, finding.equation), entry.expected.get(finding.equation))
         missing = expected.misses(finding) if expected else ["a finding that is not expected"]
+        missing += ["wrong without a name"] * is_unnamed(finding)
         unexpected += [f"{finding.argument}, Eq. {finding.equation}: {what}" for what in missing]
     said = {key for finding in findings for key in (finding.equation, (finding.argument, finding.equation))}
     unexpected += [f"Eq. {equation}: nothing is said" for equation in entry.expected.keys() - said]
@@ -102,7 +103,7 @@ def main() -> None:
     np.seterr(all="ignore")
     torch.Tensor.cuda = lambda self, *_: self  # a peer's line for the GPU
     torch.set_num_threads(1)
-    absent, wrong, unnamed, slowest, rows, number = [], [], 0, (0.0, ""), [], 0
+    absent, wrong, unnamed, times, rows = [], [], 0, [(0.0, "")], []
     for entry in ENTRIES:
         if args.only.lower() not in f"{entry.name} {entry.folder}".lower() or (args.skip and args.skip in entry.folder):
             continue
@@ -112,16 +113,16 @@ def main() -> None:
             continue
         findings, unexpected, seconds = run(entry, args.folder)
         show(entry, findings, unexpected, seconds)
-        number += 1
         wrong += [entry.name] * bool(unexpected)
         unnamed += sum(map(is_unnamed, findings))
-        slowest = max(slowest, (seconds, entry.name))
+        times.append((seconds, entry.name))
         rows.append(row(entry, findings))
     if args.markdown:
         head = "| peer | Eq. 1 | Eq. 2 | Eq. 3 | Eq. 4 | Eq. 5 |\n|---|---|---|---|---|---|\n"
         args.markdown.write_text(head + "\n".join(rows) + "\n")
-    print(f"{number} entries; {len(wrong)} not as expected; {unnamed} findings wrong without a name; slowest "
-          f"{slowest[0]:.2f} s ({slowest[1]}); {len(absent)} not there")
+    slowest = max(times)
+    print(f"{len(rows)} entries; {len(wrong)} not as expected; {unnamed} findings wrong without a name; slowest "
+          f"{slowest[0]:.2f} s ({slowest[1]}), {sum(t >= 2 for t, _ in times)} of 2 s or more; {len(absent)} not there")
     sys.exit(bool(wrong))
 
 

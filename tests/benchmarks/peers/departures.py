@@ -11,9 +11,10 @@ from peers.on_torch import BATCHMEAN, assignment, functions, loop
 from peers.source import Source, bare, same
 
 GUARDED = MEAN & EPS & ZERO_P  # mean of sum p log(p / (q + 1e-6))
-BRACKET_LOSS = Expected("wrong", ("bracket", "mean"), "")
+BRACKET_LOSS = Expected("wrong", ("bracket", "mean", "eps"), "")
 BRACKETED = {1: BRACKET, ("my_kl", 2): GUARDED, ("my_loss", 2): BRACKET_LOSS, 3: HOLDS, 4: BRACKET_LOSS,
              5: BRACKET_LOSS}
+BRACKET_NK = wrong("bracket", "mean over the n k")
 
 
 def _eelxpeng(file: Callable[..., Source]) -> tuple[Callable, Callable, Callable]:
@@ -79,7 +80,7 @@ def _charles_nord(file: Callable[..., Source], z: Any, mu: Any, alpha: float) ->
 
 
 @peer("CharlesNord/DEC-pytorch", "CharlesNord+DEC-pytorch", {
-    **BRACKETED, ("my_kl", 2): MEAN_NK})
+    1: BRACKET, ("my_kl", 2): MEAN_NK, ("my_loss", 2): BRACKET_NK, 3: HOLDS, 4: BRACKET_NK, 5: BRACKET_NK})
 def charles_nord(file):
     source = file("deep_clustering_vae.py")
     q, p = source.lines("loss_func", "q"), source.lines("loss_func", "weight", "p")
@@ -89,14 +90,14 @@ def charles_nord(file):
 
 
 @peer("… its own `loss_func`", "CharlesNord+DEC-pytorch", {
-    2: BRACKET_LOSS, 4: NO_DETACH & wrong("bracket"), 5: NO_DETACH & wrong("bracket")})
+    2: BRACKET_NK, 4: NO_DETACH & BRACKET_NK, 5: NO_DETACH & BRACKET_NK})
 def charles_nord_loss(file):
     return {"my_loss": lambda z, mu, alpha: _charles_nord(file, z, mu, alpha)[0], "asarray": torch.tensor,
             "autodiff": "torch"}
 
 
 @peer("… its `loss_func` as it is, returns (loss, P)", "CharlesNord+DEC-pytorch", {
-    2: BRACKET_LOSS, 4: NO_DETACH & wrong("bracket"), 5: NO_DETACH & wrong("bracket")})
+    2: BRACKET_NK, 4: NO_DETACH & BRACKET_NK, 5: NO_DETACH & BRACKET_NK})
 def charles_nord_tuple(file):
     return {"my_loss": lambda z, mu, alpha: _charles_nord(file, z, mu, alpha), "asarray": torch.tensor,
             "autodiff": "torch"}
@@ -178,7 +179,7 @@ def slim(file):
 
 
 @peer("… loss, P not detached", "Drylian123+SLIM", {
-    2: MEAN_NK, 4: NO_DETACH, 5: NO_DETACH})
+    2: MEAN_NK, 4: NO_DETACH & wrong("n k"), 5: NO_DETACH & wrong("n k")})
 def slim_loss(file):
     source = file("SLIM-MUTAG/Clustering.py")
     target = source.take("target_distribution")

@@ -10,6 +10,10 @@ from typing import Any
 
 from peers.source import Source
 
+SAID = {"epsilon is inside": "eps", "single precision": "single", "bracket is missing": "bracket",
+        "not held constant": "constant", "mean over": "mean|n k", "not squared": "squared", "transposed": "transpos"}
+"""Part of a sentence -> what an expected pattern has if that part is right there."""
+
 
 @dataclass(frozen=True)
 class Expected:
@@ -19,16 +23,22 @@ class Expected:
     words: tuple[str, ...] = ()
     edge: str | None = None
     """Where NaN or infinity must be reported, as a pattern; None if it must not be, "" if it may be."""
+    allowed: tuple[str, ...] = ()
+    """Words that may be said and need not be."""
 
     def __and__(self, other: Expected) -> Expected:
         """Return both at once: either verdict, the words of both."""
         verdict = self.verdict if self.verdict == other.verdict else f"{self.verdict}|{other.verdict}"
-        return Expected(verdict, (*self.words, *other.words), other.edge if self.edge is None else self.edge)
+        return Expected(verdict, (*self.words, *other.words), other.edge if self.edge is None else self.edge,
+                        (*self.allowed, *other.allowed))
 
     def misses(self, finding: Any) -> list[str]:
         """Return what is not as expected, in words."""
         missing = [] if re.fullmatch(self.verdict, finding.verdict) else [f"verdict: expected {self.verdict}"]
         missing += [f"not said: {words}" for words in self.words if not re.search(words, finding.sentence, re.I)]
+        known = " ".join((*self.words, *self.allowed))
+        missing += [f"said without reason: {said}" for said, pattern in SAID.items()
+                    if said in finding.sentence and not re.search(pattern, known)]
         edges = " ".join(map(str, finding.edges))
         if self.edge and not re.search(self.edge, f"{edges} {finding.sentence}", re.I):
             missing.append(f"edge not found: {self.edge}")

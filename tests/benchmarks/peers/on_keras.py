@@ -162,7 +162,7 @@ def haebin_shin(file):
 
 
 @peer("copies of it with sqrt(|d| + 1e-4) (three files, known without their repository; transcribed)", "", {
-    1: EPS, 2: MEAN & ZERO_P, 4: MEAN & EPS & Expected("edge", (), ""), 5: MEAN & EPS & Expected("edge", (), "")})
+    1: EPS, ("my_kl", 2): MEAN & ZERO_P, ("my_loss", 2): MEAN & EPS & ZERO_P, 4: MEAN & EPS & Expected("edge", (), ""), 5: MEAN & EPS & Expected("edge", (), "")})
 def sqrt_guarded(file):
     def q(z, mu, alpha):
         dist = torch.sqrt(torch.abs(((z[:, None] - mu) ** 2).sum(2)) + 1e-4)
