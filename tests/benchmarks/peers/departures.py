@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from peers.entry import ALPHA_1, BRACKET, EPS, HOLDS, MEAN, MEAN_NK, NO_DETACH, ZERO_P, Expected, peer, wrong
+from peers.entry import ALPHA_1, BRACKET, EPS, HOLDS, MEAN, MEAN_NK, NO_DETACH, OWN_P, ZERO_P, Expected, peer, wrong
 from peers.on_torch import BATCHMEAN, assignment, functions, loop
 from peers.source import Source, bare, same
 
@@ -140,7 +140,7 @@ def clustpy_arguments(file):
 
 
 @peer("… loop", "clustpy-0.0.3", {
-    2: wrong("p log p|cross-entropy", "mean"), 4: MEAN & EPS, 5: MEAN & EPS})
+    2: wrong("p log p|cross-entropy", "mean"), 4: MEAN & EPS & OWN_P, 5: MEAN & EPS & OWN_P})
 def clustpy_loop(file):
     q, _, loss = _clustpy(file)
     return {"my_loss": lambda z, mu, a: loss(q(z, mu, a)), "asarray": torch.tensor, "autodiff": "torch"}

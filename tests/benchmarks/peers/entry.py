@@ -55,7 +55,7 @@ EPS = Expected("holds to an epsilon", ("eps",))
 ALPHA_1 = Expected("holds for alpha = 1 only", ("alpha",))
 BRACKET = Expected("wrong", ("bracket",))
 NO_DETACH = Expected("wrong", ("constant|detach",))
-OWN_P = Expected("wrong", (r"batch|P is made inside|own",))
+OWN_P = Expected("holds as a mean", ("its own P|P itself|P is made", "whole"))  # f sums over the rows that it is handed
 
 
 def wrong(*words: str) -> Expected:

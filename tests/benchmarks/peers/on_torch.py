@@ -10,6 +10,7 @@ from peers.entry import (
     HOLDS,
     MEAN,
     MEAN_NK,
+    OWN_P,
     SINGLE,
     peer,
     wrong,
@@ -19,7 +20,7 @@ from torch import nn
 
 RIGHT = {1: HOLDS, 2: MEAN, 3: HOLDS, 4: MEAN, 5: MEAN}
 RIGHT_NK = {1: HOLDS, 2: MEAN_NK, 3: HOLDS, 4: MEAN_NK, 5: MEAN_NK}
-LOSS = {2: MEAN, 4: MEAN, 5: MEAN}
+LOSS = {2: MEAN & OWN_P, 4: MEAN & OWN_P, 5: MEAN & OWN_P}
 
 SUMMED = nn.KLDivLoss(reduction="sum")  # KLDivLoss(size_average=False), as older code writes it
 BATCHMEAN = nn.KLDivLoss(reduction="batchmean")
@@ -142,7 +143,8 @@ def youngerous(file):
     return functions(*_youngerous(file))
 
 
-@peer("… loop", "youngerous+dec-pytorch", {2: MEAN_NK, 4: MEAN_NK, 5: MEAN_NK})
+@peer("… loop", "youngerous+dec-pytorch", {
+    2: MEAN_NK & OWN_P, 4: MEAN_NK & OWN_P, 5: MEAN_NK & OWN_P})
 def youngerous_loop(file):
     q, target, kl = _youngerous(file)
     return loop(q, lambda q: target(q).detach(), kl)
