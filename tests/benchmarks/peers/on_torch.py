@@ -239,7 +239,7 @@ def pyagc_loop(file):
 
 
 @peer("… with update_target=False: P of the batch before", "pyagc-1.1.2", {
-    2: wrong("other|another"), 4: wrong("other|another"), 5: wrong("other|another")})
+    2: wrong("other", "mean"), 4: wrong("other", "mean"), 5: wrong("other", "mean")})
 def pyagc_stale(file):
     head, _ = _pyagc(file)
 
