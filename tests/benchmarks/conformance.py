@@ -5,14 +5,13 @@
 Needs torch and keras (any version from 3 on, KERAS_BACKEND=torch). FOLDER holds the peers, none of which is part of
 this project. Each has a folder of its own in it:
 
-- a GitHub repository OWNER/NAME is FOLDER/OWNER+NAME, its files as they are at the newest commit
-  (``git clone https://github.com/OWNER/NAME FOLDER/OWNER+NAME``); of apache/mxnet, which dropped the example, only
-  example/deep-embedded-clustering/dec.py at commit 035508a is needed;
+- the GitHub repository OWNER/NAME is cloned to FOLDER/OWNER+NAME, at the commit that was read or later; of apache/mxnet,
+  which dropped the example, only example/deep-embedded-clustering/dec.py of that commit is needed;
 - a package of PyPI is unpacked: ``pip download --no-deps NAME==VERSION``, then ``unzip FILE.whl -d FOLDER/NAME-VERSION``,
   or ``tar xf FILE.tar.gz -C FOLDER`` (pydbm needs ``--no-build-isolation`` and numpy and Cython, as its setup.py imports
   both).
 
-``python tests/benchmarks/conformance.py FOLDER --list`` prints the folders. What is not there is named as such in the
+``python tests/benchmarks/conformance.py FOLDER --list`` prints the folders and commits. What is not there is named as such in the
 table and in the last line. Functions are cut out of their files and executed (``peers/source.py``); what can't be
 (Caffe's CUDA, R) is transcribed. What is expected follows from what a peer's code computes, not from what the tool
 says. Seconds are processor time of one thread. Exit status 1 if a finding is not as expected.
@@ -34,7 +33,7 @@ import keras  # noqa: F401  (it takes seconds, which are not the tool's)
 import numpy as np
 import torch
 from peers import by_hand, departures, on_keras, on_torch, pt_dec
-from peers.entry import ENTRIES, Entry, opener
+from peers.entry import ENTRIES, READ_AT, Entry, opener
 
 from decnp.gradcheck import check_against
 
@@ -110,7 +109,8 @@ def main() -> None:
     parser.add_argument("--list", action="store_true", help="print the folders that are needed")
     args = parser.parse_args()
     if args.list:
-        print(*sorted({entry.folder for entry in ENTRIES if entry.folder}), sep="\n")
+        for folder in sorted({entry.folder for entry in ENTRIES if entry.folder}):
+            print(folder, READ_AT.get(folder, ""))
         return
     warnings.simplefilter("ignore")
     np.seterr(all="ignore")

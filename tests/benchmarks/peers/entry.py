@@ -72,6 +72,24 @@ ZERO_P = edge("p_ij is 0")
 ON_CENTROID = edge("on a centroid|centroid")
 
 
+READ_AT = dict(pair.split("@") for pair in """
+    ANTsX+ANTsPyNet@9f42a59 ANTsX+ANTsRNet@1d45f94 AndyandViky+DEC-pytorch@7573b92 Be-Zero+sdec-pytorch@385dc38
+    CharlesNord+DEC-pytorch@9fcff50 DhavalParmar61+Deep-Embedded-Clustering@a81bb14 Drylian123+SLIM@acb9189
+    Emac99+DEC_Synoptic_weather@65cc6ae FlorentF9+DeepTemporalClustering@43d579b HaebinShin+dec-tensorflow@a1000e3
+    Mr-SGXXX+Clustering@72ca007 OREYH+Deep-Embedded-Clustering@ef08bab Tiger101010+DAEGC@5931c81
+    XifengGuo+DEC-keras@2438070 XifengGuo+IDEC@4a661c2 amazon-science+sccl@46e700f apache+mxnet@035508a
+    bdy9527+SDCN@da6bb00 chunxy+IDEC@60c5546 dawnranger+IDEC-pytorch@1b0cc67 eelxpeng+dec-pytorch@5ef1037
+    fferroni+DEC-Keras@c4f35e6 guohaha126+DEC-pytorch@76ef2a5 hustwutao+Deep-Clustering@e541638
+    jackwang0108+DEC@240db19 k-han+DTC@dc036e5 leotimus+DCEC@6f82fff long-nguyen12+deep-embedded-clustering@13df73a
+    luochang212+dec-pytorch@1a4792e michaal94+torch_DCEC@55fe650 microsoft+CASPR@9cdbf27
+    narutatsuri+deep_embedded_clustering@20e1c5b piiswrong+dec@e551e01 shyhyawJou+DEC-Pytorch@e356a63
+    sinstar3+DEC-PyTorch@b2b0a99 ttgump+scDCC@142e4e0 ttgump+scDeepCluster_pytorch@537cab7 vlukiyanov+pt-dec@11b3055
+    woullufy+deep-embedded-clustering@0565823 ymym3412+DeepEmbeddedClustering@9abe4b4 youngerous+dec-pytorch@00f42fb
+    zhoushengisnoob+OpenDeepClustering@f1d639d
+""".split())
+"""Folder of a GitHub repository -> the commit that was read."""
+
+
 @dataclass(frozen=True)
 class Entry:
     """One row of the table."""
