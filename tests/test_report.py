@@ -311,11 +311,11 @@ def test_the_start_that_was_taken(run, sketched, start, words):
 
     change(taken)
     text = Page(write_report(run).read_text(encoding="utf-8")).text
-    assert f"{words}, from which the clustering began." in text
-    assert f"start{words.partition(' is ')[2]}stopped" in text  # among the facts of the recipe
+    assert words in text
+    assert f"start{words.partition(' from ')[2][:-1]}stopped" in text  # among the facts of the recipe
     assert f"T{sentence[1:]}." in text
     change(lambda record: record.update(scores=None))
-    assert f", at the {start or 'k-means'} start, to " in Page(write_report(run).read_text(encoding="utf-8")).text
+    assert f"nats per sample at the {start or 'k-means'} start, and " in Page(write_report(run).read_text(encoding="utf-8")).text
 
 
 def test_notes_in_words(run, sketched):
