@@ -384,6 +384,8 @@ def own_p(q, constant=True, of=target):
 def test_a_loss_that_makes_its_own_p_holds_if_p_is_constant():
     report = check_against(my_loss=own_p(soft), autodiff="autograd", **SMALL)
     assert report.ok and len(report.findings) == 3, str(report)
+    assert all("makes its own P from the points that it is given: f must sum over the whole data" in finding.sentence
+               for finding in report.findings), str(report)
 
 
 @pytest.mark.parametrize("mean", [1, 96], ids=["sum", "mean"])

@@ -22,6 +22,9 @@ from .verdicts import SERIOUSNESS, Finding, Verdict
 
 __all__ = ["examine"]
 
+OWN_P = ("makes its own P from the points that it is given: f must sum over the whole data, so these must be all points, "
+         "not a minibatch")
+
 
 def examine(author: Author, trials: Sequence[Trial], reduction: str) -> list[Finding]:
     """Return a finding for each equation of an author's function."""
@@ -99,7 +102,8 @@ class _Judge:
             precision = max(precision, least_precision(
                 self._value, self.trials[0], self.author.inputs, self.results[0]))
         self.precision, self.rtol = precision, tolerance(precision, alphas)
-        notes = (*filter(None, [self.author.note]), *readings[0].notes)
+        own = [OWN_P] if self.author.own_p else []
+        notes = (*filter(None, [self.author.note]), *readings[0].notes, *own)
         if error <= self.rtol:
             return self._holds(error, notes)
         return self._differs(error, errors, notes)
@@ -203,4 +207,4 @@ class _Judge:
 
 
 def _verb(note: str) -> str:
-    return note if note.split()[0] in ("returns", "is", "takes") else f"is a module: {note}"
+    return note if note.split()[0] in ("returns", "is", "takes", "makes") else f"is a module: {note}"
