@@ -46,15 +46,6 @@ class ClusteringState:
     """True after the last refresh."""
 
 
-def initial_state(
-    mu: np.ndarray, theta: list[Dense], n: int, schedule: Profile, rng: np.random.Generator
-) -> ClusteringState:
-    """Return the state before the first refresh of P on n rows, from centroids mu (k, d) and an encoder ``theta``."""
-    batches = Minibatches(n, schedule.batch_size, rng if schedule.shuffle else None)
-    velocity = [np.zeros_like(a) for a in [mu, *arrays_of(theta)]]
-    return ClusteringState(mu, theta, batches, velocity, labels=np.full(n, -1, np.int32))
-
-
 class Refresh(NamedTuple):
     """Event after a refresh of the targets P."""
 
@@ -126,3 +117,12 @@ def cluster(
             state.t += 1
             state.refresh_due = state.t % schedule.update_interval == 0 or state.t == schedule.max_iter
             yield Stepped(loss)
+
+
+def initial_state(
+    mu: np.ndarray, theta: list[Dense], n: int, schedule: Profile, rng: np.random.Generator
+) -> ClusteringState:
+    """Return the state before the first refresh of P on n rows, from centroids mu (k, d) and an encoder ``theta``."""
+    batches = Minibatches(n, schedule.batch_size, rng if schedule.shuffle else None)
+    velocity = [np.zeros_like(a) for a in [mu, *arrays_of(theta)]]
+    return ClusteringState(mu, theta, batches, velocity, labels=np.full(n, -1, np.int32))

@@ -1,7 +1,8 @@
 """Training schedules as data: ``paper`` follows the paper to the letter, ``fast`` suits two CPU cores.
 
 A schedule is a frozen ``Profile``. To change a copy use ``dataclasses.replace``, or ``--set`` on the command line.
-Every point where the authors' code departs from the paper's text is a field of ``Profile``.
+Every point where the authors' code departs from the paper's text is a field of ``Profile``. The start of the clustering
+phase is not: it is k-means in the paper and in both profiles, unless ``DEC(init=...)`` says otherwise.
 """
 
 from __future__ import annotations
