@@ -946,3 +946,74 @@ def test_the_options_of_a_file_and_the_command(tmp_path, monkeypatch, capsys):
     assert main(["gradcheck", "--mine", "my_dec.py"]) == 1
     assert "alpha is ignored" in capsys.readouterr().out
 
+
+
+# ---------------------------------------------------------------- what a loss may do besides
+
+
+@pytest.mark.parametrize("held, words", [
+    ("f", "only f is held constant"), ("row sums", "only the row sums of P are held constant"),
+    ("", "P is not held constant")])
+def test_a_p_that_is_held_constant_in_part_is_named(held, words):
+    def my_loss(z, mu, alpha):
+        plain = [getattr(a, "_value", a) for a in (z, mu)]
+        q, q_plain = soft(z, mu, alpha), soft(*plain, alpha)
+        w = q**2 / anp.sum(q_plain if held == "f" else q, axis=0)
+        total = anp.sum(q_plain**2 / anp.sum(q_plain, axis=0) if held == "row sums" else w, axis=1, keepdims=True)
+        return kl(w / total, q)
+
+    report = check_against(my_loss=my_loss, autodiff="autograd", **SMALL)
+    assert [finding.ok for finding in report.findings] == [True, False, False], str(report)
+    assert words in report.findings[1].slip and words in report.findings[2].slip, str(report)
+
+
+@pytest.mark.parametrize("added, divisor, sentences", [
+    (lambda z, mu: 0.05, 1, {2: "it is Eq. 2 plus 0.05"}),
+    (lambda z, mu: 0.01 * anp.sum(mu**2), 96, {
+        2: "it is the mean of Eq. 2 over the batch plus 0.01 |mu|^2",
+        5: "it is the mean of Eq. 5 over the batch plus the gradient of 0.01 |mu|^2"}),
+    (lambda z, mu: 0.01 * anp.sum(z**2), 1, {
+        2: "it is Eq. 2 plus 0.01 |z|^2", 4: "it is Eq. 4 plus the gradient of 0.01 |z|^2"}),
+], ids=["a constant", "mu", "z"])
+def test_a_term_that_is_added_to_the_loss_is_named(added, divisor, sentences):
+    def my_loss(z, mu, p, alpha):
+        return kl(p, soft(z, mu, alpha)) / (len(z) if divisor > 1 else 1) + added(z, mu)
+
+    report = check_against(my_loss=my_loss, autodiff="autograd", **SMALL)
+    wrong = {f.equation: f.slip for f in report.findings if f.verdict == "wrong"}
+    assert wrong == {equation: f"{words}: another term is in the loss" for equation, words in sentences.items()}, str(report)
+
+
+def test_a_function_that_keeps_a_state_is_told():
+    f = np.ones(4)
+
+    def my_target(q):
+        nonlocal f
+        w = q**2 / f if q.shape[1] == 4 else q**2 / q.sum(axis=0)
+        f = q.sum(axis=0) if q.shape[1] == 4 else f
+        return rows(w)
+
+    assert "it gives different results for the same arguments" in str(check_against(my_target=my_target, **SMALL))
+    assert "it gives different results" not in str(check_against(my_target=target, **SMALL))
+
+
+@pytest.mark.parametrize("d_in", [5, 3])
+def test_a_network_that_has_the_centroids_itself_is_refused_with_advice(d_in):
+    torch = pytest.importorskip("torch")
+
+    class Network(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.encoder = torch.nn.Linear(d_in, 3)
+            self.decoder = torch.nn.Linear(3, d_in)
+            self.centers = torch.nn.Parameter(torch.randn(4, 3))
+
+        def forward(self, x):
+            q = 1 / (1 + ((self.encoder(x)[:, None] - self.centers) ** 2).sum(2))
+            return q / q.sum(1, keepdim=True)
+
+    network = Network()
+    with pytest.raises(ValueError, match=r"module must give q of z, but the forward of Network, .* torch\.nn\.Identity\(\)"):
+        check_against(module=network, **SMALL)
+    network.encoder = torch.nn.Identity()
+    assert check_against(module=network, **SMALL).ok

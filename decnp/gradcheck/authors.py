@@ -185,6 +185,8 @@ def of_module(
     def asarray(a: np.ndarray) -> Any:
         return torch.tensor(a, dtype=parameter.dtype)
 
+    _check_takes_z(owner, path, parameter, asarray, (k, d))
+
     def run(trial: Trial) -> dict[int, Any]:
         z = asarray(trial.z).requires_grad_(True)
         parameter.data = asarray(trial.mu.T.copy() if transposed else trial.mu)
@@ -203,6 +205,35 @@ def of_module(
     note += f"; its alpha is set by .{alpha}" if alpha else ""
     author = Author(name, (1, 4, 5), run, asarray, ("z", "mu", "p"), alpha is not None, note=note, fixed=True)
     return author, k, d
+
+
+def _check_takes_z(
+    owner: Any, path: str, parameter: Any, asarray: Callable[[np.ndarray], Any], shape: tuple[int, int]
+) -> None:
+    """Raise ValueError if q depends on weights besides the centroids ``parameter``: forward then has an encoder."""
+    weights = [p for p in owner.parameters() if p is not parameter and p.ndim > 1]
+    if not weights:
+        return
+    k, d = shape
+    z = asarray(np.random.default_rng(0).normal(size=(2 * k + 1, d)))
+
+    def q() -> np.ndarray:
+        return to_numpy(pick(owner(z), (len(z), k), rows_sum_to_one=True)[0])[0]
+
+    advice = (f"module must give q of z, but the forward of {type(owner).__name__}, which has the centroids {path}, takes "
+              "x: set its encoder to torch.nn.Identity(), or give my_loss")
+    try:
+        before = q()
+        for weight in weights:
+            weight.data = weight.data + 1
+        after = q()
+    except Exception as error:
+        raise ValueError(advice) from error
+    finally:
+        for weight in weights:
+            weight.data = weight.data - 1
+    if not np.array_equal(before, after):
+        raise ValueError(advice)
 
 
 def _centroids(module: Any, k: int, d: int) -> tuple[str, Any]:

@@ -21,6 +21,13 @@ Q_OF = " (in the q inside the gradient)"
 DIFFERENTIATED = " (in Eq. 1; this is the true gradient of that q)"
 OWN = "p is ignored: P is taken from the batch itself, where it must come from the whole data"
 THROUGH = "P is not held constant: the gradient goes through P, too (detach P)"
+SOURCES = {
+    "": "", "own": OWN, "through": THROUGH,
+    "through, f": "only f is held constant: the gradient goes through the rest of P (detach P as a whole)",
+    "through, row sums":
+        "only the row sums of P are held constant: the gradient goes through the rest of P (detach P as a whole)",
+}
+"""Where P comes from, and what that is called: "" is the P that is given."""
 
 
 @lru_cache
@@ -30,7 +37,8 @@ def gradient_forms(equation: int, own_p: bool, ignores_p: bool) -> tuple[Form, .
     ``own_p``: the author's loss makes P itself, and the trials' targets are made so. ``ignores_p``: it is handed P,
     which changes nothing.
     """
-    sources = ["own", "through"] if ignores_p else ["", "through"] if own_p else [""]
+    own = ["own"] if ignores_p else [""]
+    sources = [*own, *(source for source in SOURCES if source.startswith("through"))] if ignores_p or own_p else own
     forms = [*_of_wrong_equations(equation, own_p, sources), *_by_hand(equation), *_sums(equation)]
     return tuple(sorted(forms, key=lambda form: len(form.names)))
 
@@ -59,7 +67,7 @@ def _of_wrong_equations(equation: int, own_p: bool, sources: list[str]) -> Itera
                 if not _has_gradient(loss, source):
                     continue
                 q_name = kernel.name + (DIFFERENTIATED if kernel.name not in ("", IGNORED) else "")
-                p_name = {"": "", "own": OWN, "through": THROUGH}[source]
+                p_name = SOURCES[source]
                 names = tuple(name for name in (q_name, loss.name, p_name) if name)
                 if len(names) <= 2:
                     value = partial(_differentiated, equation, kernel, loss, own_p, source)
@@ -67,7 +75,7 @@ def _of_wrong_equations(equation: int, own_p: bool, sources: list[str]) -> Itera
 
 
 def _has_gradient(loss: Loss, source: str) -> bool:
-    if source == "through":
+    if source.startswith("through"):
         return loss.in_q is not None and loss.in_p is not None
     return loss.in_q is not None and loss is not CROSS_ENTROPY  # P is constant: KL and cross-entropy are the same
 
@@ -75,7 +83,7 @@ def _has_gradient(loss: Loss, source: str) -> bool:
 def _places(loss: Loss, source: str) -> tuple[str, ...]:
     """Return the places of an epsilon; one in log p does not show where p is constant."""
     ratios = [place for place in LOSS_EPS_PLACES if "/" in place and loss is RIGHT_LOSS]
-    return ("log q", *(["both logs"] if source == "through" else []), *ratios, *EPS_PLACES)
+    return ("log q", *(["both logs"] if source.startswith("through") else []), *ratios, *EPS_PLACES)
 
 
 def _differentiated(
@@ -87,8 +95,9 @@ def _differentiated(
     if eps is not None or key not in trial.cache:
         p = targets_of(trial, a.q, source or ("own" if own_p else ""))
         g = loss_in_q(loss, p, a.q, eps)
-        if source == "through":
-            g = g + vjps.target_distribution_vjp(loss_in_p(loss, p, a.q, eps), a.q)
+        if source.startswith("through"):
+            constant = source.partition(", ")[2]
+            g = g + vjps.target_distribution_vjp(loss_in_p(loss, p, a.q, eps), a.q, constant)
         weights = a.weights(g)
         if eps is not None:
             return _combine(equation, weights, a.pull)

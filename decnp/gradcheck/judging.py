@@ -28,7 +28,8 @@ OWN_P = ("makes its own P from the points that it is given: f must sum over the 
 
 def examine(author: Author, trials: Sequence[Trial], reduction: str) -> list[Finding]:
     """Return a finding for each equation of an author's function."""
-    author = author._replace(run=_remembered(author.run))
+    run = author.run
+    author = author._replace(run=_remembered(run))
     handed = [handed_over(replace(trial, own_p=author.own_p, cache={}), author.asarray) for trial in trials]
     seen, results = [], []
     for trial, _ in handed:
@@ -39,8 +40,29 @@ def examine(author: Author, trials: Sequence[Trial], reduction: str) -> list[Fin
         except FunctionError:
             if trial.main:
                 raise  # the others have another k and d, which the function may not take
+    if _keeps_state(run, seen[0], results[0], author.of_loss):
+        author = author._replace(note="; it ".join(filter(None, [author.note, CHANGES])))
     return [_Judge(author, equation, seen, [result[equation] for result in results], handed[0][1], reduction).finding()
             for equation in author.equations]
+
+
+CHANGES = "gives different results for the same arguments: it keeps a state, or draws random numbers"
+
+
+def _keeps_state(
+    run: Callable[[Trial], dict[int, Any]], trial: Trial, before: dict[int, Any], of_loss: bool
+) -> bool:
+    """Return whether a call with the arguments of a trial, after a call with others, gives another result than before."""
+    with np.errstate(all="ignore"):
+        run(trial.changed(z=trial.z / 2, q=trial.p))
+        again = run(trial)
+    for equation, result in before.items():
+        shape = np.shape(trial.right(equation, of_loss))
+        values = [r.value for r in (read(result, shape, equation), read(again[equation], shape, equation))
+                  if isinstance(r, Reading)]
+        if len(values) == 2 and relative_error(*values)[0] > 1e-4:
+            return True
+    return False
 
 
 def _remembered(run: Callable[[Trial], dict[int, Any]]) -> Callable[[Trial], dict[int, Any]]:
@@ -207,4 +229,4 @@ class _Judge:
 
 
 def _verb(note: str) -> str:
-    return note if note.split()[0] in ("returns", "is", "takes", "makes") else f"is a module: {note}"
+    return note if note.split()[0] in ("returns", "is", "takes", "makes", "gives") else f"is a module: {note}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache, partial
-from itertools import chain
+from itertools import chain, product
 
 import numpy as np
 
@@ -107,7 +107,38 @@ def explanations_of(
         found = explain(of_batches, trials, results, rtol, gradient)
     if not found and (equation in (1, 4, 5) or of_loss):
         found = _with_another_alpha(forms, trials, results, rtol)
+    if not found and (slip := _added_term(equation, trials, results, rtol, of_loss)):
+        return [slip]
     return [*found]
+
+
+ADDED: dict[str, dict[int, Callable[[Trial], np.ndarray]]] = {
+    "": {2: lambda t: np.array(1.0)},
+    " |mu|^2": {2: lambda t: np.array(np.sum(t.mu**2)), 5: lambda t: 2 * t.mu},
+    " |z|^2": {2: lambda t: np.array(np.sum(t.z**2)), 4: lambda t: 2 * t.z},
+}
+"""Terms that are added to a loss, such as weight decay, and their derivatives."""
+
+
+def _added_term(
+    equation: int, trials: Sequence[Trial], results: Sequence[np.ndarray], rtol: float, of_loss: bool
+) -> str:
+    """Return a sentence if the results are the right ones plus a multiple of one term of ``ADDED``, else ""."""
+    rights = [np.asarray(trial.right(equation, of_loss)) for trial in trials]
+    largest = max(float(np.max(np.abs(result))) for result in results)
+    for reduction, name in product(("", *MEANS), ADDED):
+        if equation not in ADDED[name]:
+            continue
+        scales = [REDUCTIONS[reduction](trial) for trial in trials]
+        rest = np.concatenate([np.ravel(a - c * b) for a, b, c in zip(results, rights, scales)])
+        for divided in dict.fromkeys(("", reduction)):
+            term = np.concatenate([np.ravel(REDUCTIONS[divided](t) * ADDED[name][equation](t)) for t in trials])
+            size = float(rest @ term / (term @ term))
+            if np.max(np.abs(rest - size * term)) <= rtol * largest:
+                base = f"the mean of Eq. {equation} over {reduction}" if reduction else f"Eq. {equation}"
+                added = f"{size:.4g}{name}" + (f", as a mean over {divided}" if divided else "")
+                return f"it is {base} plus {'the gradient of ' * (equation > 2)}{added}: another term is in the loss"
+    return ""
 
 
 def _batch_sizes(n: int) -> list[int]:

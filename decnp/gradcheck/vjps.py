@@ -34,13 +34,17 @@ def kl_divergence_vjp(p: np.ndarray, q: np.ndarray) -> tuple[np.ndarray, np.ndar
     return np.log(p) - np.log(q) + 1, -p / q
 
 
-def target_distribution_vjp(g: np.ndarray, q: np.ndarray) -> np.ndarray:
+def target_distribution_vjp(g: np.ndarray, q: np.ndarray, constant: str = "") -> np.ndarray:
     """Return the VJP of Eq. 3: g, q (n, k) -> g_q (n, k). Each f_j depends on every q_ij of its column.
 
     With w = q^2/f and p = w / sum_j w:  dw = 2 q dq / f - q^2 df / f^2,  dp = (dw - p sum_j dw) / sum_j w.
+    ``constant`` is "f" or "row sums" if these are held constant.
     """
     f = q.sum(axis=0)
     w = q * q / f
     total = w.sum(axis=1, keepdims=True)
-    g_w = (g - np.sum(g * (w / total), axis=1, keepdims=True)) / total
-    return 2 * g_w * q / f - np.sum(g_w * w / f, axis=0)
+    g_w = g / total
+    if constant != "row sums":
+        g_w = g_w - np.sum(g * (w / total), axis=1, keepdims=True) / total
+    g_q = 2 * g_w * q / f
+    return g_q if constant == "f" else g_q - np.sum(g_w * w / f, axis=0)
