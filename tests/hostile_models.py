@@ -174,11 +174,11 @@ def largest(piece):
 LIE = "must be an .npy array of float64 (5, 4)"
 CORRUPTIONS = {
     # not one, or not all of it
-    "empty": (lambda good: b"", "is no decnp model file"),
-    "random bytes": (lambda good: np.random.default_rng(0).bytes(999), "is no decnp model file"),
-    "a pickle": (lambda good: b"\x80\x04N.", "is no decnp model file"),
-    "a single array": (lambda good: npy(np.eye(3)), "is no decnp model file"),
-    "an archive of nothing": (lambda good: b"PK\5\6" + bytes(18), "is no decnp model file"),
+    "empty": (lambda good: b"", "is not a decnp model file"),
+    "random bytes": (lambda good: np.random.default_rng(0).bytes(999), "is not a decnp model file"),
+    "a pickle": (lambda good: b"\x80\x04N.", "is not a decnp model file"),
+    "a single array": (lambda good: npy(np.eye(3)), "is not a decnp model file"),
+    "an archive of nothing": (lambda good: b"PK\5\6" + bytes(18), "is not a decnp model file"),
     "another archive": (lambda good: packed([("x.npy", npy(np.eye(3)))]), "it has no header.json"),
     "cut in half": (lambda good: good[:len(good) // 2], "is cut short"),
     "one byte short": (lambda good: good[:-1], "is cut short"),
@@ -219,8 +219,8 @@ CORRUPTIONS = {
     "a header of 5 MB": (with_text(lambda text: text + " " * (5 << 20)), "cannot be as large as they say"),
     "a header cut short": (with_text(lambda text: text[:-1]), "damaged"),
     "a header in UTF-16": (with_text(lambda text: text.encode("utf-16")), "damaged"),
-    "deep nesting": (nested(5_000), "is no decnp model file, or is damaged"),
-    "very deep nesting": (nested(100_000), "is no decnp model file, or is damaged"),
+    "deep nesting": (nested(5_000), "is not a decnp model file, or is damaged"),
+    "very deep nesting": (nested(100_000), "is not a decnp model file, or is damaged"),
     "the most nested lists": (largest("[" * 900 + "]" * 900), "no JSON object"),
     "the most nested names": (largest('{"":' * 300 + "0" + "}" * 300), "no JSON object"),
     "a name twice in the header": (with_text(lambda text: '{"format": 1,' + text[1:]), "has a name twice"),
