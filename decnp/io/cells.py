@@ -76,7 +76,7 @@ def looks_like_number(cell: str) -> bool:
 
 
 def _kind_of(cell: str, comma_separates: bool) -> str:
-    """Return "missing" or the key of ``KINDS`` for a cell that is no number."""
+    """Return "missing" or the key of ``KINDS`` for a cell that is not a number."""
     cell = cell.strip()
     if cell.lower() in MISSING:
         return "missing"

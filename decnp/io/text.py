@@ -136,7 +136,7 @@ def _read_rows(
         try:
             if "_" in "".join(cells):  # float() would read 1_000 as a number
                 raise ValueError
-            values.extend(list(map(float, cells)))  # a list: nothing is added if a cell is no number
+            values.extend(list(map(float, cells)))  # a list: nothing is added if a cell is not a number
         except ValueError:
             values.extend(reader.read(line, cells))
     return values, labels, n
