@@ -77,7 +77,8 @@ def descend(
     """Minimize the reconstruction loss of one phase (DEC section 3.2, Eqs. 6-9).
 
     ``batch_at`` maps row numbers (b,) to clean inputs x (b, D). Yields the loss and x after each step; ``state`` is
-    complete at every yield.
+    complete at every yield. The optimizer is that of ``schedule``, the computation that of ``engine``, in the threads of
+    ``pool``.
     """
     theta = phase.theta
     optimizer = make_optimizer(theta, schedule, phase.n_iter, engine, state.optimizer_state, state.t)
@@ -175,8 +176,8 @@ class StackedAutoencoder(NetworkMixin, BaseEstimator):
         """Return a fitted autoencoder of given layers.
 
         ``encoder`` leads from x to the code, ``decoder`` from the code to the reconstruction. The network sees
-        (x - shift) * scale. ``parameters`` are those of the estimator; ``hidden_layer_sizes`` follows from the layers
-        if it is left out.
+        (x - shift) * scale. ``history`` holds the reports of its training. ``parameters`` are those of the estimator;
+        ``hidden_layer_sizes`` follows from the layers if it is left out.
         """
         sizes = tuple(len(layer.b) for layer in encoder)
         ae = cls(**{"hidden_layer_sizes": sizes, **parameters})
@@ -200,7 +201,7 @@ class StackedAutoencoder(NetworkMixin, BaseEstimator):
         return self
 
     def iter_fit(self, X: Any) -> Iterator[Record]:
-        """Train as ``fit`` does, and yield each report."""
+        """Train on X (n, D) as ``fit`` does, and yield each report."""
         yield from self.train(*self.begin(X))
 
     steps = iter_fit  # its name in version 0.1
@@ -230,7 +231,7 @@ class StackedAutoencoder(NetworkMixin, BaseEstimator):
     def train(
         self, rows: Rows, schedule: Profile, state: AutoencoderState, after_step: Callable[[], object] = lambda: None
     ) -> Iterator[Record]:
-        """Train on ``rows`` from ``state`` on, which changes in place, and yield each report.
+        """Train on ``rows`` by ``schedule`` from ``state``, which changes in place, and yield each report.
 
         ``after_step`` is called after each step; a caller can save ``state`` there.
         """
@@ -316,7 +317,7 @@ class StackedAutoencoder(NetworkMixin, BaseEstimator):
 
 
 def check_autoencoder(estimator: object, n_features: int) -> StackedAutoencoder:
-    """Return a fitted autoencoder of ``n_features`` columns, taken out of its ``FrozenEstimator``.
+    """Return ``estimator``, taken out of a ``FrozenEstimator``: a fitted autoencoder of ``n_features`` columns.
 
     Raises ValueError for anything else.
     """

@@ -163,9 +163,8 @@ class DEC(NetworkMixin, ClusterMixin, BaseEstimator):
     def resume(self, X: Any, y: Any = None) -> DEC:
         """Continue from ``checkpoint``, with the parameters and X of its run; the result is the same to the bit.
 
-        The same machine is required, and with more than two threads the same number of threads. Raises as ``fit`` does;
-        CheckpointError if the file is damaged, or belongs to a run with other parameters or data, whose difference the
-        message names; OSError if the file does not exist or cannot be read.
+        ``y`` is ignored. The same machine is required, and with more than two threads the same number. Raises as ``fit``
+        does; CheckpointError if the file is damaged or its run has other parameters or data; OSError if it cannot be read.
         """
         return self._drain(self.iter_fit(X, resume=True))
 
@@ -182,7 +181,7 @@ class DEC(NetworkMixin, ClusterMixin, BaseEstimator):
         return self
 
     def iter_fit(self, X: Any, resume: bool = False) -> Iterator[Record]:
-        """Train as ``fit`` does, and yield each report.
+        """Train on X (n, D) as ``fit`` does, and yield each report.
 
         ``resume=True`` continues from ``checkpoint``; earlier reports are then in ``history_`` only.
         """
@@ -208,7 +207,10 @@ class DEC(NetworkMixin, ClusterMixin, BaseEstimator):
     steps = iter_fit  # its name in version 0.1
 
     def new_autoencoder(self, n_samples: int, dtype: Any = None, random_state: Any = None) -> StackedAutoencoder:
-        """Return the unfitted autoencoder that ``fit`` trains on ``n_samples`` rows, with the same generator by default."""
+        """Return the unfitted autoencoder that ``fit`` trains on ``n_samples`` rows.
+
+        By default, ``dtype`` and ``random_state`` are those of ``fit``.
+        """
         rng = as_generator(self.random_state).spawn(3)[0] if random_state is None else random_state
         return StackedAutoencoder(
             self.hidden_layer_sizes, profile=self._schedule(n_samples), engine=self.engine,
@@ -216,9 +218,7 @@ class DEC(NetworkMixin, ClusterMixin, BaseEstimator):
 
     # ------------------------------------------------------------ phases of a run
 
-    def _open_run(
-        self, X: Rows, schedule: Profile, run: RunState, resume: bool
-    ) -> tuple[RunState, Callable[[], object]]:
+    def _open_run(self, X: Rows, schedule: Profile, run: RunState, resume: bool) -> tuple[RunState, Callable[[], object]]:
         """Return the state to continue from, and the function to call after each step."""
         if self.checkpoint is None:
             if resume:
@@ -314,11 +314,11 @@ class DEC(NetworkMixin, ClusterMixin, BaseEstimator):
         return self.predict_proba(X).argmax(axis=1).astype(np.int32)
 
     def fit_transform(self, X: Any, y: Any = None, **others: Any) -> np.ndarray:
-        """Call ``fit(X)``, then return ``transform(X)``: the embedding (n, d)."""
+        """Call ``fit(X)``, then return ``transform(X)``: the embedding (n, d). ``y`` is ignored."""
         return self.fit(X, **others).transform(X)
 
     def save(self, path: Any, storage: str | None = None) -> None:
-        """Write the fitted model to ``path``, as ``decnp.save`` does."""
+        """Write the fitted model to ``path`` in the dtype ``storage``, as ``decnp.save`` does."""
         from . import save
 
         save(self, path, storage)

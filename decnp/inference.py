@@ -43,7 +43,7 @@ class Model:
         Centroids mu.
     alpha : float, default=1.0
         Degrees of freedom of Eq. 1.
-    shift, scale : ndarray or float
+    shift, scale : ndarray or float, default=0.0, 1.0
         The network sees (x - shift) * scale.
     header : mapping, default=None
         Record of the training in the model file.
@@ -67,7 +67,7 @@ class Model:
 
     @classmethod
     def from_estimator(cls, dec: Any) -> Model:
-        """Return the model of a fitted ``DEC``; NotFittedError for one that is not fitted."""
+        """Return the model of ``dec``, a fitted ``DEC``. Raises NotFittedError if it is not fitted."""
         from sklearn.utils.validation import check_is_fitted  # an estimator comes with scikit-learn
 
         check_is_fitted(dec, "stop_reason_")
@@ -176,7 +176,7 @@ def _thread_pool() -> ThreadPool | None:
 
 
 def load_model(path: PathLike) -> Model:
-    """Return the model in a file that ``decnp.save`` or ``decnp fit`` wrote, for prediction with NumPy alone.
+    """Return the model in the file ``path``, written by ``decnp.save`` or ``decnp fit``, for prediction with NumPy alone.
 
     The decoder, half of the file, is not read, because prediction does not use it.
 

@@ -72,10 +72,10 @@ def write_model(
     model: DEC | Model, file: BinaryIO, storage: str | None = None, feature_names: Sequence[str] = (),
     left_out: Sequence[str] = (),
 ) -> None:
-    """Write a model file into ``file``, which is open, empty and seekable. See ``save``.
+    """Write a model file into ``file``, which is open, empty and seekable.
 
-    ``feature_names`` are the columns of the training data; without them those of the model itself, if it has any.
-    ``left_out`` are columns of the table that are no features.
+    ``storage`` is that of ``save``. ``feature_names`` are the columns of the training data; without them those of the
+    model itself, if it has any. ``left_out`` are the columns of the table that are not features.
     """
     from .inference import Model
 
@@ -108,7 +108,9 @@ def write_model(
 
 
 def load(path: PathLike) -> DEC:
-    """Return the fitted ``DEC`` in a model file; it transforms and predicts as when it was saved, to the bit.
+    """Return the fitted ``DEC`` in the model file ``path``.
+
+    It transforms and predicts as when it was saved, to the bit.
 
     Nothing from the file is executed.
 
@@ -124,7 +126,7 @@ def load(path: PathLike) -> DEC:
 
     header, arrays = read_model(path)
     if not header["activations"]["decoder"]:
-        raise ModelFileError(f"{path} has no decoder and so is no whole DEC; decnp.inference.load_model reads it")
+        raise ModelFileError(f"{path} has no decoder, so it is not a complete DEC; decnp.inference.load_model reads it")
     parameters, training = header["parameters"], header["training"]
     shared = {name: parameters[name] for name in ("batch_size", "engine", "dtype", "random_state", "verbose")}
     shared.update(hidden_layer_sizes=tuple(header["hidden_layer_sizes"]), profile=profile_of(header))
@@ -161,7 +163,7 @@ def from_arrays(
         Centroids mu.
     alpha : float, default=1.0
         Degrees of freedom of Eq. 1.
-    shift, scale : array-like or float
+    shift, scale : array-like or float, default=0.0, 1.0
         The network sees (x - shift) * scale; shift is a number or (D,).
     activations : sequence of {"relu", "linear"}, default=None
         Activation of each layer. None: "relu", and "linear" for the last.

@@ -31,7 +31,7 @@ class Profile:
     # the data
     input_scale: float | str | None = "unit"
     """Factor that multiplies x first. "unit" is the factor that makes the mean of ||x||^2 / D equal to 1 (Text:
-    "approximately 1"). None is no scaling (Code, on MNIST: ``load_mnist`` returns pixels x 0.02, whose mean is 2.92)."""
+    "approximately 1"). None does not scale (Code, on MNIST: ``load_mnist`` returns pixels x 0.02, whose mean is 2.92)."""
     center: bool | str = False
     """Subtract the mean of each feature first. "auto" does so for dense data whose mean row holds more than 80 % of the
     sum of squares; MNIST's holds 40 %. Sparse rows are then left alone. Text and Code: no."""
@@ -127,7 +127,7 @@ class Profile:
 
 
 def paper(n_samples: int) -> Profile:
-    """Return the paper's schedule, the same for every data set: about 770 TFLOP for 784 features."""
+    """Return the paper's schedule, the same for every ``n_samples``: about 770 TFLOP for 784 features."""
     return Profile()
 
 
@@ -172,7 +172,10 @@ autoencoder trains on the 60,000 training images."""
 
 
 def profile_of_both(profile_for_rows: Callable[[int], Profile], n: int, n_rows: int) -> Profile:
-    """Return the profile for ``n`` rows to cluster, with the autoencoder steps of the profile for ``n_rows`` rows."""
+    """Return the profile for ``n`` rows to cluster, with the autoencoder steps of the profile for ``n_rows`` rows.
+
+    ``profile_for_rows`` maps a number of rows to a profile.
+    """
     own = profile_for_rows(n_rows)
     return replace(profile_for_rows(n), pretrain_iter=own.pretrain_iter, finetune_iter=own.finetune_iter)
 
@@ -186,5 +189,8 @@ def recorded_profile(profile: Profile, shift: Any) -> dict[str, Any]:
 
 
 def has_fixed_budget(profile: Profile, n_samples: int) -> bool:
-    """Return True if ``max_iter`` is that of ``fast``, whose clustering phase is planned to end there, not by ``tol``."""
+    """Return True if ``profile`` has the ``max_iter`` of ``fast`` for ``n_samples`` rows.
+
+    The clustering phase of ``fast`` is planned to end there, not by ``tol``.
+    """
     return profile.max_iter == fast(n_samples).max_iter

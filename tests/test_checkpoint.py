@@ -187,7 +187,7 @@ def test_other_data_are_refused(X, kept):
 
 def test_another_number_of_threads_is_warned_of(X, kept, monkeypatch):
     monkeypatch.setattr(module, "rounding", lambda: ["NumPy 0", "another BLAS (threads: 99)"])
-    with pytest.warns(RuntimeWarning, match=r"the run began with NumPy .* and goes on with NumPy 0, another BLAS \(threads: 99\)"):
+    with pytest.warns(RuntimeWarning, match=r"the run began with NumPy .* and is resumed with NumPy 0, another BLAS \(threads: 99\)"):
         dec(checkpoint=kept).resume(X)
 
 
@@ -209,7 +209,7 @@ def test_files_that_are_no_checkpoints_are_refused(X, kept, tmp_path):
              "flipped": content[: len(content) // 2] + bytes([content[len(content) // 2] ^ 1]) + content[len(content) // 2 + 1:]}
     for bad in wrong.values():
         kept.write_bytes(bad)
-        with pytest.raises(CheckpointError, match="is no checkpoint"):
+        with pytest.raises(CheckpointError, match="is not a checkpoint"):
             dec(checkpoint=kept).resume(X)
         assert kept.read_bytes() == bad
     kept.write_bytes(content)

@@ -293,7 +293,7 @@ def test_damaged_files_and_broken_tables(data, refused):
     Path("ragged.csv").write_text("1,2\n3,4\n5\n")
     Path("words.csv").write_text("1,2\n3,four\n")
     assert refused("cut.npy") == "cut.npy is damaged: its header announces 2880 bytes of data, and 2872 are there"
-    assert refused("not.npz") == "not.npz is damaged, or is no .npz file: it is not a complete zip archive"
+    assert refused("not.npz") == "not.npz is damaged, or is not a .npz file: it is not a complete zip archive"
     assert refused("ragged.csv") == "ragged.csv, line 3 has 1 column, the lines before it have 2"
     assert refused("words.csv") == "words.csv, line 2, column 2: 'four' is not a number"
 

@@ -220,4 +220,4 @@ def test_whose_plan_it_is_to_end_by_the_budget():
 
 def test_words_for_one_cluster():
     one = changed(sizes=(15,), nearest=(0, 0), distance=0.0)._asdict()
-    assert format_diagnosis(one, one)[1] == "rows lie 1 from theirs (root mean square)"
+    assert format_diagnosis(one, one)[1] == "rows lie 1 from their centroid (root mean square)"

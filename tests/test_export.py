@@ -265,7 +265,7 @@ def test_mistakes(model_file, tmp_path, monkeypatch, says):
         ([m, "none/m.onnx"], "none/m.onnx cannot be written: No such file or directory"),
         ([m, "folder.onnx"], "folder.onnx exists and is not a file: choose another name"),
         (["none.decnp", "kept.onnx"], "cannot read none.decnp: No such file or directory"),
-        (["x.decnp", "kept.onnx"], "x.decnp is no decnp model file"),
+        (["x.decnp", "kept.onnx"], "x.decnp is not a decnp model file"),
     ):
         status, out, err = says("export", *argv)
         assert (status, out, err.count("\n")) == (2, "", 1) and err.startswith(f"decnp: error: {sentence}"), err

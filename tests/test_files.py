@@ -232,13 +232,13 @@ def test_truncated_and_foreign_files(tmp_path):
     (tmp_path / "x.npy").write_bytes(content + b"more")
     assert refused(tmp_path / "x.npy").endswith("96 bytes of data, and 100 are there")
     (tmp_path / "x.npy").write_bytes(b"PK\3\4 not an array")
-    assert refused(tmp_path / "x.npy") == "FILE is damaged, or is no .npy array of numbers: its header cannot be read"
+    assert refused(tmp_path / "x.npy") == "FILE is damaged, or is not a .npy array of numbers: its header cannot be read"
 
     np.savez_compressed(tmp_path / "x.npz", X=X, other=X)
     content = (tmp_path / "x.npz").read_bytes()
     for n in range(1, len(content), 31):
         (tmp_path / "x.npz").write_bytes(content[:n])
-        assert refused(tmp_path / "x.npz") == "FILE is damaged, or is no .npz file: it is not a complete zip archive"
+        assert refused(tmp_path / "x.npz") == "FILE is damaged, or is not a .npz file: it is not a complete zip archive"
     (tmp_path / "x.npz").write_bytes(npy(X))
     assert "not a complete zip archive" in refused(tmp_path / "x.npz")
 

@@ -186,10 +186,10 @@ def test_delimiters(read, text, names):
     ("a,b\nr1,1,2\nr2,3,4\n", "line 1 has one name fewer than the lines below have cells, so the first cells seem to be "
      "the row names that R writes; leave them out with row.names=FALSE, or with --drop 'Unnamed: 0'"),
     ('"a" "b"\n"1" 1 2\n"2" 3 4\n', "row.names=FALSE"),
-    ("Title of all\n\na,b\n1,2\n3,4\n", "line 1 has 1 cell, the lines below have 2: delete it if it is no part of the table"),
+    ("Title of all\n\na,b\n1,2\n3,4\n", "line 1 has 1 cell, the lines below have 2: delete it if it is not part of the table"),
     ("a,b,c\n1,2\n3,4\n", "line 1 has 3 cells, the lines below have 2"),
     ("made by X\nat noon\na,b\n1,2\n3,4\n", "lines 1 to 2 have other numbers of cells than those below, which have 2: "
-     "delete them if they are no part of the table"),
+     "delete them if they are not part of the table"),
     ("a,b,c,\n1,2,3\n4,5,6\n", "line 1 ends with a separator, the lines below do not"),
     ("a,b,\n1,2,\n3,4,\n", "column 3 ('Unnamed: 2'): every cell is empty, so the lines end with a separator; "
                            "--drop 'Unnamed: 2' leaves the column out"),

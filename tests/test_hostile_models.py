@@ -218,7 +218,7 @@ def test_pipes_devices_and_folders_are_refused_at_once(tmp_path):
     os.write(end, bytes(99))
     for path in (tmp_path / "pipe", "/dev/zero", "/dev/null"):
         for read in (load, load_model):
-            assert refused(path, read) == "is no decnp model file: it is a pipe or a device"
+            assert refused(path, read) == "is not a decnp model file: it is a pipe or a device"
     os.close(end)
     for path in (tmp_path, tmp_path / "nothing"):
         for read in (load, load_model):

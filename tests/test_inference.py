@@ -118,7 +118,7 @@ def test_what_float32_cannot_hold_is_refused(X):
 
 def test_a_file_that_is_no_model_is_refused(tmp_path):
     (tmp_path / "x").write_bytes(b"PK not at all")
-    with pytest.raises(ModelFileError, match="is no decnp model file"):
+    with pytest.raises(ModelFileError, match="is not a decnp model file"):
         load_model(tmp_path / "x")
 
 

@@ -72,7 +72,7 @@ def test_stopped_in_either_phase_it_ends_as_if_left_alone(command):
     _, errors = alone.communicate(timeout=300)
     assert alone.returncode == 0, errors
     assert "25 rows of 1428 columns" in errors
-    assert "the autoencoder trains on 32 rows, of unlabelled images too" in errors
+    assert "the autoencoder trains on 32 rows, of unlabeled images too" in errors
     expected, run = outcome("alone")
     assert [step["phase"] for step in run["history"]][0] == "finetune" and run["history"][-1]["phase"] == "cluster"
     assert run["seconds"]["finetune"] > 0 and run["profile"]["finetune_iter"] == 60

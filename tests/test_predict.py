@@ -304,7 +304,7 @@ def test_what_overflows_is_said(work, refused):
     ("x.csv", b"1,2,3,4,5,6\n1,2,3\n", "x.csv, line 2 has 3 columns"),
     ("x.csv", b"1,2,3,4,5,6\n1,2,x,4,5,6\n", "x.csv, line 2, column 3: 'x' is not a number"),
     ("x.csv", b"1,2,3,4,5,6\n1,2,nan,4,5,6\n", "the first (nan) in row 2, column 3"),
-    ("x.npz", b"PK", "x.npz is damaged, or is no .npz file"),
+    ("x.npz", b"PK", "x.npz is damaged, or is not a .npz file"),
     ("x.npy", saved(np.ones((9, 6)))[:-1], "x.npy is damaged: its header announces 432 bytes of data, and 431 are"),
     ("x.npy", saved(np.ones((9, 6))) + b"!", "x.npy is damaged: its header announces 432 bytes of data, and 433 are"),
     ("x.json", b"1,2", "x.json must be a .npy, .npz, .csv, .tsv or .txt file; got the ending '.json'"),
@@ -329,7 +329,7 @@ def test_other_mistakes(work, refused, monkeypatch):
         (["m.decnp", "folder"], "folder is a folder, not a .npy"),
         (["none.decnp", "x.npy"], "cannot read none.decnp: No such file or directory"),
         (["folder", "x.npy"], "cannot read folder: Is a directory"),
-        (["x.npy", "x.npy"], "x.npy is no decnp model file"),
+        (["x.npy", "x.npy"], "x.npy is not a decnp model file"),
         (["m.decnp", "x.npy", "--out", "y.txt"], "the name of the output file must end in .npy or .csv; got y.txt"),
         (["m.decnp", "x.npy", "--out", "x.npy"], "x.npy would replace x.npy, which is an input of this command"),
         (["m.decnp", "x.npy", "--out", "same.npy"], "same.npy would replace x.npy, which is an input of this command"),
@@ -435,7 +435,7 @@ def test_info_in_words(work, says):
 
 
 def test_info_of_what_is_no_model(work, refused):
-    assert "x.npy is no decnp model file" in refused("info", "x.npy")
+    assert "x.npy is not a decnp model file" in refused("info", "x.npy")
     assert refused("info", "none.decnp") == "cannot read none.decnp: No such file or directory"
 
 
@@ -474,4 +474,4 @@ def test_the_command_in_a_process_of_its_own(work):
     status, out, err = whole("info", "m.decnp", "--json")
     assert (status, err) == (0, "") and json.loads(out)["n_clusters"] == 3
     status, out, err = whole("info", "x.npy")
-    assert (status, out) == (2, "") and err.startswith("decnp: error: x.npy is no decnp model file")
+    assert (status, out) == (2, "") and err.startswith("decnp: error: x.npy is not a decnp model file")

@@ -177,7 +177,7 @@ def test_a_signal_without_a_folder_is_an_interruption(data, number):
 
 def test_a_closed_terminal_keeps_the_run(data):
     status, lines = interrupted(["--out", "run"], "pretrain 2     50/50", signal.SIGHUP)
-    assert (status, lines[-1]) == (130, "decnp: interrupted; to go on: decnp fit --resume run")
+    assert (status, lines[-1]) == (130, "decnp: interrupted; to resume: decnp fit --resume run")
     assert os.path.exists("run/checkpoint.decnp")
 
 

@@ -94,7 +94,7 @@ def test_killed_at_random_moments_again_and_again(alone, seed):
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_keeps_the_run_and_says_how_to_go_on(data, number):
     status, lines = interrupted(["--out", "my run"], "pretrain 2     50/50", number)
-    assert (status, lines[-1]) == (130, "decnp: interrupted; to go on: decnp fit --resume 'my run'")
+    assert (status, lines[-1]) == (130, "decnp: interrupted; to resume: decnp fit --resume 'my run'")
     assert sorted(os.listdir("my run")) == UNFINISHED
 
 
@@ -152,7 +152,7 @@ def test_a_complete_run_is_told_again_and_left_alone(data, says):
     for content in ("{", "[3]", '{"n_iter": 3}'):
         Path("run/run.json").write_text(content)
         status, out, err = says("fit", "--resume", "run")
-        assert (status, out) == (2, "") and "there is no run to go on with" in err
+        assert (status, out) == (2, "") and "there is no run to resume" in err
 
 
 def test_what_resume_refuses(data, says):
@@ -162,7 +162,7 @@ def test_what_resume_refuses(data, says):
         return err[len("decnp: error: "):-1]
 
     assert refused() == "fit needs a SOURCE, or --resume DIR (see decnp fit --help)"
-    assert refused("--resume", "none") == "--resume none: there is no run to go on with, for lack of none/resume.json"
+    assert refused("--resume", "none") == "--resume none: there is no run to resume, because none/resume.json does not exist"
     for words in (["x.npy"], ["--seed", "3"]):
         assert refused(*words, "--resume", "none") == (
             f"--resume takes everything from DIR, and only --quiet and --json beside it; got {words[0]}")
@@ -172,10 +172,10 @@ def test_what_resume_refuses(data, says):
         assert refused("--resume", "bad").startswith("--resume bad: bad/resume.json is damaged (")
     Path("bad/checkpoint.decnp").write_bytes(b"PK")
     Path("bad/resume.json").write_text(json.dumps({"argv": ["fit", "x.npy", *QUICK], "folder": os.getcwd()}))
-    assert "bad/checkpoint.decnp is no checkpoint, or is damaged" in refused("--resume", "bad", "-q")
+    assert "bad/checkpoint.decnp is not a checkpoint, or is damaged" in refused("--resume", "bad", "-q")
     assert refused("x.npy", *QUICK, "--out", "bad", "-q") == (
-        "--out bad holds a run that is not complete: decnp fit --resume bad goes on with it; "
-        f"delete {os.path.join('bad', 'checkpoint.decnp')} to begin anew")
+        "--out bad holds a run that is not complete: decnp fit --resume bad resumes it; "
+        f"delete {os.path.join('bad', 'checkpoint.decnp')} to start again")
     assert refused("x.npy", "--checkpoint-every", "-1") .startswith("argument --checkpoint-every: must be a finite number >= 0")
 
 

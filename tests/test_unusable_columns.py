@@ -1,4 +1,4 @@
-"""Tables with columns that are no numbers: one error names all of them and the remedies; --drop leaves columns out."""
+"""Tables with columns that are not numbers: one error names all of them and the remedies; --drop leaves columns out."""
 
 import json
 from contextlib import closing
@@ -68,7 +68,7 @@ def test_all_columns_at_once(tmp_path):
     assert error(path) == (
         "FILE has 9 columns that cannot be used as they are: 'kind' holds words ('cat' in line 2); 'day' holds dates or "
         "times ('2020-01-10' in line 2); 'gaps' has 9 missing values, the first ('NA') in line 2; 'odd' has a cell that is "
-        "no number ('x' in line 13); 'none' is empty; 'pair' holds words ('a' in line 2) and 1 missing value; 'ok' holds "
+        "not a number ('x' in line 13); 'none' is empty; 'pair' holds words ('a' in line 2) and 1 missing value; 'ok' holds "
         "yes and no ('yes' in line 2); 'name' holds words ('n0x' in line 2); 'mixed' holds true and false beside numbers "
         "('true' in line 2). Remedies: --drop kind --drop day --drop none --drop pair --drop name leave them out; "
         "--label-column NAME takes a column as the labels; write yes and no as 1 and 0; write true and false as 1 and 0; "
@@ -192,8 +192,8 @@ def test_options_that_do_not_fit(table, refused):
 
 def test_labels_that_name_the_rows(table, says):
     _, _, err = says("fit", "x.csv", *QUICK, "--label-column", "id", "--drop", "kind")
-    assert ("warning: the labels in 'id' have 60 different values in 60 rows; they seem to be names of the rows and no "
-            "classes\n") in err
+    assert ("warning: the labels in 'id' have 60 different values in 60 rows; they seem to be names of the rows, "
+            "not classes\n") in err
     assert label_warnings(np.arange(10) % 5, "a") == [] != label_warnings(np.arange(10) % 6, None)
     assert label_warnings(None, "a") == label_warnings(np.arange(3), "a") == []
 

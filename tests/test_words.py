@@ -12,21 +12,7 @@ import decnp
 
 ROOT = Path(decnp.__file__).parent
 
-EXEMPT = """
-autoencoder.py cli/arguments.py cli/command.py cli/fit_folder.py cli/fit_options.py cli/gradcheck.py
-cli/prepare_fit.py cli/process.py cli/resume.py cli/run_fit.py cli/run_predict.py cli/start_file.py clustering.py
-dec.py gradcheck/adjoint.py gradcheck/arrays.py gradcheck/assignment_slips.py gradcheck/authors.py
-gradcheck/calling.py gradcheck/cases.py gradcheck/derivatives.py gradcheck/differences.py gradcheck/edges.py
-gradcheck/forms.py gradcheck/gradient_slips.py gradcheck/gradients.py gradcheck/judging.py gradcheck/loss_slips.py
-gradcheck/my_file.py gradcheck/naive.py gradcheck/naming.py gradcheck/precision.py gradcheck/problems.py
-gradcheck/references.py gradcheck/results.py gradcheck/smallest.py gradcheck/step.py gradcheck/step_call.py
-gradcheck/step_rules.py gradcheck/table.py gradcheck/target_slips.py gradcheck/trials.py gradcheck/verdicts.py
-gradcheck/vjps.py gradcheck/your_code.py inference.py io/archive.py io/cells.py io/first_line.py io/layout.py
-io/model_file.py io/npy.py io/npz.py io/os_errors.py io/row_reader.py io/streams.py io/table_warnings.py io/tables.py
-io/text.py io/text_head.py persistence.py profiles.py training/checkpoint.py training/diagnostics.py
-training/engine.py training/features.py training/neighbors.py training/records.py training/stability.py
-training/start.py utils/spelling.py
-""".split()
+EXEMPT: list[str] = []
 """Files that still have to be revised. Remove a file from this list when its words are."""
 
 WITH_SECTIONS = """
@@ -38,7 +24,7 @@ datasets/stl.py plotting/clusters.py plotting/columns.py plotting/curves.py plot
 
 VERBS = set(
     "Accept Add Advance Alternate Append Apply Ask Begin Call Check Close Cluster Compare Compile Complete Compute Continue "
-    "Convert Copy Count Delete Describe Display Download Draw Encode Exit Fit Format Handle Keep Limit List Load Lock Log "
+    "Convert Copy Count Delete Describe Display Download Draw Encode Exit Find Fit Format Handle Keep Limit List Load Lock Log "
     "Make Map Minimize Move Name Open Parse Plan Predict Print Raise Read Record Reconstruct Redirect Refuse Remove Replace "
     "Report Reset Resume Return Run Save Score Set Show Silence Sort Split Start Stop Store Take Test Train Transform Turn "
     "Update Validate Wait Warn Write Yield".split())

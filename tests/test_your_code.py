@@ -140,8 +140,8 @@ OTHER_Q = [
      "Student's t in each dimension, multiplied"),
     ("average by dimension", lambda z, mu, a: anp.mean(rows(kernel((z[:, None] - mu) ** 2, a)), axis=2),
      "q is computed in each dimension and averaged"),
-    ("not normalised", lambda z, mu, a: kernel(dist2(z, mu), a), "the rows are not normalised"),
-    ("columns", lambda z, mu, a: (lambda s: s / anp.sum(s, axis=0))(kernel(dist2(z, mu), a)), "the columns are normalised"),
+    ("not normalized", lambda z, mu, a: kernel(dist2(z, mu), a), "the rows are not normalized"),
+    ("columns", lambda z, mu, a: (lambda s: s / anp.sum(s, axis=0))(kernel(dist2(z, mu), a)), "the columns are normalized"),
     ("all", lambda z, mu, a: (lambda s: s / anp.sum(s))(kernel(dist2(z, mu), a)), "the sum over all points"),
     ("softmax twice", lambda z, mu, a: rows(anp.exp(soft(z, mu, a))), "a softmax is applied to q"),
 ]
@@ -153,7 +153,7 @@ def one(report, equation):
     return finding
 
 
-SAME = ["not normalised", "softmax twice", "log softmax", "no q"]
+SAME = ["not normalized", "softmax twice", "log softmax", "no q"]
 """Slips that give the same numbers as another one: both are said."""
 
 
@@ -178,7 +178,7 @@ def test_the_true_gradient_of_a_wrong_q_is_named(name, q, words):
     verdict = Verdict.ONE_ALPHA if name == "ignored" else Verdict.WRONG
     assert one(report, 2).verdict == one(report, 4).verdict == one(report, 5).verdict == verdict, str(report)
     for equation in (2, 4, 5):
-        assert_named(report, equation, words, verdict, alone=name not in SAME or (name, equation) == ("not normalised", 2))
+        assert_named(report, equation, words, verdict, alone=name not in SAME or (name, equation) == ("not normalized", 2))
         assert "mean over the batch" in one(report, equation).slip
 
 
@@ -268,8 +268,8 @@ TARGETS = [
     ("R twice", lambda q: (lambda w: w / recycled(w.sum(axis=1), q.shape[::-1]).T)(q**2 / recycled(q.sum(axis=0), q.shape)),
      "f and the sums of the rows run down the columns"),
     ("f multiplies", lambda q: rows(q**2 * q.sum(axis=0)), "f multiplies"),
-    ("not normalised", lambda q: q**2 / q.sum(axis=0), "the rows are not normalised"),
-    ("columns", lambda q: (lambda w: w / w.sum(axis=0))(q**2 / q.sum(axis=0)), "the columns are normalised"),
+    ("not normalized", lambda q: q**2 / q.sum(axis=0), "the rows are not normalized"),
+    ("columns", lambda q: (lambda w: w / w.sum(axis=0))(q**2 / q.sum(axis=0)), "the columns are normalized"),
     ("all", lambda q: (lambda w: w / w.sum())(q**2 / q.sum(axis=0)), "the sum over all entries"),
     ("softmax", lambda q: rows(np.exp(q**2 / q.sum(axis=0))), "a softmax stands for"),
     ("hard", lambda q: np.eye(q.shape[1])[q.argmax(axis=1)], "p is made hard"),

@@ -34,7 +34,7 @@ class Parser(argparse.ArgumentParser):
             super()._print_message(message, file)
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> tuple[Any, list[str]]:
-        """Parse; words that are left over are an error of this command, not of ``decnp``."""
+        """Parse the words of this command; words left over are an error of this command, not of ``decnp``."""
         namespace, others = super().parse_known_args(args, namespace)
         if others:
             name = others[0].partition("=")[0]
@@ -43,7 +43,7 @@ class Parser(argparse.ArgumentParser):
         return namespace, others
 
     def _check_value(self, action: argparse.Action, value: Any) -> None:
-        """Raise ArgumentError for a value that is no choice, with the nearest one."""
+        """Raise ArgumentError for a value that is not among the choices; the message names the nearest one."""
         if action.choices is not None and value not in action.choices:
             listed = ", ".join(map(str, action.choices))
             hint = nearest(str(value), map(str, action.choices)) or f"; choose from {listed}"

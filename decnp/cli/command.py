@@ -29,7 +29,7 @@ def build_parser() -> Parser:
         description="Deep Embedded Clustering (Xie, Girshick, Farhadi 2016) in NumPy.",
         epilog="examples:\n  decnp fit digits --n-clusters 10 --out run\n"
                "  decnp predict run/model.decnp new.csv\n  decnp gradcheck\n\n"
-               "decnp COMMAND --help, or decnp help COMMAND, tells more.\n\n"
+               "decnp COMMAND --help, or decnp help COMMAND, describes a command.\n\n"
                "Results go to standard output; progress, warnings and errors to standard error.\n"
                "exit status:\n"
                "  0    done\n"

@@ -88,7 +88,7 @@ def _check_incomplete_run(out: Path, options: FitOptions) -> None:
     found = checkpoints(out)
     if found and not options.resumed:
         raise UserError(f"--out {out} holds a run that is not complete: decnp fit --resume {shlex.quote(str(out))} "
-                        f"goes on with it; delete {found[0]} to begin anew")
+                        f"resumes it; delete {found[0]} to start again")
 
 
 def _check_earlier_results(out: Path, options: FitOptions) -> None:

@@ -13,7 +13,7 @@ __all__ = ["FitOptions", "add_options", "parse_options"]
 class FitOptions(NamedTuple):
     """Options of one run of ``decnp fit``, named as on the command line.
 
-    It is no dataclass, because ``decnp --help`` would wait for ``dataclasses`` to be imported.
+    It is a named tuple, because an import of ``dataclasses`` would slow down ``decnp --help``.
     """
 
     source: str
@@ -22,12 +22,12 @@ class FitOptions(NamedTuple):
     labels: str | None
     label_column: str | None
     header: bool | None
-    """Whether the first line of a .csv holds names; None to find out."""
+    """True if the first line of a .csv holds names; None decides from the lines below it."""
     drop: list[str]
     """Columns of a .csv to leave out."""
     out: str | None
     overwrite: bool
-    """Whether a finished run in ``out`` may be replaced."""
+    """True if a finished run in ``out`` may be replaced."""
     report: bool
     checkpoint_every: float
     """Minutes."""
@@ -92,9 +92,9 @@ def _add_data_options(parser: Parser) -> None:
                       help="replace a finished run in DIR when the new one is complete")
     data.add_argument("--report", action="store_true", help="write DIR/report.html too, a page with pictures")
     data.add_argument("--checkpoint-every", type=number(0), default=10.0, metavar="MINUTES",
-                      help="keep the run's state in DIR so often, for --resume (default: 10); Ctrl-C keeps it too")
+                      help="save the run's state in DIR at this interval, for --resume (default: 10); Ctrl-C saves it too")
     data.add_argument("--resume", metavar="DIR",
-                      help="go on with the run that was begun with --out DIR, to the same end; without SOURCE")
+                      help="resume the run that was started with --out DIR; its result is the same; without SOURCE")
 
 
 def _add_training_options(parser: Parser) -> None:

@@ -32,7 +32,7 @@ def add_parser(commands: Subparsers) -> None:
     parser.add_argument("--alpha", type=number(0, strict=True), action="append", metavar="A",
                         help="degrees of freedom in Eq. 1; may be repeated (default: 0.5, 1, 2 and 10)")
     parser.add_argument("--dtype", choices=["float64", "float32"], default="float64",
-                        help="what our side computes in; the judges stay in float64 (default: float64)")
+                        help="dtype in which decnp computes; the references compute in float64 (default: float64)")
     for name, default, what in (("n", 8, "points"), ("k", 4, "clusters"), ("d", 3, "dimensions of the embedding")):
         parser.add_argument(f"--{name}", type=integer(1, 1000), default=default, metavar=name.upper(),
                             help=f"{what} (default: {default})")

@@ -159,5 +159,5 @@ def _describe_data(
         column = f" in {options.label_column!r}" if options.label_column else ""
         line += f"; the labels{column} are for the scores only"
     if ae_rows is not None:
-        line += f"; the autoencoder trains on {len(ae_rows)} rows, of unlabelled images too"
+        line += f"; the autoencoder trains on {len(ae_rows)} rows, of unlabeled images too"
     return line

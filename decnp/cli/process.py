@@ -39,7 +39,7 @@ def print_result(text: str, end: str = "\n") -> None:
 
 
 def close_output(error: OutputError) -> int:
-    """Say why standard output could not be written, send the rest to the null device, and return the exit status."""
+    """Print why standard output could not be written, send the rest to the null device, and return the exit status."""
     discard(sys.stdout)
     cause = error.__cause__
     if not isinstance(cause, OSError) or isinstance(cause, BrokenPipeError):

@@ -94,7 +94,7 @@ def read_request(out: str) -> Request:
         try:
             content = path.read_bytes()
         except FileNotFoundError as error:
-            raise UserError(f"--resume {out}: there is no run to go on with, for lack of {path}") from error
+            raise UserError(f"--resume {out}: there is no run to resume, because {path} does not exist") from error
     try:
         note = json.loads(content)
         argv, folder = [str(word) for word in note["argv"]], Path(note["folder"])
@@ -134,7 +134,7 @@ def stop_on_signals(checkpoint: Checkpoint | None) -> Iterator[None]:
     except KeyboardInterrupt:
         if checkpoint.path.exists():
             raise KeyboardInterrupt(
-                f"interrupted; to go on: decnp fit --resume {shlex.quote(str(checkpoint.path.parent))}") from None
+                f"interrupted; to resume: decnp fit --resume {shlex.quote(str(checkpoint.path.parent))}") from None
         raise
     finally:
         restore_handlers()

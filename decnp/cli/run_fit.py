@@ -34,7 +34,7 @@ __all__ = ["run_fit"]
 
 SCORES = {"ACC": cluster_accuracy, "NMI": normalized_mutual_info, "ARI": adjusted_rand_index}
 NOT_RECORDED = ("profile", "checkpoint", "autoencoder")
-"""Parameters of DEC that are no JSON, or are recorded elsewhere."""
+"""Parameters of DEC that JSON cannot hold, or that are recorded elsewhere."""
 
 
 def run_fit(

@@ -51,7 +51,7 @@ def as_numpy(a: Any) -> np.ndarray:
 
 
 def library(a: Any) -> str:
-    """Return "torch", "jax" or "numpy", the package of an array; "numpy" for all that is neither of the others."""
+    """Return the package of the array ``a``: "torch", "jax", or "numpy" for all others."""
     name = type(a).__module__.partition(".")[0]
     return {"torch": "torch", "jax": "jax", "jaxlib": "jax"}.get(name, "numpy")
 

@@ -1,8 +1,8 @@
-"""Forms of Eq. 1, right and wrong, each with its derivative by hand: what autodiff gives for a wrong q.
+"""Forms of Eq. 1, right and wrong, each with its derivative, as autodiff computes it for a wrong q.
 
-Every form is a kernel s_ij of a distance D_ij, normalised. So the gradient of any loss needs only d log s / dD:
+Every form is a kernel s_ij of a distance D_ij, normalized. So the gradient of any loss needs only d log s / dD:
 
-    dL/d(log s) = q (g - sum_j q g)  for normalised rows, with g = dL/dq,    dL/dz_i = sum_j dL/d(log s_ij) dlog s/dD dD/dz
+    dL/d(log s) = q (g - sum_j q g)  for normalized rows, with g = dL/dq,    dL/dz_i = sum_j dL/d(log s_ij) dlog s/dD dD/dz
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ class Kernel(NamedTuple):
     slope: Callable[[np.ndarray, float, int], np.ndarray]
     """(D, alpha, d) -> d log s / dD, (n, k)."""
     measure: str = "squared"
-    """What D is: "squared", "mean" (of the squares, over d) or "L1"; or how the s of each dimension, of (z - mu)^2
-    there, are put together: "sum", "product", or "average", where q itself is averaged."""
+    """Distance D: "squared", "mean" (of the squares, over d) or "L1". With "sum" or "product", s is computed of (z - mu)^2
+    in each dimension, then combined. With "average", q is computed in each dimension, then averaged."""
     norm: str = "rows"
-    """What is normalised: "rows", "columns", "all", "none", or "softmax" (of the rows, once more)."""
+    """Entries that are normalized: "rows", "columns", "all", "none", or "softmax" (of the rows, once more)."""
 
 
 def _student(
@@ -100,9 +100,9 @@ KERNELS = [
     _student("it is Student's t in each dimension, multiplied over the dimensions, not of the distance", _half,
              measure="product"),
     _student("q is computed in each dimension and averaged over the dimensions", _half, measure="average"),
-    _student("the rows are not normalised", _half, norm="none"),
-    _student("the columns are normalised, not the rows", _half, norm="columns"),
-    _student("the sum over all points and clusters is normalised, not each row", _half, norm="all"),
+    _student("the rows are not normalized", _half, norm="none"),
+    _student("the columns are normalized, not the rows", _half, norm="columns"),
+    _student("the sum over all points and clusters is normalized, not each row", _half, norm="all"),
     _student("a softmax is applied to q, whose rows sum to 1 already", _half, norm="softmax"),
 ]
 """The right form first, with the name ""."""
@@ -126,7 +126,7 @@ EPS_PLACES = {
 
 
 class Assignment(NamedTuple):
-    """q of one form of Eq. 1, and what its derivative needs."""
+    """q of one form of Eq. 1, and the arrays of its derivative."""
 
     q: np.ndarray
     soft: np.ndarray
@@ -154,7 +154,10 @@ def _sum(s: np.ndarray, norm: str) -> np.ndarray:
 
 
 def assign(trial: Trial, kernel: Kernel, eps: Eps | None = None) -> Assignment:
-    """Return one form of Eq. 1 for a trial; kept in the trial's cache where there is no epsilon."""
+    """Return the form ``kernel`` of Eq. 1 for a trial, with an epsilon if ``eps`` is given.
+
+    Without one, the result is stored in the trial's cache.
+    """
     if eps is None and kernel.name in trial.cache:
         return trial.cache[kernel.name]
     place, size = eps or ("", 0.0)

@@ -25,7 +25,11 @@ EQUATION_OF = {"my_soft_assignment": 1, "my_kl": 2, "my_target": 3, "my_grad_z":
 def of_function(
     name: str, function: Callable, order: Sequence[str] | None, asarray: Callable[[np.ndarray], Any]
 ) -> Author:
-    """Return a function of one equation."""
+    """Return a function of one equation as an ``Author``.
+
+    ``name`` is the argument of ``check_against`` that holds ``function``, and ``order`` the order of its arguments, or
+    None. ``asarray`` makes the author's arrays of NumPy arrays.
+    """
     how = signature(name, function, order)
     if not how.sure and "alpha" in how.order and not _takes_alpha(function, how, asarray):
         how = Signature(tuple(a for a in how.order if a != "alpha"))
@@ -47,7 +51,7 @@ def _values(trial: Trial, how: Signature, asarray: Callable[[np.ndarray], Any]) 
 
 
 def _takes_alpha(function: Callable, how: Signature, asarray: Callable[[np.ndarray], Any]) -> bool:
-    """Try a call of a function whose signature does not tell."""
+    """Return whether a function takes alpha, by a call, if its signature does not show it."""
     rng = np.random.default_rng(0)
     p, q = rng.dirichlet(np.ones(4), (2, 256))
     trial = Trial(rng.normal(size=(256, 3)), rng.normal(size=(4, 3)), p, q, alpha=1.0)
@@ -67,7 +71,11 @@ def of_loss(
     name: str, loss: Callable, how: Signature, autodiff: str | None, asarray: Callable[[np.ndarray], Any],
     equations: tuple[int, ...] = (2, 4, 5),
 ) -> Author:
-    """Return a loss of z and mu, with its gradients where there is a package that takes them."""
+    """Return a loss of z and mu as an ``Author``, with its gradients if ``autodiff`` names a package.
+
+    ``name`` is the argument of ``check_against`` that holds ``loss``, and ``how`` the way to call it. ``asarray`` makes
+    the author's arrays of NumPy arrays. ``equations`` are those to compare.
+    """
     def of_values(*args: Any) -> Any:
         return call(name, loss, how, dict(zip(how.order, args)))
 
@@ -138,7 +146,11 @@ LOG = {"torch": "torch", "jax": "jax.numpy", "autograd": "autograd.numpy"}
 
 
 def loss_of_q(soft_assignment: Callable, my_kl: Callable | None, orders: dict, autodiff: str) -> Callable:
-    """Return KL(P || Q) of an author's q, P given, as a loss of (z, mu, p, alpha)."""
+    """Return KL(P || Q) of the q of ``soft_assignment`` as a loss of (z, mu, p, alpha).
+
+    ``my_kl`` is the author's Eq. 2; None takes Eq. 2. ``orders`` maps functions to orders of arguments. ``autodiff`` is
+    the package of q.
+    """
     how = signature("my_soft_assignment", soft_assignment, orders.get("my_soft_assignment"))
 
     def loss(z: Any, mu: Any, p: Any, alpha: float) -> Any:
@@ -164,14 +176,17 @@ def kl_of(q: Any, p: Any, my_kl: Callable | None, orders: dict, log: Callable) -
 
 
 def is_module(function: Any) -> bool:
-    """Return whether it is a ``torch.nn.Module``, without an import of torch."""
+    """Return whether ``function`` is a ``torch.nn.Module``, without an import of torch."""
     return any(base.__module__.startswith("torch.nn") and base.__name__ == "Module" for base in type(function).__mro__)
 
 
 def of_module(
     name: str, module: Any, my_kl: Callable | None, orders: dict, k: int, d: int
 ) -> tuple[Author, int, int]:
-    """Return a module, whose forward gives q, as an ``Author``; and the k and d of its centroids."""
+    """Return a module, whose forward gives q, as an ``Author``; and the k and d of its centroids.
+
+    ``name`` is the argument of ``check_against`` that holds the module; ``my_kl`` and ``orders`` are as in ``kl_of``.
+    """
     torch = import_module("torch")
     module = copy.deepcopy(module).eval()
     path, parameter = _centroids(module, k, d)

@@ -28,14 +28,14 @@ ALPHA_NAMES = {"alpha", "a", "v", "nu", "dof", "df", "t_alpha", "degrees_of_free
 
 
 class Signature(NamedTuple):
-    """How a function is called."""
+    """Way to call a function."""
 
     order: tuple[str, ...]
     """Names among z, mu, p, q, alpha."""
     by_keyword: tuple[str, ...] = ()
     """Those of them that are given by keyword."""
     sure: bool = True
-    """Whether the function is known to take alpha. If not, it is called without if it raises TypeError."""
+    """True if it is known whether the function takes alpha. If not, a call without alpha is tried too."""
     note: str = ""
 
 
@@ -53,14 +53,17 @@ class Author(NamedTuple):
     has_alpha: bool
     own_p: bool = False
     of_loss: bool = False
-    """Whether Eq. 2 is that of Eq. 1, not of a given q."""
+    """True if Eq. 2 is that of Eq. 1, not of a given q."""
     note: str = ""
     fixed: bool = False
-    """Whether k and d are those of a module."""
+    """True if k and d are those of a module."""
 
 
 def signature(name: str, function: Callable, order: Sequence[str] | None) -> Signature:
-    """Return how to call a function: as told, else by the names of its arguments, else by their number."""
+    """Return how to call the ``function`` for the argument ``name`` of ``check_against``.
+
+    The order of its arguments is ``order``, or follows from their names, or from their number.
+    """
     known = ARGUMENTS[name]
     if order is not None:
         order = tuple(order)
@@ -108,14 +111,17 @@ def _by_names(parameters: list[inspect.Parameter], known: tuple[str, ...]) -> Si
                 return None
             (order if positional else by_keyword).append(names[p.name])
         else:
-            positional = False  # an option stands between: what follows is given by keyword
+            positional = False  # after an option of the author's, arguments are given by keyword
     told = tuple(name for name in known if name in order)
     note = "" if tuple(order) == told else f"is called as ({', '.join(order)}), as its arguments are named"
     return Signature((*order, *by_keyword), tuple(by_keyword), note=note)
 
 
 def call(name: str, function: Callable, how: Signature, values: dict[str, Any]) -> Any:
-    """Call a function with the values of its arguments. What it raises becomes a ``FunctionError`` with the shapes."""
+    """Call a function in the way ``how``, with the ``values`` of its arguments by name.
+
+    Raises FunctionError, with ``name`` and the shapes, if the function raises.
+    """
     positional = [values[a] for a in how.order if a not in how.by_keyword]
     try:
         return function(*positional, **{a: values[a] for a in how.by_keyword})

@@ -43,7 +43,10 @@ class Case:
 
 
 def cases(problem: Problem) -> Iterator[tuple[str, Callable[[], Case]]]:
-    """Yield the rows in the paper's order, each with a function that builds its case (wrong arithmetic may raise)."""
+    """Yield the rows in the paper's order, each with a function that builds its case for ``problem``.
+
+    That function raises if the arithmetic is wrong.
+    """
     for row, build in ROWS.items():
         yield row, partial(build, problem, row)
 

@@ -14,7 +14,7 @@ Scalar = Callable[[np.ndarray], complex]
 
 FLOOR = 1e-3
 """Errors are relative to the largest expected entry, or to this number if all entries are smaller. A gradient that is
-zero in theory (k = 1) is computed as 1e-17, and no digit of that means anything."""
+zero in theory (k = 1) is computed as 1e-17, which is rounding alone."""
 
 
 def complex_step(fun: Scalar, x: ArrayLike, h: float = 1e-30) -> np.ndarray:
@@ -26,9 +26,12 @@ def complex_step(fun: Scalar, x: ArrayLike, h: float = 1e-30) -> np.ndarray:
 
     Parameters
     ----------
-    fun : analytic scalar function of an array; it must let complex numbers pass (no ``abs``, no ``float``)
-    x : array of any shape
-    h : the step
+    fun : callable
+        Analytic scalar function of an array. It must take complex numbers (no ``abs``, no ``float``).
+    x : array-like of any shape
+        Point.
+    h : float, default=1e-30
+        Step.
 
     Returns
     -------
@@ -37,7 +40,7 @@ def complex_step(fun: Scalar, x: ArrayLike, h: float = 1e-30) -> np.ndarray:
     Raises
     ------
     ValueError
-        If ``fun`` returns no complex scalar: then it has dropped the imaginary part, and all would be zero.
+        If ``fun`` does not return a complex scalar: it drops the imaginary part, so the gradient would be zero.
 
     Source: Squire & Trapp, SIAM Review 40 (1998). Not in the paper.
 
@@ -65,9 +68,12 @@ def central_difference(fun: Callable[[np.ndarray], Any], x: ArrayLike, h: float 
 
     Parameters
     ----------
-    fun : real scalar function of an array
-    x : array of any shape
-    h : the relative step
+    fun : callable
+        Real scalar function of an array.
+    x : array-like of any shape
+        Point.
+    h : float, default=1e-6
+        Relative step.
 
     Returns
     -------

@@ -55,7 +55,7 @@ class Probe:
     """Weights of the entries, where the function returns an array."""
 
     def result(self, x: np.ndarray) -> Any:
-        """Return what the function returns, the loss alone if it returns a pair."""
+        """Return the result of the function at x; the loss alone if it returns a pair."""
         result = self.fun(self.make(x))
         if self.pair:
             if not (isinstance(result, (tuple, list)) and len(result) == 2):
@@ -127,7 +127,7 @@ class Differences:
 
 
 def differences(f: Probe, x: np.ndarray, h: float, rounding: float, rtol: float) -> Differences:
-    """Return the central differences of ``f`` at x; x is a point that the function sees without rounding.
+    """Return the central differences of ``f`` at x, a point that ``f`` gets without rounding, with relative step h.
 
     ``rounding`` is the precision of the function's result, ``rtol`` the tolerance above which a jump is a kink.
     """
@@ -157,9 +157,10 @@ def differences(f: Probe, x: np.ndarray, h: float, rounding: float, rtol: float)
 
 
 def is_refuted(f: Probe, x: np.ndarray, t: tuple, given: float, away: float, h: float, rounding: float) -> bool:
-    """Return whether an entry of a gradient, ``away`` from the differences, stays so with smaller steps.
+    """Return whether an entry of a gradient stays ``away`` from the differences of ``f`` at x with smaller steps.
 
-    Several kinks within a step can look like curvature. With smaller steps, fewer are left. The rounding of f ends it.
+    ``t`` is the index of the entry, ``given`` its value, h the relative step to begin with. Several kinks within a step
+    can look like curvature; smaller steps contain fewer. The search ends when ``rounding`` of f hides the difference.
     """
     step, apart = float(steps_for(x, h)[t]) / RATIO, away
     while np.isfinite(given) and step > 1e-6 * h:
@@ -176,7 +177,10 @@ def is_refuted(f: Probe, x: np.ndarray, t: tuple, given: float, away: float, h: 
 
 
 def complex_gradient(f: Probe, x: np.ndarray, h: float) -> tuple[np.ndarray | None, str]:
-    """Return the gradient by the complex step and "", or None and why the function does not let complex numbers pass."""
+    """Return the gradient of ``f`` at x by the complex step h, and "".
+
+    If ``f`` does not take complex x, return None and the reason.
+    """
     gradient, point = np.empty(x.shape), x.astype(np.complex128)
     with warnings.catch_warnings():
         warnings.simplefilter("error", ComplexWarning)
@@ -196,9 +200,9 @@ def complex_gradient(f: Probe, x: np.ndarray, h: float) -> tuple[np.ndarray | No
 
 
 def is_analytic(f: Probe, x: np.ndarray, gradient: np.ndarray) -> bool | None:
-    """Return whether the complex step's gradient agrees with a central difference along a random direction.
+    """Return whether the complex step's gradient of ``f`` at x agrees with a central difference in a random direction.
 
-    None if the difference has too few digits to tell.
+    None if the difference has too few digits to decide.
     """
     rng = np.random.default_rng(0)
     move = steps_for(x, RECIPES[DOUBLE].h) * rng.choice([-1.0, 1.0], x.shape) * rng.uniform(0.5, 1, x.shape)

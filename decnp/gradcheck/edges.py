@@ -37,8 +37,29 @@ def edges_of(
 ) -> tuple[str, ...]:
     """Return a sentence for each edge where the author's result is not that of a right formula.
 
-    ``factor``: what the result is of the right one, such as 1/n; None if the formula is wrong, and nothing is compared.
-    ``scale``: the largest number of a usual result, to which errors are relative.
+    Parameters
+    ----------
+    run : callable
+        Trial -> the author's result, or a sentence that says why there is none.
+    trial : Trial
+        Problem that is changed into one at each edge.
+    equation : int
+        Number of the equation.
+    inputs : tuple of str
+        Arrays that the function takes.
+    of_loss : bool
+        True if Eq. 2 is that of Eq. 1, not of a given q.
+    fixed : bool
+        True if k and d are those of a module.
+    precision : Precision
+        Precision of the function. Far points are left out in half precision.
+    factor : callable or None
+        Trial -> the author's result divided by the right one, such as 1/n. None if the formula is wrong; then the
+        numbers are not compared.
+    rtol : float
+        Relative error allowed.
+    scale : float
+        Largest number of a usual result, to which errors are relative.
     """
     sentences = []
     for name, edge, equations, needs in _edges(trial, fixed, precision):

@@ -26,14 +26,14 @@ class Form:
     """One form of an equation."""
 
     names: tuple[str, ...]
-    """What is wrong with it; () for the right form."""
+    """Slips of the form, in words; () for the right form."""
     value: Callable[[Trial, Eps | None], np.ndarray]
     places: tuple[str, ...] = ()
-    """Where an epsilon may stand."""
+    """Possible places of an epsilon."""
 
 
 class Explanation(NamedTuple):
-    """A form, and what the author's numbers are of it."""
+    """A form, and the factors and epsilon that turn its numbers into the author's."""
 
     form: Form
     reduction: str
@@ -46,7 +46,7 @@ class Explanation(NamedTuple):
 
     @property
     def complexity(self) -> float:
-        """How many things differ. A mean for a sum and an epsilon count less than a mistake."""
+        """Number of differences. A mean for a sum and an epsilon count less than a mistake."""
         return (len(self.form.names) + 0.25 * bool(self.reduction) + bool(self.alpha_factor)
                 + (abs(abs(self.constant) - 1) > 1e-12) + (self.constant < 0) + 0.5 * bool(self.eps))
 
@@ -60,7 +60,7 @@ REDUCTIONS: dict[str, Callable[[Trial], float]] = {
     "the n d entries": lambda t: 1 / (t.n * t.d),
     "the k d entries": lambda t: 1 / (t.k * t.d),
 }
-"""What it is the mean over -> the factor."""
+"""Name of the entries averaged over -> factor of the mean, relative to the sum."""
 
 FACTOR = "the factor (alpha + 1)/alpha is "
 ALPHA_FACTORS: dict[str, Callable[[float], float]] = {
@@ -75,7 +75,7 @@ ALPHA_FACTORS: dict[str, Callable[[float], float]] = {
     FACTOR + "divided by alpha once more": lambda a: 1 / a,
     FACTOR + "squared": lambda a: (a + 1) / a,
 }
-"""Slips of the factor of Eqs. 4 and 5 -> what they multiply the right gradient with."""
+"""Slip of the factor of Eqs. 4 and 5 -> number by which it multiplies the right gradient."""
 
 
 def scaled_error(result: np.ndarray, value: np.ndarray) -> tuple[float, float]:
@@ -95,8 +95,9 @@ def explain(
 ) -> list[Explanation]:
     """Return the simplest explanations of the results, those that fit equally well; [] if there is none.
 
-    The forms without a slip come first, then those with one, with two. Of each, a fitted epsilon is tried with those
-    that are near.
+    ``results`` are those of ``trials``, and ``rtol`` is the relative error allowed. With ``alpha_factors``, slips of the
+    factor of Eqs. 4 and 5 are tried too. Forms without a slip come first, then those with one, with two. An epsilon is
+    fitted for the forms whose errors are small.
     """
     with np.errstate(all="ignore"):
         matcher = _Matcher(trials, results, rtol, ALPHA_FACTORS if alpha_factors else {"": ALPHA_FACTORS[""]})

@@ -1,4 +1,4 @@
-"""Forms of Eqs. 4 and 5, right and wrong: gradients of a wrong Eq. 1 or 2, and slips of gradients written by hand."""
+"""Forms of Eqs. 4 and 5, right and wrong: gradients of a wrong Eq. 1 or 2, and wrong formulas of the gradient."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ SOURCES = {
 
 @lru_cache
 def gradient_forms(equation: int, own_p: bool, ignores_p: bool) -> tuple[Form, ...]:
-    """Return the forms of Eq. 4 or 5 with at most two slips, single ones first.
+    """Return the forms of ``equation``, 4 or 5, with at most two slips, single ones first.
 
-    ``own_p``: the author's loss makes P itself, and the trials' targets are made so. ``ignores_p``: it is handed P,
-    which changes nothing.
+    ``own_p``: the author's loss makes P itself, as do the trials. ``ignores_p``: the function takes P, but another P
+    gives the same result.
     """
     own = ["own"] if ignores_p else [""]
     sources = [*own, *(source for source in SOURCES if source.startswith("through"))] if ignores_p or own_p else own
@@ -44,7 +44,7 @@ def gradient_forms(equation: int, own_p: bool, ignores_p: bool) -> tuple[Form, .
 
 
 def targets_of(trial: Trial, q: np.ndarray, source: str) -> np.ndarray:
-    """Return P: that of the trial, or, for the sources that make their own, that of q by Eq. 3."""
+    """Return P: that of the trial if ``source`` is "", else that of q by Eq. 3."""
     return trial.targets if source == "" else target_distribution(q)
 
 
@@ -110,13 +110,13 @@ BATCHES = {
     "first": "P is that of other rows: each batch (of {0}) gets the P of the first one",
     "before": "P is that of other rows: each batch (of {0}) gets the P of the batch before",
 }
-"""Which P a batch gets, in words."""
+"""Source of the P of a batch, in words."""
 
 
 def batch_forms(equation: int, sizes: list[int], given_p: bool) -> Iterator[Form]:
-    """Yield the forms of Eq. 2 (of Eq. 1), 4 or 5 whose P is made from batches of each size, or is that of other rows.
+    """Yield the forms of ``equation``, 2 (of Eq. 1), 4 or 5, whose P is made from batches or is that of other rows.
 
-    ``given_p``: P is that of the trial, and not made from q.
+    ``sizes`` are the batch sizes to try. ``given_p``: P is that of the trial, and not made from q.
     """
     ignored = next(kernel for kernel in KERNELS if kernel.name == IGNORED)
     for kind, size, kernel, through in product(BATCHES, sizes, (RIGHT_KERNEL, ignored), (False, True)):
@@ -149,7 +149,7 @@ def _of_batches(
     return _combine(equation, a.weights(g), a.pull)
 
 
-# ---------------------------------------------------------------- gradients written by hand
+# ---------------------------------------------------------------- wrong formulas of the gradient
 
 WEIGHTS: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
     "": lambda p, q: p - q,
@@ -173,7 +173,7 @@ POWERS: dict[str, Callable[[np.ndarray, float], np.ndarray]] = {
     "the bracket u_ij = 1 / (1 + d/alpha) is squared": lambda u, alpha: u**2,
     "the bracket has the power (alpha + 1)/2 + 1: that of Eq. 1 is there, too":
         lambda u, alpha: u ** ((alpha + 3) / 2),
-    "the bracket is normalised: q stands for u": lambda u, alpha: _powered(u, alpha),
+    "the bracket is normalized: q stands for u": lambda u, alpha: _powered(u, alpha),
     "d is not divided by alpha in the bracket": lambda u, alpha: 1 / (1 + alpha * (1 / u - 1)),
     "d is not squared in the bracket": lambda u, alpha: 1 / (1 + np.sqrt(alpha * (1 / u - 1)) / alpha),
     "d is squared twice in the bracket": lambda u, alpha: 1 / (1 + (alpha * (1 / u - 1)) ** 2 / alpha),

@@ -1,4 +1,4 @@
-"""Check of a gradient against the numerical derivative of its function: what is wrong, where, and how sure that is."""
+"""Comparison of a gradient with the numerical derivative of its function."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ __all__ = ["check_gradient", "GradientCheck", "compare"]
 METHODS = ("auto", "complex_step", "central_difference")
 COMPLEX_STEP = 1e-30
 COMPLEX_RTOL = 1e-12
-MOST_DOUBTS = 100
-"""Entries that are off are looked at again with smaller steps, the worst first, until one stays off."""
+MOST_REPEATED = 100
+"""Largest number of wrong entries to compare again with smaller steps, the worst first, until one stays wrong."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class GradientCheck:
     verdict: str = ""
     """"holds", "wrong", "not decided" (the numerical derivative has too few digits) or "not analytic"."""
     note: str = ""
-    """What else is to be said: why the complex step was not taken, kinks, why nothing was decided."""
+    """Further sentence: why the complex step was not used, kinks, or why the check was not decided."""
     kinks: tuple = ()
     """Indices where the one-sided derivatives differ, as for a ReLU at 0."""
 
@@ -140,7 +140,11 @@ def compare(
     f: Probe, actual: np.ndarray, x: np.ndarray, method: str, is_numpy: bool, eps: float, rounding: float,
     h: float | None = None, rtol: float | None = None,
 ) -> GradientCheck:
-    """Compare a gradient with the derivative of ``f``, by one method or ("auto") by the best that ``f`` allows."""
+    """Compare the gradient ``actual`` with the derivative of ``f`` at x, by one method or by the best for ``f`` ("auto").
+
+    ``is_numpy``: f gets NumPy arrays. ``eps`` is the least precision inside f, ``rounding`` that of its result. h and
+    rtol are those of ``check_gradient``.
+    """
     if method == "complex_step":
         return _by_complex_step(f, actual, x, COMPLEX_STEP if h is None else h, rtol)
     if method == "central_difference" or rounding > DOUBLE or not is_numpy:
@@ -241,7 +245,7 @@ def _by_differences(
     unsure = ~d.kinks & (np.isnan(away) | ((d.spread > rtol * scale) & (away <= 4 * d.spread)))
     wrong, open_ = off & ~unsure, off & unsure & ~d.near
     for doubtful in (wrong, open_):
-        for t in sorted(zip(*np.nonzero(doubtful)), key=lambda t: -away[t])[:MOST_DOUBTS]:
+        for t in sorted(zip(*np.nonzero(doubtful)), key=lambda t: -away[t])[:MOST_REPEATED]:
             if is_refuted(f, x, t, _real(actual[t]), float(away[t]), h, rounding):
                 break
             doubtful[t], d.near[t] = False, True
@@ -257,7 +261,7 @@ def _by_differences(
 
 
 def _scale(expected: np.ndarray, actual: np.ndarray, rounding: float) -> float:
-    """Return the largest entry of the derivative; no less than ``FLOOR`` for a gradient that is zero but for roundings."""
+    """Return the largest entry of the derivative; at least ``FLOOR`` for a gradient that is zero up to roundings."""
     largest = float(np.max(np.abs(expected), initial=0))
     is_zero = bool(np.all(np.abs(actual) <= 4 * rounding))
     return max(largest, FLOOR) if is_zero else largest or FLOOR

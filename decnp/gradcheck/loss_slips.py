@@ -102,14 +102,14 @@ def _ratio(p: np.ndarray, q: np.ndarray, eps: Eps) -> tuple[np.ndarray, np.ndarr
 
 
 def loss_terms(loss: Loss, p: np.ndarray, q: np.ndarray, eps: Eps | None = None) -> np.ndarray:
-    """Return the terms of the loss (n, k)."""
+    """Return the terms (n, k) of ``loss`` for p and q, with an epsilon if ``eps`` is given."""
     if eps and eps.place.startswith("log p/q"):
         return p * log(_ratio(p, q, eps)[2])
     return loss.terms(p, q, *_inside(p, q, eps))
 
 
 def loss_in_q(loss: Loss, p: np.ndarray, q: np.ndarray, eps: Eps | None = None) -> np.ndarray:
-    """Return the derivative of the loss in q (n, k)."""
+    """Return the derivative (n, k) of ``loss`` with respect to q, for p and with ``eps`` as in ``loss_terms``."""
     if eps and eps.place.startswith("log p/q"):
         _, divisor, argument = _ratio(p, q, eps)
         return -p * p / divisor**2 / argument
@@ -118,6 +118,6 @@ def loss_in_q(loss: Loss, p: np.ndarray, q: np.ndarray, eps: Eps | None = None) 
 
 
 def loss_in_p(loss: Loss, p: np.ndarray, q: np.ndarray, eps: Eps | None = None) -> np.ndarray:
-    """Return the derivative of the loss in p (n, k)."""
+    """Return the derivative (n, k) of ``loss`` with respect to p, for q and with ``eps`` as in ``loss_terms``."""
     assert loss.in_p is not None
     return loss.in_p(p, q, *_inside(p, q, eps))

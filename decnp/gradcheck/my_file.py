@@ -35,13 +35,15 @@ def check_file(path: str, alphas: Sequence[float] | None = None) -> Report:
 
     Parameters
     ----------
-    path : the file. Its functions have the names of ``NAMES``; variables such as ``autodiff = "torch"`` are options.
-        Without it, a file that has imported torch, jax or autograd is taken to be written in it.
-    alphas : degrees of freedom to try; None: those of the file, or the default
+    path : str
+        The file. Its functions have the names of ``NAMES``; variables such as ``autodiff = "torch"`` are options.
+        Without ``autodiff``, the gradients are taken by torch, jax or autograd if the file imports one of them.
+    alphas : sequence of float, default=None
+        Degrees of freedom to try. None takes those of the file, or the default of ``check_against``.
 
     Returns
     -------
-    report : ``Report``
+    report : Report
 
     Raises
     ------
@@ -66,7 +68,7 @@ def check_file(path: str, alphas: Sequence[float] | None = None) -> Report:
 
 
 def _run(path: str) -> dict[str, Any]:
-    """Return the variables of the file. It may import its neighbours."""
+    """Return the variables of the file. It may import other files in its folder."""
     if not Path(path).is_file():
         raise UserError(f"--mine must name a Python file; there is no file {path}")
     folder = str(Path(path).resolve().parent)

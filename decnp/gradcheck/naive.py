@@ -44,7 +44,7 @@ def student(z_i: np.ndarray, mu_j: np.ndarray, alpha: float) -> Any:
 
 
 def soft_assignment(z: ArrayLike, mu: ArrayLike, alpha: float = 1.0) -> np.ndarray:
-    """Return Eq. 1."""
+    """Return Eq. 1 of z (n, d) and mu (k, d), with alpha degrees of freedom."""
     z, mu = wide(z), wide(mu)
     n, k = len(z), len(mu)
     q = np.zeros((n, k), np.result_type(z, mu))
@@ -72,7 +72,7 @@ def kl_divergence(p: ArrayLike, q: ArrayLike) -> Any:
 
 
 def target_distribution(q: ArrayLike) -> np.ndarray:
-    """Return Eq. 3. A cluster without points (f_j = 0) gets p_ij = 0."""
+    """Return Eq. 3 of q (n, k). A cluster without points (f_j = 0) gets p_ij = 0."""
     q = wide(q)
     n, k = q.shape
     p = np.zeros((n, k), q.dtype)
@@ -88,7 +88,7 @@ def target_distribution(q: ArrayLike) -> np.ndarray:
 
 
 def frequency(q: np.ndarray, j: int) -> Any:
-    """Return f_j, the sum of column j over all samples."""
+    """Return f_j, the sum of column j of q over all samples."""
     total = 0.0
     for i in range(len(q)):
         total += q[i, j]
@@ -96,7 +96,7 @@ def frequency(q: np.ndarray, j: int) -> Any:
 
 
 def grad_z(z: ArrayLike, mu: ArrayLike, p: ArrayLike, alpha: float = 1.0) -> np.ndarray:
-    """Return Eq. 4."""
+    """Return Eq. 4 (n, d) of z (n, d), mu (k, d) and p (n, k), with alpha degrees of freedom."""
     z, mu, p = wide(z), wide(mu), wide(p)
     n, d, k = len(z), len(z[0]), len(mu)
     q = soft_assignment(z, mu, alpha)
@@ -110,7 +110,7 @@ def grad_z(z: ArrayLike, mu: ArrayLike, p: ArrayLike, alpha: float = 1.0) -> np.
 
 
 def grad_mu(z: ArrayLike, mu: ArrayLike, p: ArrayLike, alpha: float = 1.0) -> np.ndarray:
-    """Return Eq. 5."""
+    """Return Eq. 5 (k, d) of z (n, d), mu (k, d) and p (n, k), with alpha degrees of freedom."""
     z, mu, p = wide(z), wide(mu), wide(p)
     n, d, k = len(z), len(z[0]), len(mu)
     q = soft_assignment(z, mu, alpha)
@@ -140,7 +140,7 @@ def dense(x: ArrayLike, W: ArrayLike, b: ArrayLike) -> np.ndarray:
 
 
 def dense_vjp(g: ArrayLike, x: ArrayLike, W: ArrayLike) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return dL/dx, dL/dW and dL/db, given g = dL/da (n, n_out)."""
+    """Return dL/dx, dL/dW and dL/db of a = x W + b, given g = dL/da (n, n_out), x (n, n_in) and W (n_in, n_out)."""
     g, x, W = wide(g), wide(x), wide(W)
     n, (n_in, n_out) = len(x), W.shape
     dtype = np.result_type(g, x, W)

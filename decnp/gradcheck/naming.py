@@ -93,7 +93,12 @@ def explanations_of(
     equation: int, trials: Sequence[Trial], results: Sequence[np.ndarray], rtol: float, own_p: bool, of_loss: bool,
     ignores_p: bool,
 ) -> list[Explanation | str]:
-    """Return what explains the results equally well, a sentence for what is no form; [] if nothing does."""
+    """Return the explanations that fit the results equally well; [] if there is none.
+
+    ``equation`` is compared for ``trials`` with the relative error ``rtol`` allowed. ``own_p``: the author's loss makes
+    P itself. ``of_loss``: Eq. 2 is that of Eq. 1. ``ignores_p``: another P gives the same result. An explanation that is
+    not a form is a sentence.
+    """
     if all(not np.any(result) for result in results):
         return ["it is zero everywhere: no gradient reaches it (detached?), or P is q" if equation > 3
                 else "it is zero everywhere"]
@@ -194,7 +199,7 @@ def verdict_of(explanation: Explanation | str) -> Verdict:
 
 
 def words_of(explanation: Explanation | str, equation: int) -> str:
-    """Return an explanation in words: its slips, joined by "and"."""
+    """Return an explanation of the results for ``equation`` in words: its slips, joined by "and"."""
     if isinstance(explanation, str):
         return explanation
     e = explanation
@@ -222,13 +227,13 @@ def _place(eps: Eps) -> str:
 
 
 def factor_of(explanation: Explanation | str) -> Callable[[Trial], float]:
-    """Return trial -> what the result is of the right one, for an explanation without a slip."""
+    """Return the function trial -> result / right result, for an explanation without a slip."""
     if isinstance(explanation, str):
         return lambda trial: 1.0
     return lambda trial: explanation.constant * REDUCTIONS[explanation.reduction](trial)
 
 
 def joined(explanations: Sequence[Explanation | str], equation: int) -> str:
-    """Return explanations that fit equally well, joined by "or"."""
+    """Return the explanations for ``equation`` that fit equally well, in words, joined by "or"."""
     words = list(dict.fromkeys(chain(words_of(e, equation) for e in explanations)))
     return ", or ".join(words[:3]) + (", or another" if len(words) > 3 else "")

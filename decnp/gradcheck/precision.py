@@ -13,7 +13,7 @@ __all__ = ["Precision", "RTOL", "precision_of_dtype", "least_precision", "tolera
 
 
 class Precision(IntEnum):
-    """How many digits a computation carries."""
+    """Precision of a computation."""
 
     DOUBLE = 0
     SINGLE = 1
@@ -29,7 +29,10 @@ multiplied by the cancellation in p - q, and added up over the points."""
 
 
 def tolerance(precision: Precision, alphas: Sequence[float]) -> float:
-    """Return the relative error allowed. A power of (alpha + 1)/2 multiplies the roundings."""
+    """Return the relative error allowed in ``precision``.
+
+    The power (alpha + 1)/2 multiplies the roundings; the largest of ``alphas`` counts.
+    """
     return RTOL[precision] * (max(1.0, *((alpha + 1) / 2 for alpha in alphas)) if precision else 1.0)
 
 
@@ -51,7 +54,10 @@ def _rounded(array: np.ndarray, precision: Precision) -> np.ndarray:
 def least_precision(
     result_of: Callable[[Trial], np.ndarray], trial: Trial, inputs: Sequence[str], result: np.ndarray
 ) -> Precision:
-    """Find out the least precision by calls with changed numbers.
+    """Find the least precision inside a function by calls with changed numbers.
+
+    ``result_of`` maps a trial to the function's result, and ``result`` is that of ``trial``. ``inputs`` are the arrays
+    that the function takes.
 
     A function in float64 follows a change of its arguments by 1e-9 smoothly. One that rounds an argument to float32
     ignores a change that the rounding removes; one that rounds in between moves in steps.

@@ -41,7 +41,10 @@ class Problem(NamedTuple):
 
 
 def draw_problem(rng: np.random.Generator, n: int, k: int, d: int, alpha: float, dtype: DTypeLike) -> Problem:
-    """Draw n points and k centroids in d dimensions, and an autoencoder of n rows with a code of width d."""
+    """Draw n points and k centroids in d dimensions, and an autoencoder of n rows with a code of width d.
+
+    ``rng`` draws the numbers; ``alpha`` are the degrees of freedom; the arrays are cast to ``dtype``.
+    """
     z, mu = (rng.normal(size=(rows, d)) for rows in (n, k))
     p, q = (rng.dirichlet(np.full(k, 2.0), n) * 0.98 + 0.02 / k for _ in "pq")
     sizes = [6, 5, 7, d]

@@ -22,7 +22,10 @@ __all__ = ["REFERENCES", "installed", "soft_assignment", "kl_divergence", "targe
 
 
 def soft_assignment(xp: Any, z: Any, mu: Any, alpha: float) -> Any:
-    """Return Eq. 1, its powers as exp(log): 1 + d / alpha would lose the digits of d for a large alpha."""
+    """Return Eq. 1 of z (n, d) and mu (k, d), computed with the functions of the package ``xp``.
+
+    The powers are computed as exp(log), because 1 + d / alpha loses the digits of d for a large alpha.
+    """
     d = ((z[:, None, :] - mu[None, :, :]) ** 2).sum(2)  # (n, k)
     log_s = -(alpha + 1) / 2 * xp.log1p(d / alpha)
     s = xp.exp(log_s - log_s[:, :1])  # relative to the first cluster: for a small alpha, s alone would underflow
@@ -30,12 +33,12 @@ def soft_assignment(xp: Any, z: Any, mu: Any, alpha: float) -> Any:
 
 
 def kl_divergence(xp: Any, p: Any, q: Any) -> Any:
-    """Return Eq. 2, as printed; p > 0."""
+    """Return Eq. 2 of p and q (n, k), as printed, with the functions of ``xp``; p > 0."""
     return (p * xp.log(p / q)).sum()
 
 
 def target_distribution(xp: Any, q: Any) -> Any:
-    """Return Eq. 3, as printed."""
+    """Return Eq. 3 of q (n, k), as printed; ``xp`` is not used."""
     weight = q**2 / q.sum(0)
     return weight / weight.sum(1)[:, None]
 
@@ -46,9 +49,10 @@ def relu(xp: Any, a: Any) -> Any:
 
 
 def mlp(xp: Any, arrays: Sequence, acts: Sequence[str], x: Any, masks: Sequence) -> Any:
-    """Return the output of a network (DEC section 3.2).
+    """Return the output of a network for x (n, D), with the functions of ``xp`` (DEC section 3.2).
 
-    ``arrays`` are W, b, W, b, ...; ``acts`` the activation of each layer. A mask multiplies a layer's input.
+    ``arrays`` are W, b, W, b, ...; ``acts`` the activation of each layer. Each of ``masks`` multiplies a layer's input,
+    unless it is None.
     """
     for W, b, act, mask in zip(arrays[::2], arrays[1::2], acts, masks):
         a = (x if mask is None else x * mask) @ W + b
@@ -57,7 +61,7 @@ def mlp(xp: Any, arrays: Sequence, acts: Sequence[str], x: Any, masks: Sequence)
 
 
 def squared_error(xp: Any, x_rec: Any, x: Any) -> Any:
-    """Return 1/(2 n D) sum (x_rec - x)^2."""
+    """Return 1/(2 n D) sum (x_rec - x)^2; ``xp`` is not used."""
     return ((x_rec - x) ** 2).sum() / (2 * x.shape[0] * x.shape[1])
 
 
@@ -104,7 +108,7 @@ def _jax(define: Definition, x: list[np.ndarray]) -> tuple[list[np.ndarray], lis
 
 @contextlib.contextmanager
 def jax_double_precision(jax: Any) -> Iterator[None]:
-    """Let JAX compute in float64 (its default is float32), and restore the user's setting afterwards."""
+    """Set JAX to compute in float64 (its default is float32), and restore the user's setting afterwards."""
     before = jax.config.jax_enable_x64
     jax.config.update("jax_enable_x64", True)
     try:
@@ -126,7 +130,7 @@ def installed() -> list[str]:
         try:
             import_module(name)
         except Exception as error:  # whatever a broken or outdated package may raise
-            warnings.warn(f"{name} is installed but can't be imported, so it is not asked: {error}", stacklevel=2)
+            warnings.warn(f"{name} is installed but can't be imported, so it is not used: {error}", stacklevel=2)
         else:
             names.append(name)
     return names

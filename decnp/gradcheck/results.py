@@ -1,4 +1,4 @@
-"""What an author's function returns, read: arrays of any library, tuples, transposed arrays, log q."""
+"""Read the results of an author's function: arrays of any library, tuples, transposed arrays, log q."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth")
 
 
 class Reading(NamedTuple):
-    """A result as a float64 array, and what had to be done to read it."""
+    """A result as a float64 array, and notes on how it was read."""
 
     value: np.ndarray
     dtype: str
@@ -23,7 +23,10 @@ class Reading(NamedTuple):
 
 
 def to_numpy(result: Any) -> tuple[np.ndarray, str]:
-    """Return an array of any library as a NumPy array, real ones as float64, and the name of the dtype it had."""
+    """Return ``result``, an array of any library, as a NumPy array, and the name of its dtype.
+
+    Real arrays become float64.
+    """
     for method in ("detach", "cpu"):  # a PyTorch tensor on its way out
         result = getattr(result, method, lambda result=result: result)()
     dtype = str(getattr(result, "dtype", "")).rpartition(".")[2]
@@ -37,7 +40,10 @@ def to_numpy(result: Any) -> tuple[np.ndarray, str]:
 
 
 def pick(result: Any, shape: tuple[int, ...], rows_sum_to_one: bool = False) -> tuple[Any, tuple[str, ...]]:
-    """Return the member of a tuple, list or dict that has the shape, and a note; an array as it is."""
+    """Return the member of ``result``, a tuple, list or dict, that has the shape, and a note; an array as it is.
+
+    With ``rows_sum_to_one``, a member whose rows sum to 1 goes before others of the shape.
+    """
     members = list(result.values()) if isinstance(result, Mapping) else result
     if not isinstance(members, tuple | list) or not any(hasattr(member, "shape") for member in members):
         return result, ()
@@ -61,12 +67,12 @@ def _sums_to_one(value: np.ndarray) -> bool:
 
 
 def is_log_q(value: np.ndarray) -> bool:
-    """Return whether an array (n, k) is the logarithm of rows that sum to 1."""
+    """Return whether ``value`` (n, k) is the logarithm of rows that sum to 1."""
     return value.ndim == 2 and bool(np.all(value <= 0)) and _sums_to_one(np.exp(value))
 
 
 def read(result: Any, shape: tuple[int, ...], equation: int) -> Reading | str:
-    """Return the result as an array of the shape, or a sentence that says why it is none."""
+    """Return the result as an array of the shape that ``equation`` needs, or a sentence that says why this fails."""
     if result is None:
         return "it returns None; does it end with a return?"
     result, notes = pick(result, shape, rows_sum_to_one=equation in (1, 3))

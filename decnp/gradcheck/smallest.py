@@ -27,7 +27,25 @@ def smallest(
     run: Callable[[Trial], np.ndarray | str], equation: int, alphas: list[float], rtol: float, own_p: bool,
     of_loss: bool, fixed: tuple[int, int] | None,
 ) -> str | None:
-    """Return the smallest problem where the result differs, with both results, as text; None if none does."""
+    """Return the smallest problem where the result differs, with both results, as text; None if none does.
+
+    Parameters
+    ----------
+    run : callable
+        Trial -> the author's result, or a sentence that says why there is none.
+    equation : int
+        Number of the equation.
+    alphas : list of float
+        Degrees of freedom to try.
+    rtol : float
+        Relative error above which results differ.
+    own_p : bool
+        True if the author's loss makes P itself.
+    of_loss : bool
+        True if Eq. 2 is that of Eq. 1, not of a given q.
+    fixed : tuple (k, d) or None
+        Number of clusters and dimensions of a module; None if both may change.
+    """
     sizes = [(2, *fixed), (3, *fixed)] if fixed else SIZES
     for n, k, d in sizes:
         for alpha in sorted(set(alphas), key=lambda a: (a != 1, abs(a - 2))):

@@ -34,7 +34,9 @@ def call_step(
     my_step: Callable[..., Any], arrays: Sequence[Any], alpha: float, autodiff: str | None,
     asarray: Callable[[np.ndarray], Any] | None,
 ) -> CalledStep:
-    """Call the step with new arrays. ``arrays`` are the weights, mu, x and p.
+    """Call ``my_step`` with new arrays and ``alpha``.
+
+    ``arrays`` are the weights, mu, x and p. ``autodiff`` and ``asarray`` are those of ``check_step``.
 
     Raises ValueError for an unknown package or a result of another form, RuntimeError if the step raises.
     """

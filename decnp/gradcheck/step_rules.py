@@ -24,7 +24,11 @@ class Step(NamedTuple):
 
 
 def right_step(theta: Sequence[Dense], mu: np.ndarray, x: np.ndarray, p: np.ndarray, alpha: float) -> Step:
-    """Return loss and gradients of the step (DEC section 3.1), P held constant."""
+    """Return loss and gradients of the step (DEC section 3.1), P held constant.
+
+    ``theta`` is the encoder, mu (k, d) the centroids, x (b, D) the minibatch, p (b, k) its targets, alpha the degrees of
+    freedom.
+    """
     loss, g_mu, g_theta = losses.clustering_loss_and_grads(theta, mu, x, p, alpha)
     return Step(loss, g_mu, arrays_of(g_theta))
 
@@ -32,7 +36,10 @@ def right_step(theta: Sequence[Dense], mu: np.ndarray, x: np.ndarray, p: np.ndar
 def wrong_steps(
     theta: Sequence[Dense], mu: np.ndarray, x: np.ndarray, p: np.ndarray, alpha: float
 ) -> Iterator[tuple[str, Step]]:
-    """Yield each known mistake in words, with the step that it gives."""
+    """Yield each known mistake in words, with the step that it gives.
+
+    The arguments theta, mu, x, p and alpha are those of ``right_step``.
+    """
     hs = mlp(theta, x)
     q = equations.soft_assignment(hs[-1], mu, alpha)
     batch_p = equations.target_distribution(q)

@@ -84,7 +84,7 @@ def check_equations(
     result : dict
         Plain data. ``ok``; ``failed``, the rows that do not hold, in the paper's order; ``rows``, a list of
         {"row", "errors": {column: worst relative error, or None}}; ``tolerances``; ``recipe``; ``versions``. An error
-        that is no finite number is given as infinite.
+        that is not finite is given as infinite.
 
     Raises
     ------

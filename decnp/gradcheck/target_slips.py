@@ -1,4 +1,4 @@
-"""What an author's P is, if it is not Eq. 3: the batches it was made from are read off the numbers."""
+"""Forms of Eq. 3, right and wrong, and the batches from which an author's P was made."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def _rows(s: np.ndarray) -> np.ndarray:
 def _target(
     power: float, f_power: float, norm: Callable[[np.ndarray], np.ndarray], trial: Trial, eps: Eps | None
 ) -> np.ndarray:
-    """Return q^power / f^f_power, normalised."""
+    """Return q^power / f^f_power, normalized."""
     place, size = eps or ("", 0.0)
     q = trial.q + size if place == "q" else trial.q
     f = q.sum(axis=0) + (size if place in ("f", "everywhere") else 0.0)
@@ -59,8 +59,8 @@ def _form(name: str, power: float, f_power: float, norm: Callable[[np.ndarray], 
 TARGET_FORMS = [
     _form("", 2, 1),
     _form("P is q itself: it returns q, as with f per point or P per batch of 1", 1, 0),
-    _form("f is missing, or sums over the clusters, not over the points: p is q^2, normalised", 2, 0),
-    _form("q is not squared: p is q/f, normalised", 1, 1),
+    _form("f is missing, or sums over the clusters, not over the points: p is q^2, normalized", 2, 0),
+    _form("q is not squared: p is q/f, normalized", 1, 1),
     _form("q is cubed: the power is 3, not 2", 3, 1),
     _form("the square is of q/f: f is squared, too", 2, 2),
     _form("f is under a square root", 2, 0.5),
@@ -68,10 +68,10 @@ TARGET_FORMS = [
     Form(("f and the sums of the rows run down the columns, not along the rows, as R recycles them",),
          partial(_recycled, True)),
     _form("f multiplies, it must divide", 2, -1),
-    _form("the rows are not normalised", 2, 1, lambda s: s),
-    _form("the columns are normalised, not the rows", 2, 1, lambda s: s / s.sum(axis=0)),
-    _form("the sum over all entries is normalised, not each row", 2, 1, lambda s: s / s.sum()),
-    _form("a softmax stands for the normalisation of the rows", 2, 1, lambda s: _rows(np.exp(s))),
+    _form("the rows are not normalized", 2, 1, lambda s: s),
+    _form("the columns are normalized, not the rows", 2, 1, lambda s: s / s.sum(axis=0)),
+    _form("the sum over all entries is normalized, not each row", 2, 1, lambda s: s / s.sum()),
+    _form("a softmax stands for the normalization of the rows", 2, 1, lambda s: _rows(np.exp(s))),
     _form("p is made hard: 1 for the largest q of each point", 1, 0, _one_hot),
 ]
 
@@ -79,8 +79,8 @@ TARGET_FORMS = [
 def batches(trials: Sequence[Trial], results: Sequence[np.ndarray], rtol: float) -> str | None:
     """Return the slip if P is made from batches, of any size and in any order; None if not.
 
-    q^2/p is f of the row's batch, up to a factor of the row. So rows of one batch agree in it, and it tells whose q
-    was summed.
+    ``results`` are the author's P for ``trials``; ``rtol`` is the relative error allowed. q^2/p is f of the row's batch,
+    up to a factor of the row. So it is the same for the rows of one batch, and shows which rows were summed.
     """
     trial, result = max(zip(trials, results), key=lambda pair: pair[0].n)
     if trial.k < 2 or trial.n < 3 or not np.all(result > 0):

@@ -28,9 +28,9 @@ class Trial:
     """(n, k); the arguments of Eqs. 2 and 3"""
     alpha: float
     main: bool = True
-    """Whether it has the shape that was asked for. The others are left out where the author's function needs it."""
+    """True if it has the shape that was asked for. Others are left out if the function does not take their shape."""
     own_p: bool = False
-    """Whether P is made from z and mu by Eqs. 1 and 3, where the author's loss makes its own."""
+    """True if the author's loss makes P itself. Then P is made from z and mu by Eqs. 1 and 3 here too."""
     cache: dict[Any, Any] = field(default_factory=dict, repr=False)
 
     @property
@@ -66,7 +66,7 @@ class Trial:
         return equations.target_distribution(self.soft) if self.own_p else self.p
 
     def right(self, equation: int, of_loss: bool = False) -> np.ndarray:
-        """Return the right result. ``of_loss``: Eq. 2 of Eq. 1, not of the drawn q."""
+        """Return the right result of ``equation``. With ``of_loss``, Eq. 2 is that of Eq. 1, not of the drawn q."""
         if equation == 1:
             return self.soft
         if equation == 2:
@@ -88,16 +88,20 @@ class Trial:
 
 
 def draw(rng: np.random.Generator, n: int, k: int, d: int, alpha: float, main: bool = True) -> Trial:
-    """Draw n points and k centroids in d dimensions, and a p and a q that belong to others."""
+    """Draw n points and k centroids in d dimensions with ``rng``, and a p and a q that belong to other points.
+
+    ``alpha`` and ``main`` are those of the trial.
+    """
     z, mu = rng.normal(size=(n, d)), rng.normal(size=(k, d))
     p, q = (rng.dirichlet(np.full(k, 2.0), n) * 0.98 + 0.02 / k for _ in "pq")
     return Trial(z, mu, p, q, alpha, main)
 
 
 def draw_trials(n: int, k: int, d: int, alphas: Sequence[float], random_state: int, fixed: bool = False) -> list[Trial]:
-    """Return two trials for each alpha: one with the shape that was asked for, one with another n, k and d.
+    """Return two trials for each of ``alphas``: one with the shape that was asked for, one with another n, k and d.
 
-    Constants such as 1/k, 1/n and 1/2 differ between the two. ``fixed``: k and d are those of a module, and stay.
+    Constants such as 1/k, 1/n and 1/2 differ between the two. With ``fixed``, k and d are those of a module, and do not
+    change. ``random_state`` is the seed.
     """
     rng = np.random.default_rng(random_state)
     other_d = d + 5 if d + 4 == k + 1 else d + 4  # a transposed result must show

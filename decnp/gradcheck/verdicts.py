@@ -1,4 +1,4 @@
-"""What ``check_against`` returns: a verdict for each equation, and the report of all."""
+"""Result of ``check_against``: a verdict for each equation, and the report of all."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Finding(NamedTuple):
     factor: float | None
     """The constant c of "it is c times Eq. 4, everywhere"; None if there is no such constant, or it is 1."""
     slip: str | None
-    """What differs, in words; None if nothing does, or nothing that is known gives these numbers."""
+    """Likely mistake, in words; None if nothing differs, or no known mistake gives these numbers."""
     sentence: str
     smallest: str | None = None
     """The smallest problem that shows it, with both results; None if ok."""

@@ -13,7 +13,7 @@ import numpy as np
 from ..exceptions import FunctionError
 from .authors import GRADIENTS, is_module, loss_of_q, of_function, of_loss, of_module
 from .calling import ARGUMENTS, Author, Signature, signature
-from .judging import examine
+from .comparison import examine
 from .trials import Trial, draw_trials
 from .verdicts import Finding, Report, Verdict
 
@@ -22,7 +22,7 @@ __all__ = ["Finding", "Report", "Verdict", "check_against"]
 Arguments = Mapping[str, Sequence[str]] | Sequence[str] | None
 
 BATCHES_SHOW = 6144
-"""Points of the problem of Eq. 3 that is drawn besides: P per batch of 1024, 2048 or 4096 shows."""
+"""Points of an additional problem of Eq. 3, which shows P per batch of 1024, 2048 or 4096."""
 
 
 def check_against(
@@ -40,30 +40,44 @@ def check_against(
 
     Parameters
     ----------
-    my_grad_z : (z, mu, p, alpha) -> (n, d), Eq. 4, the gradient of the sum over points, P held constant
-    my_grad_mu : (z, mu, p, alpha) -> (k, d), Eq. 5
-    my_soft_assignment : (z, mu, alpha) -> q (n, k), Eq. 1; or a ``torch.nn.Module``, see ``module``
-    my_target : q (n, k) -> p (n, k), Eq. 3; n is the whole data
-    my_kl : (p, q) -> scalar, Eq. 2
-    my_loss : (z, mu, p, alpha) -> scalar, Eq. 2 of Eq. 1. With ``autodiff``, both gradients are taken of it. A loss of
-        (z, mu) or (z, mu, alpha) makes its own P, of all points, which must be constant for the gradients.
-    module : ``torch.nn.Module`` whose forward gives q of z. Its (k, d) parameter is the centroids, its ``alpha``, if it
-        has one, alpha. The gradients are those of ``my_kl``, or of Eq. 2, through it. It is copied, not changed.
-    autodiff : "torch", "jax" or "autograd": the package that ``my_loss`` is written in. Without ``my_loss``, gradients
-        are taken through ``my_soft_assignment``.
-    arguments : order of the arguments of a function, ``{"my_kl": ("q", "p")}``, or of the only one, ``("q", "p")``.
-        None: by the names of its arguments if they are z, mu, p, q and alpha, else as above.
-    reduction : "sum", as printed; "mean", over the batch or its n k entries; or "either"
-    alphas : degrees of freedom to try
-    asarray : makes your library's array of a float64 NumPy array, such as ``torch.tensor``; that of ``autodiff``
-        if it is not given
-    n, k, d : points, clusters, dimensions of the problems; others are tried besides
-    random_state : seed of the problems
+    my_grad_z : callable, default=None
+        Eq. 4: (z, mu, p, alpha) -> (n, d), the gradient of the sum over points, P held constant.
+    my_grad_mu : callable, default=None
+        Eq. 5: (z, mu, p, alpha) -> (k, d).
+    my_soft_assignment : callable, default=None
+        Eq. 1: (z, mu, alpha) -> q (n, k). Or a ``torch.nn.Module``, see ``module``.
+    my_target : callable, default=None
+        Eq. 3: q (n, k) -> p (n, k), where the n rows are the whole data.
+    my_kl : callable, default=None
+        Eq. 2: (p, q) -> scalar.
+    my_loss : callable, default=None
+        Eq. 2 of Eq. 1: (z, mu, p, alpha) -> scalar. With ``autodiff``, both gradients are taken of it. A loss of (z, mu)
+        or (z, mu, alpha) makes its own P, of all points. That P must be constant for the gradients.
+    module : torch.nn.Module, default=None
+        Module whose forward gives q of z. Its (k, d) parameter is the centroids, its ``alpha``, if it has one, alpha. The
+        gradients are those of ``my_kl``, or of Eq. 2, through it. It is copied, not changed.
+    autodiff : {"torch", "jax", "autograd"}, default=None
+        Package of ``my_loss``. Without ``my_loss``, gradients are taken through ``my_soft_assignment``.
+    arguments : dict or sequence of str, default=None
+        Order of the arguments of a function, ``{"my_kl": ("q", "p")}``, or of the only one, ``("q", "p")``. None: by the
+        names of its arguments if they are z, mu, p, q and alpha, else as above.
+    reduction : {"sum", "mean", "either"}, default="either"
+        Reduction of Eqs. 2, 4 and 5: "sum", as printed; "mean", over the batch or its n k entries.
+    alphas : sequence of float, default=(0.5, 1, 2)
+        Degrees of freedom to try.
+    asarray : callable, default=numpy.array
+        Makes an array of your library from a float64 NumPy array, such as ``torch.tensor``. With ``autodiff``, the
+        default is that of the package.
+    n, k, d : int, default=768, 4, 3
+        Number of points, of clusters, and dimensions of the problems. Problems of other sizes are tried too.
+    random_state : int, default=0
+        Seed of the problems.
 
     Returns
     -------
-    report : ``Report``: ``ok``; ``equation`` and ``slip``, the most serious finding; ``findings``, one for each
-        function and equation, each with a ``verdict``. ``print(report)`` says it in words.
+    report : Report
+        ``ok``; ``equation`` and ``slip``, the most serious finding; ``findings``, one for each function and equation,
+        each with a ``verdict``. ``print(report)`` gives it in words.
 
     Raises
     ------
@@ -109,7 +123,7 @@ def check_against(
 
 
 def _of_author(author: Author, trials: list[Trial]) -> list[Trial]:
-    """Return the trials that a function can be asked about: of one alpha, if it takes none."""
+    """Return the trials for a function: of one alpha, if it takes none."""
     if not author.has_alpha and (author.of_loss or author.equations not in ((2,), (3,))):
         alphas = {trial.alpha for trial in trials}
         alpha = alphas.pop() if len(alphas) == 1 else 1.0
@@ -124,7 +138,7 @@ def _of_author(author: Author, trials: list[Trial]) -> list[Trial]:
 
 
 def _is_fast(author: Author, trial: Trial) -> bool:
-    """Return whether a function can be asked about more points: plain loops over pairs would take hours."""
+    """Return whether a function is fast enough for more points; plain loops over pairs would take hours."""
     start = time.perf_counter()
     with contextlib.suppress(FunctionError):
         author.run(trial)

@@ -38,7 +38,7 @@ UNREADABLE = (zipfile.BadZipFile, ValueError, LookupError, ArithmeticError, Type
 
 
 class _NotAnArchive(ArchiveError):
-    """The file has another format; the message continues "is no <kind of file>: "."""
+    """The file has another format; the message continues "is not a <kind of file>: "."""
 
 
 class Expected(NamedTuple):
@@ -130,7 +130,7 @@ def read_archive(
     """
     mode = os.stat(path).st_mode
     if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):  # a pipe would block forever; a folder raises OSError
-        raise error_class(f"{path} is no {what}: it is a pipe or a device")
+        raise error_class(f"{path} is not a {what}: it is a pipe or a device")
     with _InPieces(path) as file:
         try:
             size = os.fstat(file.fileno()).st_size
@@ -144,11 +144,11 @@ def read_archive(
                 return header, {name: _read_array(archive, members[f"{name}.npy"], name, sums.get(name), want)
                                 for name, want in expected.items() if not name.startswith(unread)}
         except _NotAnArchive as error:
-            raise error_class(f"{path} is no {what}: {one_line(error)}") from None
+            raise error_class(f"{path} is not a {what}: {one_line(error)}") from None
         except ArchiveError as error:
             raise error_class(f"{path} {one_line(error)}") from None
         except UNREADABLE as error:
-            raise error_class(f"{path} is no {what}, or is damaged ({one_line(error)})") from error
+            raise error_class(f"{path} is not a {what}, or is damaged ({one_line(error)})") from error
 
 
 def _check_ends(file: BinaryIO | io.FileIO, size: int) -> None:
@@ -190,7 +190,7 @@ def parse_header(content: bytes) -> dict:
     """Return the JSON object of a header; it must have digests."""
     header = json.loads(content.decode(), object_pairs_hook=_each_once)
     if not isinstance(header, dict):
-        raise _NotAnArchive("its header is no JSON object")
+        raise _NotAnArchive("its header is not a JSON object")
     if not isinstance(header.get("sha256"), dict):
         raise ArchiveError("is damaged: sha256 in its header must be of the kind dict")
     return header

@@ -76,7 +76,7 @@ def looks_like_number(cell: str) -> bool:
 
 
 def _kind_of(cell: str, comma_separates: bool) -> str:
-    """Return "missing" or the key of ``KINDS`` for a cell that is no number."""
+    """Return "missing" or the key of ``KINDS`` for a cell that is not a number."""
     cell = cell.strip()
     if cell.lower() in MISSING:
         return "missing"
@@ -94,7 +94,7 @@ class _Seen(NamedTuple):
     """Cells of one kind in a column."""
 
     n: int
-    """How many there are."""
+    """Number of these cells."""
     line: int
     """Line of the first of them."""
     cell: str
@@ -106,7 +106,7 @@ class _Seen(NamedTuple):
 class ColumnReader:
     """Reader of the rows that hold more than numbers.
 
-    Cells "true" and "false", in any case, are 1 and 0. Other cells that are no numbers are counted, for the error.
+    Cells "true" and "false", in any case, are 1 and 0. Other cells that are not numbers are counted, for the error.
 
     Parameters
     ----------
@@ -119,7 +119,7 @@ class ColumnReader:
         self._seen: dict[int, dict[str, _Seen]] = {}
 
     def read(self, line: int, cells: list[str]) -> list[float]:
-        """Return the cells as numbers; NaN for those that are none."""
+        """Return the cells of a line as numbers; NaN for those that are not. ``line`` is its number."""
         row = []
         for j, cell in enumerate(cells):
             if is_number(cell):
@@ -145,7 +145,7 @@ class ColumnReader:
         self, path: PathLike, X: np.ndarray, columns: Sequence[Column], labels_known: bool, for_fit: bool,
         hints: Mapping[int, str], row_numbers: str = "",
     ) -> None:
-        """Raise DataError if a column of X (n, D) holds anything but numbers, or but true and false.
+        """Raise DataError if a column of X (n, D) does not hold numbers alone, or true and false alone.
 
         Parameters
         ----------
@@ -162,7 +162,7 @@ class ColumnReader:
         hints : dict of int to str
             Clauses for errors in certain lines.
         row_numbers : str, default=""
-            Sentence about the first column of the file if that is no column of X because it has no name.
+            Sentence about the first column of the file if X leaves it out because it has no name.
         """
         bad = {}
         for j, kinds in sorted(self._seen.items()):
@@ -250,7 +250,7 @@ class _Problem:
             return f"{name} has {missing}{where}"
         both = f" and {missing}" if self.n_missing else ""
         if self.kind == "word" and not self.most:
-            cells = "a cell that is no number" if self.seen.n == 1 else f"{self.seen.n} cells that are no numbers"
+            cells = "a cell that is not a number" if self.seen.n == 1 else f"{self.seen.n} cells that are not numbers"
             return f"{name} has {cells} {cell}{both}"
         return f"{name} holds {KINDS[self.kind][0]} {cell}{both}"
 

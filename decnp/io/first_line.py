@@ -1,7 +1,7 @@
 """Decide whether the first line of a text table holds the names of its columns or a row.
 
 A line of words is a line of names. For a line of numbers, such as years, wavelengths or 0, 1, 2, ..., the lines below
-decide. In doubt it is a row, so that no row is lost; the doubt is reported.
+decide. If they do not show it, the line is a row, so that no row is lost, and the choice is reported.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class FirstLine(NamedTuple):
 
     is_names: bool
     in_doubt: bool
-    """Whether the user is told how the line was read."""
+    """True if the line can be read in both ways, which is reported."""
 
 
 def decide(
@@ -37,9 +37,9 @@ def decide(
         Cells of the line, without blanks around them.
     rows : sequence of sequences of str
         Some of the lines below it; those with another number of cells are not looked at.
-    asked : collection of str
+    asked : collection of str, default=()
         Columns that the user has named.
-    known : collection of str
+    known : collection of str, default=()
         Names of the columns that a model was trained on.
 
     >>> rows = [["0.12", "0.31", "0.28"], ["0.11", "0.35", "0.27"], ["0.10", "0.33", "0.22"]]
@@ -98,7 +98,7 @@ def _numbers_are_names(
 ) -> bool:
     """Return whether different numbers are names rather than the first of ``rows``."""
     X = np.array([[float(cell) if is_number(cell) else np.nan for cell in row] for row in rows])
-    if _goes_on(values, X) or any(np.array_equal(np.sort(row), np.sort(values)) for row in X):
+    if _continues(values, X) or any(np.array_equal(np.sort(row), np.sort(values)) for row in X):
         return False
     counting, outlying = _counts(cells), _is_outlying(values, X)
     if integers and X.size >= 6 and not any(is_bare_integer(cell) for row in rows for cell in row):
@@ -133,8 +133,8 @@ def _is_outlying(values: np.ndarray, X: np.ndarray) -> bool:
         return bool((np.abs(values - (low + high) / 2) > high - low).mean() > 0.5)
 
 
-def _goes_on(values: np.ndarray, X: np.ndarray) -> bool:
-    """Return whether a fifth of the columns of X, or one, goes on from the first value in equal steps."""
+def _continues(values: np.ndarray, X: np.ndarray) -> bool:
+    """Return whether a fifth of the columns of X, or one, continues the first value in equal steps."""
     if len(X) < 3:
         return False
     with np.errstate(invalid="ignore", over="ignore"):

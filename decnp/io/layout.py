@@ -28,7 +28,7 @@ class Layout(NamedTuple):
     skip: int
     """Number of lines above the table."""
     marked: bool
-    """Whether the first line of the table begins with "#", so that it holds names."""
+    """True if the first line of the table begins with "#", so that it holds names."""
     sample: list[tuple[int, list[str]]]
     """Number and cells of the first lines of the table."""
 
@@ -57,7 +57,10 @@ def find_layout(text: TextIO, spaces: bool = True) -> Layout:
 
 
 def records(text: TextIO, delimiter: str, skip: int = 0) -> Iterator[tuple[int, list[str]]]:
-    """Yield line number and cells of each line that is not blank, from line ``skip`` + 1 on."""
+    """Yield line number and cells of each line of ``text`` that is not blank, from line ``skip`` + 1 on.
+
+    The cells are split at ``delimiter``.
+    """
     text.seek(0)
     lines = islice(text, skip, None)
     if delimiter == " ":

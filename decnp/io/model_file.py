@@ -45,8 +45,9 @@ MAX_LAYERS = 1000
 def write_file(file: BinaryIO, header: dict, arrays: dict[str, np.ndarray]) -> None:
     """Write a model file into ``file``, which is open, empty and seekable; the same content gives the same bytes.
 
-    ``header`` is complete except for the format and the digests. Raises ValueError for a model that could not be read
-    again: NaN or infinite values, matrices beyond float16 if that is the storage, shapes that do not fit together.
+    ``arrays`` are those of the network by name. ``header`` is complete except for the format and the digests. Raises
+    ValueError for a model that could not be read again: NaN or infinite values, matrices beyond float16 if that is the
+    storage, shapes that do not fit together.
     """
     arrays = {name: _as_stored(name, array, header) for name, array in arrays.items()}
     number = 1 if header["storage"] == header["dtype"] and header["activations"]["decoder"] else FORMAT
@@ -73,7 +74,7 @@ def _as_stored(name: str, array: np.ndarray, header: Mapping[str, Any]) -> np.nd
 
 
 def read_model(path: PathLike, unread: tuple[str, ...] = ()) -> tuple[dict, dict[str, np.ndarray]]:
-    """Return header and arrays of a model file, checked against each other; the arrays have the header's ``dtype``.
+    """Return header and arrays of the model file ``path``, after a check of both; the arrays have the header's ``dtype``.
 
     Arrays whose names begin with a word of ``unread`` must be in the file, and are not read. All strings of the header
     are printable, except the names of columns. Raises as ``decnp.load`` does.
@@ -85,7 +86,7 @@ def read_model(path: PathLike, unread: tuple[str, ...] = ()) -> tuple[dict, dict
 
 
 def layers_of(header: Mapping[str, Any], arrays: Mapping[str, np.ndarray], part: str) -> list[Dense]:
-    """Return the layers of the "encoder" or "decoder", from header and arrays of a file."""
+    """Return the layers of ``part``, "encoder" or "decoder", from header and arrays of a file."""
     return [Dense(arrays[f"{part}.{l}.W"], arrays[f"{part}.{l}.b"], act)
             for l, act in enumerate(header["activations"][part])]
 
@@ -112,7 +113,7 @@ def _expected(header: dict[str, Any]) -> dict[str, Expected]:
     if type(version) is int and version > FORMAT:
         raise ModelFileError(f"has the model format {version} of a newer decnp, this one reads {FORMAT}: update decnp")
     if type(version) is not int or version < 1:
-        raise ModelFileError(f"is no decnp model file: its format must be a number from 1 to {FORMAT}; got {version!r}")
+        raise ModelFileError(f"is not a decnp model file: its format must be a number from 1 to {FORMAT}; got {version!r}")
     _check_kinds(header, FIELDS)
     dtype = header["dtype"]
     header["storage"] = dtype if version == 1 else header.get("storage", dtype)

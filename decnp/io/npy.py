@@ -56,7 +56,7 @@ def read_npy(file: Any, size: int, name: str) -> np.ndarray:
 def npy_layout(file: Any, size: int, name: str) -> NpyLayout:
     """Return the layout of the ``.npy`` in ``file``; leave ``file`` at the first value.
 
-    Raises DataError for Python objects, and if the header and ``size`` disagree about the number of bytes.
+    Raises DataError, with ``name``, for Python objects, and if the header and ``size`` disagree about the number of bytes.
     """
     layout = read_npy_header(file, name)
     if layout.dtype.hasobject:
@@ -68,7 +68,10 @@ def npy_layout(file: Any, size: int, name: str) -> NpyLayout:
 
 
 def read_npy_header(file: Any, name: str) -> NpyLayout:
-    """Return the layout that the header of a ``.npy`` announces, unchecked; leave ``file`` at the first value."""
+    """Return the layout that the header of a ``.npy`` announces, without a check; leave ``file`` at the first value.
+
+    Raises DataError, with ``name``, if the header cannot be read.
+    """
     try:
         version = npy_format.read_magic(file)
         read = {(1, 0): npy_format.read_array_header_1_0, (2, 0): npy_format.read_array_header_2_0}[version]
@@ -76,14 +79,17 @@ def read_npy_header(file: Any, name: str) -> NpyLayout:
             warnings.simplefilter("ignore")  # "additional header parsing": the file is from Python 2
             shape, fortran_order, dtype = read(file)
     except BROKEN_HEADER as error:
-        raise DataError(f"{name} is damaged, or is no .npy array of numbers: its header cannot be read") from error
+        raise DataError(f"{name} is damaged, or is not a .npy array of numbers: its header cannot be read") from error
     if min(shape, default=0) < 0:
         raise DataError(f"{name} is damaged: its header announces the shape {shape}")
     return NpyLayout(tuple(map(int, shape)), fortran_order, dtype)
 
 
 def check_table(shape: tuple[int, ...], dtype: np.dtype, name: object) -> None:
-    """Raise DataError unless ``shape`` and ``dtype`` are those of a table: (n, D) real numbers, n and D at least 1."""
+    """Raise DataError, with ``name``, unless ``shape`` and ``dtype`` are those of a table.
+
+    A table holds (n, D) real numbers, n and D at least 1.
+    """
     if dtype.kind not in "biuf":
         raise DataError(f"{name} must hold real numbers; got the dtype {dtype}")
     if len(shape) != 2:

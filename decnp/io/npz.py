@@ -60,7 +60,7 @@ def read_arrays(path: PathLike, names: Sequence[str]) -> dict[str, np.ndarray]:
 def _zipped_arrays(path: PathLike) -> Iterator[ZippedArrays]:
     """Open the ``.npz`` at ``path`` and read its headers; raise DataError for what cannot be unzipped or read."""
     if not zipfile.is_zipfile(path):
-        raise DataError(f"{path} is damaged, or is no .npz file: it is not a complete zip archive")
+        raise DataError(f"{path} is damaged, or is not a .npz file: it is not a complete zip archive")
     try:
         with zipfile.ZipFile(path) as archive:
             members = {m.filename[:-4]: m for m in archive.infolist() if m.filename.endswith(".npy")}

@@ -11,7 +11,7 @@ __all__ = ["explain_os_errors", "explain_read_errors", "reason_of"]
 
 
 def reason_of(error: OSError) -> str:
-    """Return the reason alone, such as "No space left on device".
+    """Return the reason of ``error`` alone, such as "No space left on device".
 
     >>> reason_of(OSError(28, "No space left on device", "x.npy"))
     'No space left on device'

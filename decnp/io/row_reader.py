@@ -84,8 +84,9 @@ def open_rows(
         Column of a ``.csv`` to leave out.
     header : bool, default=None
         Whether the first line of a ``.csv`` holds the names of the columns. None decides as ``read_table`` does.
-    choose : callable
-        Chooses the columns of a ``.csv``, see ``decnp.io.text.Choice``. The default takes all but the labels.
+    choose : callable, default=all_columns
+        Function that chooses the columns of a ``.csv``, see ``decnp.io.text.Choice``. The default takes all but the
+        labels.
     known : sequence of str, default=()
         Names of the columns that a model was trained on: a first line that has all of them holds names.
 

@@ -25,7 +25,7 @@ def is_stream(path: PathLike) -> bool:
 
 
 def name_of(path: PathLike) -> str:
-    """Return the name of a file for messages; "standard input" for "-"."""
+    """Return the name of the file ``path`` for messages; "standard input" for "-"."""
     return "standard input" if str(path) == "-" else str(path)
 
 
@@ -37,7 +37,7 @@ def begins_as_npy(file: BinaryIO) -> bool:
 
 
 def open_seekable(path: PathLike) -> BinaryIO:
-    """Open a file for reading; a stream and what gzip has compressed are first copied to a temporary file.
+    """Open the file ``path`` for reading. A stream or compressed file is first copied to a temporary file.
 
     A compressed file is known by the ending ``.gz``, or by its first bytes. Raises DataError if it is damaged, or if
     standard input or a compressed file is closed or empty.

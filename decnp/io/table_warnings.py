@@ -38,19 +38,19 @@ def table_warnings(X: Rows, names: Sequence[str]) -> list[str]:
 
 
 def label_warnings(y: np.ndarray | None, column: str | None) -> list[str]:
-    """Return a sentence if there are more different labels (n,) than half of the rows.
+    """Return a sentence if the labels y (n,) have more different values than half of the rows.
 
     ``column`` is the name of their column, if they have one.
 
     >>> label_warnings(np.array(["Ohio", "Utah", "Iowa", "Maine"]), "state")
-    ["the labels in 'state' have 4 different values in 4 rows; they seem to be names of the rows and no classes"]
+    ["the labels in 'state' have 4 different values in 4 rows; they seem to be names of the rows, not classes"]
     """
     count = 0 if y is None else len(np.unique(y))
     if y is None or len(y) < 4 or count <= len(y) / 2:
         return []
     where = f" in {column!r}" if column else ""
-    return [f"the labels{where} have {count} different values in {len(y)} rows; they seem to be names of the rows and "
-            "no classes"]
+    return [f"the labels{where} have {count} different values in {len(y)} rows; they seem to be names of the rows, "
+            "not classes"]
 
 
 def _order_on_disk(X: LazyRows) -> Iterator[str]:
@@ -91,4 +91,4 @@ def _scales(X: np.ndarray, names: Sequence[str]) -> Iterator[str]:
     if spread[high] > MAX_SPREAD_RATIO * spread[low] and not all(name.isdecimal() for name in names):
         yield (f"the columns differ much in scale: the standard deviation of {names[high]!r} is "
                f"{spread[high]:.3g}, that of {names[low]!r} {spread[low]:.3g}; the large ones decide alone, "
-               "so standardise the columns first if they have different units")
+               "so standardize the columns first if they have different units")

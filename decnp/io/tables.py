@@ -68,7 +68,7 @@ def read_table(
     header : bool, default=None
         Whether the first line of a ``.csv`` holds the names of the columns. None decides from the first lines:
         words are names, also among numbers if the cells below them are numbers; numbers are names if the lines
-        below show that they are no row, as for years, wavelengths or 0, 1, 2, ... In doubt the line is a row.
+        below show that they are not a row, as for years, wavelengths or 0, 1, 2, ... Otherwise the line is a row.
     drop : sequence of str, default=()
         Columns of a ``.csv`` to leave out, by name. Columns without names are numbered from 1.
 
@@ -125,7 +125,7 @@ def read_labels(path: PathLike, n_samples: int) -> np.ndarray:
     """Return the labels in a ``.npy``, ``.npz``, ``.csv`` or ``.txt`` file, one to a line in text.
 
     In an ``.npz``: y or labels, else the only array with one axis. The first line of a text file is taken as a name
-    in two cases: it is no whole number and all others are, or it is one line too many and occurs only once.
+    in two cases: all other lines are whole numbers and it is not, or it is one line too many and occurs only once.
 
     Parameters
     ----------
@@ -227,7 +227,7 @@ def _read_or_map(path: Path) -> Rows:
 def _as_float(X: Rows, path: Path) -> Rows:
     """Return X (n, D) as finite float32, or float64 where it needs that.
 
-    Raises DataError if it is no table of such numbers.
+    Raises DataError if it is not a table of such numbers.
     """
     check_table(X.shape, X.dtype, path)
     dtype = np.dtype(np.float32 if float32_suffices(X) else np.float64)

@@ -29,7 +29,7 @@ to read, in the order of reading, or None for all. The column of labels is not a
 
 
 def all_columns(names: Sequence[str], width: int) -> None:
-    """Choose all columns; a ``Choice``."""
+    """Return None, which chooses all columns; this ``Choice`` ignores ``names`` and ``width``."""
 
 
 class CsvTable(NamedTuple):
@@ -49,7 +49,10 @@ def read_csv(
     path: PathLike, label_column: str | None = None, file: BinaryIO | None = None, *, header: bool | None = None,
     drop: Sequence[str] = (),
 ) -> tuple[CsvTable, np.ndarray | None]:
-    """Return the content of a CSV file without the columns ``drop``, and the labels (n,) or None. Raises DataError."""
+    """Return the content of a CSV file without the columns ``drop``, and the labels (n,) or None.
+
+    See ``parse_csv`` for path, label_column, file and header. Raises DataError.
+    """
     table = parse_csv(path, file, label_column, header=header, choose=partial(_all_but, path, drop),
                       asked=drop, for_fit=True)
     return table, None if table.labels is None else _label_array(table.labels, path)
@@ -72,8 +75,8 @@ def parse_csv(
         Name of the column of labels. None takes one called label or labels, if there is one.
     header : bool, default=None
         Whether the first line holds the names of the columns. None decides from the lines below it.
-    choose : callable
-        Chooses the columns to read, see ``Choice``. The others may hold anything.
+    choose : callable, default=all_columns
+        Function that chooses the columns to read, see ``Choice``. The others may hold anything.
     asked : sequence of str, default=()
         Columns that the user has named.
     known : sequence of str, default=()
@@ -84,7 +87,7 @@ def parse_csv(
     Raises
     ------
     DataError
-        If the file is no table of numbers.
+        If the file is not a table of numbers.
     """
     with _open_text(path, file) as text:
         layout = find_layout(text)
@@ -133,7 +136,7 @@ def _read_rows(
         try:
             if "_" in "".join(cells):  # float() would read 1_000 as a number
                 raise ValueError
-            values.extend(list(map(float, cells)))  # a list: nothing is added if a cell is no number
+            values.extend(list(map(float, cells)))  # a list: nothing is added if a cell is not a number
         except ValueError:
             values.extend(reader.read(line, cells))
     return values, labels, n
@@ -149,9 +152,9 @@ def _all_but(path: PathLike, drop: Sequence[str], names: Sequence[str], width: i
 
 
 def read_text_labels(path: PathLike, n_samples: int, one_cell: bool) -> np.ndarray:
-    """Return the labels in a text file, one to a line; with ``one_cell`` the whole line is the label.
+    """Return the labels in the text file ``path``, one to a line; with ``one_cell`` the whole line is the label.
 
-    The first line is dropped if it is a name: it is no whole number and all others are, or it is one line more than
+    The first line is dropped if it is a name: all others are whole numbers and it is not, or it is one line more than
     ``n_samples`` and occurs only once.
     """
     with _open_text(path) as text:
@@ -187,7 +190,7 @@ def _label_index(
 ) -> int | None:
     """Return the index of the column ``label_column``; without one, of a column called label or labels, or None.
 
-    Columns in ``others`` are no labels unless ``label_column`` says so.
+    Columns in ``others`` are not labels unless ``label_column`` names them.
     """
     if label_column is None:
         return next((j for j, name in enumerate(names) if name.lower() in LABEL_NAMES and name not in others), None)

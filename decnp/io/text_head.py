@@ -20,7 +20,7 @@ ROW_NAMES = ("line 1 has one name fewer than the lines below have cells, so the 
 
 
 class Head(NamedTuple):
-    """What the first lines of a text table say."""
+    """Content of the first lines of a text table."""
 
     names: tuple[str, ...]
     """Names of all columns; () without a line of names."""
@@ -29,7 +29,7 @@ class Head(NamedTuple):
     row_numbers: str
     """Sentence about a first column without a name; else ""."""
     notes: list[str]
-    """How the first line was read, if that is in doubt."""
+    """Sentence on how the first line was read, if it can be read in two ways."""
     line: int
     """Number of the first line."""
     hint: str
@@ -39,7 +39,10 @@ class Head(NamedTuple):
 def read_head(
     path: PathLike, layout: Layout, header: bool | None, asked: Collection[str], known: Collection[str],
 ) -> Head:
-    """Return the head of the table; see ``text.parse_csv`` for the arguments. Raises DataError."""
+    """Return the head of the table in ``path``, whose layout is ``layout``.
+
+    ``text.parse_csv`` describes header, asked and known. Raises DataError.
+    """
     sample = layout.sample[1:] if layout.marked and header is False else layout.sample
     if not sample:
         raise DataError(f"{path} has no rows")
@@ -92,6 +95,6 @@ def _check_widths(path: PathLike, cells: Sequence[str], sample: Sequence[tuple[i
     if len(lines) == 1:
         plural = "" if len(cells) == 1 else "s"
         raise DataError(f"{path}, line {lines[0]} has {len(cells)} cell{plural}, the lines below have {width}"
-                        + ": delete it if it is no part of the table" * (len(cells) < width))
+                        + ": delete it if it is not part of the table" * (len(cells) < width))
     raise DataError(f"{path}: lines {lines[0]} to {lines[-1]} have other numbers of cells than those below, which have "
-                    f"{width}: delete them if they are no part of the table")
+                    f"{width}: delete them if they are not part of the table")

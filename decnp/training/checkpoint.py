@@ -134,7 +134,7 @@ class Checkpoint:
         try:
             header, arrays = read_archive(self.path, what="checkpoint")
             if header["kind"] != KIND:
-                raise CheckpointError(f"{self.path} is no checkpoint")
+                raise CheckpointError(f"{self.path} is not a checkpoint")
             if header["format"] != FORMAT:
                 raise CheckpointError(f"{self.path} is a checkpoint of another decnp: its format is "
                                       f"{header['format']!r}, this one reads {FORMAT}")
@@ -144,11 +144,11 @@ class Checkpoint:
         except CheckpointError:
             raise
         except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:  # ArchiveError is a ValueError
-            raise CheckpointError(f"{self.path} is no checkpoint, or is damaged ({error})") from error
+            raise CheckpointError(f"{self.path} is not a checkpoint, or is damaged ({error})") from error
         self.notes, self.recipe = notes, dict(recipe)
         if machine != rounding():
-            warnings.warn(f"the run began with {', '.join(machine)} and goes on with {', '.join(rounding())}: it can "
-                          "end otherwise than in one go", RuntimeWarning, stacklevel=2)
+            warnings.warn(f"the run began with {', '.join(machine)} and is resumed with {', '.join(rounding())}: its "
+                          "result can differ from that of an uninterrupted run", RuntimeWarning, stacklevel=2)
         return state
 
     def _check_recipe(self, recipe: Mapping[str, Any], stored: Mapping[str, Any]) -> None:
@@ -171,7 +171,10 @@ class Checkpoint:
 
 
 def recipe_of(model: Any, X: Rows, schedule: Profile, start: Any) -> dict[str, Any]:
-    """Return by name what must be equal to resume the run of a ``DEC`` on X; ``start`` is the autoencoder given, or None."""
+    """Return by name the values that must be equal to resume a run on X.
+
+    ``model`` is the ``DEC``, ``schedule`` its profile, ``start`` the autoencoder given, or None.
+    """
     names = ("n_clusters", "alpha", "tol", "n_init", "update_encoder", "engine")
     seed = model.random_state
     return {
@@ -212,6 +215,7 @@ def fingerprint(*arrays: Rows) -> str:
 def to_tree(value: Any, arrays: dict[str, np.ndarray], name: str = "") -> Any:
     """Return ``value`` as JSON data; its arrays are added to ``arrays`` and replaced by their names.
 
+    ``name`` is the beginning of these names.
     An object is a dataclass or a named tuple, or has ``to_arrays`` and ``from_arrays``. An array that occurs twice is
     stored once.
     """

@@ -124,7 +124,7 @@ def training_warnings(
                     f"none since step {', '.join(died)}; try fewer clusters or a smaller kl_lr")
     if k > 1 and end.distance <= MERGED * end.radius:
         said.append("clusters {} and {} have merged: their centroids are {:.3g} apart, and rows lie {:.3g} from "
-                    "theirs; try fewer clusters".format(*end.nearest, end.distance, end.radius))
+                    "their centroid; try fewer clusters".format(*end.nearest, end.distance, end.radius))
     worse = _worse(start, end, moves)
     if worse:
         said.append(f"DEC moved away from a better start: {' and '.join(worse)}; the labels of the "
@@ -149,19 +149,19 @@ def _worse(start: Diagnosis, end: Diagnosis, moves: bool) -> list[str]:
 
 
 def format_diagnosis(start: Mapping[str, Any], end: Mapping[str, Any]) -> list[str]:
-    """Return the first and the last ``Diagnosis`` of a run, given as dicts, in a few lines.
+    """Return the first and the last ``Diagnosis`` of a run, the dicts ``start`` and ``end``, in a few lines.
 
     >>> found = Diagnosis((2, 1), None, 0.1, 0.9, 0.3, (0, 1), 2.0, 1.0, 3.0, 0.25)._asdict()
     >>> print(*format_diagnosis(found, found), sep=chr(10))
     mean of max q 0.900 -> 0.900, entropy of q 0.300 -> 0.300 nats, reconstruction loss 0.2500 -> 0.2500
-    nearest centroids: 0 and 1, 2 apart; rows lie 1 from theirs (root mean square)
+    nearest centroids: 0 and 1, 2 apart; rows lie 1 from their centroid (root mean square)
     """
     arrows = [f"{label} {start[name]:{digits}} -> {end[name]:{digits}}{unit}" for label, name, digits, unit in (
         ("mean of max q", "confidence", ".3f", ""), ("entropy of q", "entropy", ".3f", " nats"),
         ("reconstruction loss", "reconstruction", ".4f", ""))]
     near = "nearest centroids: {} and {}, {:.3g} apart; ".format(*end["nearest"], end["distance"])
     near = near if len(end["sizes"]) > 1 else ""
-    return [", ".join(arrows), f"{near}rows lie {end['radius']:.3g} from theirs (root mean square)"]
+    return [", ".join(arrows), f"{near}rows lie {end['radius']:.3g} from their centroid (root mean square)"]
 
 
 def _is_empty(j: int, found: Diagnosis) -> bool:

@@ -25,12 +25,12 @@ class TrainingStep(Protocol):
     """Interface of one training step of a network ``theta`` and its optimizer."""
 
     def reconstruct(self, x: np.ndarray, masks: Masks = None) -> float:
-        """Take a step of an autoencoder on the clean minibatch x (b, D); return the loss."""
+        """Take a step of an autoencoder on the clean minibatch x (b, D) with dropout ``masks``; return the loss."""
 
     def cluster(self, x: np.ndarray, mu: np.ndarray, p: np.ndarray, alpha: float = 1.0) -> float:
         """Take a step of DEC on x (b, D), with its rows p (b, k) of P; return the KL in nats per sample.
 
-        The optimizer's first array is mu (k, d).
+        The optimizer's first array is mu (k, d). ``alpha`` are the degrees of freedom of Eq. 1.
         """
 
 
@@ -58,7 +58,10 @@ class Engine(Protocol):
         """Return the update of ``Adam``."""
 
     def step_for(self, theta: Sequence[Dense], optimizer: Optimizer, batch_size: int, pool: ThreadPool) -> TrainingStep:
-        """Return the training step of ``theta`` for minibatches of ``batch_size`` rows."""
+        """Return the training step of ``theta`` for minibatches of ``batch_size`` rows.
+
+        It updates ``theta`` by ``optimizer``, and computes in the threads of ``pool``.
+        """
 
 
 class Readable:
@@ -136,7 +139,8 @@ def make_optimizer(
 ) -> Optimizer:
     """Return the optimizer of ``schedule`` for an autoencoder phase of ``n_iter`` steps, at its step ``t``.
 
-    ``state`` holds the arrays to continue from; None starts from 0.
+    ``theta`` are the layers to train, ``engine`` has the update. ``state`` holds the arrays to continue from; None starts
+    from 0.
     """
     if schedule.lr_decay == "step":
         lr = step_decay(schedule.lr, schedule.lr_every, schedule.lr_factor)

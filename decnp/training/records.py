@@ -93,7 +93,7 @@ class History(list[Record]):
 
     @classmethod
     def from_arrays(cls, phases: list[str], numbers: np.ndarray, diagnosed: list[int], diagnoses: np.ndarray) -> History:
-        """Return the reports of the arrays and lists that ``to_arrays`` returned."""
+        """Return the reports from what ``to_arrays`` returned: phases, numbers, diagnosed and diagnoses."""
         history = cls(
             Record(phases[int(phase)], int(t), int(n), float(loss), None if np.isnan(changed) else float(changed))
             for phase, t, n, loss, changed in numbers)

@@ -72,9 +72,9 @@ class PhaseMonitor:
         self.zero_loss_all = _zero_loss(batch_at(evenly_spaced_rows(range(n))))
 
     def see(self, t: int, loss: float, x: np.ndarray) -> Record | None:
-        """Note step ``t`` on the minibatch x (b, D); return a record if a report is due.
+        """Record the ``loss`` of step ``t`` on the minibatch x (b, D); return a record if a report is due.
 
-        Raises TrainingError where the phase diverged or the network died.
+        Raises TrainingError if the phase diverged or the network died.
         """
         p = self.progress
         p.first_loss = loss if t == 1 else p.first_loss

@@ -30,7 +30,11 @@ AGREEMENT = 0.6
 
 
 def check_init(init: Any, n_samples: int, n_clusters: int, d: int, name: str = "init") -> None:
-    """Raise ValueError unless ``init`` is one of ``INITS``, a callable, or an array that fits."""
+    """Raise ValueError unless ``init`` is one of ``INITS``, a callable, or an array that fits.
+
+    An array fits if ``find_start`` takes it for ``n_samples`` rows, ``n_clusters`` clusters and ``d`` dimensions.
+    ``name`` is the name of the argument in the message.
+    """
     if isinstance(init, str):
         if init not in INITS:
             raise ValueError(f"init must be {', '.join(map(repr, INITS))}, an array or a callable; got {init!r}")

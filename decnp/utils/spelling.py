@@ -9,7 +9,7 @@ __all__ = ["nearest"]
 
 
 def nearest(word: str, names: Iterable[str]) -> str:
-    """Return the clause ", did you mean NAME?" with the most similar of ``names``; "" if none is similar.
+    """Return the clause ", did you mean NAME?" with that of ``names`` most similar to ``word``; "" if none is similar.
 
     >>> nearest("Ditigs", ["mnist", "digits"])
     ", did you mean 'digits'?"

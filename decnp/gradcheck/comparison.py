@@ -1,4 +1,4 @@
-"""The verdict on one author's function: calls, comparison, explanation, edges."""
+"""Comparison of one function of the author with its equations: calls, explanation, edges."""
 
 from __future__ import annotations
 
@@ -27,7 +27,10 @@ OWN_P = ("makes its own P from the points that it is given: f must sum over the 
 
 
 def examine(author: Author, trials: Sequence[Trial], reduction: str) -> list[Finding]:
-    """Return a finding for each equation of an author's function."""
+    """Return a finding for each equation of an author's function, from its results for ``trials``.
+
+    ``reduction`` is "sum", "mean" or "either", as in ``check_against``.
+    """
     run = author.run
     author = author._replace(run=_remembered(run))
     handed = [handed_over(replace(trial, own_p=author.own_p, cache={}), author.asarray) for trial in trials]
@@ -42,7 +45,7 @@ def examine(author: Author, trials: Sequence[Trial], reduction: str) -> list[Fin
                 raise  # the others have another k and d, which the function may not take
     if _keeps_state(run, seen[0], results[0], author.of_loss):
         author = author._replace(note="; it ".join(filter(None, [author.note, CHANGES])))
-    return [_Judge(author, equation, seen, [result[equation] for result in results], handed[0][1], reduction).finding()
+    return [_Comparison(author, equation, seen, [result[equation] for result in results], handed[0][1], reduction).finding()
             for equation in author.equations]
 
 
@@ -66,7 +69,7 @@ def _keeps_state(
 
 
 def _remembered(run: Callable[[Trial], dict[int, Any]]) -> Callable[[Trial], dict[int, Any]]:
-    """Return the function with its results kept: the equations of one loss are asked about the same trials."""
+    """Return the function with a cache of its results: the equations of one loss use the same trials."""
     kept: dict[Any, dict[int, Any]] = {}
 
     def remembered(trial: Trial) -> dict[int, Any]:
@@ -78,8 +81,8 @@ def _remembered(run: Callable[[Trial], dict[int, Any]]) -> Callable[[Trial], dic
     return remembered
 
 
-class _Judge:
-    """Judge of one equation."""
+class _Comparison:
+    """Comparison of one function with one equation."""
 
     def __init__(
         self, author: Author, equation: int, trials: list[Trial], raw: list[Any], handed_dtype: str, reduction: str
@@ -130,7 +133,7 @@ class _Judge:
             return self._holds(error, notes)
         return self._differs(error, errors, notes)
 
-    # ------------------------------------------------------------ what holds
+    # ------------------------------------------------------------ right results
 
     def _holds(self, error: float, notes: tuple[str, ...]) -> Finding:
         single = error > RTOL[Precision.DOUBLE]
@@ -150,7 +153,7 @@ class _Judge:
     def _is_reducible(self) -> bool:
         return self.equation in (2, 4, 5)
 
-    # ------------------------------------------------------------ what differs
+    # ------------------------------------------------------------ wrong results
 
     def _differs(self, error: float, errors: list[tuple[float, tuple]], notes: tuple[str, ...]) -> Finding:
         explanations: list[Explanation | str] = []
@@ -188,7 +191,7 @@ class _Judge:
                 f"(relative error {error:.1e})")
 
     def _convention(self, verdict: Verdict, explanation: Explanation, error: float, slip: str) -> tuple[str, bool]:
-        """Return the words for what holds up to a convention, and whether that is allowed."""
+        """Return the words for a result that holds up to a convention, and whether that is allowed."""
         mean = ok_reduction(explanation)
         words = f"holds, as a mean over {mean}" if mean else "holds"
         ok = self.reduction != "sum" if mean else not (self.reduction == "mean" and self._is_reducible)
