@@ -122,7 +122,26 @@ def cluster(
 def initial_state(
     mu: np.ndarray, theta: list[Dense], n: int, schedule: Profile, rng: np.random.Generator
 ) -> ClusteringState:
-    """Return the state before the first refresh of P on n rows, from centroids mu (k, d) and an encoder ``theta``."""
+    """Return the state before the first refresh of P.
+
+    Parameters
+    ----------
+    mu : ndarray of shape (k, d)
+        Centroids at the start.
+    theta : list of Dense
+        Layers of the encoder; empty if it stays fixed.
+    n : int
+        Number of rows.
+    schedule : Profile
+        Schedule of the training: batch size and order of the rows.
+    rng : numpy.random.Generator
+        Generator that shuffles the rows.
+
+    Returns
+    -------
+    state : ClusteringState
+        State at step 0; ``cluster`` changes it in place.
+    """
     batches = Minibatches(n, schedule.batch_size, rng if schedule.shuffle else None)
     velocity = [np.zeros_like(a) for a in [mu, *arrays_of(theta)]]
     return ClusteringState(mu, theta, batches, velocity, labels=np.full(n, -1, np.int32))

@@ -27,7 +27,7 @@ SOURCES = {
     "through, row sums":
         "only the row sums of P are held constant: the gradient goes through the rest of P (detach P as a whole)",
 }
-"""Where P comes from, and what that is called: "" is the P that is given."""
+"""Source of P -> name of the slip; "" is the P that is given."""
 
 
 @lru_cache
