@@ -44,7 +44,7 @@ def test_a_package_that_cannot_be_imported_is_warned_of_and_not_asked(tmp_path, 
     (tmp_path / "jax.py").write_text("raise AttributeError('np.msort is gone')")
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.delitem(sys.modules, "jax", raising=False)
-    with pytest.warns(UserWarning, match="jax is installed but can't be imported, so it is not asked: np.msort is gone"):
+    with pytest.warns(UserWarning, match="jax is installed but can't be imported, so it is not used: np.msort is gone"):
         assert "jax" not in references.installed()
 
 
