@@ -346,7 +346,7 @@ def test_a_sample_that_is_none(folders):
     with pytest.raises(DataError, match=r"reuters10k_counts\.npz must have an array called indptr; got counts, ind"):
         load_reuters10k_sample(verify=False)
     (folders["env"] / "reuters10k_counts.npz").write_bytes(HTML)
-    with pytest.raises(DataError, match=r"reuters10k_counts\.npz is damaged, or is no \.npz file"):
+    with pytest.raises(DataError, match=r"reuters10k_counts\.npz is damaged, or is not a \.npz file"):
         load_reuters10k_sample(verify=False)
 
 

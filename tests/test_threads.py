@@ -72,7 +72,7 @@ with threadpool_limits(1, "blas"):  # a limit of the caller is what is put back
 """)
 
 
-@pytest.mark.parametrize("module, function", [("decnp.dec", "KMeans.fit"), ("decnp.autoencoder", "top_singular_share")])
+@pytest.mark.parametrize("module, function", [("decnp.training.start", "KMeans.fit"), ("decnp.autoencoder", "top_singular_share")])
 def test_fits_that_overlap_leave_the_number_of_blas_threads(crosswise, module, function):
     crosswise(f"""
 import decnp, importlib
