@@ -31,8 +31,8 @@ NOISE = np.random.default_rng(0).normal(size=(60, 3))
     (np.full((60, 2), 0.1), "float32"),
     (np.zeros((60, 2)), "float32"),
     (NOISE.astype(np.float32), "float32"),
-    (1e-300 * sp.random_array((60, 5), density=0.3, rng=np.random.default_rng(0)), "float64"),
-    (sp.random_array((60, 5), density=0.3, rng=np.random.default_rng(0)), "float32"),
+    (1e-300 * sp.random(60, 5, density=0.3, format="csr", random_state=0), "float64"),
+    (sp.random(60, 5, density=0.3, format="csr", random_state=0), "float32"),
 ])
 @pytest.mark.parametrize("mapped", [False, True])
 def test_float64_where_float32_loses_the_differences(tmp_path, monkeypatch, X, dtype, mapped):

@@ -8,12 +8,19 @@ from html import escape
 from typing import Any
 
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, SubFigure
 
 __all__ = ["Picture"]
 
 DPI = 160  # of the file: two pixels of it for one of the page
 PAGE = 80  # pixels of the page per inch
+
+
+def _figure_of(drawn: object) -> object:
+    """Return the figure of ``drawn`` if it is an Axes, else ``drawn``."""
+    while isinstance(drawn, Axes | SubFigure):
+        drawn = drawn.figure
+    return drawn
 
 
 class Picture:
@@ -40,7 +47,7 @@ class Picture:
     """
 
     def __init__(self, drawn: Axes | Figure, alt: str) -> None:
-        figure = drawn.get_figure(root=True) if isinstance(drawn, Axes) else drawn
+        figure = _figure_of(drawn)
         if not isinstance(figure, Figure):
             raise ValueError(f"drawn must be a matplotlib Axes or Figure; got {drawn!r}")
         if not isinstance(alt, str) or not alt.strip():
