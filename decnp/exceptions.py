@@ -38,4 +38,4 @@ class TrainingError(ArithmeticError):
 
 
 class FunctionError(RuntimeError):
-    """Error for a function given to ``check_against`` that raised; the message says how it was called."""
+    """Error for a user's function that raised in ``check_against`` or ``check_step``. The message has its arguments."""

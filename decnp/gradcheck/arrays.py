@@ -12,14 +12,15 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["as_numpy", "array_maker", "library", "precision", "accepts", "DOUBLE"]
+__all__ = ["as_numpy", "unwrapped", "dtype_name", "array_maker", "library", "precision", "accepts", "DOUBLE"]
 
 DOUBLE = 2.0**-52
 EPSILON = {"float16": 2.0**-10, "complex32": 2.0**-10, "bfloat16": 2.0**-7, "float32": 2.0**-23, "complex64": 2.0**-23}
 """Distance from 1 to the next number in each dtype of less than double precision."""
 
 
-def _dtype_name(a: Any) -> str:
+def dtype_name(a: Any) -> str:
+    """Return the name of the dtype of ``a``, such as "float32"; "" if it has no dtype."""
     return str(getattr(a, "dtype", "")).rpartition(".")[2]  # torch says "torch.float32"
 
 
@@ -29,7 +30,16 @@ def precision(a: Any) -> float:
     >>> precision(np.float32(3)) == 2**-23, precision(3.0) == 2**-52
     (True, True)
     """
-    return EPSILON.get(_dtype_name(a), DOUBLE)
+    return EPSILON.get(dtype_name(a), DOUBLE)
+
+
+def unwrapped(a: Any) -> np.ndarray:
+    """Return an array, tensor or number as a NumPy array of its own dtype; a bfloat16 as float32."""
+    for method in ("detach", "cpu"):  # a torch tensor that requires a gradient, or lies on a GPU
+        a = getattr(a, method, lambda a=a: a)()
+    if dtype_name(a) == "bfloat16" and hasattr(a, "float"):  # torch has no conversion of it to NumPy
+        a = a.float()
+    return np.asarray(a)
 
 
 def as_numpy(a: Any) -> np.ndarray:
@@ -40,11 +50,7 @@ def as_numpy(a: Any) -> np.ndarray:
     >>> as_numpy([np.float32(0.5), 2])
     array([0.5, 2. ])
     """
-    for method in ("detach", "cpu"):  # a torch tensor that requires a gradient, or lies on a GPU
-        a = getattr(a, method, lambda a=a: a)()
-    if _dtype_name(a) == "bfloat16" and hasattr(a, "float"):  # torch has no conversion of it to NumPy
-        a = a.float()
-    array = np.asarray(a)
+    array = unwrapped(a)
     if array.dtype.kind in "OSUmM":
         raise TypeError(f"an array of numbers is needed; got {type(a).__name__}")
     return array.astype(np.complex128 if np.iscomplexobj(array) else np.float64)

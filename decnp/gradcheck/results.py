@@ -7,6 +7,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from .arrays import dtype_name, unwrapped
+
 __all__ = ["Reading", "read", "pick", "to_numpy", "is_log_q"]
 
 ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth")
@@ -27,13 +29,8 @@ def to_numpy(result: Any) -> tuple[np.ndarray, str]:
 
     Real arrays become float64.
     """
-    for method in ("detach", "cpu"):  # a PyTorch tensor on its way out
-        result = getattr(result, method, lambda result=result: result)()
-    dtype = str(getattr(result, "dtype", "")).rpartition(".")[2]
-    if hasattr(result, "numpy") and hasattr(result, "double"):  # NumPy has no bfloat16
-        result = result.double().numpy() if result.is_floating_point() else result.numpy()
-    array = np.asarray(result)
-    dtype = dtype or array.dtype.name
+    array = unwrapped(result)
+    dtype = dtype_name(result) or array.dtype.name
     if array.dtype == object or np.iscomplexobj(array):
         return array, dtype
     return array.astype(np.float64), dtype

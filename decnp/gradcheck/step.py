@@ -124,7 +124,7 @@ def check_step(
     ------
     ValueError
         If shapes, activations or the package do not fit, a number is not finite, or the rows of p do not sum to 1.
-    RuntimeError
+    FunctionError
         If ``my_step`` raises: with the shapes and dtypes of its arguments.
 
     Examples

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..exceptions import FunctionError
 from .arrays import accepts, array_maker, as_numpy, library, precision
 
 __all__ = ["CalledStep", "call_step"]
@@ -38,7 +39,7 @@ def call_step(
 
     ``arrays`` are the weights, mu, x and p. ``autodiff`` and ``asarray`` are those of ``check_step``.
 
-    Raises ValueError for an unknown package or a result of another form, RuntimeError if the step raises.
+    Raises ValueError for an unknown package or a result of another form, FunctionError if the step raises.
     """
     if autodiff not in (None, *DIFFERENTIATE):
         raise ValueError(f"autodiff must be one of {', '.join(DIFFERENTIATE)}, or None; got {autodiff!r}")
@@ -57,8 +58,8 @@ def call_step(
         result = DIFFERENTIATE[autodiff](step, handed) if autodiff else step(handed[:-3], *handed[-3:])
     except Exception as error:
         kinds = ", ".join(f"{tuple(a.shape)} {a.dtype}" for a in handed)
-        raise RuntimeError(f"my_step raised {type(error).__name__}: {error}. The weights, mu, x and p that it got were, "
-                           f"in {library(handed[0])}: {kinds}") from error
+        raise FunctionError(f"my_step raised {type(error).__name__}: {error}. The weights, mu, x and p that it got were, "
+                            f"in {library(handed[0])}: {kinds}") from error
     if not (isinstance(result, (tuple, list)) and len(result) == 3):
         raise ValueError("my_step must return (loss, gradients of the weights, gradient of mu), or the loss alone with "
                          f"autodiff='torch', 'jax' or 'autograd'; got {type(result).__name__}")
