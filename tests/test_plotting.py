@@ -349,7 +349,7 @@ def test_names_are_shown_as_they_are_and_not_as_formulas():
 @pytest.mark.parametrize("call, sentence", [
     (lambda: learning_curves([]), "history must hold at least one record of a phase with a loss; got none"),
     (lambda: learning_curves([("finetune", 1)]),
-     r"history must hold Steps, with phase, iteration and loss; got \('fine"),
+     r"history must hold Records, with phase, iteration and loss; got \('fine"),
     (lambda: label_changes(HISTORY[:8]), "history must hold at least two refreshes of P; got none after the start"),
     (lambda: settings_curves({}), "curves must have at least one method; got none"),
     (lambda: settings_curves({"DEC": "high"}), "the curve of 'DEC' must hold numbers; got 'high'"),

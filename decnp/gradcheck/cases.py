@@ -1,4 +1,4 @@
-"""The rows of the table of ``decnp gradcheck``: what this package computes, and what it must equal."""
+"""Rows of the table of ``decnp gradcheck``: results of this package and the expected results."""
 
 from __future__ import annotations
 

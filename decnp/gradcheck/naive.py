@@ -1,4 +1,4 @@
-"""The equations as plain loops, with the paper's subscripts: slow, and too simple to be wrong.
+"""Equations as plain loops with the paper's subscripts. They are slow; the checks use them as references.
 
 Samples are ``i``, clusters ``j`` (``jj`` where a sum runs over clusters inside a sum), coordinates ``t``.
 Nothing else of the package is imported, nothing is vectorised, and nothing but the power of Eq. 1 is rearranged. All

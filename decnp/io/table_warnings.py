@@ -82,7 +82,7 @@ def _counts(column: np.ndarray) -> bool:
 
 
 def _scales(X: np.ndarray, names: Sequence[str]) -> Iterator[str]:
-    """Yield a sentence if the columns differ much in scale. Columns called by numbers, as of pixels, may differ."""
+    """Yield a sentence if the standard deviations of the columns differ much, unless all names are numbers."""
     spread = X.std(axis=0, dtype=np.float64)
     varying = np.flatnonzero(spread)
     if not len(varying):

@@ -293,7 +293,7 @@ def _records(history: Iterable[Any]) -> list[_Record]:
         found = step if isinstance(step, Mapping) else {
             name: getattr(step, name) for name in _Record._fields if hasattr(step, name)}
         if not {"phase", "iteration", "loss"} <= found.keys():
-            raise ValueError(f"history must hold Steps, with phase, iteration and loss; got {step!r:.60}")
+            raise ValueError(f"history must hold Records, with phase, iteration and loss; got {step!r:.60}")
         changed = found.get("changed")
         records.append(_Record(found["phase"], found["iteration"], found["loss"], np.nan if changed is None else changed))
     return records
