@@ -25,13 +25,19 @@ __all__ = ["ClusteringState", "Refresh", "Stepped", "cluster", "initial_state"]
 
 @dataclass
 class ClusteringState:
-    """Complete state of the clustering phase. A checkpoint stores these fields."""
+    """Complete state of the clustering phase. A checkpoint stores these fields.
+
+    See Also
+    --------
+    initial_state : State before the first refresh of P.
+    """
 
     mu: np.ndarray
     """Centroids (k, d)."""
     theta: list[Dense]
     """Layers of the encoder f_theta; empty if the encoder is fixed."""
     batches: Minibatches
+    """Iterator over the row numbers of the minibatches."""
     velocity: list[np.ndarray]
     """Velocity of SGD for mu, W, b, W, b, ..."""
     labels: np.ndarray
@@ -93,6 +99,15 @@ def cluster(
     ------
     event : Refresh or Stepped
         After each refresh of P, and after each step.
+
+    See Also
+    --------
+    initial_state : State to start from.
+    decnp.DEC : Estimator that runs this loop.
+
+    Notes
+    -----
+    Differs from the paper: gradients are means over the minibatch, as described at ``decnp.losses.clustering_loss``.
     """
     arrays = [state.mu, *arrays_of(state.theta)]
     lr_scale = [1.0, *[1.0, schedule.kl_bias_lr] * len(state.theta)]
@@ -141,6 +156,10 @@ def initial_state(
     -------
     state : ClusteringState
         State at step 0; ``cluster`` changes it in place.
+
+    See Also
+    --------
+    cluster : Loop that starts from this state.
     """
     batches = Minibatches(n, schedule.batch_size, rng if schedule.shuffle else None)
     velocity = [np.zeros_like(a) for a in [mu, *arrays_of(theta)]]

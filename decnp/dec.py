@@ -37,13 +37,12 @@ from .utils.validation import as_generator, check_data, check_distinct, check_nu
 
 __all__ = ["DEC"]
 
-
 STATES = (RunState, Start, AutoencoderState, ClusteringState, PhaseProgress, Minibatches, History, Dense)
 """Classes that a checkpoint of ``DEC`` consists of."""
 
 
 class DEC(NetworkMixin, ClusterMixin, BaseEstimator):
-    """Deep Embedded Clustering (Xie, Girshick, Farhadi, ICML 2016).
+    r"""Deep Embedded Clustering (Xie, Girshick, Farhadi, ICML 2016).
 
     A stacked autoencoder is trained on X. k-means in its code gives the centroids. Then encoder and centroids together
     minimize KL(P || Q) (Eqs. 1-5). The targets P are refreshed from the whole data every ``update_interval`` steps, until
@@ -63,10 +62,8 @@ class DEC(NetworkMixin, ClusterMixin, BaseEstimator):
         Steps between refreshes of P (the paper's lambda); None takes the profile's.
     tol : float, default=1e-3
         Stop when a smaller fraction of the labels changes between two refreshes.
-    batch_size : int, default=None
-        Rows in a minibatch; None takes the profile's.
-    max_iter : int, default=None
-        Largest number of steps of the clustering phase; None takes the profile's.
+    batch_size, max_iter : int, default=None
+        Rows in a minibatch, and largest number of steps of the clustering phase; None takes the profile's.
     init : {"k-means", "neighbors"}, array or callable, default="k-means"
         Start of the clustering phase. "k-means" is the paper's: the best of ``n_init`` runs in the embedding z. "neighbors"
         takes the clusters of the neighbor graph of z, or k-means, with a warning, if the graph has no k clusters. An array
@@ -77,16 +74,16 @@ class DEC(NetworkMixin, ClusterMixin, BaseEstimator):
     update_encoder : bool, default=True
         False keeps the encoder fixed and trains the centroids only ("DEC w/o backprop").
     autoencoder : StackedAutoencoder or FrozenEstimator, default=None
-        Fitted autoencoder to start from, which is copied; None trains one. ``clone`` returns unfitted estimators: for
-        ``GridSearchCV`` and others that clone, put it into ``sklearn.frozen.FrozenEstimator``.
+        Fitted autoencoder to start from, which is copied; None trains one. ``GridSearchCV`` and others clone, and
+        ``clone`` returns unfitted estimators: put it into ``sklearn.frozen.FrozenEstimator`` for them.
     checkpoint : path or Checkpoint, default=None
-        File for the state of the run, written every ten minutes, for ``resume``. ``fit`` deletes it when the run is
-        complete.
+        File for the state of the run, written every ten minutes, for ``resume``. ``fit`` deletes it at the end.
     engine : {"numba", "numpy"}, default="numba"
         Compiled or readable implementation of the same functions.
     dtype : {"float32", "float64"}, default=None
         None takes float32 if it holds X exactly, else float64.
     random_state : None, int, numpy.random.Generator or RandomState, default=None
+        Seed of the weights, the dropout, the start and the minibatches.
     verbose : int, default=0
         1 prints each report.
 
@@ -102,19 +99,26 @@ class DEC(NetworkMixin, ClusterMixin, BaseEstimator):
         Labels and centroids from which the clustering phase started.
     init_ : str
         Start that was taken: "k-means", "neighbors", "array" or "callable". ``warnings_`` says why it is not ``init``.
-    n_iter_ : int
-        Steps of the clustering phase.
+    n_iter_, n_features_in_ : int
+        Number of steps of the clustering phase, and number D of columns of X.
     converged_, stop_reason_ : bool and str
         True if ``tol`` was met, and a sentence.
     history_ : History
-        List of ``Record``, one for each report; ``history_.to_frame()`` for pandas.
+        List of ``Record``, one for each report, also before a ``resume``; ``history_.to_frame()`` for pandas.
     warnings_ : list of str
-        Sentences that ``fit`` warned of (``decnp.TrainingWarning``).
-    n_features_in_ : int
-        D.
+        Messages of the ``decnp.TrainingWarning`` that ``fit`` issued.
+
+    See Also
+    --------
+    fit_restarts : Fit from several seeds, and return the run that is best without labels.
+    StackedAutoencoder : The autoencoder that ``fit`` trains first.
 
     Notes
     -----
+    .. math:: L = \sum_i \sum_j p_{ij} \log (p_{ij} / q_{ij}), \qquad
+        q_{ij} \propto (1 + \|z_i - \mu_j\|^2 / \alpha)^{-(\alpha + 1) / 2}, \qquad p_{ij} \propto q_{ij}^2 / \sum_i q_{ij}
+
+    Here z_i = f_theta(x_i), and each row of P and Q sums to 1. A ``Record`` has L as a mean over samples, in nats.
     Differs from the paper: see ``decnp.Profile``, switch by switch.
 
     Examples
@@ -152,10 +156,9 @@ class DEC(NetworkMixin, ClusterMixin, BaseEstimator):
         self.verbose = verbose
 
     def fit(self, X: Any, y: Any = None, **others: Any) -> DEC:
-        """Train on X (n, D), dense or sparse. ``y`` is ignored.
+        """Train on X (n, D), dense or sparse, and return the estimator. ``y`` is ignored.
 
-        Raises ValueError for bad input or parameters, TrainingError if training diverges, TypeError for any other
-        argument, such as ``sample_weight``.
+        Raises ValueError for bad input, TrainingError if training diverges, TypeError for ``sample_weight`` and others.
         """
         self._refuse(others)
         return self._drain(self.iter_fit(X))
@@ -163,8 +166,8 @@ class DEC(NetworkMixin, ClusterMixin, BaseEstimator):
     def resume(self, X: Any, y: Any = None) -> DEC:
         """Continue from ``checkpoint``, with the parameters and X of its run; the result is the same to the bit.
 
-        ``y`` is ignored. The same machine is required, and with more than two threads the same number. Raises as ``fit``
-        does; CheckpointError if the file is damaged or its run has other parameters or data; OSError if it cannot be read.
+        ``y`` is ignored. Use the same machine, and the same number of threads if it is above two. Raises as ``fit`` does,
+        CheckpointError if the file is damaged or its run has other parameters or data, OSError if it cannot be read.
         """
         return self._drain(self.iter_fit(X, resume=True))
 
@@ -181,10 +184,7 @@ class DEC(NetworkMixin, ClusterMixin, BaseEstimator):
         return self
 
     def iter_fit(self, X: Any, resume: bool = False) -> Iterator[Record]:
-        """Train on X (n, D) as ``fit`` does, and yield each report.
-
-        ``resume=True`` continues from ``checkpoint``; earlier reports are then in ``history_`` only.
-        """
+        """Train on X (n, D) as ``fit`` does and yield each report; ``resume=True`` continues from ``checkpoint``."""
         X = check_data(self, X, reset=True)
         self._check_parameters(X)
         schedule = self._schedule(len(X))
@@ -306,7 +306,7 @@ class DEC(NetworkMixin, ClusterMixin, BaseEstimator):
         return self._embed(check_data(self, X, reset=False, dtype=self.cluster_centers_.dtype))
 
     def predict_proba(self, X: Any) -> np.ndarray:
-        """Return soft assignments q (n, k), DEC Eq. 1, of X (n, D); rows sum to 1."""
+        """Return the soft assignments q (n, k), DEC Eq. 1, of X (n, D). Each row sums to 1."""
         return engine_for(self.engine).soft_assignment(self.transform(X), self.cluster_centers_, self.alpha)
 
     def predict(self, X: Any) -> np.ndarray:
@@ -314,7 +314,7 @@ class DEC(NetworkMixin, ClusterMixin, BaseEstimator):
         return self.predict_proba(X).argmax(axis=1).astype(np.int32)
 
     def fit_transform(self, X: Any, y: Any = None, **others: Any) -> np.ndarray:
-        """Call ``fit(X)``, then return ``transform(X)``: the embedding (n, d). ``y`` is ignored."""
+        """Train on X (n, D) as ``fit`` does, and return its embedding (n, d). ``y`` is ignored."""
         return self.fit(X, **others).transform(X)
 
     def save(self, path: Any, storage: str | None = None) -> None:

@@ -26,6 +26,21 @@ class Profile:
 
     The defaults are those of the ``paper`` profile: section 4.2 of the paper, or the authors' code where the two
     differ. The docstring of a field then gives both values, after "Text:" and "Code:".
+
+    See Also
+    --------
+    paper : Schedule of the paper.
+    fast : Default schedule.
+
+    Notes
+    -----
+    Differs from the paper: field by field, where "Text:" or "Code:" is another value than that of the profile.
+
+    Examples
+    --------
+    >>> from dataclasses import replace
+    >>> replace(paper(70_000), update_interval=40).update_interval
+    40
     """
 
     # the data
@@ -127,7 +142,27 @@ class Profile:
 
 
 def paper(n_samples: int) -> Profile:
-    """Return the paper's schedule, the same for every ``n_samples``: about 770 TFLOP for 784 features."""
+    """Return the paper's schedule (DEC section 4.2): about 770 TFLOP for 784 features.
+
+    Parameters
+    ----------
+    n_samples : int
+        Number of rows to cluster. The schedule does not depend on it.
+
+    Returns
+    -------
+    profile : Profile
+        The defaults of ``Profile``.
+
+    See Also
+    --------
+    fast : Default schedule, for two CPU cores.
+
+    Examples
+    --------
+    >>> paper(70_000).lr, paper(70_000).finetune_iter
+    (0.1, 100000)
+    """
     return Profile()
 
 
@@ -139,10 +174,30 @@ def fast(n_samples: int) -> Profile:
     - Minibatches have 256 rows, or 128 where an epoch has fewer than 20 minibatches of 256.
     - P is refreshed every 0.585 epochs (the paper's 160 steps on MNIST), but not more often than every 20 steps.
     - The clustering phase ends after 30 refreshes, at least 1500 steps. Few labels change after that.
-
     - The mean of each feature is subtracted where it dominates dense data (``center="auto"``).
 
+    Parameters
+    ----------
+    n_samples : int
+        Number of rows to cluster.
+
+    Returns
+    -------
+    profile : Profile
+        The schedule.
+
+    See Also
+    --------
+    paper : Schedule of the paper.
+
+    Notes
+    -----
     data/results/README.md describes the search that found these values.
+
+    Examples
+    --------
+    >>> fast(70_000).finetune_iter, fast(70_000).update_interval
+    (10938, 160)
     """
     epoch = n_samples / 256
     update_interval = max(20, round(0.585 * epoch))
@@ -157,7 +212,26 @@ def fast(n_samples: int) -> Profile:
 def profile_for(profile: str | Profile, n_samples: int) -> Profile:
     """Return the profile named "paper" or "fast" for ``n_samples`` rows; return a ``Profile`` unchanged.
 
-    Raises ValueError for anything else.
+    Parameters
+    ----------
+    profile : {"fast", "paper"} or Profile
+        Name of a profile, or a profile.
+    n_samples : int
+        Number of rows to cluster.
+
+    Returns
+    -------
+    profile : Profile
+        The schedule.
+
+    Raises
+    ------
+    ValueError
+        If ``profile`` is anything else.
+
+    See Also
+    --------
+    fast, paper : The two named profiles.
     """
     if isinstance(profile, Profile):
         return profile
@@ -174,7 +248,19 @@ autoencoder trains on the 60,000 training images."""
 def profile_of_both(profile_for_rows: Callable[[int], Profile], n: int, n_rows: int) -> Profile:
     """Return the profile for ``n`` rows to cluster, with the autoencoder steps of the profile for ``n_rows`` rows.
 
-    ``profile_for_rows`` maps a number of rows to a profile.
+    Parameters
+    ----------
+    profile_for_rows : callable
+        Function of a number of rows that returns a ``Profile``, such as ``fast``.
+    n : int
+        Number of rows to cluster.
+    n_rows : int
+        Number of rows that train the autoencoder.
+
+    Returns
+    -------
+    profile : Profile
+        The schedule of both.
     """
     own = profile_for_rows(n_rows)
     return replace(profile_for_rows(n), pretrain_iter=own.pretrain_iter, finetune_iter=own.finetune_iter)
@@ -183,7 +269,17 @@ def profile_of_both(profile_for_rows: Callable[[int], Profile], n: int, n_rows: 
 def recorded_profile(profile: Profile, shift: Any) -> dict[str, Any]:
     """Return the fields of ``profile`` for a record, with True or False for ``center="auto"``.
 
-    ``shift`` is that of the fitted autoencoder: (D,) if the mean was subtracted, else a number.
+    Parameters
+    ----------
+    profile : Profile
+        Schedule of a run.
+    shift : ndarray of shape (D,) or float
+        ``shift_`` of the fitted autoencoder: an array if the mean was subtracted, else a number.
+
+    Returns
+    -------
+    fields : dict
+        Value of each field by name.
     """
     return {**asdict(profile), "center": np.ndim(shift) > 0}
 
@@ -191,6 +287,18 @@ def recorded_profile(profile: Profile, shift: Any) -> dict[str, Any]:
 def has_fixed_budget(profile: Profile, n_samples: int) -> bool:
     """Return True if ``profile`` has the ``max_iter`` of ``fast`` for ``n_samples`` rows.
 
-    The clustering phase of ``fast`` is planned to end there, not by ``tol``.
+    The clustering phase of ``fast`` is planned to end after ``max_iter`` steps, not by ``tol``.
+
+    Parameters
+    ----------
+    profile : Profile
+        Schedule of a run.
+    n_samples : int
+        Number of rows to cluster.
+
+    Returns
+    -------
+    fixed : bool
+        True if the number of steps is planned.
     """
     return profile.max_iter == fast(n_samples).max_iter

@@ -30,10 +30,25 @@ AGREEMENT = 0.6
 
 
 def check_init(init: Any, n_samples: int, n_clusters: int, d: int, name: str = "init") -> None:
-    """Raise ValueError unless ``init`` is one of ``INITS``, a callable, or an array that fits.
+    """Raise ValueError unless ``init`` is one of ``INITS``, a callable, or an array that ``find_start`` takes.
 
-    An array fits if ``find_start`` takes it for ``n_samples`` rows, ``n_clusters`` clusters and ``d`` dimensions.
-    ``name`` is the name of the argument in the message.
+    Parameters
+    ----------
+    init : str, array or callable
+        As in ``DEC``.
+    n_samples : int
+        Number of rows n of the embedding.
+    n_clusters : int
+        Number of clusters k.
+    d : int
+        Number of columns of the embedding.
+    name : str, default="init"
+        Name of the argument in the message.
+
+    Raises
+    ------
+    ValueError
+        If ``init`` is not valid.
     """
     if isinstance(init, str):
         if init not in INITS:
@@ -60,16 +75,21 @@ def find_start(
     rng : numpy.random.Generator
         Exactly one number is drawn from it.
     dtype : dtype
-        dtype of the centroids.
+        Type of the centroids.
 
     Returns
     -------
     start : Start
+        Labels, centroids, name of the start, and its loss.
 
     Raises
     ------
     ValueError
         If ``init`` is not valid, or is a callable that returns an invalid array.
+
+    See Also
+    --------
+    check_init : Check of ``init`` before training.
     """
     seed = int(rng.integers(2**31))
     with single_threaded_blas, threadpool_limits(1, "openmp"):  # with more threads, the order of the sums varies
