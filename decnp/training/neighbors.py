@@ -58,8 +58,8 @@ def graph_clusters(z: np.ndarray, n_clusters: int, n_init: int, rng: np.random.G
     Raises
     ------
     GraphError
-        If there are too few rows, if all rows are equal, if the graph has more than k large parts, if small groups hold more than
-        ``LEFT_OUT`` of the rows, or if the eigensolver does not converge.
+        If there are too few rows, if all rows are equal, if the graph has more than k large parts, if small groups hold
+        more than ``LEFT_OUT`` of the rows, or if the eigensolver does not converge.
     """
     z = z - z.mean(axis=0, dtype=np.float64)
     spread = float(np.sqrt(np.mean(z * z)))
