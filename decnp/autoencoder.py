@@ -1,7 +1,6 @@
 """The stacked autoencoder of DEC section 3.2: greedy layer-wise pretraining, then fine-tuning.
 
-``descend`` is the loop of one phase, and ``AutoencoderState`` everything that changes in it. ``StackedAutoencoder`` is
-the scikit-learn estimator around it.
+``descend`` is the loop of one phase, and ``StackedAutoencoder`` the scikit-learn estimator around it.
 """
 
 from __future__ import annotations
@@ -37,7 +36,7 @@ __all__ = ["AutoencoderState", "StackedAutoencoder", "check_autoencoder", "desce
 
 @dataclass
 class AutoencoderState:
-    """Everything that changes while an autoencoder is trained. A checkpoint stores exactly this."""
+    """State of training: ``encoder``, ``decoder``, ``batches``, ``optimizer_state`` ... A checkpoint stores exactly this."""
 
     encoder: list[Dense]
     decoder: list[Dense]
@@ -108,7 +107,7 @@ def phases(state: AutoencoderState, schedule: Profile) -> list[Phase]:
 # ---------------------------------------------------------------- the estimator
 
 class StackedAutoencoder(NetworkMixin, BaseEstimator):
-    """A fully connected autoencoder D-500-500-2000-10 and back, trained as in DEC section 3.2.
+    r"""Fully connected autoencoder D-500-500-2000-10 and back, trained as in DEC section 3.2.
 
     Each pair of an encoder layer and its decoder layer is first trained as a denoising autoencoder (Eqs. 6-9) on the
     fixed features of the pairs below. Then the whole stack is fine-tuned. All layers are ReLU, except the code and the
@@ -127,23 +126,33 @@ class StackedAutoencoder(NetworkMixin, BaseEstimator):
     dtype : {"float32", "float64"}, default=None
         None takes float32 if it holds X exactly, else float64.
     random_state : None, int, numpy.random.Generator or RandomState, default=None
+        Seed of the weights, the dropout and the minibatches.
     verbose : int, default=0
         1 prints each report.
 
     Attributes
     ----------
     encoder_, decoder_ : list of Dense
+        Layers from x to the code z, and from z to the reconstruction.
     shift_, scale_ : ndarray or float
-        The network sees (x - shift_) * scale_.
+        The input of the network is ``(x - shift_) * scale_``.
     history_ : History
         List of ``Record``. A phase that diverged or died and started again at half the rate is in it both times.
     warnings_ : list of str
-        Sentences that ``fit`` warned of (``decnp.TrainingWarning``).
+        Messages of the ``decnp.TrainingWarning`` that ``fit`` issued.
     n_features_in_ : int
-        D.
+        Number D of columns of X.
+
+    See Also
+    --------
+    decnp.DEC : Clustering that starts in the code z of this autoencoder.
 
     Notes
     -----
+    .. math:: \tilde x \sim Dropout(x), \quad h = g_1(W_1 \tilde x + b_1), \quad
+        \tilde h \sim Dropout(h), \quad y = g_2(W_2 \tilde h + b_2)
+
+    These are Eqs. 6-9 of a pair of layers. Its loss is ||y - x||^2, as a mean over elements, halved.
     Differs from the paper: see ``decnp.Profile``, switch by switch.
 
     Examples
@@ -173,11 +182,10 @@ class StackedAutoencoder(NetworkMixin, BaseEstimator):
         cls, encoder: list[Dense], decoder: list[Dense], shift: Any = 0.0, scale: Any = 1.0,
         history: Sequence[Record] = (), **parameters: Any,
     ) -> StackedAutoencoder:
-        """Return a fitted autoencoder of given layers.
+        """Return a fitted autoencoder of the layers ``encoder``, from x to z, and ``decoder``, from z to x.
 
-        ``encoder`` leads from x to the code, ``decoder`` from the code to the reconstruction. The network sees
-        (x - shift) * scale. ``history`` holds the reports of its training. ``parameters`` are those of the estimator;
-        ``hidden_layer_sizes`` follows from the layers if it is left out.
+        The input of the network is (x - shift) * scale. ``history`` has the reports of its training. ``parameters`` are
+        those of the estimator; ``hidden_layer_sizes`` follows from the layers by default.
         """
         sizes = tuple(len(layer.b) for layer in encoder)
         ae = cls(**{"hidden_layer_sizes": sizes, **parameters})
@@ -188,7 +196,7 @@ class StackedAutoencoder(NetworkMixin, BaseEstimator):
         return ae
 
     def fit(self, X: Any, y: Any = None, **others: Any) -> StackedAutoencoder:
-        """Train on X (n, D), dense or sparse; ``y`` is ignored.
+        """Train on X (n, D), dense or sparse, and return the estimator. ``y`` is ignored.
 
         Raises ValueError for bad input, TrainingError if training diverges, TypeError for any other argument.
         """
@@ -317,10 +325,7 @@ class StackedAutoencoder(NetworkMixin, BaseEstimator):
 
 
 def check_autoencoder(estimator: object, n_features: int) -> StackedAutoencoder:
-    """Return ``estimator``, taken out of a ``FrozenEstimator``: a fitted autoencoder of ``n_features`` columns.
-
-    Raises ValueError for anything else.
-    """
+    """Return the autoencoder ``estimator``, or that in a ``FrozenEstimator``; ValueError unless it fits ``n_features``."""
     ae = estimator.estimator if isinstance(estimator, FrozenEstimator) else estimator
     if not isinstance(ae, StackedAutoencoder):
         raise ValueError(f"autoencoder must be a fitted StackedAutoencoder or None; got {ae!r}")

@@ -1,14 +1,14 @@
-"""DEC Eqs. 1-5, one function each, in plain NumPy. Read this file first.
+r"""DEC Eqs. 1-5, one function each, in plain NumPy. Read this file first.
 
 Letters are the paper's: ``z`` (n, d) embedded points, ``mu`` (k, d) centroids, ``q`` (n, k) soft
 assignments, ``p`` (n, k) targets, ``alpha`` the degrees of freedom of Student's t. Rows are samples.
 One letter is not the paper's: ``u`` (n, k) is the kernel that Eqs. 1, 4 and 5 share,
 
-    u_ij = (1 + ||z_i - mu_j||^2 / alpha)^(-1).
+.. math:: u_{ij} = (1 + \|z_i - \mu_j\|^2 / \alpha)^{-1}
 
 Every function is analytic in its arguments (no ``abs``, no clipping) and accepts complex numbers. The complex
 step can therefore differentiate each function to rounding error. This file imports no other module of decnp.
-``decnp.kernels`` has a compiled version of each function under the same name; tests compare the two.
+Under the same names, ``decnp.kernels`` has compiled versions, and ``decnp.gradcheck.naive`` plain loops.
 """
 
 from __future__ import annotations
@@ -22,9 +22,10 @@ __all__ = ["soft_assignment", "kl_divergence", "target_distribution", "grad_z", 
 
 
 def soft_assignment(z: ArrayLike, mu: ArrayLike, alpha: float = 1.0) -> np.ndarray:
-    """Return DEC Eq. 1: soft assignments of points to clusters, by Student's t.
+    r"""Return DEC Eq. 1: soft assignments of points to clusters, by Student's t.
 
-        q_ij = u_ij^((alpha+1)/2) / sum_j' u_ij'^((alpha+1)/2)
+    .. math:: q_{ij} = u_{ij}^{(\alpha + 1) / 2} / \sum_{j'} u_{ij'}^{(\alpha + 1) / 2},
+        \quad u_{ij} = (1 + \|z_i - \mu_j\|^2 / \alpha)^{-1}
 
     Parameters
     ----------
@@ -47,7 +48,9 @@ def soft_assignment(z: ArrayLike, mu: ArrayLike, alpha: float = 1.0) -> np.ndarr
 
     See Also
     --------
-    kernels.soft_assignment : Compiled version.
+    decnp.kernels.soft_assignment : Compiled version.
+    decnp.gradcheck.naive.soft_assignment : Plain loops.
+    target_distribution : Eq. 3, the targets of these assignments.
 
     Notes
     -----
@@ -68,9 +71,9 @@ def soft_assignment(z: ArrayLike, mu: ArrayLike, alpha: float = 1.0) -> np.ndarr
 
 
 def kl_divergence(p: ArrayLike, q: ArrayLike) -> np.floating:
-    """Return DEC Eq. 2: the clustering loss, a sum over all points, in nats.
+    r"""Return DEC Eq. 2: the clustering loss, a sum over all points, in nats.
 
-        L = KL(P || Q) = sum_i sum_j p_ij log(p_ij / q_ij),    0 log 0 = 0
+    .. math:: L = KL(P \| Q) = \sum_i \sum_j p_{ij} \log (p_{ij} / q_{ij}), \quad 0 \log 0 = 0
 
     Parameters
     ----------
@@ -91,8 +94,9 @@ def kl_divergence(p: ArrayLike, q: ArrayLike) -> np.floating:
 
     See Also
     --------
-    kernels.kl_divergence : Compiled version.
-    losses.clustering_loss : Mean over the minibatch, which the training loop minimizes.
+    decnp.kernels.kl_divergence : Compiled version.
+    decnp.gradcheck.naive.kl_divergence : Plain loops.
+    decnp.losses.clustering_loss : Mean over the minibatch, which the training loop minimizes.
 
     Notes
     -----
@@ -116,9 +120,9 @@ def kl_divergence(p: ArrayLike, q: ArrayLike) -> np.floating:
 
 
 def target_distribution(q: ArrayLike) -> np.ndarray:
-    """Return DEC Eq. 3: the sharpened targets P, from the soft assignments of *all* points.
+    r"""Return DEC Eq. 3: the sharpened targets P, from the soft assignments of *all* points.
 
-        p_ij = (q_ij^2 / f_j) / sum_j' (q_ij'^2 / f_j'),    f_j = sum_i q_ij
+    .. math:: p_{ij} = (q_{ij}^2 / f_j) / \sum_{j'} (q_{ij'}^2 / f_{j'}), \quad f_j = \sum_i q_{ij}
 
     Parameters
     ----------
@@ -137,7 +141,9 @@ def target_distribution(q: ArrayLike) -> np.ndarray:
 
     See Also
     --------
-    kernels.target_distribution : Compiled version.
+    decnp.kernels.target_distribution : Compiled version.
+    decnp.gradcheck.naive.target_distribution : Plain loops.
+    soft_assignment : Eq. 1, the assignments q.
 
     Notes
     -----
@@ -160,9 +166,10 @@ def target_distribution(q: ArrayLike) -> np.ndarray:
 
 
 def grad_z(z: ArrayLike, mu: ArrayLike, p: ArrayLike, alpha: float = 1.0) -> np.ndarray:
-    """Return DEC Eq. 4: the gradient of Eq. 2 with respect to each embedded point, P held constant.
+    r"""Return DEC Eq. 4: the gradient of Eq. 2 with respect to each embedded point, P held constant.
 
-        dL/dz_i = (alpha+1)/alpha * sum_j u_ij (p_ij - q_ij) (z_i - mu_j)
+    .. math:: \partial L / \partial z_i = \frac{\alpha + 1}{\alpha} \sum_j u_{ij} (p_{ij} - q_{ij}) (z_i - \mu_j),
+        \quad u_{ij} = (1 + \|z_i - \mu_j\|^2 / \alpha)^{-1}
 
     Parameters
     ----------
@@ -187,7 +194,9 @@ def grad_z(z: ArrayLike, mu: ArrayLike, p: ArrayLike, alpha: float = 1.0) -> np.
 
     See Also
     --------
-    kernels.grad_z : Compiled version.
+    decnp.kernels.grad_z : Compiled version.
+    decnp.gradcheck.naive.grad_z : Plain loops.
+    grad_mu : Eq. 5, the gradient with respect to the centroids.
 
     Notes
     -----
@@ -204,9 +213,10 @@ def grad_z(z: ArrayLike, mu: ArrayLike, p: ArrayLike, alpha: float = 1.0) -> np.
 
 
 def grad_mu(z: ArrayLike, mu: ArrayLike, p: ArrayLike, alpha: float = 1.0) -> np.ndarray:
-    """Return DEC Eq. 5: the gradient of Eq. 2 with respect to each centroid, P held constant.
+    r"""Return DEC Eq. 5: the gradient of Eq. 2 with respect to each centroid, P held constant.
 
-        dL/dmu_j = -(alpha+1)/alpha * sum_i u_ij (p_ij - q_ij) (z_i - mu_j)
+    .. math:: \partial L / \partial \mu_j = -\frac{\alpha + 1}{\alpha} \sum_i u_{ij} (p_{ij} - q_{ij}) (z_i - \mu_j),
+        \quad u_{ij} = (1 + \|z_i - \mu_j\|^2 / \alpha)^{-1}
 
     Parameters
     ----------
@@ -231,7 +241,9 @@ def grad_mu(z: ArrayLike, mu: ArrayLike, p: ArrayLike, alpha: float = 1.0) -> np
 
     See Also
     --------
-    kernels.grad_mu : Compiled version.
+    decnp.kernels.grad_mu : Compiled version.
+    decnp.gradcheck.naive.grad_mu : Plain loops.
+    grad_z : Eq. 4, the gradient with respect to the points.
 
     Notes
     -----
@@ -279,7 +291,8 @@ def loss_and_grads(
 
     See Also
     --------
-    kernels.loss_and_grads : Compiled version, in one pass over the points.
+    decnp.kernels.loss_and_grads : Compiled version, in one pass over the points.
+    decnp.losses.clustering_loss : The same as means over the minibatch.
 
     Notes
     -----

@@ -2,8 +2,8 @@
 
 Parameters are data (``Dense``: W, b and the name of the activation), and layers are pure functions. A backward function
 is named ``..._vjp`` (vector-Jacobian product). Its argument ``g`` is the gradient of the loss with respect to the output
-of the forward function. It returns the gradients with respect to the inputs. Every function is analytic and accepts
-complex numbers, so that the complex step can check each line.
+of the forward function. It returns the gradients with respect to the inputs. Every function is analytic, for the complex
+step. ``decnp.gradcheck.naive`` has plain loops under the same names. NumPy raises ValueError for shapes that do not fit.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Dense(NamedTuple):
 
 
 def dense(x: np.ndarray, W: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Return the affine map x W + b of DEC Eqs. 7 and 9, of shape (n, n_out).
+    """Return the affine map x W + b of DEC Eqs. 7 and 9.
 
     Parameters
     ----------
@@ -44,10 +44,10 @@ def dense(x: np.ndarray, W: np.ndarray, b: np.ndarray) -> np.ndarray:
     b : ndarray of shape (n_out,)
         Biases.
 
-    Raises
-    ------
-    ValueError
-        If the shapes do not fit.
+    Returns
+    -------
+    a : ndarray of shape (n, n_out)
+        The map of each row of x.
 
     Notes
     -----
@@ -83,12 +83,9 @@ def dense_vjp(
     g_x : ndarray of shape (n, n_in) or None
         None if ``need_x`` is False.
     g_W : ndarray of shape (n_in, n_out)
+        Gradient with respect to W.
     g_b : ndarray of shape (n_out,)
-
-    Raises
-    ------
-    ValueError
-        If the shapes do not fit.
+        Gradient with respect to b.
 
     Examples
     --------
@@ -100,7 +97,7 @@ def dense_vjp(
 
 
 def relu(a: np.ndarray) -> np.ndarray:
-    """Return max(a, 0), elementwise, for ``a`` of any shape. Complex numbers are compared by their real part first.
+    """Return max(a, 0), elementwise, for ``a`` of any shape. Complex numbers are compared by their real part.
 
     >>> relu(np.array([-1.0, 0.0, 2.0]))
     array([0., 0., 2.])
@@ -118,9 +115,9 @@ def relu_vjp(g: np.ndarray, h: np.ndarray) -> np.ndarray:
 
 
 def squared_error(x_rec: np.ndarray, x: np.ndarray) -> tuple[np.floating, np.ndarray]:
-    """Return the reconstruction loss, a mean over *elements*, halved, and its gradient.
+    r"""Return the reconstruction loss, a mean over *elements*, halved, and its gradient.
 
-        loss = 1/(2 n D) sum_i ||x_rec_i - x_i||^2,    g = (x_rec - x) / (n D)
+    .. math:: L = \sum_i \|x_{rec,i} - x_i\|^2 / (2 n D), \quad g = (x_{rec} - x) / (n D)
 
     Parameters
     ----------
@@ -130,6 +127,7 @@ def squared_error(x_rec: np.ndarray, x: np.ndarray) -> tuple[np.floating, np.nda
     Returns
     -------
     loss : floating scalar
+        The loss L.
     g : ndarray of shape (n, D)
         Gradient of the loss with respect to x_rec.
 
@@ -162,6 +160,8 @@ _ACTIVATIONS = {"relu": (relu, relu_vjp), "linear": (lambda a: a, lambda g, h: g
 def mlp(theta: Sequence[Dense], x: np.ndarray, masks: Masks = None) -> list[np.ndarray]:
     """Return all activations of a stack of dense layers. The list is the tape for ``mlp_vjp``.
 
+    Raises KeyError for an unknown activation.
+
     Parameters
     ----------
     theta : sequence of Dense
@@ -176,12 +176,10 @@ def mlp(theta: Sequence[Dense], x: np.ndarray, masks: Masks = None) -> list[np.n
     hs : list of ndarray
         Input of each layer, after its mask, and the output ``hs[-1]``.
 
-    Raises
-    ------
-    KeyError
-        If an activation is unknown.
-    ValueError
-        If the shapes do not fit.
+    See Also
+    --------
+    mlp_vjp : Backward function.
+    encode : The output only.
 
     Examples
     --------
@@ -210,13 +208,7 @@ def encode(theta: Sequence[Dense], x: np.ndarray) -> np.ndarray:
     Returns
     -------
     z : ndarray of shape (n, d)
-
-    Raises
-    ------
-    KeyError
-        If an activation is unknown.
-    ValueError
-        If the shapes do not fit.
+        Output of the last layer.
 
     Examples
     --------
@@ -255,6 +247,10 @@ def mlp_vjp(
         None if ``need_x`` is False.
     g_theta : list of (g_W, g_b)
         Gradients of each layer, first layer first.
+
+    See Also
+    --------
+    mlp : Forward function.
     """
     g_theta = []
     g_x: np.ndarray | None = g
@@ -303,7 +299,12 @@ def init_mlp(
     std : float or None, default=0.01
         Standard deviation for ``gaussian``. None uses ``fan_in_uniform``.
     dtype : dtype, default=numpy.float32
-        dtype of the weights and biases.
+        Type of the weights and biases.
+
+    Returns
+    -------
+    theta : list of Dense
+        The layers.
     """
     theta = []
     for n_in, n_out, act in zip(sizes, sizes[1:], acts):
@@ -317,8 +318,8 @@ def dropout_mask(
 ) -> np.ndarray | None:
     """Return the mask of DEC Eqs. 6 and 8: 0 with probability ``rate``, else 1/(1 - rate). None if ``rate`` is 0.
 
-    The remaining units are scaled up, so that nothing changes at test time. Each unit uses sixteen random bits, so the
-    probability equals the rate to 1e-5.
+    The remaining units are scaled up, so that no factor is needed at test time. Each unit uses sixteen random bits, so
+    the probability equals the rate to 1e-5.
 
     Parameters
     ----------
@@ -329,7 +330,12 @@ def dropout_mask(
     rate : float
         Fraction of units to *drop*, at least 0 and below 1.
     dtype : dtype, default=numpy.float32
-        dtype of the mask.
+        Type of the mask.
+
+    Returns
+    -------
+    mask : ndarray or None
+        The mask, to multiply with the units.
     """
     if rate == 0:
         return None

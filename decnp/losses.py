@@ -50,8 +50,8 @@ def reconstruction_loss_and_grads(
 
     See Also
     --------
-    layers.squared_error : Formula of the loss.
-    kernels.fused_step.FusedStep.reconstruct : Compiled training step.
+    decnp.layers.squared_error : Formula of the loss.
+    decnp.kernels.fused_step.FusedStep.reconstruct : Compiled training step.
 
     Notes
     -----
@@ -105,6 +105,11 @@ def clustering_loss(
     ------
     ValueError
         If the shapes do not fit.
+
+    See Also
+    --------
+    clustering_loss_and_grads : The same through the encoder, down to its weights.
+    decnp.equations.loss_and_grads : Eqs. 2, 4 and 5 as sums.
 
     Notes
     -----
@@ -163,7 +168,8 @@ def clustering_loss_and_grads(
 
     See Also
     --------
-    kernels.fused_step.FusedStep.cluster : Compiled training step.
+    clustering_loss : The same for an embedding.
+    decnp.kernels.fused_step.FusedStep.cluster : Compiled training step.
 
     Notes
     -----

@@ -21,12 +21,13 @@ __all__ = ["cluster_accuracy", "normalized_mutual_info", "adjusted_rand_index", 
 
 
 def cluster_accuracy(y_true: ArrayLike, labels: ArrayLike) -> float:
-    """Return ACC (DEC Eq. 10), the accuracy under the best one-to-one map of clusters to classes.
+    r"""Return ACC (DEC Eq. 10), the accuracy under the best one-to-one map of clusters to classes.
 
-        ACC = max_m (1/n) sum_i 1{l_i = m(c_i)},    m over all one-to-one maps
+    .. math:: ACC = \max_m \sum_i 1\{l_i = m(c_i)\} / n
 
-    The Hungarian algorithm finds the best m on the table w_cl. The table is padded with zeros to a square of size
-    D = max(number of clusters, number of classes). The samples of a cluster without a class count as errors.
+    The maximum is over all one-to-one maps m. The Hungarian algorithm finds the best m on the table w_cl. The table is
+    padded with zeros to a square of size D = max(number of clusters, number of classes). The samples of a cluster
+    without a class count as errors.
 
     Parameters
     ----------
@@ -44,6 +45,11 @@ def cluster_accuracy(y_true: ArrayLike, labels: ArrayLike) -> float:
     ------
     ValueError
         If an argument is empty, not one-dimensional or of another type, or if the lengths differ.
+
+    See Also
+    --------
+    normalized_mutual_info : NMI.
+    adjusted_rand_index : ARI.
 
     Notes
     -----
@@ -65,9 +71,9 @@ def cluster_accuracy(y_true: ArrayLike, labels: ArrayLike) -> float:
 
 
 def normalized_mutual_info(y_true: ArrayLike, labels: ArrayLike) -> float:
-    """Return NMI (DEC Fig. 6), the mutual information over the *arithmetic* mean of the entropies.
+    r"""Return NMI (DEC Fig. 6), the mutual information over the *arithmetic* mean of the entropies.
 
-        NMI = I(l, c) / ((H(l) + H(c)) / 2),    natural logarithms, 0 log 0 = 0
+    .. math:: NMI = I(l, c) / ((H(l) + H(c)) / 2), \quad 0 \log 0 = 0
 
     Parameters
     ----------
@@ -85,6 +91,11 @@ def normalized_mutual_info(y_true: ArrayLike, labels: ArrayLike) -> float:
     ------
     ValueError
         If an argument is empty, not one-dimensional or of another type, or if the lengths differ.
+
+    See Also
+    --------
+    cluster_accuracy : ACC.
+    adjusted_rand_index : ARI.
 
     Notes
     -----
@@ -106,9 +117,9 @@ def normalized_mutual_info(y_true: ArrayLike, labels: ArrayLike) -> float:
 
 
 def adjusted_rand_index(y_true: ArrayLike, labels: ArrayLike) -> float:
-    """Return ARI, the agreement on pairs of samples, corrected for chance.
+    r"""Return ARI, the agreement on pairs of samples, corrected for chance.
 
-        ARI = (B - E) / ((C + L) / 2 - E),    E = C L / T
+    .. math:: ARI = (B - E) / ((C + L) / 2 - E), \quad E = C L / T
 
     C is the number of pairs in the same cluster, L in the same class, and B in both. T = n (n-1) / 2 is the number
     of all pairs.
@@ -130,6 +141,11 @@ def adjusted_rand_index(y_true: ArrayLike, labels: ArrayLike) -> float:
     ValueError
         If an argument is empty, not one-dimensional or of another type, or if the lengths differ.
 
+    See Also
+    --------
+    cluster_accuracy : ACC.
+    normalized_mutual_info : NMI.
+
     Notes
     -----
     Source: Hubert & Arabie 1985; computed by scikit-learn's ``adjusted_rand_score``. Differs from the paper: DEC
@@ -148,18 +164,18 @@ def adjusted_rand_index(y_true: ArrayLike, labels: ArrayLike) -> float:
 
 
 def generalizability(train_loss: float, validation_loss: float) -> float:
-    """Return the generalizability G (DEC Fig. 6), the training loss over the validation loss.
+    r"""Return the generalizability G (DEC Fig. 6), the training loss over the validation loss.
 
-        G = L_train / L_validation
+    .. math:: G = L_{train} / L_{validation}
 
     A sharp drop of G from k to k + 1 clusters indicates that k + 1 is too large.
 
     Parameters
     ----------
     train_loss : float
-        At least 0: Eq. 2 as a *mean* per training sample, in nats.
+        Eq. 2 as a *mean* over training samples, in nats, at least 0.
     validation_loss : float
-        Above 0: Eq. 2 as a *mean* per validation sample, in nats.
+        Eq. 2 as a *mean* over validation samples, in nats, above 0.
 
     Returns
     -------
@@ -170,6 +186,10 @@ def generalizability(train_loss: float, validation_loss: float) -> float:
     ------
     ValueError
         If a loss is negative, not finite or not a number, or ``validation_loss`` is zero.
+
+    See Also
+    --------
+    decnp.equations.kl_divergence : Eq. 2, as a sum.
 
     Notes
     -----

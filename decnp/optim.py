@@ -25,10 +25,10 @@ UpdateRows = Callable[[int, slice, np.ndarray], None]
 # ---------------------------------------------------------------- update rules
 
 def sgd_update(w: np.ndarray, v: np.ndarray, g: np.ndarray, lr: float, momentum: float) -> None:
-    """Set v <- momentum v - lr g, then w <- w + v, in place. In this form, Caffe's, the velocity includes lr.
+    """Set v <- momentum v - lr g, then w <- w + v, in place.
 
-    A velocity below the smallest normal number becomes 0, because denormal numbers of dead units would slow down every
-    matrix product.
+    In this form, which is Caffe's, the velocity includes lr. A velocity below the smallest normal number becomes 0,
+    because denormal numbers of dead units would slow down every matrix product.
 
     Parameters
     ----------
@@ -45,7 +45,7 @@ def sgd_update(w: np.ndarray, v: np.ndarray, g: np.ndarray, lr: float, momentum:
 
     See Also
     --------
-    kernels.sgd_update : Compiled version.
+    decnp.kernels.sgd_update : Compiled version.
     """
     v *= momentum
     v -= lr * g
@@ -68,14 +68,16 @@ def adam_update(
         First and second moment, updated in place.
     g : ndarray of the shape of w
         Gradient.
-    lr, eps : float
-        Learning rate and epsilon, both with the bias correction.
+    lr : float
+        Learning rate, with the bias correction.
     beta1, beta2 : float
         Decay b1 and b2 of the moments.
+    eps : float
+        Number added to the root of v, with the bias correction.
 
     See Also
     --------
-    kernels.adam_update : Compiled version.
+    decnp.kernels.adam_update : Compiled version.
     """
     for moment, beta, new in ((m, beta1, g), (v, beta2, g * g)):
         moment *= beta

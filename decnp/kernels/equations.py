@@ -54,7 +54,7 @@ def soft_assignment(z: ArrayLike, mu: ArrayLike, alpha: float = 1.0, out: np.nda
 
     See Also
     --------
-    equations.soft_assignment : Readable version in NumPy.
+    decnp.equations.soft_assignment : Readable version in NumPy, with the formula.
 
     Examples
     --------
@@ -93,7 +93,7 @@ def kl_divergence(p: ArrayLike, q: ArrayLike) -> float:
 
     See Also
     --------
-    equations.kl_divergence : Readable version in NumPy.
+    decnp.equations.kl_divergence : Readable version in NumPy, with the formula.
 
     Examples
     --------
@@ -130,7 +130,7 @@ def target_distribution(q: ArrayLike, out: np.ndarray | None = None) -> np.ndarr
 
     See Also
     --------
-    equations.target_distribution : Readable version in NumPy.
+    decnp.equations.target_distribution : Readable version in NumPy, with the formula.
 
     Examples
     --------
@@ -177,7 +177,7 @@ def grad_z(
 
     See Also
     --------
-    equations.grad_z : Readable version in NumPy.
+    decnp.equations.grad_z : Readable version in NumPy, with the formula.
     """
     z, mu, p = _arrays(z=z, mu=mu, p=p)
     _check(z, mu, alpha, p)
@@ -218,7 +218,7 @@ def grad_mu(
 
     See Also
     --------
-    equations.grad_mu : Readable version in NumPy.
+    decnp.equations.grad_mu : Readable version in NumPy, with the formula.
     """
     z, mu, p = _arrays(z=z, mu=mu, p=p)
     _check(z, mu, alpha, p)
@@ -267,7 +267,7 @@ def loss_and_grads(
 
     See Also
     --------
-    equations.loss_and_grads : Readable version in NumPy.
+    decnp.equations.loss_and_grads : Readable version in NumPy, with the formula.
 
     Examples
     --------

@@ -71,7 +71,7 @@ class FusedStep:
 
         See Also
         --------
-        losses.reconstruction_loss_and_grads : Readable version.
+        decnp.losses.reconstruction_loss_and_grads : Readable version.
         """
         size = x.dtype.type(x.size)
 
@@ -96,7 +96,7 @@ class FusedStep:
 
         See Also
         --------
-        losses.clustering_loss_and_grads : Readable version.
+        decnp.losses.clustering_loss_and_grads : Readable version.
         """
 
         def output_loss(rows: slice, z: np.ndarray, g: np.ndarray) -> tuple[float, list[np.ndarray]]:

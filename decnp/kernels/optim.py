@@ -35,7 +35,7 @@ def sgd_update(w: np.ndarray, v: np.ndarray, g: np.ndarray, lr: float, momentum:
 
     See Also
     --------
-    optim.sgd_update : Readable version, with the formula.
+    decnp.optim.sgd_update : Readable version, with the formula.
     """
     w, v, g = _flat(w, v, g=g)
     dtype = w.dtype.type
@@ -56,10 +56,12 @@ def adam_update(
         First and second moment, C-contiguous, updated in place.
     g : ndarray of the shape of w
         Gradient.
-    lr, eps : float
-        Learning rate and epsilon, both with the bias correction.
+    lr : float
+        Learning rate, with the bias correction.
     beta1, beta2 : float
         Decay of the moments.
+    eps : float
+        Number added to the root of v, with the bias correction.
 
     Raises
     ------
@@ -68,7 +70,7 @@ def adam_update(
 
     See Also
     --------
-    optim.adam_update : Readable version, with the formula.
+    decnp.optim.adam_update : Readable version, with the formula.
     """
     w, m, v, g = _flat(w, m, v, g=g)
     dtype = w.dtype.type
