@@ -25,7 +25,7 @@ LARGEST = 3e38  # close to the largest float32
 
 
 def export_onnx(model: Model | DEC | PathLike, path: PathLike) -> None:
-    """Write ``model`` to ``path`` as ONNX, opset 13, atomically.
+    r"""Write ``model`` to ``path`` as ONNX, opset 13, atomically.
 
     The input of the graph is ``x`` (n, D) float32, for any n. Its outputs are the embedding ``z`` (n, d) and ``q``
     (n, k), Eq. 1, both float32, and ``label`` (n,) int64, argmax_j q_ij. The graph includes shift and scale of the
@@ -50,12 +50,17 @@ def export_onnx(model: Model | DEC | PathLike, path: PathLike) -> None:
     OSError
         If a file cannot be read or written.
 
+    See Also
+    --------
+    decnp.save : Write a model file of decnp.
+
     Notes
     -----
     Differs from Eq. 1 as printed: not in value. Distances are computed relative to the mean centroid c, so that an
     embedding far from the origin loses no digits, and the powers of each row are relative to its nearest centroid,
 
-        q_ij ~ (1 + (d_ij - d_i*) / (alpha + d_i*))^(-(alpha+1)/2),    d_ij = ||z_i - mu_j||^2,  d_i* = min_j d_ij
+    .. math:: q_{ij} \propto (1 + (d_{ij} - d_i^*) / (\alpha + d_i^*))^{-(\alpha + 1) / 2}, \quad
+        d_{ij} = \|z_i - \mu_j\|^2, \quad d_i^* = \min_j d_{ij}
 
     so that far points do not become 0/0. A label can differ from the label of the model if the q of two clusters are
     equal up to rounding. The graph needs memory for n k d numbers, so split a long x into parts.

@@ -44,7 +44,7 @@ class Model:
     alpha : float, default=1.0
         Degrees of freedom of Eq. 1.
     shift, scale : ndarray or float, default=0.0, 1.0
-        The network sees (x - shift) * scale.
+        The input of the network is (x - shift) * scale.
     header : mapping, default=None
         Record of the training in the model file.
 
@@ -52,6 +52,17 @@ class Model:
     ----------
     dtype : dtype
         Precision of the computation: that of ``centers``.
+
+    See Also
+    --------
+    load_model : Function that reads a model from a file.
+    decnp.DEC : Estimator with the same methods, for training.
+
+    Examples
+    --------
+    >>> encoder = [Dense(np.eye(2), np.zeros(2), "linear")]
+    >>> Model(encoder, centers=np.array([[0.0, 0.0], [9.0, 9.0]])).predict([[1, 1], [8, 9]])
+    array([0, 1], dtype=int32)
     """
 
     def __init__(
@@ -67,7 +78,23 @@ class Model:
 
     @classmethod
     def from_estimator(cls, dec: Any) -> Model:
-        """Return the model of ``dec``, a fitted ``DEC``. Raises NotFittedError if it is not fitted."""
+        """Return the model of a fitted ``DEC``.
+
+        Parameters
+        ----------
+        dec : DEC
+            Fitted estimator.
+
+        Returns
+        -------
+        model : Model
+            Encoder, centroids and alpha of ``dec``. The arrays are not copied.
+
+        Raises
+        ------
+        NotFittedError
+            If ``dec`` is not fitted.
+        """
         from sklearn.utils.validation import check_is_fitted  # an estimator comes with scikit-learn
 
         check_is_fitted(dec, "stop_reason_")
@@ -90,21 +117,82 @@ class Model:
         return self.encoder[0].W.shape[0]
 
     def transform(self, X: ArrayLike) -> np.ndarray:
-        """Return the embedding z = f_theta(x), (n, d), of X (n, D) in the model's dtype; ValueError for bad input."""
+        """Return the embedding z = f_theta(x) of each row.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, D)
+            Rows, as in training, dense.
+
+        Returns
+        -------
+        z : ndarray of shape (n, d)
+            Embedding, in the dtype of the model.
+
+        Raises
+        ------
+        ValueError
+            If X is not a finite (n, D) array of numbers, or its columns are not those of the model.
+        """
         return self._collect(X, (self.centers.shape[1],), self.dtype, lambda z: z)
 
     def predict_proba(self, X: ArrayLike) -> np.ndarray:
-        """Return soft assignments q (n, k), DEC Eq. 1, of X (n, D); rows sum to 1. Raises ValueError for bad input."""
+        """Return the soft assignments q of each row (DEC Eq. 1).
+
+        Parameters
+        ----------
+        X : array-like of shape (n, D)
+            Rows, as in training, dense.
+
+        Returns
+        -------
+        q : ndarray of shape (n, k)
+            Soft assignments, in the dtype of the model. Each row sums to 1.
+
+        Raises
+        ------
+        ValueError
+            If X is not a finite (n, D) array of numbers, or its columns are not those of the model.
+        """
         return self._collect(X, (len(self.centers),), self.dtype, self._q)
 
     def predict(self, X: ArrayLike) -> np.ndarray:
-        """Return the cluster of each row of X (n, D), argmax_j q_ij, as (n,) int32. Raises ValueError for bad input."""
+        """Return the cluster of each row, argmax_j q_ij.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, D)
+            Rows, as in training, dense.
+
+        Returns
+        -------
+        labels : ndarray of shape (n,)
+            Clusters from 0 to k - 1, int32.
+
+        Raises
+        ------
+        ValueError
+            If X is not a finite (n, D) array of numbers, or its columns are not those of the model.
+        """
         return self._collect(X, (), np.dtype(np.int32), lambda z: self._q(z).argmax(axis=1))
 
     def blocks(self, X: ArrayLike) -> Iterator[tuple[slice, np.ndarray]]:
-        """Yield (slice, z) for each block of rows of X (n, D), which may be a memory map.
+        """Return an iterator over the embeddings of blocks of rows, for data that do not fit into memory.
 
-        Raises ValueError unless X is a finite (n, D) array of numbers.
+        Parameters
+        ----------
+        X : array-like of shape (n, D)
+            Rows, as in training, such as a memory map.
+
+        Returns
+        -------
+        blocks : iterator of (slice, ndarray)
+            The rows of each block, and their embedding (b, d).
+
+        Raises
+        ------
+        ValueError
+            If X is not a finite (n, D) array of numbers, or its columns are not those of the model.
         """
         return self._blocks(self._in_order(X), lambda z: z)
 
@@ -176,9 +264,19 @@ def _thread_pool() -> ThreadPool | None:
 
 
 def load_model(path: PathLike) -> Model:
-    """Return the model in the file ``path``, written by ``decnp.save`` or ``decnp fit``, for prediction with NumPy alone.
+    """Return the model in a file, for prediction with NumPy alone.
 
     The decoder, half of the file, is not read, because prediction does not use it.
+
+    Parameters
+    ----------
+    path : str or path-like
+        File written by ``decnp.save`` or ``decnp fit``.
+
+    Returns
+    -------
+    model : Model
+        Model for prediction.
 
     Raises
     ------
@@ -186,6 +284,11 @@ def load_model(path: PathLike) -> Model:
         If the file is not a model, is damaged outside its decoder, or was written by a newer decnp.
     OSError
         If the file does not exist or cannot be read.
+
+    See Also
+    --------
+    decnp.save : Function that writes the file.
+    decnp.load : Function that returns a complete ``DEC``, with scikit-learn.
 
     Examples
     --------

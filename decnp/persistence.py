@@ -53,6 +53,12 @@ def save(model: DEC | Model, path: PathLike, storage: str | None = None) -> None
     OSError
         If the file cannot be written.
 
+    See Also
+    --------
+    load : Read the model.
+    decnp.inference.load_model : Read the model for prediction with NumPy alone.
+    decnp.export.export_onnx : Write a model for other programs.
+
     Examples
     --------
     >>> import tempfile
@@ -72,10 +78,24 @@ def write_model(
     model: DEC | Model, file: BinaryIO, storage: str | None = None, feature_names: Sequence[str] = (),
     left_out: Sequence[str] = (),
 ) -> None:
-    """Write a model file into ``file``, which is open, empty and seekable.
+    """Write a model file into an open file.
 
-    ``storage`` is that of ``save``. ``feature_names`` are the columns of the training data; without them those of the
-    model itself, if it has any. ``left_out`` are the columns of the table that are not features.
+    Parameters
+    ----------
+    model : DEC or decnp.inference.Model
+        Model, as for ``save``.
+    file : binary file
+        Open file, empty and seekable.
+    storage : {"float16"}, default=None
+        As for ``save``.
+    feature_names : sequence of str, default=()
+        Columns of the training data. If it is empty, those that the model has, if any.
+    left_out : sequence of str, default=()
+        Columns of the table that are not features.
+
+    See Also
+    --------
+    save : Write to a path, atomically.
     """
     from .inference import Model
 
@@ -108,11 +128,17 @@ def write_model(
 
 
 def load(path: PathLike) -> DEC:
-    """Return the fitted ``DEC`` in the model file ``path``.
+    """Return the fitted ``DEC`` in a model file. Nothing from the file is executed.
 
-    It transforms and predicts as when it was saved, to the bit.
+    Parameters
+    ----------
+    path : str or path-like
+        File written by ``save`` or ``decnp fit``.
 
-    Nothing from the file is executed.
+    Returns
+    -------
+    model : DEC
+        Fitted estimator. It transforms and predicts as when it was saved, to the bit.
 
     Raises
     ------
@@ -120,6 +146,11 @@ def load(path: PathLike) -> DEC:
         If the file is not a model, is cut short or changed, was written by a newer decnp, or has no decoder.
     OSError
         If the file does not exist or cannot be read.
+
+    See Also
+    --------
+    save : Write the file; it has an example.
+    decnp.inference.load_model : Read the model for prediction with NumPy alone.
     """
     from .autoencoder import StackedAutoencoder
     from .dec import DEC
@@ -164,23 +195,26 @@ def from_arrays(
     alpha : float, default=1.0
         Degrees of freedom of Eq. 1.
     shift, scale : array-like or float, default=0.0, 1.0
-        The network sees (x - shift) * scale; shift is a number or (D,).
+        The input of the network is (x - shift) * scale; shift is a number or (D,).
     activations : sequence of {"relu", "linear"}, default=None
         Activation of each layer. None: "relu", and "linear" for the last.
 
     Returns
     -------
     model : decnp.inference.Model
-        It has copies of the arrays: in float64 if one of them is, else in float32.
+        Model with copies of the arrays, in float64 if one of them is float64, else in float32.
 
     Raises
     ------
     ValueError
         For arrays that do not fit together or do not hold finite numbers.
 
+    See Also
+    --------
+    save : Write the model to a file.
+
     Examples
     --------
-
     >>> model = from_arrays([np.eye(2)], [np.zeros(2)], [[0.0, 0.0], [1.0, 1.0]])
     >>> model.predict([[0.1, 0.2], [0.9, 0.7]])
     array([0, 1], dtype=int32)

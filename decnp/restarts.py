@@ -114,6 +114,12 @@ def fit_restarts(
     TrainingWarning
         For each warning of the best run.
 
+    See Also
+    --------
+    decnp.DEC : One run.
+    run_restarts : All runs, without a choice.
+    scores_of : Scores of the runs.
+
     Notes
     -----
     The rank correlation of "agreement" with ACC is 0.93 over ten seeds of MNIST: the chosen run has 95.63 and the mean
@@ -144,9 +150,32 @@ def fit_restarts(
 
 
 def run_restarts(model: DEC, X: Any, n_restarts: int, n_jobs: int | None = None) -> list[DEC]:
-    """Fit ``model`` to ``X`` from ``n_restarts`` seeds, ``n_jobs`` at a time, and return all fitted runs.
+    """Fit ``model`` to ``X`` from ``n_restarts`` seeds and return all fitted runs, without their warnings.
 
-    The runs are in the order of their seeds. Their warnings are not issued. Raises ValueError as ``fit_restarts`` does.
+    Parameters
+    ----------
+    model : DEC
+        Estimator with the parameters of all runs, as for ``fit_restarts``.
+    X : array-like or sparse matrix of shape (n, D)
+        Data, as for ``DEC.fit``.
+    n_restarts : int
+        Number of runs.
+    n_jobs : int or None, default=None
+        Number of runs at a time, as in joblib.
+
+    Returns
+    -------
+    runs : list of DEC
+        Fitted estimators, in the order of their seeds.
+
+    Raises
+    ------
+    ValueError
+        If a parameter or X is invalid.
+
+    See Also
+    --------
+    fit_restarts : The best of these runs.
     """
     check_number("n_restarts", n_restarts, low=1, integer=True)
     if model.checkpoint is not None:
@@ -158,7 +187,24 @@ def run_restarts(model: DEC, X: Any, n_restarts: int, n_jobs: int | None = None)
 
 
 def scores_of(runs: Sequence[DEC], X: Any) -> list[dict[str, Any]]:
-    """Return the seed ("random_state") and the score by every criterion for each of ``runs``, fitted to ``X``."""
+    """Return the seed and the score by every criterion of each run.
+
+    Parameters
+    ----------
+    runs : sequence of DEC
+        Fitted estimators.
+    X : array-like or sparse matrix of shape (n, D)
+        Data to which the runs were fitted.
+
+    Returns
+    -------
+    scores : list of dict
+        For each run "random_state", and a score for each name in ``CRITERIA``; more is better.
+
+    See Also
+    --------
+    run_restarts : Function that returns such runs.
+    """
     scores = []
     for run in runs:
         z, others = run.transform(X), [other for other in runs if other is not run]

@@ -42,7 +42,13 @@ class Cliques(NamedTuple):
     """(n, k, k) float64, X~_i^T X~_i: the inner products within N_i after subtraction of its mean."""
 
     def squared_distances(self) -> np.ndarray:
-        """Return ||x_i - x_j||^2 for each j in N_i, (n, k) float64; the first column, j = i, is 0."""
+        """Return the squared distances within each clique.
+
+        Returns
+        -------
+        squared : ndarray of shape (n, k)
+            ||x_i - x_j||^2 for each j in N_i, float64. The first column, j = i, is 0.
+        """
         own, others = self.grams[:, :1, 0], np.diagonal(self.grams, axis1=1, axis2=2)  # (n, 1), (n, k)
         return np.maximum(own + others - 2 * self.grams[:, 0], 0)  # the maximum only removes rounding
 
@@ -66,6 +72,10 @@ def find_cliques(X: ArrayLike, n_neighbors: int = 5) -> Cliques:
     ------
     ValueError
         If X is not a finite numeric matrix, if its squared distances overflow, or if k is out of range.
+
+    See Also
+    --------
+    LDMGI, SEC : Estimators that take the cliques.
 
     Notes
     -----
@@ -134,7 +144,7 @@ def _candidates(X: np.ndarray, m: int) -> Iterator[tuple[slice, np.ndarray]]:
 
 
 def local_laplacian(cliques: Cliques, lam: float) -> sparse.csr_array:
-    """Return the Laplacian of local discriminant models (LDMGI). lam times it is the Laplacian of local regression (SEC).
+    r"""Return the Laplacian of local discriminant models (LDMGI); ``lam`` times it is that of local regression (SEC).
 
     Parameters
     ----------
@@ -146,18 +156,23 @@ def local_laplacian(cliques: Cliques, lam: float) -> sparse.csr_array:
     Returns
     -------
     L : sparse array of shape (n, n)
-        float64, about 3 k n entries.
+        Laplacian, float64, with about 3 k n entries.
 
     Raises
     ------
     ValueError
         If lam is not a finite number > 0, or so small that 1 / lam overflows.
 
+    See Also
+    --------
+    normalized_cut_laplacian : The other Laplacian of SEC.
+
     Notes
     -----
     The Laplacian is
 
-        L = sum_i S_i L_i S_i^T,    L_i = H (X~_i^T X~_i + lam I)^-1 H,    H = I - 1 1^T / k
+    .. math:: L = \sum_i S_i L_i S_i^T, \quad
+        L_i = H (\tilde X_i^T \tilde X_i + \lambda I)^{-1} H, \quad H = I - 1 1^T / k
 
     S_i maps the k x k matrix of clique i to the rows and columns N_i. L is symmetric and positive semidefinite, and
     L 1 = 0. In D dimensions, H - X~^T (X~ X~^T + lam I_D)^-1 X~ = lam H (X~^T X~ + lam I_k)^-1 H.
@@ -187,7 +202,7 @@ def local_laplacian(cliques: Cliques, lam: float) -> sparse.csr_array:
 
 
 def normalized_cut_laplacian(cliques: Cliques) -> tuple[sparse.csr_array, np.ndarray]:
-    """Return the Laplacian of the normalized cut of the neighbor graph, and the vector that it maps to 0.
+    r"""Return the Laplacian of the normalized cut of the neighbor graph, and the vector that it maps to 0.
 
     Parameters
     ----------
@@ -197,15 +212,20 @@ def normalized_cut_laplacian(cliques: Cliques) -> tuple[sparse.csr_array, np.nda
     Returns
     -------
     L : sparse array of shape (n, n)
-        float64.
+        Laplacian, float64.
     trivial : ndarray of shape (n,)
         The square roots of the degrees D_ii, and 1 for each degree 0. L @ trivial = 0.
+
+    See Also
+    --------
+    local_laplacian : The other Laplacian of SEC.
 
     Notes
     -----
     The Laplacian is
 
-        L = I - D^-1/2 A D^-1/2,    A_ij = exp(-||x_i - x_j||^2 / (sigma_i sigma_j)),    D_ii = sum_j A_ij
+    .. math:: L = I - D^{-1/2} A D^{-1/2}, \quad
+        A_{ij} = \exp(-\|x_i - x_j\|^2 / (\sigma_i \sigma_j)), \quad D_{ii} = \sum_j A_{ij}
 
     i and j are connected if one is in the clique of the other. sigma_i is the distance from i to the last point of its
     clique. 0 / 0 is defined as 0, so duplicates have A_ij = 1. A point of degree 0 has a row of zeros in L.

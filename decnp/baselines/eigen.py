@@ -51,13 +51,29 @@ class Regression(NamedTuple):
 
 
 def regression(X: np.ndarray, gamma: float) -> Regression:
-    """Return the error of the best linear fit of F from X (n, D), as a quadratic form in F.
+    r"""Return the error of the best linear fit of F from X, as a quadratic form in F.
 
-        min_{W, b} ||X W + 1 b^T - F||^2 + gamma ||W||^2 = tr(F^T L_g F)
-        L_g = H - X~ (X~^T X~ + gamma I)^-1 X~^T = I - Y Y^T,    X~ = H X,    H = I - 1 1^T / n
+    Parameters
+    ----------
+    X : ndarray of shape (n, D)
+        Data.
+    gamma : float
+        Weight of ||W||^2, above 0.
 
-    With X~^T X~ = E diag(w) E^T, Y = [1 / sqrt(n), X~ E diag(w + gamma)^-1/2]. For D > n, Y comes from X~ X~^T. Both
-    squared penalties are sums. gamma > 0.
+    Returns
+    -------
+    fit : Regression
+        Y and the squared lengths of its columns.
+
+    Notes
+    -----
+    Both squared penalties are sums:
+
+    .. math:: \min_{W, b} \|X W + 1 b^T - F\|^2 + \gamma \|W\|^2 = tr(F^T L_g F), \quad
+        L_g = H - \tilde X (\tilde X^T \tilde X + \gamma I)^{-1} \tilde X^T = I - Y Y^T, \quad
+        \tilde X = H X, \quad H = I - 1 1^T / n
+
+    With X~^T X~ = E diag(w) E^T, Y = [1 / sqrt(n), X~ E diag(w + gamma)^-1/2]. For D > n, Y comes from X~ X~^T.
 
     Source: Nie et al. 2011. Differs from it: rows are samples.
     """
@@ -86,7 +102,7 @@ def smallest_eigenvectors(
     Parameters
     ----------
     L : sparse array of shape (n, n)
-        Symmetric, positive semidefinite.
+        Laplacian, symmetric and positive semidefinite.
     count : int
         Number of eigenvectors, at most n, or n - p with ``null``.
     rng : numpy.random.Generator
@@ -101,7 +117,7 @@ def smallest_eigenvectors(
     Returns
     -------
     F : ndarray of shape (n, count)
-        float64, orthonormal. The entry of largest magnitude in each column is positive.
+        Eigenvectors, float64 and orthonormal. The entry of largest magnitude in each column is positive.
 
     Raises
     ------

@@ -14,7 +14,7 @@ __all__ = ["LDMGI"]
 
 
 class LDMGI(SpectralBaseline):
-    """Local discriminant models and global integration, a baseline of the DEC paper (Table 2).
+    r"""Local discriminant models and global integration, a baseline of the DEC paper (Table 2).
 
     Parameters
     ----------
@@ -50,12 +50,14 @@ class LDMGI(SpectralBaseline):
     Notes
     -----
     A regularized linear discriminant model in the clique of each point measures how well an indicator G separates
-    the clique. The sum over all cliques is minimized,
+    the clique. The sum over all cliques is minimized:
 
-        min_G tr(G^T L G),    G^T G = I,    L = sum_i S_i H (X~_i^T X~_i + lam I)^-1 H S_i^T.
+    .. math:: \min_G tr(G^T L G), \quad G^T G = I, \quad
+        L = \sum_i S_i H (\tilde X_i^T \tilde X_i + \lambda I)^{-1} H S_i^T
 
-    X~_i are the centered points of clique i, H is the centering matrix, and S_i maps the clique to its rows. G consists
-    of eigenvectors 2 to c + 1 of L. Spectral rotation converts the rows of G, scaled to length 1 (G~), into labels.
+    X~_i are the centered points of clique i, lambda is ``lam``, H is the centering matrix, and S_i maps the clique to
+    its rows. G consists of eigenvectors 2 to c + 1 of L. Spectral rotation converts the rows of G, scaled to length 1
+    (G~), into labels.
 
     Source: Yang, Xu, Nie, Yan, Zhuang 2010. c, 5 neighbors and 20 starts are as in the DEC paper. Differs from the DEC
     paper: no. The DEC paper does not mention that the constant first eigenvector is dropped. With this step the
@@ -81,7 +83,7 @@ class LDMGI(SpectralBaseline):
         self.random_state = random_state
 
     def fit(self, X: ArrayLike, y: object = None, *, cliques: Cliques | None = None) -> LDMGI:
-        """Cluster the rows of X.
+        """Cluster the rows of X, and return the estimator.
 
         Parameters
         ----------

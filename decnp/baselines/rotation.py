@@ -21,7 +21,7 @@ class Rotation(NamedTuple):
 
 
 def spectral_rotation(F: np.ndarray, n_init: int, rng: np.random.Generator) -> Rotation:
-    """Return the labels Y and the rotation R that minimize ||Y - F~ R||^2.
+    r"""Return the labels Y and the rotation R that minimize ||Y - F~ R||^2.
 
     Parameters
     ----------
@@ -41,12 +41,12 @@ def spectral_rotation(F: np.ndarray, n_init: int, rng: np.random.Generator) -> R
     -----
     The problem is
 
-        min ||Y - F~ R||_F^2,    F~ = rows of F / length,    R^T R = I,    Y in {0, 1}^(n x c) with one 1 a row
+    .. math:: \min_{Y, R} \|Y - \tilde F R\|_F^2, \quad R^T R = I, \quad Y \in \{0, 1\}^{n \times c}
 
-    Given R, row i of Y has its 1 at argmax_j (F~ R)_ij. Given Y, R = V U^T from the singular value decomposition
-    U diag(s) V^T = Y^T F~, and the objective is n + ||F~||^2 - 2 sum(s). The two steps alternate from ``n_init``
-    starts. A start selects a random row of F~, and then c - 1 times the row most orthogonal to the rows selected before.
-    Rows of zeros stay zero.
+    F~ has the rows of F, scaled to length 1, and Y has one 1 in each row. Given R, row i of Y has its 1 at
+    argmax_j (F~ R)_ij. Given Y, R = V U^T from the singular value decomposition U diag(s) V^T = Y^T F~, and the
+    objective is n + ||F~||^2 - 2 sum(s). The two steps alternate from ``n_init`` starts. A start selects a random row of
+    F~, and then c - 1 times the row most orthogonal to the rows selected before. Rows of zeros stay zero.
 
     Source: Yu & Shi 2003; LDMGI (Yang et al. 2010) with 20 starts, as in the DEC paper. Differs from them: no.
 

@@ -18,7 +18,7 @@ __all__ = ["SEC"]
 
 
 class SEC(SpectralBaseline):
-    """Spectral embedded clustering, a baseline of the DEC paper (Table 2).
+    r"""Spectral embedded clustering, a baseline of the DEC paper (Table 2).
 
     Parameters
     ----------
@@ -59,7 +59,7 @@ class SEC(SpectralBaseline):
     -----
     The indicator F is smooth on the neighbor graph and close to a linear function of the data:
 
-        min_{F^T F = I, W, b} tr(F^T L F) + mu (||X W + 1 b^T - F||^2 + gamma ||W||^2)
+    .. math:: \min_{F, W, b} tr(F^T L F) + \mu (\|X W + 1 b^T - F\|^2 + \gamma \|W\|^2), \quad F^T F = I
 
     W and b are eliminated (``eigen.regression``). F then consists of the eigenvectors of the c smallest eigenvalues of
     M = L + mu L_g, or, for mu = 0, of eigenvectors 2 to c + 1 of L. The labels are computed by k-means on the rows of F,
@@ -93,7 +93,7 @@ class SEC(SpectralBaseline):
         self.random_state = random_state
 
     def fit(self, X: ArrayLike, y: object = None, *, cliques: Cliques | None = None) -> SEC:
-        """Cluster the rows of X.
+        """Cluster the rows of X, and return the estimator.
 
         Parameters
         ----------

@@ -22,6 +22,10 @@ def load_digits() -> tuple[np.ndarray, np.ndarray]:
     ImportError
         If scikit-learn is not installed.
 
+    See Also
+    --------
+    load_mnist : The digits of the paper.
+
     Notes
     -----
     Source: ``sklearn.datasets.load_digits``, the test part of the UCI "Optical Recognition of Handwritten Digits"

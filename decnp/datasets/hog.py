@@ -29,6 +29,7 @@ def stl_hog(images: np.ndarray) -> np.ndarray:
     Returns
     -------
     features : float32 array of shape (n, 1428)
+        HOG in 1300 columns, then the color map in 128.
 
     Raises
     ------
@@ -55,7 +56,7 @@ def stl_hog(images: np.ndarray) -> np.ndarray:
 
 
 def hog(images: np.ndarray) -> np.ndarray:
-    """Return histograms of oriented gradients, with 13 channels for each 8 x 8 cell that is not at the border.
+    r"""Return histograms of oriented gradients, with 13 channels for each 8 x 8 cell that is not at the border.
 
     Parameters
     ----------
@@ -80,7 +81,7 @@ def hog(images: np.ndarray) -> np.ndarray:
     orientation 0. Its length is added to the histograms of the 4 nearest cells, with bilinear weights. The histogram h of
     a cell is then divided by the energy of the four 2 x 2 blocks m of cells around it, and clipped:
 
-        h_om = min(h_o / sqrt(energy_m + 1e-4), 0.2)
+    .. math:: h_{om} = \min(h_o / \sqrt{energy_m + 10^{-4}}, 0.2)
 
     Source: Felzenszwalb et al., PAMI 2010, in the variant with 13 channels of C. Vondrick's pyvision, which issue 1 of
     the authors' code names. Differs from the paper: the paper says only "HOG", with 1428 - 128 = 1300 features.
@@ -103,7 +104,7 @@ def hog(images: np.ndarray) -> np.ndarray:
 
 
 def color_map(images: np.ndarray) -> np.ndarray:
-    """Return Cr and Cb of each image after downsampling to 8 x 8 pixels.
+    r"""Return Cr and Cb of each image after downsampling to 8 x 8 pixels.
 
     Parameters
     ----------
@@ -113,6 +114,7 @@ def color_map(images: np.ndarray) -> np.ndarray:
     Returns
     -------
     crcb : uint8 array of shape (n, 8, 8, 2)
+        Channels Cr and Cb.
 
     Raises
     ------
@@ -124,7 +126,7 @@ def color_map(images: np.ndarray) -> np.ndarray:
     A pixel of the small image is the mean of the 2 x 2 pixels in the middle of its block. It is rounded half up, as in
     OpenCV's bilinear ``resize``. Then, in integer arithmetic as in OpenCV,
 
-        Y = .299 R + .587 G + .114 B,   Cr = .713 (R - Y) + 128,   Cb = .564 (B - Y) + 128
+    .. math:: Y = .299 R + .587 G + .114 B, \quad Cr = .713 (R - Y) + 128, \quad Cb = .564 (B - Y) + 128
 
     Source: OpenCV's ``resize`` and ``cvtColor(..., COLOR_RGB2YCrCb)``, which the authors call. OpenCV 5.0.0 gives the
     same results for all 256^3 colors, and for 300 random images.

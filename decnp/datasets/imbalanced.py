@@ -19,7 +19,7 @@ def make_imbalanced(
     X: ArrayLike | csr_matrix, y: ArrayLike, r_min: float,
     random_state: int | np.random.Generator | np.random.RandomState | None = None,
 ) -> tuple[Any, np.ndarray]:
-    """Return an imbalanced random sample, which has the fraction ``r_min`` of the first class and all of the last class.
+    r"""Return an imbalanced random sample, which has the fraction ``r_min`` of the first class and all of the last class.
 
     Parameters
     ----------
@@ -44,11 +44,15 @@ def make_imbalanced(
     ValueError
         If an argument is invalid.
 
+    See Also
+    --------
+    load_mnist : Data of the paper's Table 4.
+
     Notes
     -----
-    The probability of a sample of class c is
+    The probability of a sample of class c, numbered from 0 to k - 1 in sorted order, is
 
-        P(c) = r_min + (1 - r_min) * c / (k - 1),    c = 0..k-1 in sorted order
+    .. math:: P(c) = r_{min} + (1 - r_{min}) c / (k - 1)
 
     Source: DEC Table 4. Differs from the paper: no. The paper says that the largest class is then 1 / r_min times as
     large as the smallest class. This is true in expectation, if the classes of X have equal sizes.

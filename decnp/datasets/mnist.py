@@ -85,6 +85,10 @@ def load_mnist(
     DataError
         If a file is damaged or not official (the message names it), or cannot be downloaded.
 
+    See Also
+    --------
+    load_digits : Smaller digits, without a download.
+
     Notes
     -----
     Source: LeCun & Cortes, CC BY-SA 3.0; DEC Table 1. Differs from the paper: the paper scales the data so that

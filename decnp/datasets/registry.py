@@ -42,10 +42,13 @@ class DataSet(NamedTuple):
     """Facts about a data set, which are known without its files."""
 
     title: str
+    """Name, and numbers of rows and columns."""
     files: Callable[[PathLike | None], tuple[DataFile, ...]]
-    """``files(data_home)`` returns the files of the data set."""
+    """Function of ``data_home`` that returns the files of the data set."""
     size: str
+    """Size of the files, in words."""
     source: str
+    """Authors and license."""
     n_clusters: int = 10
     """Number of classes; the default of ``decnp fit --n-clusters``."""
 
@@ -77,12 +80,38 @@ def _data_set(name: str) -> DataSet:
 
 
 def n_clusters(source: str) -> int:
-    """Return the number of classes of the data set ``source``, a name in ``SOURCES``."""
+    """Return the number of classes of a data set.
+
+    Parameters
+    ----------
+    source : str
+        A name in ``SOURCES``.
+
+    Returns
+    -------
+    k : int
+        Number of classes.
+
+    Examples
+    --------
+    >>> n_clusters("digits")
+    10
+    """
     return DATA_SETS[source.removesuffix("-unofficial")].n_clusters
 
 
 def facts() -> list[dict[str, Any]]:
-    """Return the facts about all data sets as plain data for JSON. The path of a missing file is None."""
+    """Return the facts about all data sets as plain data for JSON.
+
+    Returns
+    -------
+    facts : list of dict
+        Name, title, source, size, number of classes and files of each data set. The path of a missing file is None.
+
+    See Also
+    --------
+    describe : The same as text.
+    """
     return [{
         "name": name, "title": data_set.title, "source": data_set.source, "size": data_set.size,
         "n_clusters": data_set.n_clusters,
@@ -92,7 +121,17 @@ def facts() -> list[dict[str, Any]]:
 
 
 def describe() -> str:
-    """Return ``facts`` as text: title, source, size, and paths of the files."""
+    """Return the facts about all data sets as text.
+
+    Returns
+    -------
+    text : str
+        Title, source, size, and paths of the files.
+
+    See Also
+    --------
+    facts : The same as data.
+    """
     lines = []
     for data_set in facts():
         lines.append(f"{data_set['name']:18}{data_set['title']}")
@@ -112,6 +151,11 @@ def fetch(name: str, data_home: PathLike | None = None) -> Iterator[str]:
         A name in ``DATA_SETS``.
     data_home : path-like, default=None
         Folder for the downloads; None for the per-user cache.
+
+    Yields
+    ------
+    sentence : str
+        Result for one file.
 
     Raises
     ------

@@ -59,6 +59,10 @@ def load_reuters(*, data_home: PathLike | None = None, verify: bool = True) -> t
     UnofficialData
         If ``verify`` is False.
 
+    See Also
+    --------
+    load_reuters10k : The first 10,000 rows.
+
     Notes
     -----
     Source: Lewis, Yang, Rose & Li, JMLR 5, 2004; DEC section 4.1 and Table 1. Differs from the paper: no. The paper gives
@@ -94,6 +98,11 @@ def load_reuters10k(*, data_home: PathLike | None = None, verify: bool = True) -
     -----
     UnofficialData
         If ``verify`` is False.
+
+    See Also
+    --------
+    load_reuters : All rows.
+    load_reuters10k_sample : Another sample, if the official files are not available.
     """
     counts, order = _counts(data_home, verify)
     rows = order[:10_000]
@@ -101,7 +110,7 @@ def load_reuters10k(*, data_home: PathLike | None = None, verify: bool = True) -
 
 
 def load_reuters10k_sample(*, data_home: PathLike | None = None, verify: bool = True) -> tuple[np.ndarray, np.ndarray]:
-    """Return ``tfidf`` of a sample of 10,000 documents of RCV1-v2, which is not the paper's REUTERS-10k.
+    """Return ``tfidf`` of a sample of 10,000 documents of RCV1-v2 that is not the paper's REUTERS-10k.
 
     Use the sample if the official files are not available. Its file, ``reuters10k_counts.npz``, cannot be downloaded.
 
@@ -129,6 +138,10 @@ def load_reuters10k_sample(*, data_home: PathLike | None = None, verify: bool = 
     -----
     UnofficialData
         If ``verify`` is False.
+
+    See Also
+    --------
+    load_reuters10k : The rows of the paper.
 
     Notes
     -----
@@ -163,6 +176,11 @@ def tfidf(counts: csr_matrix, corpus: csr_matrix | None = None) -> csr_matrix:
     Returns
     -------
     X : float32 CSR matrix of shape (n, D)
+        Weights of the terms.
+
+    See Also
+    --------
+    load_reuters : Data in this form.
 
     Notes
     -----

@@ -76,6 +76,11 @@ def load_stl(
     UnofficialData
         If ``verify`` is False.
 
+    See Also
+    --------
+    stl_autoencoder_rows : Rows that train the autoencoder.
+    stl_images : The photographs.
+
     Notes
     -----
     Source: Coates, Lee & Ng, AISTATS 2011; DEC Table 1. The random order is the first permutation of
@@ -119,6 +124,10 @@ def stl_autoencoder_rows(*, data_home: PathLike | None = None, verify: bool = Tr
     UnofficialData
         If ``verify`` is False.
 
+    See Also
+    --------
+    load_stl : Rows to cluster.
+
     Notes
     -----
     Source: DEC section 4.1, which trains the autoencoder on the unlabeled images too. The fraction 4/5 and the order, the
@@ -158,6 +167,10 @@ def stl_images(rows: ArrayLike, *, data_home: PathLike | None = None, verify: bo
         As for ``load_stl``.
     IndexError
         If a row number is out of range.
+
+    See Also
+    --------
+    load_stl : Features of the photographs.
     """
     names = ["train_X.bin", "test_X.bin"]
     with open_files(names, data_home, verify) as sources:

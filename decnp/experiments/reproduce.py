@@ -25,18 +25,59 @@ DPI = 70
 
 
 class Experiment(Protocol):
-    """Interface of a table or figure of the paper, which is a module of this package."""
+    """Interface of a table or figure of the paper, which is a module of this package.
+
+    See Also
+    --------
+    Figure : Interface of an experiment that also has a figure.
+    """
 
     TITLE: str
+    """First line of the output."""
 
     def cells(self, plan: Plan) -> list[Any]:
-        """Add the cells to ``plan``; return the names of the cells of each row of the table."""
+        """Add the cells of the experiment to a plan.
+
+        Parameters
+        ----------
+        plan : Plan
+            Networks and cells to compute, changed in place.
+
+        Returns
+        -------
+        planned : list
+            Names of the cells of each row of the table.
+        """
 
     def gather(self, planned: list[Any], results: Results) -> list[Row]:
-        """Return the rows of the table, from ``planned``, the result of ``cells``, and ``results``, the finished cells."""
+        """Return the rows of the table.
+
+        Parameters
+        ----------
+        planned : list
+            Result of ``cells``.
+        results : dict
+            Results of the finished cells by name.
+
+        Returns
+        -------
+        rows : list of dict
+            A dictionary for each row.
+        """
 
     def format_rows(self, rows: list[Row]) -> str:
-        """Return the rows as text, beside the paper's numbers."""
+        """Return the rows as text, beside the paper's numbers.
+
+        Parameters
+        ----------
+        rows : list of dict
+            Result of ``gather``.
+
+        Returns
+        -------
+        text : str
+            The table.
+        """
 
 
 @runtime_checkable
@@ -44,7 +85,20 @@ class Figure(Protocol):
     """Interface of an experiment that also has a figure."""
 
     def draw(self, rows: list[Row], results: Results) -> Axes:
-        """Draw the figure; return one of its axes."""
+        """Draw the figure.
+
+        Parameters
+        ----------
+        rows : list of dict
+            Result of ``Experiment.gather``.
+        results : dict
+            Results of the finished cells by name.
+
+        Returns
+        -------
+        ax : matplotlib Axes
+            One of the axes of the figure.
+        """
 
 
 def reproduce(name: str, options: Options, argv: list[str], log: Log) -> tuple[dict[str, Any], str]:

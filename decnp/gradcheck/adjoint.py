@@ -20,21 +20,24 @@ LINEAR_RTOL = {DOUBLE: 1e-12, 2.0**-23: 1e-4, 2.0**-10: 2e-2, 2.0**-7: 0.1}
 
 @dataclass(frozen=True)
 class DotTest:
-    """Result of ``dot_test``: true if both products are equal. ``str()`` gives it in a sentence."""
+    """Result of ``dot_test``. Its truth value is ``ok``, and ``str()`` of it is a sentence."""
 
     ok: bool
+    """True if both products are equal."""
     forward: float
     """<J v, u>, J the Jacobian of ``forward``."""
     backward: float
     """<v, vjp(x, u)>."""
     error: float
-    """Their difference, relative to <J v, u>."""
+    """Difference of ``forward`` and ``backward``, relative to <J v, u>."""
     rtol: float
+    """Relative error allowed."""
     method: str
     """"complex step", "central difference", or "forward(v)" for a linear function."""
     verdict: str
     """"holds", "wrong", "not decided" or "not linear"."""
     note: str = ""
+    """Further sentence, such as the reason why the test was not decided."""
 
     def __bool__(self) -> bool:
         return self.ok
@@ -56,8 +59,8 @@ def dot_test(
     """Compare <J v, u> with <v, vjp(x, u)> for random v and u, where J is the Jacobian of ``forward`` at x.
 
     The two are equal for every v and u if and only if vjp(x, u) is J^T u, the gradient of sum(u * forward(x)). One
-    random pair shows a wrong backward pass, in a few calls, whatever the size of x. It does not say which entry is
-    wrong: ``check_gradient`` does. v is normal; u has random sizes and the signs of J v, so that no terms cancel.
+    random pair shows a wrong backward pass, in a few calls, for x of any size. ``check_gradient`` shows which entry is
+    wrong. v is normal; u has random sizes and the signs of J v, so that no terms cancel.
 
     Parameters
     ----------
@@ -82,16 +85,21 @@ def dot_test(
     Returns
     -------
     test : DotTest
-        ``ok``, ``forward``, ``backward``, ``error``, ``verdict``.
+        Result, with ``ok``, ``forward``, ``backward``, ``error`` and ``verdict``.
 
     Raises
     ------
     ValueError
         If ``vjp`` returns another shape than x, ``forward`` returns complex numbers, or x is empty or not finite.
 
+    See Also
+    --------
+    check_gradient : Comparison of each entry of a gradient.
+
     Notes
     -----
-    The dot test of PyLops (``pylops.utils.dottest``), for functions that need not be linear. Not in the paper.
+    Source: the dot test of PyLops (``pylops.utils.dottest``). Here functions need not be linear. Differs from the paper:
+    the paper has no such test.
 
     Examples
     --------

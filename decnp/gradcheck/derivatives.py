@@ -18,11 +18,11 @@ zero in theory (k = 1) is computed as 1e-17, which is rounding alone."""
 
 
 def complex_step(fun: Scalar, x: ArrayLike, h: float = 1e-30) -> np.ndarray:
-    """Return the gradient of a real scalar function by the complex step, exact to the last digits.
+    r"""Return the gradient of a real scalar function by the complex step, exact to the last digits.
 
-        df/dx_t = Im f(x + i h e_t) / h
+    .. math:: \partial f / \partial x_t = Im f(x + i h e_t) / h
 
-    Nothing is subtracted, so h may be tiny and nothing is lost.
+    There is no subtraction, so no digits cancel, even for a tiny h.
 
     Parameters
     ----------
@@ -36,14 +36,24 @@ def complex_step(fun: Scalar, x: ArrayLike, h: float = 1e-30) -> np.ndarray:
     Returns
     -------
     gradient : float64 array of the shape of x
+        Derivative with respect to each entry of x.
 
     Raises
     ------
     ValueError
         If ``fun`` does not return a complex scalar: it drops the imaginary part, so the gradient would be zero.
 
-    Source: Squire & Trapp, SIAM Review 40 (1998). Not in the paper.
+    See Also
+    --------
+    central_difference : Derivatives of functions that do not take complex numbers.
+    check_gradient : Comparison of a gradient with either.
 
+    Notes
+    -----
+    Source: Squire & Trapp, SIAM Review 40 (1998). Differs from the paper: the paper has no gradient check.
+
+    Examples
+    --------
     >>> complex_step(lambda x: np.sum(x**3), [1.0, 2.0])
     array([ 3., 12.])
     """
@@ -60,11 +70,11 @@ def complex_step(fun: Scalar, x: ArrayLike, h: float = 1e-30) -> np.ndarray:
 
 
 def central_difference(fun: Callable[[np.ndarray], Any], x: ArrayLike, h: float = 1e-6) -> np.ndarray:
-    """Return the gradient of a scalar function by central differences, which have ten correct digits at best.
+    r"""Return the gradient of a scalar function by central differences, which have ten correct digits at best.
 
-        df/dx_t = (f(x + h_t e_t) - f(x - h_t e_t)) / (2 h_t),    h_t = h max(1, |x_t|)
+    .. math:: \partial f / \partial x_t = (f(x + h_t e_t) - f(x - h_t e_t)) / (2 h_t), \quad h_t = h \max(1, |x_t|)
 
-    The formula's own error falls with h^2, the rounding of f grows with 1/h; the best h is about 1e-5 or 1e-6.
+    The error of the formula is proportional to h^2, and the error of rounding to 1/h. The best h is about 1e-5 or 1e-6.
 
     Parameters
     ----------
@@ -78,7 +88,15 @@ def central_difference(fun: Callable[[np.ndarray], Any], x: ArrayLike, h: float 
     Returns
     -------
     gradient : float64 array of the shape of x
+        Derivative with respect to each entry of x.
 
+    See Also
+    --------
+    complex_step : Exact derivatives of analytic functions.
+    check_gradient : Comparison of a gradient with either.
+
+    Examples
+    --------
     >>> central_difference(lambda x: np.sum(x**3), [1.0, 2.0]).round(6)
     array([ 3., 12.])
     """
@@ -96,6 +114,22 @@ def central_difference(fun: Callable[[np.ndarray], Any], x: ArrayLike, h: float 
 def relative_error(actual: np.ndarray, expected: np.ndarray) -> tuple[float, tuple]:
     """Return max |actual - expected| / max(|expected|, 1e-3) and its index; infinite if a number is not finite.
 
+    Parameters
+    ----------
+    actual : ndarray
+        Array to compare.
+    expected : ndarray of the shape of actual
+        Right values.
+
+    Returns
+    -------
+    error : float
+        Relative error.
+    index : tuple of int
+        Index of the largest difference.
+
+    Examples
+    --------
     >>> relative_error(np.array([1.0, 2.2]), np.array([1.0, 2.0]))
     (0.10000000000000009, (1,))
     """

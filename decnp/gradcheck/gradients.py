@@ -23,18 +23,20 @@ MOST_REPEATED = 100
 
 @dataclass(frozen=True)
 class GradientCheck:
-    """Result of ``check_gradient``: true if the gradient holds. ``str()`` gives it in a sentence."""
+    """Result of ``check_gradient``. Its truth value is ``ok``, and ``str()`` of it is a sentence."""
 
     ok: bool
+    """True if the gradient holds."""
     error: float
     """The largest difference, relative to the largest entry of the numerical derivative."""
     rtol: float
+    """Relative error allowed."""
     index: tuple
-    """The entry that differs most."""
+    """Index of the entry that differs most."""
     actual: float
-    """The given gradient there."""
+    """The given gradient at ``index``."""
     expected: float
-    """The numerical derivative there."""
+    """The numerical derivative at ``index``."""
     method: str
     """"complex step" or "central difference"."""
     verdict: str = ""
@@ -97,17 +99,22 @@ def check_gradient(
     Returns
     -------
     check : GradientCheck
-        ``ok``, ``verdict``, ``error``, ``index``, ``actual``, ``expected``, ``method``, ``kinks``.
+        Result, with ``ok``, ``verdict``, ``error``, ``index``, ``actual``, ``expected``, ``method`` and ``kinks``.
 
     Raises
     ------
     ValueError
         For an unknown method, an empty x, an x that is not finite or not real, a gradient of another shape than x.
 
+    See Also
+    --------
+    dot_test : Check of a backward pass in a few calls.
+    complex_step, central_difference : The numerical derivatives.
+
     Notes
     -----
     An entry where the one-sided derivatives differ is a kink. Any value from the left to the right derivative holds
-    there. Central differences call ``fun`` four times for each entry of x.
+    at a kink. Central differences call ``fun`` four times for each entry of x.
 
     Examples
     --------

@@ -27,14 +27,16 @@ class StepFinding(NamedTuple):
     name: str
     """"mu", "b2", "W2", ..., "loss"."""
     ok: bool
+    """True if the array holds."""
     error: float
-    """The largest difference from ours times the common factor, relative to its largest entry."""
+    """The largest difference from the right array times the common factor, relative to its largest entry."""
     sentence: str
+    """The finding in words."""
 
 
 @dataclass(frozen=True)
 class StepReport:
-    """Result of ``check_step``: true if the step holds up to one factor. ``str()`` gives it in a few lines."""
+    """Result of ``check_step``. Its truth value is ``ok``, and ``str()`` of it has a line for each array."""
 
     findings: list[StepFinding]
     """From the top of the backward pass: mu, the last layer's b and W, ..., the first layer's, and the loss."""
@@ -51,6 +53,7 @@ class StepReport:
 
     @property
     def ok(self) -> bool:
+        """True if all arrays hold, up to one common factor."""
         return all(finding.ok for finding in self.findings)
 
     @property
@@ -82,8 +85,9 @@ def check_step(
 ) -> StepReport:
     """Compare one training step of your network with that of this package: loss, and gradients of weights and centroids.
 
-    Ours is the mean over the batch of Eq. 2, backpropagated through the encoder in float64, P held constant. A step
-    that is ours times one positive factor holds: the report names the factor. A sum over the batch is b times ours.
+    The loss of this package is the mean of Eq. 2 over the batch, backpropagated through the encoder in float64, P held
+    constant. A step that is right up to one positive factor holds, and the report names the factor: it is b for a sum
+    over the batch.
 
     Parameters
     ----------
@@ -112,13 +116,13 @@ def check_step(
     layout : {"(in, out)", "(out, in)"}, default=None
         Layout of each W. None: decided from the shapes. Where all are square: (out, in) for torch.
     rtol : float, default=None
-        Relative error allowed. None: 1e-8 in double precision, with a second level of 1e-4, which is said; 1e-4, 0.02
-        and 0.1 in float32, float16 and bfloat16.
+        Relative error allowed. None: 1e-4 in double precision and float32, 0.02 in float16, 0.1 in bfloat16. In double
+        precision, the report says so if the error is above 1e-8.
 
     Returns
     -------
     report : StepReport
-        ``ok``, ``first_wrong``, ``slip``, ``factor``, ``layout``, ``findings``. ``print(report)`` says it in words.
+        Result, with ``ok``, ``first_wrong``, ``slip``, ``factor``, ``layout`` and ``findings``.
 
     Raises
     ------
@@ -126,6 +130,11 @@ def check_step(
         If shapes, activations or the package do not fit, a number is not finite, or the rows of p do not sum to 1.
     FunctionError
         If ``my_step`` raises: with the shapes and dtypes of its arguments.
+
+    See Also
+    --------
+    check_against : Check of the functions of Eqs. 1-5.
+    check_gradient : Check of any gradient.
 
     Examples
     --------

@@ -82,7 +82,7 @@ def check_equations(
     Returns
     -------
     result : dict
-        Plain data. ``ok``; ``failed``, the rows that do not hold, in the paper's order; ``rows``, a list of
+        Plain data: ``ok``; ``failed``, the rows that do not hold, in the paper's order; ``rows``, a list of
         {"row", "errors": {column: worst relative error, or None}}; ``tolerances``; ``recipe``; ``versions``. An error
         that is not finite is given as infinite.
 
@@ -91,6 +91,10 @@ def check_equations(
     ValueError
         For an unknown dtype or package, or an alpha outside the range of the dtype: 1e-300 to 1e250 in float64, 1e-30
         to 1e30 in float32.
+
+    See Also
+    --------
+    check_against : The same checks for your own functions.
 
     Examples
     --------
@@ -180,7 +184,18 @@ def _one_argument(case: Case, t: int) -> Callable[[np.ndarray], Any]:
 
 
 def format_result(result: Result) -> str:
-    """Return the result of ``check_equations`` as a table, with the verdict as its last line."""
+    """Return the result of ``check_equations`` as a table, with the verdict as its last line.
+
+    Parameters
+    ----------
+    result : dict
+        Result of ``check_equations``.
+
+    Returns
+    -------
+    table : str
+        The table.
+    """
     tolerances = result["tolerances"]
     width = max(len(row["row"]) for row in result["rows"]) + 2
     lines = [" " * width + "".join(f"{column:>13}" for column in tolerances)]

@@ -13,14 +13,21 @@ class Verdict(str, Enum):
     """Verdict on one function, from right to wrong. The value is the text that the report prints."""
 
     HOLDS = "holds"
+    """The function is right in double precision."""
     MEAN = "holds as a mean"
+    """The function is right, as a mean over the batch or its entries instead of a sum."""
     SINGLE = "holds in single precision"
+    """The function is right to the digits of float32 or a shorter type."""
     EPSILON = "holds to an epsilon"
+    """The function is right up to a small constant, as in log(p + 1e-8)."""
     EDGE = "edge"
     """The formula holds, but the result is NaN, infinite or far off at an edge, such as p_ij = 0."""
     FACTOR = "holds up to a factor"
+    """The function is the right one times a constant."""
     ONE_ALPHA = "holds for alpha = 1 only"
+    """The function is right for alpha = 1, and wrong for another alpha."""
     WRONG = "wrong"
+    """None of the above."""
 
     def __str__(self) -> str:
         return self.value
@@ -30,10 +37,13 @@ class Finding(NamedTuple):
     """Result of the check of one function against one equation."""
 
     argument: str
-    """The argument of ``check_against`` that the function was given as."""
+    """Name of the function's argument in ``check_against``."""
     equation: int
+    """Number of the equation, 1 to 5."""
     verdict: Verdict
+    """Verdict on the function."""
     ok: bool
+    """True if the function holds."""
     error: float
     """The largest error, relative to the largest entry of the right result."""
     factor: float | None
@@ -41,8 +51,9 @@ class Finding(NamedTuple):
     slip: str | None
     """Likely mistake, in words; None if nothing differs, or no known mistake gives these numbers."""
     sentence: str
+    """The finding in words."""
     smallest: str | None = None
-    """The smallest problem that shows it, with both results; None if ok."""
+    """The smallest problem that shows the mistake, with both results; None if ok."""
     edges: tuple[str, ...] = ()
     """A sentence for each edge where the result is NaN, infinite or far off."""
 
@@ -53,12 +64,14 @@ SERIOUSNESS = [Verdict.WRONG, Verdict.ONE_ALPHA, Verdict.FACTOR, Verdict.EDGE]
 
 @dataclass(frozen=True)
 class Report:
-    """Result of ``check_against``: true if every function holds. ``str()`` gives it in a few lines."""
+    """Result of ``check_against``. Its truth value is ``ok``, and ``str()`` of it has a line for each finding."""
 
     findings: list[Finding]
+    """A finding for each function and equation, in the order of the equations."""
 
     @property
     def ok(self) -> bool:
+        """True if every function holds."""
         return all(finding.ok for finding in self.findings)
 
     @property
@@ -75,7 +88,7 @@ class Report:
 
     @property
     def slip(self) -> str | None:
-        """Likely mistake in it, in words; None if all holds or no known mistake gives these numbers."""
+        """Likely mistake in ``first_wrong``, in words; None if all hold or no known mistake gives these numbers."""
         return self.first_wrong.slip if self.first_wrong else None
 
     def __bool__(self) -> bool:

@@ -52,10 +52,10 @@ def check_against(
         Eq. 2: (p, q) -> scalar.
     my_loss : callable, default=None
         Eq. 2 of Eq. 1: (z, mu, p, alpha) -> scalar. With ``autodiff``, both gradients are taken of it. A loss of (z, mu)
-        or (z, mu, alpha) makes its own P, of all points. That P must be constant for the gradients.
+        or (z, mu, alpha) computes its own P, from all points. That P must be constant for the gradients.
     module : torch.nn.Module, default=None
-        Module whose forward gives q of z. Its (k, d) parameter is the centroids, its ``alpha``, if it has one, alpha. The
-        gradients are those of ``my_kl``, or of Eq. 2, through it. It is copied, not changed.
+        Module whose forward returns q for z. Its (k, d) parameter is the centroids, its ``alpha``, if it has one, alpha.
+        The gradients are those of ``my_kl``, or of Eq. 2, through a copy of the module.
     autodiff : {"torch", "jax", "autograd"}, default=None
         Package of ``my_loss``. Without ``my_loss``, gradients are taken through ``my_soft_assignment``.
     arguments : dict or sequence of str, default=None
@@ -76,8 +76,8 @@ def check_against(
     Returns
     -------
     report : Report
-        ``ok``; ``equation`` and ``slip``, the most serious finding; ``findings``, one for each function and equation,
-        each with a ``verdict``. ``print(report)`` gives it in words.
+        Result: ``ok``; ``equation`` and ``slip``, the most serious finding; ``findings``, one for each function and
+        equation, each with a ``verdict``.
 
     Raises
     ------
@@ -86,6 +86,13 @@ def check_against(
     FunctionError
         If one of your functions raises; the message says how it was called.
 
+    See Also
+    --------
+    check_step : Check of a whole training step.
+    decnp.equations : The equations.
+
+    Examples
+    --------
     >>> from decnp import equations
     >>> report = check_against(my_soft_assignment=lambda z, mu, alpha: equations.soft_assignment(z, mu, 1.0))
     >>> report.equation, report.slip

@@ -41,6 +41,13 @@ def panels(rows: int, columns: int, width: float, height: float) -> list[Axes]:
     Returns
     -------
     axes : list of matplotlib Axes
+        The axes, row by row.
+
+    Examples
+    --------
+    >>> left, right = panels(1, 2, width=8, height=3)
+    >>> left.figure is right.figure
+    True
     """
     return list(Figure(figsize=(width, height), layout="constrained").subplots(rows, columns, squeeze=False).ravel())
 

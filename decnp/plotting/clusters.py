@@ -48,6 +48,11 @@ def cluster_montage(
     Returns
     -------
     ax : matplotlib Axes
+        The axes with the drawing.
+
+    See Also
+    --------
+    cluster_columns : The same for a table.
 
     Examples
     --------
@@ -131,6 +136,7 @@ def embedding_scatter(
     Returns
     -------
     ax : matplotlib Axes
+        The axes with the drawing.
 
     Examples
     --------
@@ -215,6 +221,11 @@ def confusion_matrix(y: Any, labels: Any, ax: Axes | None = None) -> Axes:
     Returns
     -------
     ax : matplotlib Axes
+        The axes with the drawing.
+
+    See Also
+    --------
+    decnp.metrics.cluster_accuracy : ACC, Eq. 10.
 
     Examples
     --------

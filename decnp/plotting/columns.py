@@ -41,6 +41,11 @@ def cluster_columns(
     Returns
     -------
     ax : matplotlib Axes
+        The axes with the drawing.
+
+    See Also
+    --------
+    cluster_montage : The same for images.
 
     Examples
     --------

@@ -31,7 +31,7 @@ def learning_curves(history: Iterable[Any], ax: Axes | None = None) -> Axes:
 
     Parameters
     ----------
-    history : iterable of Step or of dict
+    history : iterable of Record or of dict
         ``DEC.history_``, or the same records as dictionaries from ``run.json``.
     ax : matplotlib Axes, default=None
         Axes to draw in. None makes a new figure.
@@ -39,11 +39,16 @@ def learning_curves(history: Iterable[Any], ax: Axes | None = None) -> Axes:
     Returns
     -------
     ax : matplotlib Axes
+        The axes with the drawing.
+
+    See Also
+    --------
+    label_changes : Labels that changed during the clustering phase.
 
     Examples
     --------
-    >>> from decnp import Step
-    >>> ax = learning_curves([Step("finetune", 50, 100, 0.4), Step("finetune", 100, 100, 0.2)])
+    >>> from decnp import Record
+    >>> ax = learning_curves([Record("finetune", 50, 100, 0.4), Record("finetune", 100, 100, 0.2)])
     >>> ax.lines[0].get_ydata()
     array([0.4, 0.2])
     """
@@ -101,7 +106,7 @@ def label_changes(history: Iterable[Any], ax: Axes | None = None, tol: float | N
 
     Parameters
     ----------
-    history : iterable of Step or of dict
+    history : iterable of Record or of dict
         As for ``learning_curves``.
     ax : matplotlib Axes, default=None
         Axes to draw in. None makes a new figure.
@@ -111,11 +116,16 @@ def label_changes(history: Iterable[Any], ax: Axes | None = None, tol: float | N
     Returns
     -------
     ax : matplotlib Axes
+        The axes with the drawing.
+
+    See Also
+    --------
+    learning_curves : Losses of all phases.
 
     Examples
     --------
-    >>> from decnp import Step
-    >>> ax = label_changes([Step("cluster", 0, 90, 0.3, 1.0), Step("cluster", 30, 90, 0.2, 0.04)], tol=0.001)
+    >>> from decnp import Record
+    >>> ax = label_changes([Record("cluster", 0, 90, 0.3, 1.0), Record("cluster", 30, 90, 0.2, 0.04)], tol=0.001)
     >>> ax.lines[0].get_xydata()
     array([[30.,  4.]])
     """
@@ -154,6 +164,7 @@ def settings_curves(
     Returns
     -------
     ax : matplotlib Axes
+        The axes with the drawing.
 
     Examples
     --------
@@ -197,6 +208,7 @@ def accuracy_curve(
     Returns
     -------
     ax : matplotlib Axes
+        The axes with the drawing.
 
     Examples
     --------
@@ -230,11 +242,17 @@ def choosing_k(
     ax : matplotlib Axes, default=None
         Axes to draw in. None makes a new figure.
     paper : triple of sequences of float, default=None
-        k, NMI and G from the paper, drawn as thin dashed lines.
+        Values of k, NMI and G from the paper, drawn as thin dashed lines.
 
     Returns
     -------
     ax : matplotlib Axes
+        The axes with the drawing.
+
+    See Also
+    --------
+    decnp.metrics.normalized_mutual_info : NMI.
+    decnp.metrics.generalizability : The ratio G.
 
     Examples
     --------
@@ -287,7 +305,7 @@ class _Record(NamedTuple):
 
 
 def _records(history: Iterable[Any]) -> list[_Record]:
-    """Return the records of a history of ``Step`` or of dictionaries; raise ValueError for anything else."""
+    """Return the records of a history of ``Record`` or of dictionaries; raise ValueError for anything else."""
     records = []
     for step in history:
         found = step if isinstance(step, Mapping) else {

@@ -16,14 +16,14 @@ THUMBNAIL = 36.0  # points across
 
 
 def gradient_against_q(q: Any, gradient: Any, images: Any = None, ax: Axes | None = None) -> Axes:
-    """Draw the paper's Figure 4: the norm of the gradient of each point against q_ij of its own cluster.
+    r"""Draw the paper's Figure 4: the norm of the gradient of each point against q_ij of its own cluster.
 
     Parameters
     ----------
     q : array-like of shape (n,)
-        q_ij of Eq. 1 for the cluster of each point.
+        The q_ij of Eq. 1 for the cluster of each point.
     gradient : array-like of shape (n,) or (n, d)
-        |dL/dz_i|, or dL/dz of Eq. 4, whose row norms are drawn.
+        Norm of dL/dz_i, or dL/dz of Eq. 4, whose row norms are drawn.
     images : array-like of shape (n, D), (n, h, w) or (n, h, w, 3), default=None
         Images of the points. D must be a square. Ten images are drawn above the axes: the middle image of each tenth of
         the points, in the order of q. With fewer than ten points, all images are drawn.
@@ -33,11 +33,16 @@ def gradient_against_q(q: Any, gradient: Any, images: Any = None, ax: Axes | Non
     Returns
     -------
     ax : matplotlib Axes
+        The axes with the drawing.
+
+    See Also
+    --------
+    decnp.equations.grad_z : Eq. 4.
 
     Notes
     -----
-    Differs from the paper: the authors' code plots only the j-th term of Eq. 4's sum, with the norm |.|_1 and a target
-    without f_j. This function plots the values that it is given.
+    Differs from the paper: the authors' code plots only the j-th term of Eq. 4's sum, with the sum of absolute values
+    as its norm, and a target without f_j. This function plots the values that it is given.
 
     Examples
     --------

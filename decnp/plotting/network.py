@@ -33,6 +33,7 @@ def network_diagram(sizes: Sequence[int], ax: Axes | None = None) -> Axes:
     Returns
     -------
     ax : matplotlib Axes
+        The axes with the drawing.
 
     Examples
     --------

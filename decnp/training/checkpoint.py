@@ -40,7 +40,7 @@ GENERATORS = ("PCG64", "PCG64DXSM", "MT19937", "Philox", "SFC64")
 
 
 class Checkpoint:
-    """File that holds the state of a training run, and how often it is written.
+    """File for the state of a training run.
 
     A file that cannot be written raises a warning, and training continues; an earlier file stays.
 
@@ -49,7 +49,7 @@ class Checkpoint:
     path : str or path-like
         File to write; a run replaces an earlier file.
     every : float, default=10.0
-        Least minutes between two writes. 0 writes after each step, ``inf`` only after ``stop`` is called.
+        Smallest number of minutes between two writes. 0 writes after each step, ``inf`` only after ``stop`` is called.
 
     Attributes
     ----------
@@ -57,6 +57,16 @@ class Checkpoint:
         Other data for the file, as JSON; for the caller.
     recipe : dict
         Settings and data digests that must be equal to resume, by name. ``begin`` sets them.
+
+    See Also
+    --------
+    decnp.DEC.resume : Function that continues from the file.
+
+    Examples
+    --------
+    >>> from decnp import DEC
+    >>> DEC(10, checkpoint=Checkpoint("run.checkpoint", every=60)).checkpoint.every
+    60
     """
 
     def __init__(self, path: PathLike, every: float = 10.0) -> None:
@@ -72,7 +82,15 @@ class Checkpoint:
     def begin(self, recipe: Mapping[str, Any]) -> None:
         """Set ``recipe``. The run calls this before its first step.
 
-        Raises CheckpointError if the file could not be written later.
+        Parameters
+        ----------
+        recipe : mapping
+            Recipe of the run.
+
+        Raises
+        ------
+        CheckpointError
+            If the file could not be written later.
         """
         target = Path(os.path.realpath(self.path))
         try:
@@ -89,7 +107,23 @@ class Checkpoint:
         self._stop = True
 
     def keep(self, state: Callable[[], object]) -> None:
-        """Write ``state()`` if it is time or ``stop`` was called. The run calls this after each step."""
+        """Write the state if it is time or ``stop`` was called. The run calls this after each step.
+
+        Parameters
+        ----------
+        state : callable
+            Function without arguments that returns the state.
+
+        Raises
+        ------
+        KeyboardInterrupt
+            If ``stop`` was called, after the state is written.
+
+        Warns
+        -----
+        RuntimeWarning
+            If the file could not be written.
+        """
         if not self._stop and time.monotonic() - self._last < 60 * self.every:
             return
         try:
@@ -103,7 +137,18 @@ class Checkpoint:
             raise KeyboardInterrupt
 
     def write(self, state: object) -> None:
-        """Write ``state`` to the file atomically. Raises OSError if that fails; an earlier file then stays."""
+        """Write a state to the file atomically.
+
+        Parameters
+        ----------
+        state : object
+            State: dataclasses, arrays and random generators, as ``to_tree`` takes them.
+
+        Raises
+        ------
+        OSError
+            If the file cannot be written. An earlier file then stays.
+        """
         arrays: dict[str, np.ndarray] = {}
         header = {"format": FORMAT, "kind": KIND, "notes": self.notes, "machine": rounding(),
                   "recipe": to_tree(self.recipe, arrays), "state": to_tree(state, arrays, "state")}
@@ -113,15 +158,17 @@ class Checkpoint:
     def read(self, recipe: Mapping[str, Any], classes: Iterable[type]) -> Any:
         """Return the state in the file, and set ``notes`` and ``recipe``.
 
-        Another BLAS library or number of threads than the run began with raises a warning, because it rounds
-        differently.
-
         Parameters
         ----------
         recipe : mapping
             Recipe of this run.
         classes : iterable of type
             Classes that the state consists of; the file can name no others.
+
+        Returns
+        -------
+        state : object
+            State, as it was written.
 
         Raises
         ------
@@ -130,6 +177,11 @@ class Checkpoint:
             difference.
         OSError
             If the file does not exist or cannot be read.
+
+        Warns
+        -----
+        RuntimeWarning
+            If the run began with another BLAS library or number of threads, which round differently.
         """
         try:
             header, arrays = read_archive(self.path, what="checkpoint")

@@ -1,4 +1,4 @@
-"""Records of a training run: what each refresh of P measured, what each report says, and their history."""
+"""Records of a training run: the measurements at each refresh of P, the reports, and their history."""
 
 from __future__ import annotations
 
@@ -11,22 +11,37 @@ __all__ = ["Diagnosis", "History", "Record"]
 
 
 class Diagnosis(NamedTuple):
-    """Measurements at a refresh of P, without labels; ``decnp.training.diagnostics`` defines each number."""
+    """Measurements at a refresh of P, without labels."""
 
     sizes: tuple[int, ...]
+    """Number of rows of each cluster, k numbers."""
     kl_before: float | None
+    """KL(P || Q) in nats per row, for the P before this refresh; None at the first."""
     kl_after: float
+    """KL(P || Q) in nats per row, for the new P."""
     confidence: float
+    """Mean over rows of max_j q_ij, from 1/k to 1."""
     entropy: float
+    """Mean over rows of -sum_j q_ij ln q_ij, in nats, from 0 to ln k."""
     nearest: tuple[int, int]
+    """Numbers of the two nearest centroids."""
     distance: float
+    """Distance between the two nearest centroids."""
     radius: float
+    """Root of the mean of ||z_i - mu_j||^2, where j is the cluster of row i."""
     spread: float
+    """Root of the mean of ||z_i - mean z||^2."""
     reconstruction: float
+    """Reconstruction loss, a mean over elements, halved, on 512 rows at most. The decoder stays as it was pretrained."""
 
 
 class Record(NamedTuple):
-    """A report of a training loop: one for each refresh of P, and one for each interval of an autoencoder phase."""
+    """Report of a training loop: one for each refresh of P, and one for each interval of an autoencoder phase.
+
+    See Also
+    --------
+    History : List of the records of a run.
+    """
 
     phase: str
     """"pretrain 1", ..., "finetune", the start ("k-means", "neighbors", "array" or "callable"), "cluster"."""
@@ -42,14 +57,40 @@ class Record(NamedTuple):
     """In "cluster": the measurements at this refresh."""
 
     def as_dict(self) -> dict[str, Any]:
-        """Return all numbers by name; those of the diagnosis stand beside the others, None where there is none."""
+        """Return all numbers by name.
+
+        Returns
+        -------
+        numbers : dict
+            Fields of the record, and of its diagnosis; None for each of these without a diagnosis.
+
+        See Also
+        --------
+        from_dict : The inverse.
+        """
         found = dict.fromkeys(Diagnosis._fields) if self.diagnosis is None else self.diagnosis._asdict()
         return {**{name: value for name, value in self._asdict().items() if name != "diagnosis"}, **found}
 
     @classmethod
     def from_dict(cls, numbers: Mapping[str, Any]) -> Record:
-        """Return the record of the numbers that ``as_dict`` returned, as JSON may have stored them.
+        """Return the record of numbers that ``as_dict`` returned.
 
+        Parameters
+        ----------
+        numbers : mapping
+            Numbers by name. They may have been stored as JSON.
+
+        Returns
+        -------
+        record : Record
+            The record.
+
+        See Also
+        --------
+        as_dict : The inverse.
+
+        Examples
+        --------
         >>> record = Record("finetune", 1, 2, 0.5)
         >>> Record.from_dict(record.as_dict()) == record
         True
@@ -67,11 +108,23 @@ Step = Record
 
 
 class History(list[Record]):
-    """The reports of a run: a list of ``Record``."""
+    """Reports of a run: a list of ``Record``."""
 
     def to_frame(self) -> Any:
-        """Return a pandas ``DataFrame`` with a row for each report; ImportError without pandas.
+        """Return the reports as a pandas ``DataFrame``.
 
+        Returns
+        -------
+        frame : pandas.DataFrame
+            A row for each report, and a column for each number of ``Record.as_dict``.
+
+        Raises
+        ------
+        ImportError
+            If pandas is not installed.
+
+        Examples
+        --------
         >>> History([Record("finetune", 1, 2, 0.5)]).to_frame()[["phase", "loss"]]
               phase  loss
         0  finetune   0.5
@@ -81,7 +134,17 @@ class History(list[Record]):
         return pandas.DataFrame([record.as_dict() for record in self], columns=list(Record("", 0, 0, 0.0).as_dict()))
 
     def to_arrays(self) -> dict[str, Any]:
-        """Return the reports as two arrays and two lists, for a checkpoint."""
+        """Return the reports as two arrays and two lists, for a checkpoint.
+
+        Returns
+        -------
+        content : dict
+            Arguments of ``from_arrays`` by name.
+
+        See Also
+        --------
+        from_arrays : The inverse.
+        """
         phases = list(dict.fromkeys(record.phase for record in self))
         numbers = [[phases.index(record.phase), *record[1:4], np.nan if record.changed is None else record.changed]
                    for record in self]
@@ -93,7 +156,28 @@ class History(list[Record]):
 
     @classmethod
     def from_arrays(cls, phases: list[str], numbers: np.ndarray, diagnosed: list[int], diagnoses: np.ndarray) -> History:
-        """Return the reports from what ``to_arrays`` returned: phases, numbers, diagnosed and diagnoses."""
+        """Return the reports from the arrays and lists that ``to_arrays`` returned.
+
+        Parameters
+        ----------
+        phases : list of str
+            Names of the phases.
+        numbers : ndarray of shape (n, 5)
+            Phase, iteration, n_iter, loss and changed of each report.
+        diagnosed : list of int
+            Numbers of the reports with a diagnosis.
+        diagnoses : ndarray of shape (m, k + 10)
+            Numbers of the diagnoses.
+
+        Returns
+        -------
+        history : History
+            The reports.
+
+        See Also
+        --------
+        to_arrays : The inverse.
+        """
         history = cls(
             Record(phases[int(phase)], int(t), int(n), float(loss), None if np.isnan(changed) else float(changed))
             for phase, t, n, loss, changed in numbers)
