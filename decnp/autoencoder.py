@@ -36,7 +36,7 @@ __all__ = ["AutoencoderState", "StackedAutoencoder", "check_autoencoder", "desce
 
 @dataclass
 class AutoencoderState:
-    """State of training: ``encoder``, ``decoder``, ``batches``, ``optimizer_state`` ... A checkpoint stores exactly this."""
+    """State of training, for checkpoints: ``encoder``, ``decoder``, ``batches``, ``optimizer_state``, and those below."""
 
     encoder: list[Dense]
     decoder: list[Dense]
@@ -51,6 +51,7 @@ class AutoencoderState:
     progress: PhaseProgress | None = None
     """State of the monitor of this phase."""
     history: History = field(default_factory=History)
+    """Reports so far."""
 
     def begin(self, phase: int) -> None:
         """Begin a phase at its step 0."""
@@ -75,9 +76,8 @@ def descend(
 ) -> Iterator[tuple[float, np.ndarray]]:
     """Minimize the reconstruction loss of one phase (DEC section 3.2, Eqs. 6-9).
 
-    ``batch_at`` maps row numbers (b,) to clean inputs x (b, D). Yields the loss and x after each step; ``state`` is
-    complete at every yield. The optimizer is that of ``schedule``, the computation that of ``engine``, in the threads of
-    ``pool``.
+    ``batch_at`` maps row numbers (b,) to clean inputs x (b, D). Yields the loss and x after each step, when ``state`` is
+    complete. ``schedule`` has the optimizer and its rates, ``engine`` the computation, and ``pool`` the threads.
     """
     theta = phase.theta
     optimizer = make_optimizer(theta, schedule, phase.n_iter, engine, state.optimizer_state, state.t)

@@ -89,7 +89,7 @@ def adam_update(
 # ---------------------------------------------------------------- optimizers
 
 class Optimizer(Protocol):
-    """Interface of ``SGD`` and ``Adam``."""
+    """Interface of ``SGD`` and ``Adam``, with the trained ``arrays`` and the step ``t``."""
 
     arrays: list[np.ndarray]
     t: int

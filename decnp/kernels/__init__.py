@@ -23,7 +23,7 @@ def warmup(dtypes: tuple = (np.float32, np.float64)) -> None:
     Parameters
     ----------
     dtypes : tuple of dtype, default=(numpy.float32, numpy.float64)
-        dtypes to compile for.
+        Types of the arrays to compile for.
     """
     for dtype in dtypes:
         z, mu = np.zeros((1, 1), dtype), np.zeros((1, 1), dtype)
