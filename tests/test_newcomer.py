@@ -52,7 +52,7 @@ def test_what_is_wrong_in_a_process_of_its_own(table):
         "if 'kind' holds the labels, say --label-column kind; --drop kind leaves the column out\n")
 
 
-def test_doubts_about_a_table():
+def test_warnings_about_a_table():
     rng = np.random.default_rng(0)
     X = np.c_[rng.normal(size=(30, 2)), rng.integers(3, size=30), np.arange(30) + 7]
     assert table_warnings(X, ("a", "b", "Species", "id")) == [
@@ -69,13 +69,13 @@ def test_doubts_about_a_table():
     assert table_warnings(X[:, :2] * [99e-3, 1], ("a", "b")) != [] and table_warnings(X[:, :2] * [99, 1], ("a", "b")) == []
 
 
-def test_doubts_are_told_before_training_and_kept(data, says):
+def test_warnings_are_shown_before_training_and_stored(data, says):
     x = blobs(40, n_features=2, spread=0.3)
     np.savetxt("my.csv", np.c_[x, (x[:, 0] > 0)], delimiter=",", header="a,b,class", comments="")
     sentence = "the column 'class' is trained on like the others; if it holds labels, say --label-column class"
     _, _, err = says("fit", "my.csv", *QUICK, "--out", "run")
     assert err.splitlines()[1] == f"decnp: warning: {sentence}" and err.count(sentence) == 1
-    assert json.loads(Path("run/run.json").read_text())["source"]["doubts"] == [sentence]
+    assert json.loads(Path("run/run.json").read_text())["source"]["warnings"] == [sentence]
     _, _, err = says("fit", "my.csv", *QUICK, "-q")
     assert err.splitlines()[0] == f"decnp: warning: {sentence}"
     _, _, err = says("fit", "my.csv", *QUICK, "-q", "--label-column", "class")

@@ -90,7 +90,7 @@ def test_from_a_table_with_a_header_and_labels_to_the_report(newcomer):
     record = json.loads((folder / "run/run.json").read_text())
     assert record["source"] == {"name": TABLE, "n_samples": 60, "n_features": 64, "labels": None,
                                 "label_column": "species", "drop": [], "header": None, "folder": str(folder), "notes": [],
-                                "doubts": []}
+                                "warnings": []}
     page = Page((folder / "run/report.html").read_text(encoding="utf-8"))
     assert f"{TABLE}, in 3 clusters" in page.text and "60 rows of 64 columns" in page.text
     assert "profile fast, changed by --set, seed 0." in page.text
@@ -281,7 +281,7 @@ def test_labels_from_a_file_of_their_own(newcomer, run):
 
 
 def test_a_run_of_an_earlier_version_has_no_folder(run):
-    change(lambda record: [record["source"].pop(name) for name in ("folder", "labels", "label_column", "doubts")])
+    change(lambda record: [record["source"].pop(name) for name in ("folder", "labels", "label_column", "warnings")])
     assert "is not a number" in read_run(run).missing[0]  # relative to here, and the column of labels is not known
 
 
@@ -321,15 +321,17 @@ def test_the_start_that_was_taken(run, sketched, start, words):
 def test_notes_in_words(run, sketched):
     def spoil(record):
         record.update(warnings=["1 of 3 clusters have no rows (number <b>2</b>)", "not converged: slow"], converged=False)
-        record["source"]["doubts"] = ["a & b"]
+        record["source"]["warnings"] = ["a & b"]
         record["seconds"]["total"] = 600.0
     change(spoil)
     text = Page(write_report(run).read_text(encoding="utf-8")).text
     for sentence in ("1 of 3 clusters have no rows (number <b>2</b>).", "Not converged: slow.", "Use a larger --max-iter",
                      "Data: a & b.", "10.0 min"):
         assert sentence in text
-    change(lambda record: (record.update(warnings=[], converged=True), record["source"].update(doubts=[])))
+    change(lambda record: (record.update(warnings=[], converged=True), record["source"].update(warnings=[])))
     assert "Notes" not in Page(write_report(run).read_text(encoding="utf-8")).text
+    change(lambda record: record["source"].update(doubts=[record["source"].pop("warnings"), "c"][1:]))  # as version 0.1
+    assert "Data: c." in Page(write_report(run).read_text(encoding="utf-8")).text
 
 
 # ---------------------------------------------------------------- mistakes

@@ -39,7 +39,7 @@ def _fit(args: argparse.Namespace, argv: list[str]) -> int:
     if args.resume:
         from .resume import finished_run
 
-        _check_resume_stands_alone(args, argv)
+        _check_resume_without_options(args, argv)
         record = finished_run(args.resume)
         if record:
             message(f"the run in {args.resume} is complete: these are its results")
@@ -56,12 +56,12 @@ def _fit(args: argparse.Namespace, argv: list[str]) -> int:
     # Notes and warnings about the data were shown before training, unless the run was quiet.
     for note in record["source"]["notes"] * args.quiet:
         message(note)
-    for warning in record["source"]["doubts"] * args.quiet + record["warnings"]:
+    for warning in record["source"]["warnings"] * args.quiet + record["warnings"]:
         message(f"warning: {warning}")
     return _print_results(record, args.json, options.out, options.report)
 
 
-def _check_resume_stands_alone(args: argparse.Namespace, argv: list[str]) -> None:
+def _check_resume_without_options(args: argparse.Namespace, argv: list[str]) -> None:
     """Raise UserError if there are words beside --resume DIR that would change the run."""
     allowed = ("fit", "-q", "--quiet", "--json", "--resume", args.resume, f"--resume={args.resume}")
     others = [word for word in argv if word not in allowed]

@@ -127,7 +127,7 @@ def _record(fit: FitInput, options: FitOptions, argv: list[str], seconds: dict[s
         "source": {"name": options.source, "n_samples": len(fit.X), "n_features": fit.X.shape[1],
                    "labels": options.labels, "label_column": options.label_column, "drop": options.drop,
                    "header": {True: "yes", False: "no", None: None}[options.header],
-                   "folder": working_folder(), "notes": fit.notes, "doubts": fit.warnings},
+                   "folder": working_folder(), "notes": fit.notes, "warnings": fit.warnings},
         "columns": list(fit.columns),
         **_results(fit, options),
         "seconds": {**seconds, "total": round(sum(seconds.values()), 2)},

@@ -112,8 +112,8 @@ def _by_names(parameters: list[inspect.Parameter], known: tuple[str, ...]) -> Si
             (order if positional else by_keyword).append(names[p.name])
         else:
             positional = False  # after an option of the author's, arguments are given by keyword
-    told = tuple(name for name in known if name in order)
-    note = "" if tuple(order) == told else f"is called as ({', '.join(order)}), as its arguments are named"
+    in_order = tuple(name for name in known if name in order)
+    note = "" if tuple(order) == in_order else f"is called as ({', '.join(order)}), as its arguments are named"
     return Signature((*order, *by_keyword), tuple(by_keyword), note=note)
 
 

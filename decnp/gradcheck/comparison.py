@@ -32,7 +32,7 @@ def examine(author: Author, trials: Sequence[Trial], reduction: str) -> list[Fin
     ``reduction`` is "sum", "mean" or "either", as in ``check_against``.
     """
     run = author.run
-    author = author._replace(run=_remembered(run))
+    author = author._replace(run=_cached(run))
     handed = [handed_over(replace(trial, own_p=author.own_p, cache={}), author.asarray) for trial in trials]
     seen, results = [], []
     for trial, _ in handed:
@@ -68,17 +68,17 @@ def _keeps_state(
     return False
 
 
-def _remembered(run: Callable[[Trial], dict[int, Any]]) -> Callable[[Trial], dict[int, Any]]:
+def _cached(run: Callable[[Trial], dict[int, Any]]) -> Callable[[Trial], dict[int, Any]]:
     """Return the function with a cache of its results: the equations of one loss use the same trials."""
-    kept: dict[Any, dict[int, Any]] = {}
+    results: dict[Any, dict[int, Any]] = {}
 
-    def remembered(trial: Trial) -> dict[int, Any]:
+    def cached(trial: Trial) -> dict[int, Any]:
         key = (trial.alpha, *(a.tobytes() for a in (trial.z, trial.mu, trial.p, trial.q)))
-        if key not in kept:
-            kept[key] = run(trial)
-        return kept[key]
+        if key not in results:
+            results[key] = run(trial)
+        return results[key]
 
-    return remembered
+    return cached
 
 
 class _Comparison:
@@ -90,8 +90,8 @@ class _Comparison:
         self.author, self.equation, self.reduction = author, equation, reduction
         readings = [self._read(result, trial) for result, trial in zip(raw, trials)]
         if any(isinstance(r, str) for r, t in zip(readings, trials) if not t.main):  # of another k and d
-            kept = [(r, t) for r, t in zip(readings, trials) if t.main]
-            readings, trials = [r for r, _ in kept], [t for _, t in kept]
+            pairs = [(r, t) for r, t in zip(readings, trials) if t.main]
+            readings, trials = [r for r, _ in pairs], [t for _, t in pairs]
         self.trials, self.readings = trials, readings
         self.handed = precision_of_dtype(handed_dtype)
 

@@ -146,11 +146,11 @@ def differences(f: Probe, x: np.ndarray, h: float, rounding: float, rtol: float)
     jump_coarse, jump_fine = right - left  # h f'' where f is smooth
     noise = 2 * rounding * largest / (steps / RATIO)
     finite = np.abs(fine[np.isfinite(fine)])
-    crooked = np.abs(RATIO * jump_fine - jump_coarse) > 0.5 * np.abs(jump_coarse) + RATIO * noise
+    kinked = np.abs(RATIO * jump_fine - jump_coarse) > 0.5 * np.abs(jump_coarse) + RATIO * noise
     moved = np.maximum(np.abs(right[1] - right[0]), np.abs(left[1] - left[0]))
     least = np.maximum(4 * noise, rtol * (float(finite.max()) if finite.size else 0.0))
-    kinks = crooked & (np.abs(jump_fine) > np.maximum(least, moved))
-    near = crooked & ~kinks
+    kinks = kinked & (np.abs(jump_fine) > np.maximum(least, moved))
+    near = kinked & ~kinks
     spread = np.where(near, np.abs(jump_fine), np.abs(coarse - fine)) + noise
     gradient = fine + (fine - coarse) / (RATIO**2 - 1)
     return Differences(gradient, coarse, fine, spread, left[1], right[1], kinks, near, float(largest.max()))
@@ -209,8 +209,8 @@ def is_analytic(f: Probe, x: np.ndarray, gradient: np.ndarray) -> bool | None:
     above, below = ([float(np.real(f(x + sign * move / ratio))) for ratio in (1, RATIO)] for sign in (1, -1))
     coarse, fine = (above[0] - below[0]) / 2, (above[1] - below[1]) / 2 * RATIO
     size = float(np.sum(np.abs(gradient * move)))
-    doubt = 4 * abs(coarse - fine) + 8 * DOUBLE * max(map(abs, above + below))
+    uncertainty = 4 * abs(coarse - fine) + 8 * DOUBLE * max(map(abs, above + below))
     apart = abs(fine - float(np.sum(gradient * move)))
-    if apart > doubt + 1e-6 * size:
+    if apart > uncertainty + 1e-6 * size:
         return False
-    return True if doubt <= 1e-3 * max(size, abs(fine)) else None
+    return True if uncertainty <= 1e-3 * max(size, abs(fine)) else None

@@ -249,13 +249,13 @@ def _by_differences(
     away = np.where(np.isfinite(actual), np.abs(actual - expected), np.inf)
     away = np.where(known | ~np.isfinite(actual), away, np.nan)
     off = ~(away <= rtol * scale)
-    unsure = ~d.kinks & (np.isnan(away) | ((d.spread > rtol * scale) & (away <= 4 * d.spread)))
-    wrong, open_ = off & ~unsure, off & unsure & ~d.near
-    for doubtful in (wrong, open_):
-        for t in sorted(zip(*np.nonzero(doubtful)), key=lambda t: -away[t])[:MOST_REPEATED]:
+    undecided = ~d.kinks & (np.isnan(away) | ((d.spread > rtol * scale) & (away <= 4 * d.spread)))
+    wrong, open_ = off & ~undecided, off & undecided & ~d.near
+    for candidates in (wrong, open_):
+        for t in sorted(zip(*np.nonzero(candidates)), key=lambda t: -away[t])[:MOST_REPEATED]:
             if is_refuted(f, x, t, _real(actual[t]), float(away[t]), h, rounding):
                 break
-            doubtful[t], d.near[t] = False, True
+            candidates[t], d.near[t] = False, True
     verdict = "wrong" if wrong.any() else "not decided" if open_.any() or 2 * d.near.sum() > x.size else "holds"
     chosen = wrong if wrong.any() else open_ if open_.any() else ~(off & d.near)
     chosen = chosen if chosen.any() else np.ones(x.shape, bool)

@@ -22,7 +22,7 @@ class FirstLine(NamedTuple):
     """Result of ``decide``."""
 
     is_names: bool
-    in_doubt: bool
+    is_ambiguous: bool
     """True if the line can be read in both ways, which is reported."""
 
 
@@ -44,9 +44,9 @@ def decide(
 
     >>> rows = [["0.12", "0.31", "0.28"], ["0.11", "0.35", "0.27"], ["0.10", "0.33", "0.22"]]
     >>> decide(["400", "410", "420"], rows)
-    FirstLine(is_names=True, in_doubt=True)
+    FirstLine(is_names=True, is_ambiguous=True)
     >>> decide(["0.4", "0.1", "0.3"], rows)
-    FirstLine(is_names=False, in_doubt=False)
+    FirstLine(is_names=False, is_ambiguous=False)
     """
     if known and set(known) <= {*cells}:
         return FirstLine(True, False)

@@ -57,7 +57,7 @@ def read_head(
     else:
         first = decide(cells, below, asked, known)
     notes = []
-    if first.in_doubt:
+    if first.is_ambiguous:
         listed = ", ".join(cells[:4]) + ", ..." * (len(cells) > 4)
         how = ("the names of the columns (--header no reads it as a row)" if first.is_names else
                "a row (--header yes reads it as the names of the columns)")
