@@ -197,7 +197,7 @@ def from_arrays(
     shift, scale : array-like or float, default=0.0, 1.0
         The input of the network is (x - shift) * scale; shift is a number or (D,).
     activations : sequence of {"relu", "linear"}, default=None
-        Activation of each layer. None: "relu", and "linear" for the last.
+        Activation of each layer. None means "relu", and "linear" for the last.
 
     Returns
     -------

@@ -84,7 +84,7 @@ def add_header_argument(parser: argparse._ActionsContainer) -> None:
 
 
 def yes_or_no(text: str) -> bool:
-    """Return whether ``text`` is "yes" and not "no"; an argparse type."""
+    """Return True for the ``text`` "yes" and False for "no"; an argparse type."""
     if text.lower() not in ("yes", "no"):
         raise argparse.ArgumentTypeError(f"must be yes or no; got {text!r}")
     return text.lower() == "yes"

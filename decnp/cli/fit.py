@@ -109,7 +109,7 @@ def format_results(record: dict[str, Any], out: str | None, report: bool) -> str
     out : str or None
         Folder that the run was written into.
     report : bool
-        Whether ``report.html`` was written.
+        True if ``report.html`` was written.
     """
     from ..training.diagnostics import format_diagnosis
 

@@ -63,7 +63,7 @@ def run_predict(
         Leave out columns of a .csv that the model was not trained on. False raises DataError for them, unless
         ``decnp fit`` left them out too.
     header : bool, default=None
-        Whether the first line of a .csv holds the names of the columns. None finds out.
+        True if the first line of a .csv holds the names of the columns. None finds out.
 
     Raises
     ------

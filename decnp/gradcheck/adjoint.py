@@ -75,7 +75,7 @@ def dot_test(
         True for a linear function without a constant: J v is forward(v), and nothing is differentiated. With False,
         J v is taken by the complex step, or by central differences, as ``check_gradient`` does.
     rtol : float, default=None
-        Relative error allowed. None: 1e-12 for the complex step and with ``linear``. Single and half precision and
+        Relative error allowed. None means 1e-12 for the complex step and with ``linear``. Single and half precision and
         central differences have larger ones.
     random_state : int, default=0
         Seed of v and u.

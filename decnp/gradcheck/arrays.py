@@ -79,7 +79,7 @@ def array_maker(like: Any, asarray: Callable[[np.ndarray], Any] | None = None) -
 
 
 def accepts(function: Callable, n_arguments: int) -> bool:
-    """Return whether a function can be called with ``n_arguments``; False if its signature is unknown.
+    """Return True if a function can be called with ``n_arguments``; False if its signature is unknown.
 
     >>> accepts(lambda x, u: x, 2), accepts(lambda x, u: x, 1)
     (True, False)

@@ -1,4 +1,4 @@
-"""An author's functions and modules as ``Author``: loss and both gradients by his autodiff package, q of his module."""
+"""A user's functions and modules as ``Author``: loss and both gradients by an autodiff package, and q of a module."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def of_function(
     """Return a function of one equation as an ``Author``.
 
     ``name`` is the argument of ``check_against`` that holds ``function``, and ``order`` the order of its arguments, or
-    None. ``asarray`` makes the author's arrays of NumPy arrays.
+    None. ``asarray`` makes the user's arrays of NumPy arrays.
     """
     how = signature(name, function, order)
     if not how.sure and "alpha" in how.order and not _takes_alpha(function, how, asarray):
@@ -46,12 +46,12 @@ def _inputs(how: Signature) -> tuple[str, ...]:
 
 
 def _values(trial: Trial, how: Signature, asarray: Callable[[np.ndarray], Any]) -> dict[str, Any]:
-    """Return the arguments; each array is a copy, so that the author's function may write into it."""
+    """Return the arguments; each array is a copy, so that the user's function may write into it."""
     return {a: trial.alpha if a == "alpha" else asarray(getattr(trial, a).copy()) for a in how.order}
 
 
 def _takes_alpha(function: Callable, how: Signature, asarray: Callable[[np.ndarray], Any]) -> bool:
-    """Return whether a function takes alpha, by a call, if its signature does not show it."""
+    """Return True if a function takes alpha, by a call, if its signature does not show it."""
     rng = np.random.default_rng(0)
     p, q = rng.dirichlet(np.ones(4), (2, 256))
     trial = Trial(rng.normal(size=(256, 3)), rng.normal(size=(4, 3)), p, q, alpha=1.0)
@@ -74,7 +74,7 @@ def of_loss(
     """Return a loss of z and mu as an ``Author``, with its gradients if ``autodiff`` names a package.
 
     ``name`` is the argument of ``check_against`` that holds ``loss``, and ``how`` the way to call it. ``asarray`` makes
-    the author's arrays of NumPy arrays. ``equations`` are those to compare.
+    the user's arrays of NumPy arrays. ``equations`` are those to compare.
     """
     def of_values(*args: Any) -> Any:
         return call(name, loss, how, dict(zip(how.order, args)))
@@ -148,7 +148,7 @@ LOG = {"torch": "torch", "jax": "jax.numpy", "autograd": "autograd.numpy"}
 def loss_of_q(soft_assignment: Callable, my_kl: Callable | None, orders: dict, autodiff: str) -> Callable:
     """Return KL(P || Q) of the q of ``soft_assignment`` as a loss of (z, mu, p, alpha).
 
-    ``my_kl`` is the author's Eq. 2; None takes Eq. 2. ``orders`` maps functions to orders of arguments. ``autodiff`` is
+    ``my_kl`` is the user's Eq. 2; None takes Eq. 2. ``orders`` maps functions to orders of arguments. ``autodiff`` is
     the package of q.
     """
     how = signature("my_soft_assignment", soft_assignment, orders.get("my_soft_assignment"))
@@ -161,7 +161,7 @@ def loss_of_q(soft_assignment: Callable, my_kl: Callable | None, orders: dict, a
 
 
 def kl_of(q: Any, p: Any, my_kl: Callable | None, orders: dict, log: Callable) -> Any:
-    """Return the author's loss of p and q, or Eq. 2 (up to p log p, which is constant); q may be log q."""
+    """Return the user's loss of p and q, or Eq. 2 (up to p log p, which is constant); q may be log q."""
     if my_kl is not None:
         return call("my_kl", my_kl, signature("my_kl", my_kl, orders.get("my_kl")), {"p": p, "q": q})
     if tuple(q.shape) == tuple(p.shape)[::-1] != tuple(p.shape):
@@ -176,7 +176,7 @@ def kl_of(q: Any, p: Any, my_kl: Callable | None, orders: dict, log: Callable) -
 
 
 def is_module(function: Any) -> bool:
-    """Return whether ``function`` is a ``torch.nn.Module``, without an import of torch."""
+    """Return True if ``function`` is a ``torch.nn.Module``, without an import of torch."""
     return any(base.__module__.startswith("torch.nn") and base.__name__ == "Module" for base in type(function).__mro__)
 
 
@@ -266,5 +266,5 @@ def _centroids(module: Any, k: int, d: int) -> tuple[str, Any]:
 
 
 def _layout(shape: tuple[int, ...], k: int, d: int) -> tuple[bool, tuple[int, int]]:
-    """Return whether the parameter is (d, k), and k and d. A shape that is neither is taken as (k, d)."""
+    """Return True if the parameter is (d, k), else False, and k and d. A shape that is neither is taken as (k, d)."""
     return (True, (k, d)) if shape == (d, k) != (k, d) else (False, (shape[0], shape[1]))

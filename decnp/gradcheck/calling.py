@@ -1,4 +1,4 @@
-"""Calls of an author's functions: which arguments they take, in which order, and what they return."""
+"""Calls of a user's functions: which arguments they take, in which order, and what they return."""
 
 from __future__ import annotations
 
@@ -40,13 +40,13 @@ class Signature(NamedTuple):
 
 
 class Author(NamedTuple):
-    """An author's function as a function of a trial."""
+    """A user's function as a function of a trial."""
 
     name: str
     """The argument of ``check_against`` that it was given as."""
     equations: tuple[int, ...]
     run: Callable[[Trial], dict[int, Any]]
-    """Trial -> the result for each equation, in the author's library."""
+    """Trial -> the result for each equation, in the user's library."""
     asarray: Callable[[np.ndarray], Any]
     inputs: tuple[str, ...]
     """The arrays that it takes: names among z, mu, p, q."""
@@ -83,7 +83,7 @@ def signature(name: str, function: Callable, order: Sequence[str] | None) -> Sig
     if "alpha" in known and count >= len(known):
         last = parameters[len(known) - 1]
         if last.default is not last.empty and last.name.lower() not in ALPHA_NAMES:
-            count = len(known) - 1  # an option of the author's, such as eps=1e-8
+            count = len(known) - 1  # an option of the user's, such as eps=1e-8
     if name == "my_loss":
         count = min(count, len(known))
         if count == 3 and parameters[2].name.lower() in ALPHA_NAMES:
@@ -111,7 +111,7 @@ def _by_names(parameters: list[inspect.Parameter], known: tuple[str, ...]) -> Si
                 return None
             (order if positional else by_keyword).append(names[p.name])
         else:
-            positional = False  # after an option of the author's, arguments are given by keyword
+            positional = False  # after an option of the user's, arguments are given by keyword
     in_order = tuple(name for name in known if name in order)
     note = "" if tuple(order) == in_order else f"is called as ({', '.join(order)}), as its arguments are named"
     return Signature((*order, *by_keyword), tuple(by_keyword), note=note)
@@ -125,7 +125,7 @@ def call(name: str, function: Callable, how: Signature, values: dict[str, Any]) 
     positional = [values[a] for a in how.order if a not in how.by_keyword]
     try:
         return function(*positional, **{a: values[a] for a in how.by_keyword})
-    except Exception as error:  # whatever an author's function may raise
+    except Exception as error:  # whatever a user's function may raise
         described = ", ".join(f"{a} {_described(values[a])}" for a in how.order)
         raise FunctionError(f"{name} raised {type(error).__name__}: {error}. It was called with {described}") from error
 

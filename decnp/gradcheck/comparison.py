@@ -1,4 +1,4 @@
-"""Comparison of one function of the author with its equations: calls, explanation, edges."""
+"""Comparison of a user's function with its equations: calls, explanation, edges."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ OWN_P = ("makes its own P from the points that it is given: f must sum over the 
 
 
 def examine(author: Author, trials: Sequence[Trial], reduction: str) -> list[Finding]:
-    """Return a finding for each equation of an author's function, from its results for ``trials``.
+    """Return a finding for each equation of a user's function, from its results for ``trials``.
 
     ``reduction`` is "sum", "mean" or "either", as in ``check_against``.
     """
@@ -55,7 +55,7 @@ CHANGES = "gives different results for the same arguments: it keeps a state, or 
 def _keeps_state(
     run: Callable[[Trial], dict[int, Any]], trial: Trial, before: dict[int, Any], of_loss: bool
 ) -> bool:
-    """Return whether a call with the arguments of a trial, after a call with others, gives another result than before."""
+    """Return True if a call with the arguments of a trial, after a call with others, gives another result than before."""
     with np.errstate(all="ignore"):
         run(trial.changed(z=trial.z / 2, q=trial.p))
         again = run(trial)
@@ -99,7 +99,7 @@ class _Comparison:
         return read(result, np.shape(trial.right(self.equation, self.author.of_loss)), self.equation)
 
     def _run(self, trial: Trial) -> np.ndarray | str:
-        """Return the author's result for a trial, or a sentence that says what is wrong with it."""
+        """Return the user's result for a trial, or a sentence that says what is wrong with it."""
         trial = replace(trial, own_p=self.author.own_p)
         try:
             with np.errstate(all="ignore"):
@@ -176,7 +176,7 @@ class _Comparison:
         return self._found(verdict, error, constant, slip, words, factor, notes, ok)
 
     def _ignores_p(self) -> bool:
-        """Return whether another P gives the same result."""
+        """Return True if another P gives the same result."""
         largest = max(range(len(self.trials)), key=lambda i: float(np.max(np.abs(self.results[i]))))
         trial = self.trials[largest]
         return ("p" in self.author.inputs and "z" in self.author.inputs

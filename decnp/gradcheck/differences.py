@@ -157,7 +157,7 @@ def differences(f: Probe, x: np.ndarray, h: float, rounding: float, rtol: float)
 
 
 def is_refuted(f: Probe, x: np.ndarray, t: tuple, given: float, away: float, h: float, rounding: float) -> bool:
-    """Return whether an entry of a gradient stays ``away`` from the differences of ``f`` at x with smaller steps.
+    """Return True if an entry of a gradient stays ``away`` from the differences of ``f`` at x with smaller steps.
 
     ``t`` is the index of the entry, ``given`` its value, h the relative step to begin with. Several kinks within a step
     can look like curvature; smaller steps contain fewer. The search ends when ``rounding`` of f hides the difference.
@@ -200,7 +200,7 @@ def complex_gradient(f: Probe, x: np.ndarray, h: float) -> tuple[np.ndarray | No
 
 
 def is_analytic(f: Probe, x: np.ndarray, gradient: np.ndarray) -> bool | None:
-    """Return whether the complex step's gradient of ``f`` at x agrees with a central difference in a random direction.
+    """Return True if the complex step's gradient of ``f`` at x agrees with a central difference in a random direction.
 
     None if the difference has too few digits to decide.
     """

@@ -35,12 +35,12 @@ def edges_of(
     run: Callable[[Trial], np.ndarray | str], trial: Trial, equation: int, inputs: tuple[str, ...], of_loss: bool,
     fixed: bool, precision: Precision, factor: Callable[[Trial], float] | None, rtol: float, scale: float,
 ) -> tuple[str, ...]:
-    """Return a sentence for each edge where the author's result is not that of a right formula.
+    """Return a sentence for each edge where the user's result is not that of a right formula.
 
     Parameters
     ----------
     run : callable
-        Trial -> the author's result, or a sentence that says why there is none.
+        Trial -> the user's result, or a sentence that says why there is none.
     trial : Trial
         Problem that is changed into one at each edge.
     equation : int
@@ -54,7 +54,7 @@ def edges_of(
     precision : Precision
         Precision of the function. Far points are left out in half precision.
     factor : callable or None
-        Trial -> the author's result divided by the right one, such as 1/n. None if the formula is wrong; then the
+        Trial -> the user's result divided by the right one, such as 1/n. None if the formula is wrong; then the
         numbers are not compared.
     rtol : float
         Relative error allowed.

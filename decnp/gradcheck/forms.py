@@ -1,4 +1,4 @@
-"""A form of an equation, right or wrong, and the search for the forms that explain an author's numbers.
+"""A form of an equation, right or wrong, and the search for the forms that explain a user's numbers.
 
 A form is matched up to a factor. The factors of all trials are then named: a mean over the batch, a factor in alpha, a
 sign, or a constant. An epsilon is fitted where no form matches exactly.
@@ -33,7 +33,7 @@ class Form:
 
 
 class Explanation(NamedTuple):
-    """A form, and the factors and epsilon that turn its numbers into the author's."""
+    """A form, and the factors and epsilon that turn its numbers into the user's."""
 
     form: Form
     reduction: str

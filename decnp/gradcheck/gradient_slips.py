@@ -34,7 +34,7 @@ SOURCES = {
 def gradient_forms(equation: int, own_p: bool, ignores_p: bool) -> tuple[Form, ...]:
     """Return the forms of ``equation``, 4 or 5, with at most two slips, single ones first.
 
-    ``own_p``: the author's loss makes P itself, as do the trials. ``ignores_p``: the function takes P, but another P
+    ``own_p``: the user's loss makes P itself, as do the trials. ``ignores_p``: the function takes P, but another P
     gives the same result.
     """
     own = ["own"] if ignores_p else [""]

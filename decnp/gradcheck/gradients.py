@@ -77,9 +77,9 @@ def check_gradient(
         Function of an array of the shape of x. It returns a number. If it returns an array y, the check is of the
         scalar sum(u * y), where u has random entries from a fixed seed.
     grad : callable, array or None
-        Gradient at x, or a function of x that returns it. Where ``fun`` returns an array y: the Jacobian, of shape
+        Gradient at x, or a function of x that returns it. If ``fun`` returns an array y, the Jacobian, of shape
         y.shape + x.shape, or a function of x that returns it, or a function vjp(x, u) that returns the gradient of
-        sum(u * y). With None, ``fun`` returns (loss, gradient).
+        sum(u * y). None means that ``fun`` returns (loss, gradient).
     x : array
         Point: a NumPy array or list, a torch tensor or a JAX array. ``fun`` and ``grad`` get float64 NumPy arrays, or
         arrays of the package and dtype of x.
@@ -88,11 +88,11 @@ def check_gradient(
         float. "auto" takes it where fun is analytic and works in double precision on NumPy arrays. Elsewhere it takes
         central differences, with two steps.
     rtol : float, default=None
-        Relative error allowed. None: 1e-12 for the complex step. For central differences 1e-6 in double precision,
-        0.01 in float32, 0.03 in float16, 0.1 in bfloat16.
+        Relative error allowed. None means 1e-12 for the complex step, and for central differences 1e-6 in double
+        precision, 0.01 in float32, 0.03 in float16 and 0.1 in bfloat16.
     h : float, default=None
-        Relative step of central differences; the second step is a quarter of it. None: 2.4e-5, 0.02, 0.4, 0.6 in the
-        precisions above. With ``method="complex_step"``, the imaginary step; None: 1e-30.
+        Relative step of central differences; the second step is a quarter of it. None means 2.4e-5, 0.02, 0.4, 0.6 in the
+        precisions above. With ``method="complex_step"``, the imaginary step, and None means 1e-30.
     asarray : callable, default=None
         Makes the array that ``fun`` and ``grad`` get from a float64 NumPy array, such as ``torch.tensor``.
 

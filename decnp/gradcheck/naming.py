@@ -95,7 +95,7 @@ def explanations_of(
 ) -> list[Explanation | str]:
     """Return the explanations that fit the results equally well; [] if there is none.
 
-    ``equation`` is compared for ``trials`` with the relative error ``rtol`` allowed. ``own_p``: the author's loss makes
+    ``equation`` is compared for ``trials`` with the relative error ``rtol`` allowed. ``own_p``: the user's loss makes
     P itself. ``of_loss``: Eq. 2 is that of Eq. 1. ``ignores_p``: another P gives the same result. An explanation that is
     not a form is a sentence.
     """

@@ -1,4 +1,4 @@
-"""The least precision on the way through an author's function, whatever the dtype that comes back."""
+"""The least precision on the way through a user's function, whatever the dtype that comes back."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def least_precision(
 def _is_rounded(
     result_of: Callable[[Trial], np.ndarray], trial: Trial, name: str, precision: Precision, result: np.ndarray
 ) -> bool:
-    """Return whether an argument is rounded before it is used: its own rounding then changes nothing."""
+    """Return True if an argument is rounded before it is used: its own rounding then changes nothing."""
     array = getattr(trial, name)
     if not np.array_equal(result, result_of(trial.changed(**{name: _rounded(array, precision)}))):
         return False
@@ -89,7 +89,7 @@ def _is_rounded(
 def _is_rough(
     result_of: Callable[[Trial], np.ndarray], trial: Trial, inputs: Sequence[str], result: np.ndarray
 ) -> bool:
-    """Return whether two equal small steps of all arguments change the result differently."""
+    """Return True if two equal small steps of all arguments change the result differently."""
     moved = [result]
     for step in (1e-9, 2e-9):
         arrays = {name: getattr(trial, name) * (1 + _noise(getattr(trial, name), step)) for name in inputs}

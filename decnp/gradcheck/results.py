@@ -1,4 +1,4 @@
-"""Read the results of an author's function: arrays of any library, tuples, transposed arrays, log q."""
+"""Read the results of a user's function: arrays of any library, tuples, transposed arrays, log q."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def _sums_to_one(value: np.ndarray) -> bool:
 
 
 def is_log_q(value: np.ndarray) -> bool:
-    """Return whether ``value`` (n, k) is the logarithm of rows that sum to 1."""
+    """Return True if ``value`` (n, k) is the logarithm of rows that sum to 1."""
     return value.ndim == 2 and bool(np.all(value <= 0)) and _sums_to_one(np.exp(value))
 
 

@@ -32,7 +32,7 @@ def smallest(
     Parameters
     ----------
     run : callable
-        Trial -> the author's result, or a sentence that says why there is none.
+        Trial -> the user's result, or a sentence that says why there is none.
     equation : int
         Number of the equation.
     alphas : list of float
@@ -40,7 +40,7 @@ def smallest(
     rtol : float
         Relative error above which results differ.
     own_p : bool
-        True if the author's loss makes P itself.
+        True if the user's loss makes P itself.
     of_loss : bool
         True if Eq. 2 is that of Eq. 1, not of a given q.
     fixed : tuple (k, d) or None
@@ -54,7 +54,7 @@ def smallest(
             with np.errstate(all="ignore"):
                 try:
                     result, right = run(trial), trial.right(equation, of_loss)
-                except Exception:  # the author's function does not take a problem of this size
+                except Exception:  # the user's function does not take a problem of this size
                     continue
             if isinstance(result, str) or relative_error(result, right)[0] > rtol:
                 return _text(trial, equation, result, right, of_loss)

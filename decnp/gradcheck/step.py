@@ -106,17 +106,17 @@ def check_step(
     alpha : float, default=1.0
         Degrees of freedom.
     activations : sequence of {"relu", "linear"}, default=None
-        Activation of each layer. None: "relu", and "linear" for the last.
+        Activation of each layer. None means "relu", and "linear" for the last.
     autodiff : {"torch", "jax", "autograd"}, default=None
         Package that takes the gradients of the loss. torch parameters that require a gradient are handed over
         themselves, so ``my_step`` may call the module to which they belong. All other arrays are copies.
     asarray : callable, default=None
-        Makes the arrays that ``my_step`` gets from float64 NumPy arrays, such as ``torch.tensor``. None: arrays of the
+        Makes the arrays that ``my_step`` gets from float64 NumPy arrays, such as ``torch.tensor``. None means arrays of the
         kind and dtype of those that are given, or of the package of ``autodiff``.
     layout : {"(in, out)", "(out, in)"}, default=None
-        Layout of each W. None: decided from the shapes. Where all are square: (out, in) for torch.
+        Layout of each W. None decides by the shapes. If all are square, it is (out, in) for torch.
     rtol : float, default=None
-        Relative error allowed. None: 1e-4 in double precision and float32, 0.02 in float16, 0.1 in bfloat16. In double
+        Relative error allowed. None means 1e-4 in double precision and float32, 0.02 in float16, 0.1 in bfloat16. In double
         precision, the report says so if the error is above 1e-8.
 
     Returns
@@ -206,7 +206,7 @@ def _layers(
 def _orientations(
     layers: list[tuple[np.ndarray, np.ndarray | None, str]], x: np.ndarray, mu: np.ndarray, layout: str | None, torch: bool
 ) -> list[tuple[str, list[Dense]]]:
-    """Return the layouts that the shapes allow, each with the network in ours, the likelier first."""
+    """Return the layouts that the shapes allow, the likelier first, each with the network in the layout of this package."""
     names = ["(out, in)", "(in, out)"] if torch else ["(in, out)", "(out, in)"]
     if layout is not None and layout not in names:
         raise ValueError(f"layout must be '(in, out)' or '(out, in)'; got {layout!r}")
@@ -246,7 +246,7 @@ def _report(called: CalledStep, right: Step, layout: str, has_b: list[bool], lim
 
 
 def _factor(given: np.ndarray | None, our: np.ndarray, limit: float) -> float | None:
-    """Return c where the given array is c times ours everywhere, or None."""
+    """Return c if the given array is c times the right one everywhere, else None."""
     size = float(np.sum(our * our))
     if given is None or given.shape != our.shape or size == 0 or not np.isfinite(given).all():
         return None
@@ -274,7 +274,7 @@ def _factor_words(factor: float, b: int, k: int) -> str:
 
 
 def _finding(name: str, given: np.ndarray | None, our: np.ndarray, factor: float, limit: float) -> StepFinding:
-    """Compare one gradient with ours times the common factor."""
+    """Compare one gradient with the right one times the common factor."""
     if given is None:
         return StepFinding(name, False, np.inf, f"{name}: wrong: no gradient; it does not take part in the loss")
     if given.shape != our.shape:
@@ -299,7 +299,7 @@ def _finding(name: str, given: np.ndarray | None, our: np.ndarray, factor: float
 
 
 def _loss(given: float, our: float, factor: float, b: int, k: int, limit: float) -> StepFinding:
-    """Compare the loss with ours times the factor of the gradients."""
+    """Compare the loss with the right one times the factor of the gradients."""
     error = abs(given / factor - our) / max(abs(our), 1e-3)
     if error <= limit:
         return StepFinding("loss", True, error, f"loss: holds (relative error {error:.1e})")

@@ -1,4 +1,4 @@
-"""Forms of Eq. 3, right and wrong, and the batches from which an author's P was made."""
+"""Forms of Eq. 3, right and wrong, and the batches from which a user's P was made."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ TARGET_FORMS = [
 def batches(trials: Sequence[Trial], results: Sequence[np.ndarray], rtol: float) -> str | None:
     """Return the slip if P is made from batches, of any size and in any order; None if not.
 
-    ``results`` are the author's P for ``trials``; ``rtol`` is the relative error allowed. q^2/p is f of the row's batch,
+    ``results`` are the user's P for ``trials``; ``rtol`` is the relative error allowed. q^2/p is f of the row's batch,
     up to a factor of the row. So it is the same for the rows of one batch, and shows which rows were summed.
     """
     trial, result = max(zip(trials, results), key=lambda pair: pair[0].n)

@@ -1,4 +1,4 @@
-"""The problems on which ``check_against`` calls the author's functions."""
+"""The problems on which ``check_against`` calls the user's functions."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Trial:
     main: bool = True
     """True if it has the shape that was asked for. Others are left out if the function does not take their shape."""
     own_p: bool = False
-    """True if the author's loss makes P itself. Then P is made from z and mu by Eqs. 1 and 3 here too."""
+    """True if the user's loss makes P itself. Then P is made from z and mu by Eqs. 1 and 3 here too."""
     cache: dict[Any, Any] = field(default_factory=dict, repr=False)
 
     @property

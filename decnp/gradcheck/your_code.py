@@ -59,8 +59,8 @@ def check_against(
     autodiff : {"torch", "jax", "autograd"}, default=None
         Package of ``my_loss``. Without ``my_loss``, gradients are taken through ``my_soft_assignment``.
     arguments : dict or sequence of str, default=None
-        Order of the arguments of a function, ``{"my_kl": ("q", "p")}``, or of the only one, ``("q", "p")``. None: by the
-        names of its arguments if they are z, mu, p, q and alpha, else as above.
+        Order of the arguments of a function, ``{"my_kl": ("q", "p")}``, or of the only one, ``("q", "p")``. None means
+        the order of its arguments if they are named z, mu, p, q and alpha, else the order above.
     reduction : {"sum", "mean", "either"}, default="either"
         Reduction of Eqs. 2, 4 and 5: "sum", as printed; "mean", over the batch or its n k entries.
     alphas : sequence of float, default=(0.5, 1, 2)
@@ -145,7 +145,7 @@ def _of_author(author: Author, trials: list[Trial]) -> list[Trial]:
 
 
 def _is_fast(author: Author, trial: Trial) -> bool:
-    """Return whether a function is fast enough for more points; plain loops over pairs would take hours."""
+    """Return True if a function is fast enough for more points; plain loops over pairs would take hours."""
     start = time.perf_counter()
     with contextlib.suppress(FunctionError):
         author.run(trial)

@@ -180,7 +180,7 @@ def _members(archive: zipfile.ZipFile, size: int) -> dict[str, zipfile.ZipInfo]:
 
 
 def _is_plain(entry: zipfile.ZipInfo) -> bool:
-    """Return whether an entry is a regular file, not compressed or encrypted, with an unambiguous name."""
+    """Return True if an entry is a regular file, not compressed or encrypted, with an unambiguous name."""
     return (entry.compress_type == zipfile.ZIP_STORED and entry.file_size == entry.compress_size
             and entry.flag_bits & ~0x800 == 0 and entry.orig_filename == entry.filename
             and stat.S_IFMT(entry.external_attr >> 16) in (0, stat.S_IFREG))

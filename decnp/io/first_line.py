@@ -22,6 +22,7 @@ class FirstLine(NamedTuple):
     """Result of ``decide``."""
 
     is_names: bool
+    """True if the line holds names."""
     is_ambiguous: bool
     """True if the line can be read in both ways, which is reported."""
 
@@ -29,19 +30,26 @@ class FirstLine(NamedTuple):
 def decide(
     cells: Sequence[str], rows: Sequence[Sequence[str]], asked: Collection[str] = (), known: Collection[str] = (),
 ) -> FirstLine:
-    """Return whether a first line holds names.
+    """Return a ``FirstLine`` for the cells of the first line of a table.
 
     Parameters
     ----------
     cells : sequence of str
         Cells of the line, without blanks around them.
     rows : sequence of sequences of str
-        Some of the lines below it; those with another number of cells are not looked at.
+        Some of the lines below it. Lines with another number of cells are ignored.
     asked : collection of str, default=()
         Columns that the user has named.
     known : collection of str, default=()
         Names of the columns that a model was trained on.
 
+    Returns
+    -------
+    first : FirstLine
+        Decision.
+
+    Examples
+    --------
     >>> rows = [["0.12", "0.31", "0.28"], ["0.11", "0.35", "0.27"], ["0.10", "0.33", "0.22"]]
     >>> decide(["400", "410", "420"], rows)
     FirstLine(is_names=True, is_ambiguous=True)
@@ -89,14 +97,14 @@ def _decide_with_words(
 
 
 def _is_of_numbers(column: Sequence[str]) -> bool:
-    """Return whether a column holds numbers and missing values alone."""
+    """Return True if a column holds numbers and missing values alone."""
     return any(map(is_number, column)) and all(is_number(cell) or is_missing(cell) for cell in column)
 
 
 def _numbers_are_names(
     cells: Sequence[str], values: np.ndarray, integers: bool, rows: Sequence[Sequence[str]],
 ) -> bool:
-    """Return whether different numbers are names rather than the first of ``rows``."""
+    """Return True if different numbers are names rather than the first of ``rows``."""
     X = np.array([[float(cell) if is_number(cell) else np.nan for cell in row] for row in rows])
     if _continues(values, X) or any(np.array_equal(np.sort(row), np.sort(values)) for row in X):
         return False
@@ -110,12 +118,12 @@ def _numbers_are_names(
 
 
 def _counts(cells: Sequence[str]) -> bool:
-    """Return whether the cells are 0, 1, 2, ... or 1, 2, 3, ..."""
+    """Return True if the cells are 0, 1, 2, ... or 1, 2, 3, ..."""
     return list(cells) in ([str(j + start) for j in range(len(cells))] for start in (0, 1))
 
 
 def _is_regular(values: np.ndarray) -> bool:
-    """Return whether three numbers or more have equal steps, or eight or more rise or fall."""
+    """Return True if three numbers or more have equal steps, or eight or more rise or fall."""
     steps = np.diff(values)
     if len(values) < 3 or not np.isfinite(steps).all():
         return False
@@ -125,7 +133,7 @@ def _is_regular(values: np.ndarray) -> bool:
 
 
 def _is_outlying(values: np.ndarray, X: np.ndarray) -> bool:
-    """Return whether most of the values are far outside the range of their column in X, of three rows or more."""
+    """Return True if most of the values are far outside the range of their column in X, of three rows or more."""
     if len(X) < 3 or np.isnan(X).all(axis=0).any():
         return False
     low, high = np.nanmin(X, axis=0), np.nanmax(X, axis=0)
@@ -134,7 +142,7 @@ def _is_outlying(values: np.ndarray, X: np.ndarray) -> bool:
 
 
 def _continues(values: np.ndarray, X: np.ndarray) -> bool:
-    """Return whether a fifth of the columns of X, or one, continues the first value in equal steps."""
+    """Return True if a fifth of the columns of X, or one, continues the first value in equal steps."""
     if len(X) < 3:
         return False
     with np.errstate(invalid="ignore", over="ignore"):

@@ -15,7 +15,7 @@ LOSS = 1e-4
 
 
 def float32_suffices(X: Rows) -> bool:
-    """Return whether float32 keeps the differences between the rows of X (n, D), on a sample.
+    """Return True if float32 keeps the differences between the rows of X (n, D), on a sample.
 
     The variance of the rounding errors must be below ``LOSS`` times the columns' total variance; for sparse X, squares
     replace variances. Seconds since 1970 do not pass, nor numbers of 1e-300. Values beyond float32 do, as they are

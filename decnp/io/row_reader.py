@@ -83,7 +83,7 @@ def open_rows(
     label_column : str, default=None
         Column of a ``.csv`` to leave out.
     header : bool, default=None
-        Whether the first line of a ``.csv`` holds the names of the columns. None decides as ``read_table`` does.
+        True if the first line of a ``.csv`` holds the names of the columns. None decides as ``read_table`` does.
     choose : callable, default=all_columns
         Function that chooses the columns of a ``.csv``, see ``decnp.io.text.Choice``. The default takes all but the
         labels.

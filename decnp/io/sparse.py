@@ -37,7 +37,7 @@ class Layout(NamedTuple):
 
 
 def is_sparse(shapes: Mapping[str, Shape]) -> bool:
-    """Return whether arrays of these names and shapes are a sparse matrix."""
+    """Return True if arrays of these names and shapes are a sparse matrix."""
     return {"format", "data"} <= {*shapes} and not {"X", "x"} & {*shapes}
 
 

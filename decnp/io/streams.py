@@ -20,7 +20,7 @@ GZIP_MAGIC = b"\x1f\x8b"
 
 
 def is_stream(path: PathLike) -> bool:
-    """Return whether ``path`` is "-", which is standard input, or a pipe or device that can be read only once."""
+    """Return True if ``path`` is "-", which is standard input, or a pipe or device that can be read only once."""
     return str(path) == "-" or (Path(path).exists() and not Path(path).is_file() and not Path(path).is_dir())
 
 
@@ -30,7 +30,7 @@ def name_of(path: PathLike) -> str:
 
 
 def begins_as_npy(file: BinaryIO) -> bool:
-    """Return whether a seekable file begins as an .npy; the file is left at its first byte."""
+    """Return True if a seekable file begins as an .npy; the file is left at its first byte."""
     beginning = file.read(len(NPY_MAGIC))
     file.seek(0)
     return beginning == NPY_MAGIC

@@ -71,7 +71,7 @@ def _columns(X: np.ndarray, names: Sequence[str]) -> Iterator[str]:
 
 
 def _counts(column: np.ndarray) -> bool:
-    """Return whether each value is that of the row before it plus 1, to rounding."""
+    """Return True if each value is that of the row before it plus 1, to rounding."""
     if len(column) < 3:
         return False
     rounding = float(np.spacing(np.abs(column).max()))

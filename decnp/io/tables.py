@@ -66,7 +66,7 @@ def read_table(
     label_column : str, default=None
         Column of a ``.csv`` that holds the labels. None takes one called label or labels, if there is one.
     header : bool, default=None
-        Whether the first line of a ``.csv`` holds the names of the columns. None decides from the first lines:
+        True if the first line of a ``.csv`` holds the names of the columns. None decides from the first lines:
         words are names, also among numbers if the cells below them are numbers; numbers are names if the lines
         below show that they are not a row, as for years, wavelengths or 0, 1, 2, ... Otherwise the line is a row.
     drop : sequence of str, default=()
