@@ -20,24 +20,36 @@ LINEAR_RTOL = {DOUBLE: 1e-12, 2.0**-23: 1e-4, 2.0**-10: 2e-2, 2.0**-7: 0.1}
 
 @dataclass(frozen=True)
 class DotTest:
-    """Result of ``dot_test``. Its truth value is ``ok``, and ``str()`` of it is a sentence."""
+    """Result of ``dot_test``. Its truth value is ``ok``, and ``str()`` of it is a sentence.
+
+    Attributes
+    ----------
+    ok : bool
+        True if both products are equal.
+    forward : float
+        <J v, u>, J the Jacobian of ``forward``.
+    backward : float
+        <v, vjp(x, u)>.
+    error : float
+        Difference of ``forward`` and ``backward``, relative to <J v, u>.
+    rtol : float
+        Relative error allowed.
+    method : str
+        "complex step", "central difference", or "forward(v)" for a linear function.
+    verdict : str
+        "holds", "wrong", "not decided" or "not linear".
+    note : str, default=""
+        Further sentence, such as the reason why the test was not decided.
+    """
 
     ok: bool
-    """True if both products are equal."""
     forward: float
-    """<J v, u>, J the Jacobian of ``forward``."""
     backward: float
-    """<v, vjp(x, u)>."""
     error: float
-    """Difference of ``forward`` and ``backward``, relative to <J v, u>."""
     rtol: float
-    """Relative error allowed."""
     method: str
-    """"complex step", "central difference", or "forward(v)" for a linear function."""
     verdict: str
-    """"holds", "wrong", "not decided" or "not linear"."""
     note: str = ""
-    """Further sentence, such as the reason why the test was not decided."""
 
     def __bool__(self) -> bool:
         return self.ok

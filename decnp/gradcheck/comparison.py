@@ -27,7 +27,7 @@ OWN_P = ("makes its own P from the points that it is given: f must sum over the 
 
 
 def examine(author: Author, trials: Sequence[Trial], reduction: str) -> list[Finding]:
-    """Return a finding for each equation of a user's function, from its results for ``trials``.
+    """Return a finding for each equation of ``author``, a user's function, from its results for ``trials``.
 
     ``reduction`` is "sum", "mean" or "either", as in ``check_against``.
     """

@@ -23,28 +23,42 @@ MOST_REPEATED = 100
 
 @dataclass(frozen=True)
 class GradientCheck:
-    """Result of ``check_gradient``. Its truth value is ``ok``, and ``str()`` of it is a sentence."""
+    """Result of ``check_gradient``. Its truth value is ``ok``, and ``str()`` of it is a sentence.
+
+    Attributes
+    ----------
+    ok : bool
+        True if the gradient holds.
+    error : float
+        The largest difference, relative to the largest entry of the numerical derivative.
+    rtol : float
+        Relative error allowed.
+    index : tuple
+        Index of the entry that differs most.
+    actual : float
+        The given gradient at ``index``.
+    expected : float
+        The numerical derivative at ``index``.
+    method : str
+        "complex step" or "central difference".
+    verdict : str, default=""
+        "holds", "wrong", "not decided" (the numerical derivative has too few digits) or "not analytic".
+    note : str, default=""
+        Further sentence: why the complex step was not used, kinks, or why the check was not decided.
+    kinks : tuple, default=()
+        Indices where the one-sided derivatives differ, as for a ReLU at 0.
+    """
 
     ok: bool
-    """True if the gradient holds."""
     error: float
-    """The largest difference, relative to the largest entry of the numerical derivative."""
     rtol: float
-    """Relative error allowed."""
     index: tuple
-    """Index of the entry that differs most."""
     actual: float
-    """The given gradient at ``index``."""
     expected: float
-    """The numerical derivative at ``index``."""
     method: str
-    """"complex step" or "central difference"."""
     verdict: str = ""
-    """"holds", "wrong", "not decided" (the numerical derivative has too few digits) or "not analytic"."""
     note: str = ""
-    """Further sentence: why the complex step was not used, kinks, or why the check was not decided."""
     kinks: tuple = ()
-    """Indices where the one-sided derivatives differ, as for a ReLU at 0."""
 
     def __bool__(self) -> bool:
         return self.ok

@@ -22,34 +22,52 @@ SINGLE_RTOL = 1e-4
 
 
 class StepFinding(NamedTuple):
-    """Result for one array of the step."""
+    """Result for one array of the step.
+
+    Attributes
+    ----------
+    name : str
+        "mu", "b2", "W2", ..., "loss".
+    ok : bool
+        True if the array holds.
+    error : float
+        The largest difference from the right array times the common factor, relative to its largest entry.
+    sentence : str
+        The finding in words.
+    """
 
     name: str
-    """"mu", "b2", "W2", ..., "loss"."""
     ok: bool
-    """True if the array holds."""
     error: float
-    """The largest difference from the right array times the common factor, relative to its largest entry."""
     sentence: str
-    """The finding in words."""
 
 
 @dataclass(frozen=True)
 class StepReport:
-    """Result of ``check_step``. Its truth value is ``ok``, and ``str()`` of it has a line for each array."""
+    """Result of ``check_step``. Its truth value is ``ok``, and ``str()`` of it has a line for each array.
+
+    Attributes
+    ----------
+    findings : list of StepFinding
+        From the top of the backward pass: mu, the last layer's b and W, ..., the first layer's, and the loss.
+    factor : float
+        Common factor of the gradients, relative to the mean over the batch.
+    words : str
+        Name of the factor, such as "as a sum over the batch"; empty for 1.
+    layout : str
+        Layout of the weights: "(in, out)" or "(out, in)", which is torch's.
+    slip : str or None
+        Likely mistake, in words; None if the step holds or no known mistake gives these numbers.
+    note : str, default=""
+        Precision with which the step holds, if it is not that of float64.
+    """
 
     findings: list[StepFinding]
-    """From the top of the backward pass: mu, the last layer's b and W, ..., the first layer's, and the loss."""
     factor: float
-    """Common factor of the gradients, relative to the mean over the batch."""
     words: str
-    """Name of the factor, such as "as a sum over the batch"; empty for 1."""
     layout: str
-    """Layout of the weights: "(in, out)" or "(out, in)", which is torch's."""
     slip: str | None
-    """Likely mistake, in words; None if the step holds or no known mistake gives these numbers."""
     note: str = ""
-    """Precision with which the step holds, if it is not that of float64."""
 
     @property
     def ok(self) -> bool:

@@ -34,28 +34,42 @@ class Verdict(str, Enum):
 
 
 class Finding(NamedTuple):
-    """Result of the check of one function against one equation."""
+    """Result of the check of one function against one equation.
+
+    Attributes
+    ----------
+    argument : str
+        Name of the function's argument in ``check_against``.
+    equation : int
+        Number of the equation, 1 to 5.
+    verdict : Verdict
+        Verdict on the function.
+    ok : bool
+        True if the function holds.
+    error : float
+        The largest error, relative to the largest entry of the right result.
+    factor : float or None
+        The constant c of "it is c times Eq. 4, everywhere"; None if there is no such constant, or it is 1.
+    slip : str or None
+        Likely mistake, in words; None if nothing differs, or no known mistake gives these numbers.
+    sentence : str
+        The finding in words.
+    smallest : str or None, default=None
+        The smallest problem that shows the mistake, with both results; None if ok.
+    edges : tuple of str, default=()
+        A sentence for each edge where the result is NaN, infinite or far off.
+    """
 
     argument: str
-    """Name of the function's argument in ``check_against``."""
     equation: int
-    """Number of the equation, 1 to 5."""
     verdict: Verdict
-    """Verdict on the function."""
     ok: bool
-    """True if the function holds."""
     error: float
-    """The largest error, relative to the largest entry of the right result."""
     factor: float | None
-    """The constant c of "it is c times Eq. 4, everywhere"; None if there is no such constant, or it is 1."""
     slip: str | None
-    """Likely mistake, in words; None if nothing differs, or no known mistake gives these numbers."""
     sentence: str
-    """The finding in words."""
     smallest: str | None = None
-    """The smallest problem that shows the mistake, with both results; None if ok."""
     edges: tuple[str, ...] = ()
-    """A sentence for each edge where the result is NaN, infinite or far off."""
 
 
 SERIOUSNESS = [Verdict.WRONG, Verdict.ONE_ALPHA, Verdict.FACTOR, Verdict.EDGE]
@@ -64,10 +78,15 @@ SERIOUSNESS = [Verdict.WRONG, Verdict.ONE_ALPHA, Verdict.FACTOR, Verdict.EDGE]
 
 @dataclass(frozen=True)
 class Report:
-    """Result of ``check_against``. Its truth value is ``ok``, and ``str()`` of it has a line for each finding."""
+    """Result of ``check_against``. Its truth value is ``ok``, and ``str()`` of it has a line for each finding.
+
+    Attributes
+    ----------
+    findings : list of Finding
+        A finding for each function and equation, in the order of the equations.
+    """
 
     findings: list[Finding]
-    """A finding for each function and equation, in the order of the equations."""
 
     @property
     def ok(self) -> bool:

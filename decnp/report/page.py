@@ -85,7 +85,7 @@ def _notes(run: FinishedRun) -> str:
         notes.append("Reaching the limit is not an error. The labels are those of the last refresh. "
                      "Use a larger --max-iter for more clustering steps.")
     source = run.record["source"]
-    about_data = source.get("warnings", source.get("doubts")) or []  # "doubts" in version 0.1
+    about_data = source.get("warnings", source.get("doubts")) or []  # the name in version 0.1
     notes += [f"Data: {warning}." for warning in about_data if isinstance(warning, str)] + run.missing
     if not notes:
         return ""

@@ -11,32 +11,62 @@ __all__ = ["Diagnosis", "History", "Record"]
 
 
 class Diagnosis(NamedTuple):
-    """Measurements at a refresh of P, without labels."""
+    """Measurements at a refresh of P, without labels.
+
+    Attributes
+    ----------
+    sizes : tuple of int
+        Number of rows of each cluster, k numbers.
+    kl_before : float or None
+        KL(P || Q) in nats per row, for the P before this refresh; None at the first.
+    kl_after : float
+        KL(P || Q) in nats per row, for the new P.
+    confidence : float
+        Mean over rows of max_j q_ij, from 1/k to 1.
+    entropy : float
+        Mean over rows of -sum_j q_ij ln q_ij, in nats, from 0 to ln k.
+    nearest : pair of int
+        Numbers of the two nearest centroids.
+    distance : float
+        Distance between the two nearest centroids.
+    radius : float
+        Root of the mean of ||z_i - mu_j||^2, where j is the cluster of row i.
+    spread : float
+        Root of the mean of ||z_i - mean z||^2.
+    reconstruction : float
+        Reconstruction loss, a mean over elements, halved, on 512 rows at most. The decoder stays as it was
+        pretrained.
+    """
 
     sizes: tuple[int, ...]
-    """Number of rows of each cluster, k numbers."""
     kl_before: float | None
-    """KL(P || Q) in nats per row, for the P before this refresh; None at the first."""
     kl_after: float
-    """KL(P || Q) in nats per row, for the new P."""
     confidence: float
-    """Mean over rows of max_j q_ij, from 1/k to 1."""
     entropy: float
-    """Mean over rows of -sum_j q_ij ln q_ij, in nats, from 0 to ln k."""
     nearest: tuple[int, int]
-    """Numbers of the two nearest centroids."""
     distance: float
-    """Distance between the two nearest centroids."""
     radius: float
-    """Root of the mean of ||z_i - mu_j||^2, where j is the cluster of row i."""
     spread: float
-    """Root of the mean of ||z_i - mean z||^2."""
     reconstruction: float
-    """Reconstruction loss, a mean over elements, halved, on 512 rows at most. The decoder stays as it was pretrained."""
 
 
 class Record(NamedTuple):
     """Report of a training loop: one for each refresh of P, and one for each interval of an autoencoder phase.
+
+    Attributes
+    ----------
+    phase : str
+        "pretrain 1", ..., "finetune", the start ("k-means", "neighbors", "array" or "callable"), "cluster".
+    iteration : int
+        Steps taken in this phase.
+    n_iter : int
+        Steps that the phase has; in "cluster" the largest number.
+    loss : float
+        Mean loss of the minibatches since the last report: reconstruction, or KL in nats per sample.
+    changed : float or None, default=None
+        In "cluster": the fraction of labels that changed since the last refresh of P.
+    diagnosis : Diagnosis or None, default=None
+        In "cluster": the measurements at this refresh.
 
     See Also
     --------
@@ -44,17 +74,11 @@ class Record(NamedTuple):
     """
 
     phase: str
-    """"pretrain 1", ..., "finetune", the start ("k-means", "neighbors", "array" or "callable"), "cluster"."""
     iteration: int
-    """Steps taken in this phase."""
     n_iter: int
-    """Steps that the phase has; in "cluster" the largest number."""
     loss: float
-    """Mean loss of the minibatches since the last report: reconstruction, or KL in nats per sample."""
     changed: float | None = None
-    """In "cluster": the fraction of labels that changed since the last refresh of P."""
     diagnosis: Diagnosis | None = None
-    """In "cluster": the measurements at this refresh."""
 
     def as_dict(self) -> dict[str, Any]:
         """Return all numbers by name.
