@@ -112,7 +112,9 @@ def central_difference(fun: Callable[[np.ndarray], Any], x: ArrayLike, h: float 
 
 
 def relative_error(actual: np.ndarray, expected: np.ndarray) -> tuple[float, tuple]:
-    """Return max |actual - expected| / max(|expected|, 1e-3) and its index; infinite if a number is not finite.
+    r"""Return the largest difference relative to the largest entry, and its index; infinite if a number is not finite.
+
+    .. math:: \max_t |actual_t - expected_t| / \max(\max_t |expected_t|, 10^{-3})
 
     Parameters
     ----------

@@ -40,7 +40,7 @@ class FusedStep:
     theta : sequence of Dense
         Layers, float32 or float64, C-contiguous.
     optimizer : SGD or Adam
-        Optimizer of the arrays [*others, W, b, W, b, ...].
+        Optimizer of the arrays ``[*others, W, b, W, b, ...]``.
     batch_size : int
         Rows of every minibatch.
     pool : ThreadPool
