@@ -145,7 +145,7 @@ class StackedAutoencoder(NetworkMixin, BaseEstimator):
 
     See Also
     --------
-    decnp.DEC : Clustering that starts in the code z of this autoencoder.
+    decnp.dec.DEC : Clustering that starts in the code z of this autoencoder.
 
     Notes
     -----

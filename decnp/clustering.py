@@ -103,7 +103,7 @@ def cluster(
     See Also
     --------
     initial_state : State to start from.
-    decnp.DEC : Estimator that runs this loop.
+    decnp.dec.DEC : Estimator that runs this loop.
 
     Notes
     -----

@@ -110,8 +110,8 @@ class DEC(NetworkMixin, ClusterMixin, BaseEstimator):
 
     See Also
     --------
-    fit_restarts : Fit from several seeds, and return the run that is best without labels.
-    StackedAutoencoder : The autoencoder that ``fit`` trains first.
+    decnp.restarts.fit_restarts : Fit from several seeds, and return the run that is best without labels.
+    decnp.autoencoder.StackedAutoencoder : The autoencoder that ``fit`` trains first.
 
     Notes
     -----

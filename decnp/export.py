@@ -52,7 +52,7 @@ def export_onnx(model: Model | DEC | PathLike, path: PathLike) -> None:
 
     See Also
     --------
-    decnp.save : Write a model file of decnp.
+    decnp.persistence.save : Write a model file of decnp.
 
     Notes
     -----

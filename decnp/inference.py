@@ -56,7 +56,7 @@ class Model:
     See Also
     --------
     load_model : Function that reads a model from a file.
-    decnp.DEC : Estimator with the same methods, for training.
+    decnp.dec.DEC : Estimator with the same methods, for training.
 
     Examples
     --------
@@ -287,8 +287,8 @@ def load_model(path: PathLike) -> Model:
 
     See Also
     --------
-    decnp.save : Function that writes the file.
-    decnp.load : Function that returns a complete ``DEC``, with scikit-learn.
+    decnp.persistence.save : Function that writes the file.
+    decnp.persistence.load : Function that returns a complete ``DEC``, with scikit-learn.
 
     Examples
     --------

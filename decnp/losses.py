@@ -51,7 +51,7 @@ def reconstruction_loss_and_grads(
     See Also
     --------
     decnp.layers.squared_error : Formula of the loss.
-    decnp.kernels.fused_step.FusedStep.reconstruct : Compiled training step.
+    kernels.fused_step.FusedStep.reconstruct : Compiled training step.
 
     Notes
     -----
@@ -169,7 +169,7 @@ def clustering_loss_and_grads(
     See Also
     --------
     clustering_loss : The same for an embedding.
-    decnp.kernels.fused_step.FusedStep.cluster : Compiled training step.
+    kernels.fused_step.FusedStep.cluster : Compiled training step.
 
     Notes
     -----

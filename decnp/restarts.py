@@ -116,7 +116,7 @@ def fit_restarts(
 
     See Also
     --------
-    decnp.DEC : One run.
+    decnp.dec.DEC : One run.
     run_restarts : All runs, without a choice.
     scores_of : Scores of the runs.
 

@@ -79,7 +79,6 @@ def load_stl(
     See Also
     --------
     stl_autoencoder_rows : Rows that train the autoencoder.
-    stl_images : The photographs.
 
     Notes
     -----

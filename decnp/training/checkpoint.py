@@ -60,7 +60,7 @@ class Checkpoint:
 
     See Also
     --------
-    decnp.DEC.resume : Function that continues from the file.
+    decnp.dec.DEC.resume : Function that continues from the file.
 
     Examples
     --------
