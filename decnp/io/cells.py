@@ -47,7 +47,7 @@ KINDS = {
 
 
 def is_number(cell: str) -> bool:
-    """Return True if a cell is a number as Python reads it, without underscores."""
+    """Return whether a cell is a number as Python reads it, without underscores."""
     try:
         float(cell)
     except ValueError:
@@ -56,22 +56,22 @@ def is_number(cell: str) -> bool:
 
 
 def is_bare_integer(cell: str) -> bool:
-    """Return True if a cell holds digits alone, with or without a sign."""
+    """Return whether a cell holds digits alone, with or without a sign."""
     return cell.strip().lstrip("+-").isdecimal()
 
 
 def is_missing(cell: str) -> bool:
-    """Return True if a cell is empty or a word for a missing value."""
+    """Return whether a cell is empty or a word for a missing value."""
     return cell.strip().lower() in MISSING
 
 
 def is_true_or_false(cell: str) -> bool:
-    """Return True if a cell is true or false, in any case."""
+    """Return whether a cell is true or false, in any case."""
     return cell.strip().lower() in TRUE_FALSE
 
 
 def looks_like_number(cell: str) -> bool:
-    """Return True if a cell is a number, also with a decimal comma."""
+    """Return whether a cell is a number, also with a decimal comma."""
     return is_number(cell) or DECIMAL_COMMA.fullmatch(cell.strip()) is not None
 
 
@@ -111,7 +111,7 @@ class ColumnReader:
     Parameters
     ----------
     comma_separates : bool
-        True if the cells are separated by commas.
+        Whether the cells are separated by commas.
     """
 
     def __init__(self, comma_separates: bool) -> None:
@@ -156,9 +156,9 @@ class ColumnReader:
         columns : sequence of Column
             The columns of X.
         labels_known : bool
-            True if there is a column of labels.
+            Whether there is a column of labels.
         for_fit : bool
-            True if options of ``decnp fit`` may be recommended.
+            Whether options of ``decnp fit`` may be recommended.
         hints : dict of int to str
             Clauses for errors in certain lines.
         row_numbers : str, default=""

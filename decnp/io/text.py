@@ -74,7 +74,7 @@ def parse_csv(
     label_column : str, default=None
         Name of the column of labels. None takes one called label or labels, if there is one.
     header : bool, default=None
-        True if the first line holds the names of the columns. None decides from the lines below it.
+        Whether the first line holds the names of the columns. None decides from the lines below it.
     choose : callable, default=all_columns
         Function that chooses the columns to read, see ``Choice``. The others may hold anything.
     asked : sequence of str, default=()
@@ -82,7 +82,7 @@ def parse_csv(
     known : sequence of str, default=()
         Names of the columns that a model was trained on.
     for_fit : bool, default=False
-        True if errors may recommend options of ``decnp fit``.
+        Whether errors may recommend options of ``decnp fit``.
 
     Raises
     ------
