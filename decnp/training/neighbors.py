@@ -13,12 +13,13 @@ from __future__ import annotations
 import numpy as np
 from scipy.sparse.csgraph import connected_components
 from sklearn.cluster import KMeans
+from sklearn.metrics import adjusted_rand_score
 
 from ..baselines import find_cliques
 from ..baselines._base import nontrivial_eigenvectors
 from ..baselines.cliques import local_laplacian
 
-__all__ = ["GraphError", "graph_clusters"]
+__all__ = ["GraphError", "graph_clusters", "stability"]
 
 N_NEIGHBORS = 10
 """Largest size of a clique of the graph, the row itself included."""
@@ -30,6 +31,8 @@ LEFT_OUT = 0.2
 """Largest fraction of the rows that may be left out."""
 ROUNDS = 5
 """Largest number of graphs that are built."""
+HALVES = 2
+"""Number of random halves of the rows whose graphs ``stability`` builds."""
 
 
 class GraphError(Exception):
@@ -81,6 +84,39 @@ def graph_clusters(z: np.ndarray, n_clusters: int, n_init: int, rng: np.random.G
             return labels
         rows = rows[large[found]]
     raise GraphError(f"groups of fewer than {smallest:.0f} rows split off again and again")
+
+
+def stability(
+    z: np.ndarray, labels: np.ndarray, n_clusters: int, n_init: int, rng: np.random.Generator
+) -> float:
+    """Return the agreement of ``labels`` with the clusters of the graphs of random halves of the rows.
+
+    Parameters
+    ----------
+    z : ndarray of shape (n, d)
+        Embedding.
+    labels : ndarray of shape (n,)
+        Clusters of the graph of all rows; -1 for rows that are left out.
+    n_clusters, n_init, rng
+        As in ``graph_clusters``.
+
+    Returns
+    -------
+    agreement : float
+        Adjusted Rand index, a mean over ``HALVES`` halves: 1 for the same clusters, near 0 for unrelated ones.
+
+    Raises
+    ------
+    GraphError
+        If the graph of a half has no clusters.
+    """
+    found = []
+    for _ in range(HALVES):
+        half = rng.choice(len(z), len(z) // 2, replace=False)
+        again = graph_clusters(z[half], n_clusters, n_init, rng)
+        both = (again >= 0) & (labels[half] >= 0)
+        found.append(adjusted_rand_score(labels[half][both], again[both]))
+    return float(np.mean(found))
 
 
 def _clusters(
