@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import partial
+from math import ceil
 from typing import NamedTuple
 
 import numpy as np
@@ -17,6 +18,7 @@ from .layers import Dense, arrays_of, encode
 from .optim import SGD, Minibatches
 from .profiles import Profile
 from .training.engine import Engine
+from .training.state import Start
 from .utils.rows import ScaledRows
 from .utils.threads import ThreadPool, map_blocks
 
@@ -43,7 +45,9 @@ class ClusteringState:
     labels: np.ndarray
     """argmax_j q_ij (n,) at the last refresh; -1 before the first."""
     p: np.ndarray = field(default_factory=lambda: np.empty((0, 0)))
-    """Targets (n, k), constant between two refreshes; empty before the first."""
+    """Targets (n, k), constant between two refreshes; empty before the first, unless they are the labels of the start."""
+    label_iter: int = 0
+    """Steps, the first ones, with the labels of the start as P; a multiple of the update interval."""
     t: int = 0
     """Number of SGD steps so far."""
     refresh_due: bool = True
@@ -120,8 +124,11 @@ def cluster(
                 q = engine.soft_assignment(z, state.mu, alpha)  # (n, k), Eq. 1
                 labels, p_before = q.argmax(axis=1).astype(np.int32), state.p
                 changed = float(np.mean(labels != state.labels))
-                state.labels, state.p = labels, engine.target_distribution(q)  # Eq. 3
-            state.refresh_due, state.done = False, changed < tol or state.t >= schedule.max_iter
+                state.labels = labels
+                if state.t >= state.label_iter:
+                    state.p = engine.target_distribution(q)  # Eq. 3
+            settled = changed < tol and not 0 < state.t <= state.label_iter  # up to there, P was the labels of the start
+            state.refresh_due, state.done = False, settled or state.t >= schedule.max_iter
             if schedule.momentum_restart:
                 optimizer.restart()
             yield Refresh(z, q, p_before, changed)
@@ -135,18 +142,17 @@ def cluster(
 
 
 def initial_state(
-    mu: np.ndarray, theta: list[Dense], n: int, schedule: Profile, rng: np.random.Generator
+    start: Start, theta: list[Dense], schedule: Profile, rng: np.random.Generator
 ) -> ClusteringState:
     """Return the state before the first refresh of P.
 
     Parameters
     ----------
-    mu : ndarray of shape (k, d)
-        Centroids at the start.
+    start : Start
+        Centroids and labels to start from. Labels that the centroids were made of are the targets P for
+        ``schedule.label_iter`` steps, if the encoder is trained.
     theta : list of Dense
         Layers of the encoder; empty if it stays fixed.
-    n : int
-        Number of rows.
     schedule : Profile
         Schedule of the training: batch size and order of the rows.
     rng : numpy.random.Generator
@@ -161,6 +167,11 @@ def initial_state(
     --------
     cluster : Loop that starts from this state.
     """
-    batches = Minibatches(n, schedule.batch_size, rng if schedule.shuffle else None)
+    mu, labels = start.centers.copy(), start.labels
+    batches = Minibatches(len(labels), schedule.batch_size, rng if schedule.shuffle else None)
     velocity = [np.zeros_like(a) for a in [mu, *arrays_of(theta)]]
-    return ClusteringState(mu, theta, batches, velocity, labels=np.full(n, -1, np.int32))
+    state = ClusteringState(mu, theta, batches, velocity, labels=np.full_like(labels, -1))
+    if theta and start.by_labels and schedule.label_iter:
+        state.p = (labels[:, None] == np.arange(len(mu))).astype(mu.dtype)  # (n, k) one 1 in each row
+        state.label_iter = ceil(schedule.label_iter / schedule.update_interval) * schedule.update_interval
+    return state

@@ -44,9 +44,9 @@ STATES = (RunState, Start, AutoencoderState, ClusteringState, PhaseProgress, Min
 class DEC(NetworkMixin, ClusterMixin, BaseEstimator):
     r"""Deep Embedded Clustering (Xie, Girshick, Farhadi, ICML 2016).
 
-    A stacked autoencoder is trained on X. k-means in its code gives the centroids. Then encoder and centroids together
-    minimize KL(P || Q) (Eqs. 1-5). The targets P are refreshed from the whole data every ``update_interval`` steps, until
-    fewer than ``tol`` of the labels change between two refreshes.
+    A stacked autoencoder is trained on X. ``init`` gives the centroids in its code. Then encoder and centroids together
+    minimize KL(P || Q) (Eqs. 1-5). P is refreshed every ``update_interval`` steps, until fewer than ``tol`` of the labels
+    change between two refreshes.
 
     Parameters
     ----------
@@ -64,11 +64,11 @@ class DEC(NetworkMixin, ClusterMixin, BaseEstimator):
         Stop when a smaller fraction of the labels changes between two refreshes.
     batch_size, max_iter : int, default=None
         Rows in a minibatch, and largest number of steps of the clustering phase; None takes the profile's.
-    init : {"k-means", "neighbors"}, array or callable, default="k-means"
-        Start of the clustering phase. "k-means" is the paper's: the best of ``n_init`` runs in the embedding z. "neighbors"
-        takes the clusters of the neighbor graph of z, or k-means, with a warning, if the graph has no k clusters. An array
-        holds labels (n,), whole numbers from 0 to k - 1, or centroids (k, d) in z. A callable returns such an array for
-        ``init(z, n_clusters, random_state=...)``, as in ``KMeans``.
+    init : {"k-means", "neighbors"}, array or callable, default=None
+        Start of the clustering phase; None takes the profile's. "k-means": the best of ``n_init`` runs in the embedding z.
+        "neighbors": clusters of the neighbor graph of z, or k-means, with a warning, if the graph has no k stable clusters.
+        An array holds labels (n,), whole numbers from 0 to k - 1, or centroids (k, d) in z. A callable returns such an
+        array for ``init(z, n_clusters, random_state=...)``, as in ``KMeans``.
     n_init : int, default=20
         Restarts of k-means.
     update_encoder : bool, default=True
@@ -96,7 +96,7 @@ class DEC(NetworkMixin, ClusterMixin, BaseEstimator):
     autoencoder_ : StackedAutoencoder
         Its encoder is f_theta after clustering; its decoder is as pretrained.
     initial_labels_, initial_centers_ : ndarray of shapes (n,) and (k, d)
-        Labels and centroids from which the clustering phase started.
+        Start of the clustering phase.
     init_ : str
         Start that was taken: "k-means", "neighbors", "array" or "callable". ``warnings_`` says why it is not ``init``.
     n_iter_, n_features_in_ : int
@@ -133,7 +133,7 @@ class DEC(NetworkMixin, ClusterMixin, BaseEstimator):
     def __init__(
         self, n_clusters: int = 8, *, hidden_layer_sizes: Sequence[int] = (500, 500, 2000, 10), alpha: float = 1.0,
         profile: str | Profile = "fast", update_interval: int | None = None, tol: float = 1e-3,
-        batch_size: int | None = None, max_iter: int | None = None, init: Any = "k-means", n_init: int = 20,
+        batch_size: int | None = None, max_iter: int | None = None, init: Any = None, n_init: int = 20,
         update_encoder: bool = True, autoencoder: Any = None, checkpoint: Any = None, engine: str = "numba",
         dtype: str | None = None, random_state: Any = None, verbose: int = 0,
     ) -> None:
@@ -250,10 +250,11 @@ class DEC(NetworkMixin, ClusterMixin, BaseEstimator):
             yield record
 
     def _start(self, X: Rows, schedule: Profile, run: RunState) -> Record:
-        """Find the start of the clustering phase in the embedded space, by default with k-means."""
-        start = find_start(self._embed(X), self.n_clusters, self.init, self.n_init, run.start_rng, X.dtype)
+        """Find the start of the clustering phase in the embedded space."""
+        init = schedule.init if self.init is None else self.init
         theta = self.autoencoder_.encoder_ if self.update_encoder else []
-        run.start, run.clustering = start, initial_state(start.centers.copy(), theta, len(X), schedule, run.batch_rng)
+        start = run.start = find_start(self._embed(X), self.n_clusters, init, self.n_init, run.start_rng, X.dtype)
+        run.clustering = initial_state(start, theta, schedule, run.batch_rng)
         run.history.append(Record(start.name, start.n_iter, start.n_iter, start.loss))
         return run.history[-1]
 

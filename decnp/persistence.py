@@ -161,7 +161,7 @@ def load(path: PathLike) -> DEC:
     parameters, training = header["parameters"], header["training"]
     shared = {name: parameters[name] for name in ("batch_size", "engine", "dtype", "random_state", "verbose")}
     shared.update(hidden_layer_sizes=tuple(header["hidden_layer_sizes"]), profile=profile_of(header))
-    model = DEC(len(arrays["centers"]), alpha=header["alpha"], init=training.get("init", "k-means"),
+    model = DEC(len(arrays["centers"]), alpha=header["alpha"], init=training.get("init"),
                 **{**parameters, **shared})
     model.n_iter_, model.converged_, model.stop_reason_ = (
         training[name] for name in ("n_iter", "converged", "stop_reason"))

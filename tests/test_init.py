@@ -3,6 +3,8 @@
 import json
 import os
 import re
+from copy import deepcopy
+from dataclasses import replace
 from pathlib import Path
 
 import commands
@@ -17,7 +19,9 @@ from sklearn.model_selection import GridSearchCV
 
 from decnp import DEC, CheckpointError, StackedAutoencoder, TrainingWarning, fit_restarts, load, save
 from decnp.cli.start_file import read_start
-from decnp.layers import Dense
+from decnp.equations import soft_assignment, target_distribution
+from decnp.layers import Dense, arrays_of, mlp
+from decnp.losses import clustering_loss_and_grads
 from decnp.training import neighbors, start
 from decnp.training.checkpoint import Checkpoint
 from decnp.training.neighbors import GraphError, graph_clusters
@@ -189,7 +193,13 @@ def blobs_of(centers, n, scale=0.7, seed=0):
     return np.asarray(centers, float)[group] + scale * rng.normal(size=(len(group), 2)), group
 
 
-def test_islands_take_no_cluster_and_have_the_nearest_centroid(monkeypatch):
+def majority(z, found, row):
+    """The most frequent label among the ten nearest rows that have one, found with plain loops."""
+    near = sorted((((z[other] - z[row]) ** 2).sum(), other) for other in range(len(z)) if found[other] >= 0)[:10]
+    return np.bincount([found[other] for _, other in near]).argmax()
+
+
+def test_islands_take_no_cluster_and_have_the_label_of_their_neighbors(monkeypatch):
     """Four islands, each larger than a clique: one is a part of the graph, others are joined to the groups by few rows."""
     z, group = blobs_of([(0, 0), (3.5, 0)], 1000)
     ends = 8 * np.array([(np.cos(angle), np.sin(angle)) for angle in np.linspace(0.3, 2.8, 4)])
@@ -202,14 +212,13 @@ def test_islands_take_no_cluster_and_have_the_nearest_centroid(monkeypatch):
     (found,) = seen
     assert np.mean(found[:2000] == (group if found[0] == 0 else 1 - group)) > 0.99
     out = np.flatnonzero(found < 0)
-    assert len(out) > 60 and (out >= 2000).all()
+    assert len(out) >= 30 and (out >= 2000).all(), len(out)
     assert_allclose(np.sort(model.initial_centers_[:, 0]), [0, 3.5], atol=0.5)
     assert_allclose(model.initial_centers_[:, 1], [0, 0], atol=0.5)  # the islands do not pull them
-    nearest = ((z[:, None] - model.initial_centers_) ** 2).sum(axis=2).argmin(axis=1)
-    assert_array_equal(model.initial_labels_[out], nearest[out])
+    assert_array_equal(model.initial_labels_[out[::10]], [majority(z, found, row) for row in out[::10]])
 
 
-def test_above_the_limit_a_sample_is_clustered_and_the_rest_takes_the_nearest_centroid(monkeypatch):
+def test_above_the_limit_a_sample_is_clustered_and_the_rest_follows_its_neighbors(monkeypatch):
     z, group = blobs_of([(0, 0), (6, 0), (0, 6)], 100)
     z, group = z.reshape(3, 100, 2).swapaxes(0, 1).reshape(-1, 2), np.arange(300) % 3  # 0, 1, 2, 0, ...
     seen = []
@@ -253,6 +262,18 @@ def test_clusters_that_no_centroid_stands_for_are_no_start():
                         "centroid", model.warnings_[0])
 
 
+def test_a_cluster_of_more_than_twice_the_mean_is_no_start(monkeypatch):
+    """Six of ten rows in one of four clusters, as in text, whose graph separates only small groups from the rest."""
+    for rows, fails in ((60, True), (50, False)):
+        found = np.repeat([0, 1, 2, 3], [rows, 100 - rows - 20, 10, 10])
+        monkeypatch.setattr(neighbors, "_clusters", lambda *_: found)
+        if fails:
+            with pytest.raises(GraphError, match="its largest cluster has 2.4 times as many rows as the mean of all"):
+                clusters(np.eye(100), 4)
+        else:
+            assert_array_equal(clusters(np.eye(100), 4), found)
+
+
 def test_groups_that_split_off_without_end(monkeypatch):
     monkeypatch.setattr(neighbors, "_clusters", lambda z, *others: (np.arange(len(z)) > 0).astype(int))
     with pytest.raises(GraphError, match="groups of fewer than 5 rows split off again and again"):
@@ -283,6 +304,49 @@ def test_eigenvectors_that_do_not_converge(monkeypatch):
         clusters(rings()[0], 2)
 
 
+def test_clusters_that_half_of_the_rows_do_not_have_are_no_start(monkeypatch):
+    z, _ = strips()
+    monkeypatch.setattr(start, "stability", lambda *_: 0.649)
+    model = quietly(dec(identity(), init="neighbors", n_clusters=2, max_iter=0), z)
+    assert model.init_ == "k-means"
+    assert model.warnings_[0].endswith("the clusters of the graph change if half of the rows are left out (adjusted Rand "
+                                       "index 0.65, below 0.65)")
+
+
+def test_the_stability_of_clear_and_of_arbitrary_clusters():
+    z, strip = strips()
+    assert neighbors.stability(z, strip, 2, 5, np.random.default_rng(0)) == 1
+    assert abs(neighbors.stability(z, np.random.default_rng(1).permutation(strip), 2, 5, np.random.default_rng(0))) < 0.1
+    left_out = np.where(np.arange(len(z)) < 20, -1, strip)
+    assert neighbors.stability(z, left_out, 2, 5, np.random.default_rng(0)) == 1
+    one = np.random.default_rng(2).normal(size=(400, 2))  # one group, cut into five at random places
+    assert neighbors.stability(one, clusters(one, 5), 5, 5, np.random.default_rng(0)) < start.STABLE
+
+
+# ---------------------------------------------------------------- labels as the first targets
+
+def test_labels_are_the_targets_of_the_first_steps(X, autoencoder, labels):
+    """P is one-hot for label_iter steps, here up to the second refresh, then Eq. 3: the loop, written out."""
+    settings = replace(QUICK, update_interval=4, max_iter=14, label_iter=6, shuffle=False, batch_size=50)
+    model = dec(autoencoder, init=labels, profile=settings).fit(X)
+    theta, mu = deepcopy(autoencoder.encoder_), model.initial_centers_.copy()
+    velocity = [np.zeros_like(a) for a in [mu, *arrays_of(theta)]]
+    rows, p = (X - autoencoder.shift_) * autoencoder.scale_, np.eye(3)[labels]
+    for t in range(14):
+        if t % 4 == 0:
+            if t >= 6:
+                p = target_distribution(soft_assignment(mlp(theta, rows)[-1], mu))
+            velocity = [0 * v for v in velocity]
+        i = np.arange(50 * t, 50 * (t + 1)) % len(X)
+        _, grad_mu, grads = clustering_loss_and_grads(theta, mu, rows[i], p[i])
+        for j, (a, g) in enumerate(zip([mu, *arrays_of(theta)], [grad_mu, *arrays_of(grads)])):
+            velocity[j] = settings.kl_momentum * velocity[j] - settings.kl_lr * (1 if j == 0 or j % 2 else 2) * g
+            a += velocity[j]
+    assert_allclose(model.cluster_centers_, mu, rtol=1e-9)
+    assert_allclose(model.autoencoder_.encoder_[0].W, theta[0].W, rtol=1e-9)
+    assert [r.iteration for r in model.history_ if r.phase == "cluster"] == [0, 4, 8, 12, 14]
+
+
 # ---------------------------------------------------------------- what is refused
 
 SHAPES = ("init must be an array of labels, of the shape (n,) = (150,), or of centroids in the embedded space, of the "
@@ -295,7 +359,6 @@ SHAPES = ("init must be an array of labels, of the shape (n,) = (150,), or of ce
     (np.zeros((150, 1), int), SHAPES + "(150, 1)"),
     (np.zeros((2, 3)), SHAPES + "(2, 3)"),
     (np.zeros((4, 2)), SHAPES + "(4, 2)"),
-    (None, SHAPES + "()"),
     (3, SHAPES + "()"),
     ([[1, 2], [3]], "init must be an array of labels (150,) or of centroids (3, 2); "),
     (np.arange(150) % 2, "init must hold each label from 0 to n_clusters - 1 = 2, because a cluster without rows has no "
@@ -409,7 +472,7 @@ def test_saved_and_loaded(X, autoencoder, tmp_path, labels, init):
     model = dec(autoencoder, init=labels if init == "labels" else init, max_iter=0).fit(X)
     save(model, tmp_path / "model.decnp")
     again = load(tmp_path / "model.decnp")
-    assert (again.init, again.init_) == ("neighbors" if init == "neighbors" else "k-means", model.init_)
+    assert (again.init, again.init_) == (init if init in ("k-means", "neighbors") else None, model.init_)
     save(again, tmp_path / "again.decnp")
     assert load(tmp_path / "again.decnp").init_ == model.init_
 

@@ -39,7 +39,7 @@ class FitOptions(NamedTuple):
     max_iter: int | None
     tol: float
     alpha: float
-    init: str
+    init: str | None
     """Name of a start, or path of a file."""
     settings: list[tuple[str, Any]]
     """Fields of the profile to change, and their values."""
@@ -116,10 +116,10 @@ def _add_training_options(parser: Parser) -> None:
                                "(default: 0.001)")
     training.add_argument("--alpha", type=number(0, strict=True), default=1.0, metavar="A",
                           help="degrees of freedom of Student's t in Eq. 1 (default: 1)")
-    training.add_argument("--init", default="k-means", metavar="START",
-                          help="where the clustering starts: k-means (default), neighbors (clusters of the embedding's "
-                               "neighbor graph, or k-means where it has none), or a .npy, .csv or .txt file with a label "
-                               "from 0 for each row, or with the centroids in the embedding, one a row")
+    training.add_argument("--init", metavar="START",
+                          help="where the clustering starts: k-means, neighbors (clusters of the embedding's neighbor "
+                               "graph, or k-means if it has none), or a .npy, .csv or .txt file with a label from 0 for "
+                               "each row, or with the centroids in the embedding, one a row (default: the profile's)")
     training.add_argument("--set", type=setting, action="append", default=[], metavar="NAME=VALUE", dest="settings",
                           help="change one field of the profile (see decnp.Profile), such as dropout_on_input=true; "
                                "may be repeated")

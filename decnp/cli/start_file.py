@@ -15,14 +15,15 @@ from ..utils.spelling import nearest
 __all__ = ["read_start"]
 
 
-def read_start(init: str, n_samples: int, n_clusters: int, d: int) -> str | np.ndarray:
-    """Return ``init`` if it is the name of a start, else the labels (n,) or centroids (k, d) in the file of that path.
+def read_start(init: str | None, n_samples: int, n_clusters: int, d: int) -> str | np.ndarray | None:
+    """Return ``init`` if it is None or the name of a start, else the labels (n,) or centroids (k, d) in that file.
 
     Raises UserError if there is no such name or file, or if it holds anything else; DataError if the file is damaged.
     """
-    from ..training.start import INITS, check_init  # imports scikit-learn
+    from ..profiles import INITS
+    from ..training.start import check_init  # imports scikit-learn
 
-    if init in INITS:
+    if init is None or init in INITS:
         return init
     path = Path(init)
     if not path.exists():

@@ -11,16 +11,15 @@ import numpy as np
 from numpy.typing import DTypeLike
 from sklearn.cluster import KMeans
 from sklearn.metrics import pairwise_distances_argmin
+from sklearn.neighbors import KNeighborsClassifier
 from threadpoolctl import threadpool_limits
 
+from ..profiles import INITS
 from ..utils.threads import single_threaded_blas
-from .neighbors import GraphError, graph_clusters
+from .neighbors import N_NEIGHBORS, GraphError, graph_clusters, stability
 from .state import Start
 
 __all__ = ["INITS", "check_init", "find_start"]
-
-INITS = ("k-means", "neighbors")
-"""Values of ``init`` that are strings."""
 
 SAMPLE = 20_000
 """Largest number of rows whose neighbor graph is built; more rows are sampled."""
@@ -28,13 +27,16 @@ SAMPLE = 20_000
 AGREEMENT = 0.6
 """Clusters of the graph are a start if at least this fraction of their rows is nearest to the mean of its own cluster."""
 
+STABLE = 0.65
+"""Clusters of the graph are a start if their mean adjusted Rand index with those of half of the rows is at least this."""
+
 
 def check_init(init: Any, n_samples: int, n_clusters: int, d: int, name: str = "init") -> None:
-    """Raise ValueError unless ``init`` is one of ``INITS``, a callable, or an array that ``find_start`` takes.
+    """Raise ValueError unless ``init`` is None, one of ``INITS``, a callable, or an array that ``find_start`` takes.
 
     Parameters
     ----------
-    init : str, array or callable
+    init : None, str, array or callable
         As in ``DEC``.
     n_samples : int
         Number of rows n of the embedding.
@@ -53,7 +55,7 @@ def check_init(init: Any, n_samples: int, n_clusters: int, d: int, name: str = "
     if isinstance(init, str):
         if init not in INITS:
             raise ValueError(f"init must be {', '.join(map(repr, INITS))}, an array or a callable; got {init!r}")
-    elif not callable(init):
+    elif init is not None and not callable(init):
         _checked_array(name, init, n_samples, n_clusters, d)
 
 
@@ -117,24 +119,31 @@ def _from_kmeans(z: np.ndarray, n_clusters: int, n_init: int, seed: int) -> Star
 def _from_neighbors(z: np.ndarray, n_clusters: int, n_init: int, seed: int) -> Start:
     """Return the start from clusters of the neighbor graph, or that of k-means with a warning if it has none.
 
-    Rows that are not in the sample, or that the graph leaves out, have the label of the nearest centroid.
+    Rows that are not in the sample, or that the graph leaves out, have the label of most of their neighbors that are.
     """
     rng = np.random.default_rng(seed)
     rows = np.sort(rng.choice(len(z), min(SAMPLE, len(z)), replace=False))
     try:
         found = graph_clusters(z[rows], n_clusters, n_init, rng)
+        stable = stability(z[rows], found, n_clusters, n_init, rng)
+        if stable < STABLE:
+            raise GraphError("the clusters of the graph change if half of the rows are left out (adjusted Rand index "
+                             f"{stable:.2f}, below {STABLE})")
         rows, found = rows[found >= 0], found[found >= 0]
         centers = _means(z[rows], found, n_clusters)
-        labels = _nearest(z, centers)
-        agreement = float(np.mean(labels[rows] == found))
+        agreement = float(np.mean(_nearest(z[rows], centers) == found))
         if agreement < AGREEMENT:
             raise GraphError(f"only {agreement:.0%} of the rows are nearest to the mean of their own cluster, and a "
                              "cluster of DEC is one centroid")
     except GraphError as error:
         return _from_kmeans(z, n_clusters, n_init, seed)._replace(warnings=[
             f"the clustering phase started from k-means, not from the neighbor graph of the embedding: {error}"])
+    labels = np.full(len(z), -1, np.int32)
     labels[rows] = found
-    return _start("neighbors", z, labels, centers)
+    others = np.flatnonzero(labels < 0)
+    if len(others):
+        labels[others] = KNeighborsClassifier(min(N_NEIGHBORS, len(rows))).fit(z[rows], found).predict(z[others])
+    return _start("neighbors", z, labels, centers, True)
 
 
 def _from_array(name: str, what: str, array: Any, z: np.ndarray, n_clusters: int) -> Start:
@@ -142,9 +151,9 @@ def _from_array(name: str, what: str, array: Any, z: np.ndarray, n_clusters: int
     array = _checked_array(what, array, len(z), n_clusters, z.shape[1])
     if array.ndim == 1:
         labels = array.astype(np.int32)
-        return _start(name, z, labels, _means(z, labels, n_clusters))
+        return _start(name, z, labels, _means(z, labels, n_clusters), True)
     centers = array.astype(np.float64)
-    return _start(name, z, _nearest(z, centers), centers)
+    return _start(name, z, _nearest(z, centers), centers, False)
 
 
 def _means(z: np.ndarray, labels: np.ndarray, n_clusters: int) -> np.ndarray:
@@ -158,10 +167,11 @@ def _nearest(z: np.ndarray, centers: np.ndarray) -> np.ndarray:
     return pairwise_distances_argmin(z, centers).astype(np.int32)
 
 
-def _start(name: str, z: np.ndarray, labels: np.ndarray, centers: np.ndarray) -> Start:
+def _start(name: str, z: np.ndarray, labels: np.ndarray, centers: np.ndarray, by_labels: bool) -> Start:
     """Return a start of one iteration, with its loss."""
     difference = z - centers[labels]
-    return Start(labels, centers, name, 1, float(np.einsum("ij,ij->", difference, difference)) / len(z))
+    loss = float(np.einsum("ij,ij->", difference, difference)) / len(z)
+    return Start(labels, centers, name, 1, loss, by_labels)
 
 
 # ---------------------------------------------------------------- checks of arrays

@@ -29,6 +29,8 @@ class Start(NamedTuple):
     n_iter: int
     loss: float
     """Mean squared distance of the rows from the centroid of their label."""
+    by_labels: bool = False
+    """True if ``labels`` were found first, and ``centers`` are their means. The nearest centroid may then differ."""
     warnings: Sequence[str] = ()
     """Sentence that says why this is not the start asked for; empty if it is."""
 
