@@ -1,5 +1,6 @@
 """The ``decnp`` command in processes of its own, and the options of a run that takes milliseconds."""
 
+import json
 import os
 import signal
 import subprocess
@@ -7,6 +8,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
+RESULTS = ["centroids.npy", "embedding.npy", "labels.npy", "model.decnp", "run.json"]
 QUICK = ["--hidden", "8,2", "--max-iter", "40", "--update-interval", "10", "--n-clusters", "3"]
 for setting in ("init_std=none", "optimizer=adam", "lr=0.001", "pretrain_iter=5", "finetune_iter=40", "shuffle=true"):
     QUICK += ["--set", setting]
@@ -37,3 +39,10 @@ def interrupted(out, at, number=signal.SIGINT):
     printed, err = process.communicate(timeout=300)
     assert printed == "" and "Traceback" not in err
     return process.returncode, err.splitlines()
+
+
+def outcome(folder):
+    """Return what a complete run wrote, without what differs from run to run."""
+    assert sorted(os.listdir(folder)) == RESULTS
+    run = json.loads(Path(folder, "run.json").read_text())
+    return [Path(folder, name).read_bytes() for name in RESULTS[:-1]] + [run["history"], run["n_iter"], run["stop_reason"]]

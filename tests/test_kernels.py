@@ -11,7 +11,7 @@ import naive
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
-from test_equations import CLOSE, DRESSES, EQUATIONS, SHAPES, dressed, problem
+from problems import CLOSE, DRESSES, EQUATIONS, SHAPES, dressed, problem
 
 from decnp import equations, kernels
 from decnp.kernels import tiles

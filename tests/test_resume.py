@@ -11,9 +11,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from commands import QUICK, interrupted, start, whole
+from commands import QUICK, RESULTS, interrupted, outcome, start, whole
 
-RESULTS = ["centroids.npy", "embedding.npy", "labels.npy", "model.decnp", "run.json"]
 UNFINISHED = ["checkpoint.decnp", "resume.json"]
 LONGER = [*QUICK, "--max-iter", "300", "--set", "pretrain_iter=300", "--set", "finetune_iter=600"]
 
@@ -25,12 +24,6 @@ def alone(data):
     """What a run that is left alone writes, beside the time that it took."""
     assert whole("fit", "x.npy", *LONGER, "--out", "alone", "-q")[0] == 0
     return outcome("alone")
-
-
-def outcome(folder):
-    assert sorted(os.listdir(folder)) == RESULTS
-    run = json.loads(Path(folder, "run.json").read_text())
-    return [Path(folder, name).read_bytes() for name in RESULTS[:-1]] + [run["history"], run["n_iter"], run["stop_reason"]]
 
 
 @posix
