@@ -142,14 +142,19 @@ def autoencoder(X):
 
 # ---------------------------------------------------------------- the command
 
-@pytest.fixture
-def data(tmp_path, monkeypatch):
-    """A folder to work in, with data that fit: x.npy (60, 6), and its labels in y.txt."""
-    monkeypatch.chdir(tmp_path)
+def write_data():
+    """Write data that fit into the working folder: x.npy (60, 6), and its labels in y.txt."""
     x = blobs(60, spread=0.3)
     np.save("x.npy", x)
     groups = (x @ np.random.default_rng(0).normal(size=6) > 0).astype(int)
     Path("y.txt").write_text("\n".join("ab"[group] for group in groups))
+
+
+@pytest.fixture
+def data(tmp_path, monkeypatch):
+    """A folder to work in, with the files of ``write_data``."""
+    monkeypatch.chdir(tmp_path)
+    write_data()
     return tmp_path
 
 
