@@ -1,11 +1,17 @@
-"""The ``decnp`` command in processes of its own, and the options of a run that takes milliseconds."""
+"""The ``decnp`` command, in processes of its own or in this one, and the options of a run that takes milliseconds."""
 
 import json
 import os
 import signal
 import subprocess
 import sys
+from contextlib import redirect_stderr, redirect_stdout
+from io import StringIO
 from pathlib import Path
+
+import pytest
+
+from decnp.cli import main
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ["centroids.npy", "embedding.npy", "labels.npy", "model.decnp", "run.json"]
@@ -26,6 +32,17 @@ def whole(*argv, **kwargs):
     process = start(*argv, **kwargs)
     out, err = process.communicate(timeout=300)
     return process.returncode, out, err
+
+
+def here(*argv, cwd="."):
+    """Return status, output and errors of the command in this process, which takes seconds less than one of its own."""
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(StringIO()) as out, redirect_stderr(StringIO()) as err:
+        patch.chdir(cwd)
+        try:
+            status = main([str(word) for word in argv])
+        except SystemExit as exit:
+            status = exit.code
+    return status, out.getvalue(), err.getvalue()
 
 
 def interrupted(out, at, number=signal.SIGINT):

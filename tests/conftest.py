@@ -142,19 +142,19 @@ def autoencoder(X):
 
 # ---------------------------------------------------------------- the command
 
-def write_data():
-    """Write data that fit into the working folder: x.npy (60, 6), and its labels in y.txt."""
+def write_data(folder):
+    """Write data that fit into a folder: x.npy (60, 6), and its labels in y.txt."""
     x = blobs(60, spread=0.3)
-    np.save("x.npy", x)
+    np.save(folder / "x.npy", x)
     groups = (x @ np.random.default_rng(0).normal(size=6) > 0).astype(int)
-    Path("y.txt").write_text("\n".join("ab"[group] for group in groups))
+    (folder / "y.txt").write_text("\n".join("ab"[group] for group in groups))
 
 
 @pytest.fixture
 def data(tmp_path, monkeypatch):
     """A folder to work in, with the files of ``write_data``."""
     monkeypatch.chdir(tmp_path)
-    write_data()
+    write_data(tmp_path)
     return tmp_path
 
 

@@ -11,10 +11,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from commands import QUICK, RESULTS, interrupted, outcome, start, whole
+from commands import QUICK, RESULTS, here, interrupted, outcome, start
 from conftest import write_data
-
-from decnp.cli import main
 
 UNFINISHED = ["checkpoint.decnp", "resume.json"]
 LONGER = [*QUICK, "--max-iter", "60", "--tol", "0", "--set", "pretrain_iter=60", "--set", "finetune_iter=60"]
@@ -25,11 +23,10 @@ posix = pytest.mark.skipif(os.name != "posix", reason="signals as in POSIX")
 @pytest.fixture(scope="module")
 def alone(tmp_path_factory):
     """What a run that is left alone writes, beside the time that it took."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(tmp_path_factory.mktemp("alone"))
-        write_data()
-        assert main(["fit", "x.npy", *LONGER, "--out", "alone", "-q"]) == 0
-        return outcome("alone")
+    folder = tmp_path_factory.mktemp("alone")
+    write_data(folder)
+    assert here("fit", "x.npy", *LONGER, "--out", "alone", "-q", cwd=folder)[0] == 0
+    return outcome(folder / "alone")
 
 
 @posix
@@ -68,10 +65,10 @@ def test_killed_before_another_start(data, says, init):
 
 
 @posix
-@pytest.mark.slow
+@pytest.mark.by_hand
 @pytest.mark.parametrize("seed", range(20))
 def test_killed_at_random_moments_again_and_again(alone, data, seed):
-    """By hand: pytest -m slow tests/test_resume.py. The moments lie anywhere from the start of Python to the last file."""
+    """By hand: pytest -m by_hand tests/test_resume.py. The moments lie anywhere from the start of Python to the last file."""
     draw = random.Random(seed)
     command, kills = ("fit", "x.npy", *LONGER, "--checkpoint-every", "0", "--out", "run"), 0
     while True:

@@ -146,7 +146,7 @@ def scores(split, models):
     return [(cluster_accuracy(y, labels), normalized_mutual_info(y, labels)) for labels in found]
 
 
-@pytest.mark.slow  # a minute
+@pytest.mark.by_hand  # a minute
 def test_the_ten_thousand_test_images():
     ldmgi, kmeans, rotation, later = scores("test", [
         LDMGI(10, lam=1.0, random_state=0), SEC(10, random_state=0),
@@ -156,7 +156,7 @@ def test_the_ten_thousand_test_images():
     assert later[0] == pytest.approx(0.7150, abs=0.01)
 
 
-@pytest.mark.slow  # eight minutes and 1.6 GB on one busy core
+@pytest.mark.by_hand  # eight minutes and 1.6 GB on one busy core
 def test_all_seventy_thousand_images():
     ldmgi, sec = scores("all", [LDMGI(10, random_state=0), SEC(10, random_state=0)])
     assert ldmgi == (pytest.approx(0.8409, abs=0.01), pytest.approx(0.8265, abs=0.01))
