@@ -343,9 +343,11 @@ assert warm == count(), (warm, count())
 
 @pytest.mark.skipif(not JIT, reason="nothing is compiled")
 def test_warmup_leaves_nothing_to_compile():
+    """A kernel that ``warmup`` forgets ends the process with an error."""
     subprocess.run([sys.executable, "-W", "error", "-c", WARM], cwd=ROOT, check=True)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not JIT, reason="this is that run")
 def test_everything_holds_without_compilation_too():
     arguments = "-m pytest -W error -q -p no:cacheprovider tests/test_equations.py tests/test_kernels.py".split()
