@@ -20,10 +20,10 @@ for setting in ("init_std=none", "optimizer=adam", "lr=0.001", "pretrain_iter=5"
     QUICK += ["--set", setting]
 
 
-def start(*argv, **kwargs):
-    """Start a process in which every warning is an error."""
+def start(*argv, warnings="error", **kwargs):
+    """Start a process in which every warning is an error, or what else is said."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT), **kwargs.pop("env", {})}
-    return subprocess.Popen([sys.executable, "-W", "error", "-m", "decnp", *argv], stdout=subprocess.PIPE,
+    return subprocess.Popen([sys.executable, "-W", warnings, "-m", "decnp", *argv], stdout=subprocess.PIPE,
                             stderr=subprocess.PIPE, text=True, env=environment, **kwargs)
 
 

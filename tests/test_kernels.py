@@ -350,7 +350,7 @@ def test_warmup_leaves_nothing_to_compile():
 @pytest.mark.slow
 @pytest.mark.skipif(not JIT, reason="this is that run")
 def test_everything_holds_without_compilation_too():
-    arguments = "-m pytest -W error -q -p no:cacheprovider tests/test_equations.py tests/test_kernels.py".split()
+    arguments = "-m pytest -n 0 -W error -q -p no:cacheprovider tests/test_equations.py tests/test_kernels.py".split()
     env = {**os.environ, "NUMBA_DISABLE_JIT": "1", "DECNP_EXAMPLES": "5", "PYTEST_ADDOPTS": ""}
     run = subprocess.run([sys.executable, *arguments], cwd=ROOT, env=env, capture_output=True, text=True)
     assert run.returncode == 0, run.stdout + run.stderr
