@@ -48,7 +48,8 @@ def trained(tmp_path_factory):
 
 # ---------------------------------------------------------------- streams
 
-@pytest.mark.parametrize("closed", ["2>&-", ">&-", "<&-", ">&- 2>&-", "<&- >&- 2>&-"])
+@pytest.mark.parametrize("closed", [
+    "2>&-", *(pytest.param(some, marks=pytest.mark.slow) for some in (">&-", "<&-", ">&- 2>&-")), "<&- >&- 2>&-"])
 def test_closed_streams_change_nothing(data, closed):
     assert shell([*FIT, "--out", "run"], closed)[0] == 0
     assert json.loads(Path("run/run.json").read_text())["n_iter"] > 0
@@ -169,6 +170,7 @@ def test_no_home_folder(data, says, homeless, monkeypatch):
 
 # ---------------------------------------------------------------- signals
 
+@pytest.mark.slow  # two seconds each; test_cli.py has SIGINT, and test_resume.py SIGTERM with a folder
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_without_a_folder_is_an_interruption(data, number):
     status, lines = interrupted([], "pretrain 2     50/50", number)

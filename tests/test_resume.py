@@ -1,4 +1,8 @@
-"""``decnp fit --resume``: real processes, killed at any moment, end in the files of one that was left alone."""
+"""``decnp fit --resume``: real processes, killed at any moment, end in the files of one that was left alone.
+
+A process takes two seconds to start; those that differ from another one in one word only are marked as slow. Inside one
+process, test_checkpoint.py and test_init.py kill after every step.
+"""
 
 import json
 import os
@@ -30,7 +34,7 @@ def alone(tmp_path_factory):
 
 
 @posix
-@pytest.mark.parametrize("phase", ["pretrain 1", "pretrain 2", "finetune", "cluster"])
+@pytest.mark.parametrize("phase", [*(pytest.param(f"pretrain {l}", marks=pytest.mark.slow) for l in (1, 2)), "finetune", "cluster"])
 def test_killed_in_each_phase(alone, data, says, phase):
     process = start("fit", "x.npy", *LONGER, "--checkpoint-every", "0", "--out", "run")
     while phase not in process.stderr.readline():
@@ -45,7 +49,7 @@ def test_killed_in_each_phase(alone, data, says, phase):
 
 
 @posix
-@pytest.mark.parametrize("init", ["neighbors", "start.npy"])
+@pytest.mark.parametrize("init", [pytest.param("neighbors", marks=pytest.mark.slow), "start.npy"])
 def test_killed_before_another_start(data, says, init):
     np.save("start.npy", np.arange(60) % 3)
     command = ("fit", "x.npy", *LONGER, "--init", init)
@@ -87,7 +91,7 @@ def test_killed_at_random_moments_again_and_again(alone, data, seed):
 
 
 @posix
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [pytest.param(signal.SIGINT, marks=pytest.mark.slow), signal.SIGTERM])
 def test_a_signal_keeps_the_run_and_says_how_to_go_on(data, number):
     status, lines = interrupted(["--out", "my run"], "pretrain 2     50/50", number)
     assert (status, lines[-1]) == (130, "decnp: interrupted; to resume: decnp fit --resume 'my run'")
