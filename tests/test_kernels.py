@@ -51,6 +51,15 @@ def test_memory_layout_does_not_matter_to_the_last_bit(name, dress):
         assert_array_equal(result, getattr(kernels, name)(*args))
 
 
+@both
+@pytest.mark.parametrize("k, on", [(k, on) for k in range(2, 6) for on in range(k)])
+def test_a_point_on_any_centroid_and_far_from_the_others_belongs_to_it(module, k, on):
+    """At alpha = 100 the powers of Eq. 1 would overflow, if they were not divided by that of the nearest centroid."""
+    mu = np.full((k, 2), 1e10)
+    mu[on] = 0
+    assert_array_equal(module.soft_assignment(np.zeros((3, 2)), mu, 100.0), np.tile(np.arange(k) == on, (3, 1)))
+
+
 @pytest.mark.parametrize("dtypes", [(np.float32, np.float64), (np.float64, np.float32), (np.float32, np.int64)])
 @pytest.mark.parametrize("name", [name for name in EQUATIONS if name != "target_distribution"])
 def test_mixed_dtypes_are_computed_in_the_wider_one(name, dtypes):

@@ -4,7 +4,9 @@ import naive_baselines as naive
 import numpy as np
 import pytest
 from conftest import blobs
+from sklearn.cluster import KMeans
 from sklearn.utils.estimator_checks import check_estimator
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from decnp.baselines import LDMGI, SEC, eigen, find_cliques
 from decnp.datasets import load_mnist
@@ -82,6 +84,20 @@ def test_one_seed_one_answer_and_cliques_change_nothing(model):
     np.testing.assert_array_equal(one.labels_, fresh(model, random_state=5).fit_predict(X, cliques=find_cliques(X)))
     assert one.labels_.dtype == np.int32 and one.labels_.shape == (350,)
     assert one.embedding_.shape == (350, 3) and one.n_features_in_ == 4
+
+
+def test_k_means_adds_up_in_one_thread(monkeypatch):
+    """With more threads the order of its sums varies, and with it the last bits."""
+    threads, fit_predict = [], KMeans.fit_predict
+
+    def watched(self, F):
+        threads.extend(library["num_threads"] for library in threadpool_info() if library["user_api"] == "openmp")
+        return fit_predict(self, F)
+
+    monkeypatch.setattr(KMeans, "fit_predict", watched)
+    with threadpool_limits(2, "openmp"):
+        SEC(3, random_state=0).fit(blobs(n=40))
+    assert threads and set(threads) == {1}
 
 
 @pytest.mark.parametrize("model", EVERY)
