@@ -9,10 +9,13 @@ from pathlib import Path
 import commands
 import numpy as np
 import pytest
+import scipy.sparse as sp
 from threadpoolctl import threadpool_limits
 
 from decnp import Profile, StackedAutoencoder, equations
 from decnp.cli import main
+from decnp.exceptions import DataError
+from decnp.io.tables import read_table
 from decnp.layers import arrays_of, mlp, mlp_vjp
 
 sys.path.append(str(Path(__file__).parent / "data"))  # for ``make_autodiff``, the script beside its vectors
@@ -40,6 +43,24 @@ def blobs(n=150, n_features=6, k=3, spread=1.0, dtype=np.float64):
     return (centres[rng.integers(k, size=n)] + spread * rng.normal(size=(n, n_features))).astype(dtype)
 
 
+def sparse_blobs(n=150, n_features=6, dtype=np.float64):
+    """``blobs``, with most places zero and some rows all of them."""
+    X = blobs(n, n_features, dtype=dtype)
+    X[np.abs(X) < 1.5] = 0
+    X[::17] = 0
+    return X
+
+
+def twice(X):
+    """X as CSR with each number in two halves, out of order, and a zero that is stored."""
+    coo = sp.coo_array(X)
+    rows, columns, halves = (np.concatenate([a, a[::-1], [0]]) for a in (coo.row, coo.col, coo.data / 2))
+    halves[-1] = 0
+    order = np.argsort(rows, kind="stable")
+    indptr = np.searchsorted(rows[order], np.arange(len(X) + 1))
+    return sp.csr_array((halves[order], columns[order], indptr), X.shape)
+
+
 def gradient(f, x, h=1e-30):
     """The gradient of the scalar f at x by the complex step: Im f(x + ih) / h, exact to the last bits."""
     g = np.zeros(x.shape)
@@ -61,6 +82,21 @@ def identical(a, b):
     """Return True if two lists of arrays, or the learned arrays of two estimators, are equal to the bit."""
     a, b = (x if isinstance(x, list) else learned(x) for x in (a, b))
     return all(np.array_equal(one, other) for one, other in zip(a, b, strict=True))
+
+
+def refused_file(path, read=read_table, *args):
+    """The sentence with which ``path`` is refused; it must name the file and be one line."""
+    with pytest.raises(DataError) as error:
+        read(path, *args)
+    sentence = str(error.value)
+    assert str(path) in sentence and "\n" not in sentence
+    return sentence.replace(str(path), "FILE")
+
+
+class Mine:
+    """Unpickling one of these would be noticed."""
+    def __reduce__(self):
+        return os._exit, (77,)
 
 
 def plain_clustering(X, autoencoder, mu, alpha, profile, batch_size=64, restart=True, update_encoder=True):
@@ -106,14 +142,19 @@ def autoencoder(X):
 
 # ---------------------------------------------------------------- the command
 
+def write_data(folder):
+    """Write data that fit into a folder: x.npy (60, 6), and its labels in y.txt."""
+    x = blobs(60, spread=0.3)
+    np.save(folder / "x.npy", x)
+    groups = (x @ np.random.default_rng(0).normal(size=6) > 0).astype(int)
+    (folder / "y.txt").write_text("\n".join("ab"[group] for group in groups))
+
+
 @pytest.fixture
 def data(tmp_path, monkeypatch):
-    """A folder to work in, with data that fit: x.npy (60, 6), and its labels in y.txt."""
+    """A folder to work in, with the files of ``write_data``."""
     monkeypatch.chdir(tmp_path)
-    x = blobs(60, spread=0.3)
-    np.save("x.npy", x)
-    groups = (x @ np.random.default_rng(0).normal(size=6) > 0).astype(int)
-    Path("y.txt").write_text("\n".join("ab"[group] for group in groups))
+    write_data(tmp_path)
     return tmp_path
 
 

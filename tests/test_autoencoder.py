@@ -336,6 +336,7 @@ def test_a_refit_that_fails_leaves_no_mixture_of_two_fits(X):
 
 
 def test_rows_in_order_of_their_size_are_no_divergence(X):
+    """A test for divergence that compares the losses of single minibatches raises TrainingError here."""
     fitted(np.where(np.arange(150)[:, None] < 75, 0, X), BY_THE_BOOK)
 
 

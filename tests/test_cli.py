@@ -33,7 +33,7 @@ def contents(folder):
 
 # ---------------------------------------------------------------- a run that works
 
-def test_a_run_from_end_to_end(data):
+def test_a_run_from_end_to_end(data, says):
     status, out, err = whole("fit", "x.npy", *QUICK, "--labels", "y.txt", "--out", "run")
     assert status == 0, err
     assert err.startswith("decnp: x.npy: 60 rows of 6 columns; the labels are for the scores only\n")
@@ -75,17 +75,17 @@ def test_a_run_from_end_to_end(data):
         assert len(line) == len(lines[4])
     assert lines[-1] == "written to run/"
 
-    with open("run/labels.npy", "rb") as file:  # and the same seed gives the same result, to the bit
+    with open("run/labels.npy", "rb") as file:  # and in another process the same seed gives the same result, to the bit
         before = file.read()
-    assert whole("fit", "x.npy", *QUICK, "--out", "again", "-q")[2] == ""
+    assert says("fit", "x.npy", *QUICK, "--out", "again", "-q")[2] == ""
     assert Path("again/labels.npy").read_bytes() == before
     assert np.load("again/centroids.npy").tobytes() == centroids.tobytes()
     assert Path("again/model.decnp").read_bytes() == Path("run/model.decnp").read_bytes()
 
 
-def test_digits_in_a_process_of_its_own(tmp_path):
-    command = ["fit", "digits", *QUICK, "--n-clusters", "10", "--quiet", "--json"]
-    status, out, err = whole(*command, cwd=tmp_path)
+def test_digits_as_json(tmp_path, says, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    status, out, err = says("fit", "digits", *QUICK, "--n-clusters", "10", "--quiet", "--json")
     summary = json.loads(out)
     assert status == 0
     assert summary["scores"]["end"].keys() == {"ACC", "NMI", "ARI"} and sum(summary["cluster_sizes"]) == 1797

@@ -269,7 +269,7 @@ def test_the_default_profile_works_on_a_handful_of_rows(X):
         assert DEC(3, hidden_layer_sizes=(5, 2), random_state=0).fit_predict(rows).shape == (len(rows),)
 
 
-@pytest.mark.slow  # minutes
+@pytest.mark.by_hand  # minutes
 def test_the_defaults_beat_k_means_on_digits():
     digits, y = load_digits()
     labels = DEC(10, random_state=0).fit_predict(digits)

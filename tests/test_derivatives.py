@@ -2,6 +2,7 @@
 
 import sys
 import warnings
+from dataclasses import FrozenInstanceError
 
 import autograd
 import autograd.numpy as anp
@@ -33,6 +34,17 @@ def test_both_derivatives_of_a_known_function():
     assert_allclose(central_difference(cubes, X), g, rtol=1e-6, atol=1e-9 * g.max())  # ten digits of sixteen are left
     assert complex_step(cubes, X.astype(np.float32)).dtype == np.float64
     assert complex_step(cubes, X).shape == X.shape == central_difference(cubes, X).shape
+
+
+def test_the_step_grows_with_the_point():
+    for x in (1e6, -1e9):  # where a step of 1e-6 / |x| would be lost in the rounding of x
+        assert_allclose(central_difference(lambda x: np.sum(x**2), [x]), [2 * x], rtol=1e-6)
+
+
+def test_a_result_cannot_be_changed():
+    result = check_gradient(cubes, cubes_gradient, X)
+    with pytest.raises(FrozenInstanceError):
+        result.error = 0.0
 
 
 def test_x_is_left_as_it_was():

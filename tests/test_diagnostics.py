@@ -210,6 +210,9 @@ def test_one_cluster_is_never_empty_merged_or_worse():
 def test_the_end_of_the_budget_is_said_where_it_was_not_the_plan(settings, warned):
     assert [sentence.startswith("not converged") for sentence in said(GOOD, GOOD, **settings)] == [True] * warned
     assert said(GOOD, **settings) == []  # no step was taken
+    one_step = [Record("cluster", step, 1, 0.1, settings["changed"], GOOD) for step in (0, 1)]
+    words = {"tol": 1e-3, "moves": True, **settings}
+    assert len(training_warnings(one_step, words["tol"], words["planned"], words["converged"], words["moves"])) == warned
 
 
 def test_whose_plan_it_is_to_end_by_the_budget():

@@ -390,7 +390,7 @@ def test_bad_options_are_one_sentence(says, argv, sentence):
     assert (status, out) == (2, "") and sentence in errors and errors.count("\n") == 1
 
 
-def test_ctrl_c_keeps_what_is_done_and_the_same_command_goes_on(tmp_path):
+def test_ctrl_c_keeps_what_is_done_and_the_same_command_goes_on(tmp_path, says):
     argv = [sys.executable, "-m", "decnp", "reproduce", "table2", "--quick", "--data", "digits", "--out", str(tmp_path)]
     run = subprocess.Popen(argv, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     for line in run.stderr:
@@ -407,8 +407,8 @@ def test_ctrl_c_keeps_what_is_done_and_the_same_command_goes_on(tmp_path):
     assert main([*argv[3:], "-q", "--so-far"]) == 0
     assert json.loads((tmp_path / "table2.json").read_text())["rows"] == rows
     assert done == {path: path.stat().st_mtime_ns for path in (tmp_path / "cells").iterdir()}
-    again = subprocess.run([*argv, "-q"], capture_output=True, text=True)
-    assert again.returncode == 0 and again.stderr == ""
+    status, _, errors = says(*argv[4:], "-q")
+    assert status == 0 and errors == ""
     assert all(path.stat().st_mtime_ns == when for path, when in done.items())
     assert json.loads((tmp_path / "table2.json").read_text())["rows"][0]["best_of_nine"]
 

@@ -8,6 +8,8 @@ from contextlib import closing
 
 import numpy as np
 import pytest
+from conftest import Mine
+from conftest import refused_file as refused
 from numpy.testing import assert_array_equal
 
 from decnp.datasets import DataError
@@ -22,15 +24,6 @@ def npy(array, **kwargs):
     content = io.BytesIO()
     np.save(content, array, **kwargs)
     return content.getvalue()
-
-
-def refused(path, read=read_table, *args):
-    """The sentence with which ``path`` is refused; it must name the file and be one line."""
-    with pytest.raises(DataError) as error:
-        read(path, *args)
-    sentence = str(error.value)
-    assert str(path) in sentence and "\n" not in sentence
-    return sentence.replace(str(path), "FILE")
 
 
 # ---------------------------------------------------------------- tables that fit
@@ -203,12 +196,6 @@ def test_values_beyond_float32(tmp_path):
         "FILE has values beyond float32: 1 of them, the first (-1e+39) in row 3, column 2 (counted from 1)")
     np.save(tmp_path / "x.npy", np.where(X == 7, -3.4e38, X))
     assert read_table(tmp_path / "x.npy").X[2, 1] == np.float32(-3.4e38)
-
-
-class Mine:
-    """Unpickling one of these would be noticed."""
-    def __reduce__(self):
-        return os._exit, (77,)
 
 
 def test_objects_are_never_loaded(tmp_path):

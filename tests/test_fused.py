@@ -145,6 +145,7 @@ def test_results_come_in_order_and_the_library_has_one_thread_meanwhile(serial):
 
 
 def test_it_really_has_two_threads():
+    """With one thread the barrier breaks, which is an error."""
     together = threading.Barrier(2, timeout=20)  # breaks where one waits for another that never comes
     with ThreadPool(2) as crew:
         crew.map(lambda part: together.wait(), range(2))

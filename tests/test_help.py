@@ -1,10 +1,11 @@
-"""Every command's help has examples, and each of them works as it stands: in a shell, in a real process."""
+"""Every command's help has examples, and each of them works as it stands; those with pipes in a shell."""
 
 import argparse
 import gzip
 import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from commands import here
 from conftest import blobs
 
 from decnp import load_digits
@@ -20,6 +22,7 @@ from decnp.cli.command import build_parser
 ROOT = Path(__file__).parents[1]
 SHELL = shutil.which("bash")
 BRIEF = "--set init_std=none --set pretrain_iter=0 --set finetune_iter=20 --hidden 8,2 --max-iter 20"
+CHEAP = "--quick --data digits --seeds 0"  # test_experiments.py computes all tables and figures
 MODEL = "decnp fit digits --n-clusters 10 --out run"
 
 
@@ -39,14 +42,20 @@ def examples(parser):
 EVERY = [MODEL, *dict.fromkeys(line for parser in parsers(build_parser()) for line in examples(parser) if line != MODEL)]
 
 
+def brief(words):
+    """The command's words with options that leave little to compute; those that the example has are still parsed."""
+    if words[0] == "fit" and "--resume" not in words:
+        return ["fit", *BRIEF.split(), *(word.replace("digits", "few.npy") for word in words[1:])]
+    return words + {"gradcheck": ["--trials", "1"], "reproduce": CHEAP.split()}.get(words[0], [])
+
+
 @pytest.fixture(scope="module")
-def shell(tmp_path_factory):
-    """Runs a line in a folder with the files that the examples name; ``decnp fit`` briefly, on few digits."""
+def folder(tmp_path_factory):
+    """The files that the examples name, and the program ``decnp``, which fits briefly, on few digits."""
     folder = tmp_path_factory.mktemp("examples")
     (folder / "decnp").write_text(
         f"#!{SHELL}\n"
-        f'case "$*" in *--resume*) ;; fit*) shift; set -- fit {BRIEF} "${{@/#digits/few.npy}}" ;; gradcheck*) set -- "$@" --trials 1 ;;'
-        ' reproduce*) set -- "$@" --quick ;; esac\n'
+        f'case "$*" in *--resume*) ;; fit*) shift; set -- fit {BRIEF} "${{@/#digits/few.npy}}" ;; esac\n'
         f'exec {sys.executable} -W error -m decnp "$@"\n')
     (folder / "decnp").chmod(0o755)
     table = "\n".join(",".join(map(str, row)) for row in blobs(60, 64).tolist())
@@ -59,15 +68,24 @@ def shell(tmp_path_factory):
     (folder / "my_dec.py").write_text("def target_distribution(q):\n    w = q**2 / q.sum(axis=0)\n"
                                       "    return w / w.sum(axis=1, keepdims=True)\n")
     np.save(folder / "few.npy", load_digits()[0][:300])
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PATH": f"{folder}{os.pathsep}{os.environ['PATH']}",
-                   "XDG_CACHE_HOME": str(folder), "COLUMNS": "80"}
+    assert here(*brief(MODEL.split()[1:]), cwd=folder)[0] == 0  # the model that the others name
+    return folder
 
-    def shell(line):
-        return subprocess.run([SHELL, "-o", "pipefail", "-c", line], cwd=folder, env=environment, text=True,
-                              capture_output=True, timeout=120)
 
-    fitted = shell(MODEL)  # the model that the others name
-    return lambda line: fitted if line == MODEL else shell(line)
+@pytest.fixture
+def run(folder, monkeypatch):
+    """Function that runs a line in that folder: in a shell where it needs one, else in this process."""
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(folder))
+    monkeypatch.setenv("COLUMNS", "80")
+
+    def run(line):
+        if not set(line) & set("|&;"):
+            words = brief(shlex.split(line)[1:])
+            return subprocess.CompletedProcess(line, *here(*words, *["--overwrite"] * (line == MODEL), cwd=folder))
+        return subprocess.run([SHELL, "-o", "pipefail", "-c", line], cwd=folder, text=True, capture_output=True, timeout=120)
+    return run
 
 
 def test_every_command_has_an_example():
@@ -76,12 +94,12 @@ def test_every_command_has_an_example():
 
 @pytest.mark.skipif(SHELL is None, reason="the examples are for a shell")
 @pytest.mark.parametrize("line", EVERY)
-def test_an_example_of_the_help_works(shell, line):
+def test_an_example_of_the_help_works(run, line):
     if "--resume" in line:  # needs a run that is not complete
-        begun = shell("decnp fit digits --out run --overwrite --checkpoint-every 0 --max-iter 120 --tol 0 & "
+        begun = run("decnp fit digits --out run --overwrite --checkpoint-every 0 --max-iter 120 --tol 0 & "
                       "until [ -e run/checkpoint.decnp ]; do sleep 0.01; done; kill -TERM $!; wait $!")
         assert begun.returncode == 130, begun.stderr
-    done = shell(line)
+    done = run(line)
     assert done.returncode == 0, done.stderr
     assert done.stdout or "--out" in line
     assert "\x1b" not in done.stdout + done.stderr and "\r" not in done.stderr  # no colours, no bars: not a terminal

@@ -82,6 +82,7 @@ def test_kernels_are_compiled_by_this_decorator_alone():
     assert [path.name for path in kernels.parent.rglob("*.py") if "import njit" in path.read_text()] == ["jit.py"]
 
 
+@pytest.mark.slow  # it compiles every kernel
 @pytest.mark.skipif(not shutil.which("setpriv") or os.name != "posix" or os.geteuid() != 0,
                     reason="needs root, to become another user")
 @pytest.mark.skipif(not os.access(Path(jit.__file__), os.R_OK), reason="needs a readable package")

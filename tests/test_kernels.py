@@ -11,7 +11,7 @@ import naive
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
-from test_equations import CLOSE, DRESSES, EQUATIONS, SHAPES, dressed, problem
+from problems import CLOSE, DRESSES, EQUATIONS, SHAPES, dressed, problem
 
 from decnp import equations, kernels
 from decnp.kernels import tiles
@@ -49,6 +49,15 @@ def test_memory_layout_does_not_matter_to_the_last_bit(name, dress):
     result = getattr(kernels, name)(*dressed(args, DRESSES[dress]))
     for _ in range(2):  # the loops add in one fixed order, every time
         assert_array_equal(result, getattr(kernels, name)(*args))
+
+
+@both
+@pytest.mark.parametrize("k, on", [(k, on) for k in range(2, 6) for on in range(k)])
+def test_a_point_on_any_centroid_and_far_from_the_others_belongs_to_it(module, k, on):
+    """At alpha = 100 the powers of Eq. 1 would overflow, if they were not divided by that of the nearest centroid."""
+    mu = np.full((k, 2), 1e10)
+    mu[on] = 0
+    assert_array_equal(module.soft_assignment(np.zeros((3, 2)), mu, 100.0), np.tile(np.arange(k) == on, (3, 1)))
 
 
 @pytest.mark.parametrize("dtypes", [(np.float32, np.float64), (np.float64, np.float32), (np.float32, np.int64)])
@@ -343,12 +352,14 @@ assert warm == count(), (warm, count())
 
 @pytest.mark.skipif(not JIT, reason="nothing is compiled")
 def test_warmup_leaves_nothing_to_compile():
+    """A kernel that ``warmup`` forgets ends the process with an error."""
     subprocess.run([sys.executable, "-W", "error", "-c", WARM], cwd=ROOT, check=True)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not JIT, reason="this is that run")
 def test_everything_holds_without_compilation_too():
-    arguments = "-m pytest -W error -q -p no:cacheprovider tests/test_equations.py tests/test_kernels.py".split()
+    arguments = "-m pytest -n 0 -W error -q -p no:cacheprovider tests/test_equations.py tests/test_kernels.py".split()
     env = {**os.environ, "NUMBA_DISABLE_JIT": "1", "DECNP_EXAMPLES": "5", "PYTEST_ADDOPTS": ""}
     run = subprocess.run([sys.executable, *arguments], cwd=ROOT, env=env, capture_output=True, text=True)
     assert run.returncode == 0, run.stdout + run.stderr

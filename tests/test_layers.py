@@ -199,6 +199,7 @@ def test_leaving_out_g_x_changes_no_other_gradient():
 
 
 def test_nothing_that_comes_in_is_changed():
+    """Writing into a read-only array is a ValueError."""
     theta, x, masks, target = network([5, 4, 5], ["relu", "linear"], masked=True)
     for a in [x, target, *masks, *arrays_of(theta)]:
         a.flags.writeable = False

@@ -9,12 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import scipy.sparse as sp
-from commands import QUICK, ROOT, start
+from commands import QUICK, RESULTS, ROOT, outcome, start
+from conftest import Mine, refused_file, sparse_blobs, twice
 from numpy.testing import assert_allclose, assert_array_equal
-from test_files import Mine
-from test_files import refused as refused_file
-from test_resume import RESULTS, outcome
-from test_rows import sparse_blobs, twice
 
 from decnp import plotting
 from decnp.exceptions import DataError

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from conftest import gradient
 from numpy.testing import assert_allclose
-from test_equations import problem
+from problems import problem
 
 from decnp import equations, kernels
 from decnp.layers import init_mlp, mlp

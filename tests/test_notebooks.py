@@ -21,7 +21,10 @@ from decnp.plotting import panels
 from decnp.plotting.notebook import Picture
 
 NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("*.ipynb"))
+LONG = {"03_autoencoder", "04_dec_on_mnist", "06_choosing_k", "07_your_own_table"}  # 8 to 20 s of training each
 each_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+each_notebook_in_its_time = pytest.mark.parametrize("path", [
+    pytest.param(path, id=path.stem, marks=[pytest.mark.slow] if path.stem in LONG else []) for path in NOTEBOOKS])
 
 
 def cells_of(path):
@@ -37,8 +40,9 @@ def asserts(code):
 
 
 @pytest.mark.filterwarnings("error::decnp.TrainingWarning")
-@each_notebook
+@each_notebook_in_its_time
 def test_notebook_runs(path, tmp_path, monkeypatch):
+    """Its cells hold their own assertions; a name or an argument that decnp no longer has is an error."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     monkeypatch.chdir(path.parent)
     run(path)
@@ -48,6 +52,15 @@ def run(path):
     names = {"__name__": "__main__"}
     for number, code in enumerate(sources(path, "code")):
         exec(compile(code, f"{path.name}, code cell {number}", "exec"), names)
+
+
+@each_notebook
+def test_what_a_notebook_imports_is_there(path):
+    """Also where the notebook itself is not run: a name that decnp no longer has is an ImportError."""
+    imports = [statement for code in sources(path, "code") for statement in ast.parse(code).body
+               if isinstance(statement, (ast.Import, ast.ImportFrom))]
+    assert imports
+    exec(compile(ast.Module(imports, []), path.name, "exec"), {})
 
 
 @each_notebook

@@ -157,6 +157,9 @@ def test_denormal_velocities_and_moments_become_zero(engine, dtype):
     w, v, g = np.ones(4, dtype), np.array([tiny, -tiny, 2 * tiny, 1], dtype), np.zeros(4, dtype)
     engine.sgd_update(w, v, g, 0.1, 0.75)
     assert_array_equal(v, np.array([0, 0, 1.5 * tiny, 0.75], dtype))  # a normal number stays, however small
+    v[0] = tiny
+    engine.sgd_update(w, v, g, 0.1, 1.0)
+    assert v[0] == tiny  # the smallest normal number
     m, u = np.array([tiny, -tiny, 2 * tiny, 1], dtype), np.array([tiny, tiny, 2 * tiny, 1], dtype)
     engine.adam_update(w, m, u, g, 0.0, 0.75, 0.75, 1e-8)
     assert_array_equal(m, np.array([0, 0, 1.5 * tiny, 0.75], dtype))

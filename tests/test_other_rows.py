@@ -2,13 +2,12 @@
 
 import json
 import os
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from commands import start
 from conftest import QUICK, blobs, identical
 from datafiles import put, stl_bytes, stl_contents
 
@@ -47,17 +46,13 @@ def test_other_data_sets_have_no_other_rows():
 
 
 @pytest.fixture
-def command(tmp_path, monkeypatch):
-    """Starts the command on a small STL-10, of 25 labelled and 15 unlabelled images."""
+def stl(tmp_path, monkeypatch):
+    """A folder to work in, and a small STL-10, of 25 labelled and 15 unlabelled images."""
     contents = stl_contents(14, 11, 15)
     put(tmp_path / "data", {f"stl10_binary/{name}": stl_bytes(array) for name, array in contents.items()})
     monkeypatch.chdir(tmp_path)
-    environment = {**os.environ, "DECNP_DATA": str(tmp_path / "data"), "XDG_CACHE_HOME": str(tmp_path / "cache")}
-
-    def command(*argv):
-        return subprocess.Popen([sys.executable, "-m", "decnp", *argv], env=environment, text=True,
-                                stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    return command
+    monkeypatch.setenv("DECNP_DATA", str(tmp_path / "data"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
 
 
 def outcome(folder):
@@ -66,11 +61,11 @@ def outcome(folder):
     return [Path(folder, name).read_bytes() for name in FILES] + [run["history"], run["n_iter"]], run
 
 
+@pytest.mark.filterwarnings("default::decnp.datasets.UnofficialData")
 @pytest.mark.skipif(os.name != "posix", reason="signals as in POSIX")
-def test_stopped_in_either_phase_it_ends_as_if_left_alone(command):
-    alone = command(*ARGV, "--out", "alone")
-    _, errors = alone.communicate(timeout=300)
-    assert alone.returncode == 0, errors
+def test_stopped_in_either_phase_it_ends_as_if_left_alone(stl, says):
+    status, _, errors = says(*ARGV, "--out", "alone")
+    assert status == 0, errors
     assert "25 rows of 1428 columns" in errors
     assert "the autoencoder trains on 32 rows, of unlabeled images too" in errors
     expected, run = outcome("alone")
@@ -78,19 +73,19 @@ def test_stopped_in_either_phase_it_ends_as_if_left_alone(command):
     assert run["seconds"]["finetune"] > 0 and run["profile"]["finetune_iter"] == 60
     assert np.load("alone/labels.npy").shape == (25,)
 
-    process = command(*ARGV, "--out", "run")
+    words = [*ARGV, "--out", "run"]
     for phase, others in (("finetune     30/60", ["checkpoint-autoencoder.decnp"]),
                           ("cluster     20/60", ["checkpoint-autoencoder.decnp", "checkpoint.decnp"])):
-        line = ""
+        process, line = start(*words, warnings="default"), ""
         while phase not in line:
             line = process.stderr.readline()
             assert line, "it ended before it could be killed"
         process.kill()
         process.communicate(timeout=300)
         assert sorted(set(os.listdir("run")) - {"resume.json"}) == others
-        again = command(*ARGV, "--out", "run")
-        assert "holds a run that is not complete" in again.communicate(timeout=300)[1] and again.returncode == 2
-        process = command("fit", "--resume", "run")
-    _, errors = process.communicate(timeout=300)
-    assert process.returncode == 0, errors
+        status, _, errors = says(*ARGV, "--out", "run")
+        assert "holds a run that is not complete" in errors and status == 2
+        words = ["fit", "--resume", "run"]
+    status, _, errors = says(*words)
+    assert status == 0, errors
     assert outcome("run")[0] == expected

@@ -340,10 +340,11 @@ def test_every_picture_draws_into_the_axes_it_is_given_or_into_its_own(tmp_path)
 
 
 def test_names_are_shown_as_they_are_and_not_as_formulas():
+    """Without the escape of a dollar sign, matplotlib raises a ValueError when it parses the formula."""
     odd = ["$\\x$", "a_b"]
     for ax in (confusion_matrix(odd, odd), embedding_scatter(np.eye(2), odd), cluster_columns(np.eye(2), odd, odd),
                cluster_montage(np.eye(4)[:2], odd, [1, 2])):
-        ax.figure.canvas.draw()  # a formula that is none would be an error
+        ax.figure.canvas.draw()
 
 
 @pytest.mark.parametrize("call, sentence", [

@@ -450,6 +450,7 @@ def test_info_of_a_model_that_was_made_elsewhere_and_is_stored_small(work, says)
     assert (status, err) == (0, "") and "6-2 (linear), float32, stored in float16" in out and "training" not in out
 
 
+@pytest.mark.parametrize("model_file", ["float32"], indirect=True)
 @pytest.mark.parametrize("words", ["info", "predict", "export"])
 def test_hostile_files_end_in_one_sentence(work, refused, words):
     """133 of them; what each sentence says is judged in test_hostile_models.py."""

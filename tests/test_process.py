@@ -48,7 +48,8 @@ def trained(tmp_path_factory):
 
 # ---------------------------------------------------------------- streams
 
-@pytest.mark.parametrize("closed", ["2>&-", ">&-", "<&-", ">&- 2>&-", "<&- >&- 2>&-"])
+@pytest.mark.parametrize("closed", [
+    "2>&-", *(pytest.param(some, marks=pytest.mark.slow) for some in (">&-", "<&-", ">&- 2>&-")), "<&- >&- 2>&-"])
 def test_closed_streams_change_nothing(data, closed):
     assert shell([*FIT, "--out", "run"], closed)[0] == 0
     assert json.loads(Path("run/run.json").read_text())["n_iter"] > 0
@@ -105,7 +106,7 @@ def test_results_that_cannot_be_written_are_one_sentence(trained, monkeypatch, w
 
 @pytest.mark.parametrize("words", [
     ["info", "rés/model.decnp"], ["fit", "--resume", "rés"], ["predict", "rés/model.decnp", "x.npy", "--out", "é.csv"],
-    ["report", "rés"]])
+    pytest.param(["report", "rés"], marks=pytest.mark.slow)])
 def test_output_that_cannot_say_a_letter_says_its_number(trained, monkeypatch, words):
     monkeypatch.chdir(trained)
     status, out, err = shell(words, PYTHONIOENCODING="ascii")
@@ -119,15 +120,14 @@ def test_a_reader_that_has_gone_gives_status_1(data):
 
 # ---------------------------------------------------------------- folders and metadata
 
-def test_a_deleted_working_folder(data, trained):
+@pytest.mark.parametrize("out", [pytest.param("", marks=pytest.mark.slow), "run"])
+def test_a_deleted_working_folder(data, trained, out):
     os.mkdir("gone")
-    line = f"cd gone && rmdir ../gone && exec {sys.executable} -m decnp fit {trained}/x.npy {shlex.join(QUICK)} -q "
-    for out in ("", f"--out {data}/run"):
-        os.makedirs("gone", exist_ok=True)
-        done = subprocess.run(["sh", "-c", line + out], capture_output=True, text=True,
-                              env={**os.environ, "PYTHONPATH": str(ROOT)})
-        assert done.returncode == 0 and "cluster sizes" in done.stdout, done.stderr
-    assert json.loads(Path("run/run.json").read_text())["source"]["folder"] == ""
+    words = ["-m", "decnp", "fit", f"{trained}/x.npy", *QUICK, "-q", *(["--out", f"{data}/{out}"] if out else [])]
+    done = subprocess.run(["sh", "-c", f"cd gone && rmdir ../gone && exec {shlex.join([sys.executable, *words])}"],
+                          capture_output=True, text=True, env={**os.environ, "PYTHONPATH": str(ROOT)})
+    assert done.returncode == 0 and "cluster sizes" in done.stdout, done.stderr
+    assert not out or json.loads(Path("run/run.json").read_text())["source"]["folder"] == ""
 
 
 def test_versions_without_the_metadata_of_the_packages(monkeypatch):
@@ -169,6 +169,7 @@ def test_no_home_folder(data, says, homeless, monkeypatch):
 
 # ---------------------------------------------------------------- signals
 
+@pytest.mark.slow  # two seconds each; test_cli.py has SIGINT, and test_resume.py SIGTERM with a folder
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_without_a_folder_is_an_interruption(data, number):
     status, lines = interrupted([], "pretrain 2     50/50", number)
@@ -181,13 +182,13 @@ def test_a_closed_terminal_keeps_the_run(data):
     assert os.path.exists("run/checkpoint.decnp")
 
 
-@pytest.mark.parametrize("out", [[], ["--out", "run"]])
+@pytest.mark.parametrize("out", [pytest.param([], marks=pytest.mark.slow), ["--out", "run"]])
 def test_signals_that_the_parent_ignores_stay_ignored(data, out):
     def ignore():
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, signal.SIG_IGN)
 
-    process = start(*FIT, "--set", "finetune_iter=3000", *out, preexec_fn=ignore)
+    process = start(*FIT, "--set", "finetune_iter=1500", *out, preexec_fn=ignore)
     while "pretrain 2" not in process.stderr.readline():
         pass
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):

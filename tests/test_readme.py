@@ -23,6 +23,8 @@ from decnp.cli.command import build_parser
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+each_page_in_its_time = pytest.mark.parametrize("page", [  # the README trains for a minute
+    pytest.param(page, id=page.stem, marks=[pytest.mark.slow] if page.stem == "README" else []) for page in PAGES])
 BRIEF = "--set init_std=none --set pretrain_iter=0 --set finetune_iter=20 --hidden 8,2 --max-iter 20".split()
 
 
@@ -30,7 +32,7 @@ def blocks(page, language):
     return re.findall(rf"```{language}\n(.*?)```", page.read_text(), re.S)
 
 
-@each_page
+@each_page_in_its_time
 def test_python_blocks_run_and_print_what_their_comments_say(page, capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     if page.stem != "migration":  # which says that it stops too early
@@ -68,8 +70,8 @@ def test_lines_for_the_shell_work(page, capsys, tmp_path, monkeypatch):
             continue  # has tests of its own, which take as long as they need and no network
         if args.command == "fit":
             words = ["fit", *BRIEF, *(word.replace("mnist", "digits") for word in words[1:])]
-        if args.command == "reproduce" and not args.quick:
-            words = [*words, "--quick"]
+        if args.command == "reproduce":  # test_experiments.py computes all tables and figures
+            words = [*words, "--quick", "--data", "digits", "--seeds", "0"]
         assert main(words) == 0, capsys.readouterr().err
 
 
@@ -89,6 +91,7 @@ def test_settings_are_settings_of_a_profile(page):
     assert words or page.stem != "why_not_84"
 
 
+@pytest.mark.slow
 def test_the_api_reference_builds_without_a_warning(tmp_path):
     build = subprocess.run([sys.executable, ROOT / "docs" / "build.py", tmp_path], capture_output=True, text=True,
                            env={**os.environ, "PYTHONPATH": str(ROOT)})

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from chromium import BROWSER, look
-from commands import QUICK, whole
+from commands import QUICK, here
 from conftest import blobs
 
 from decnp import plotting
@@ -37,7 +37,7 @@ def newcomer(tmp_path_factory):
     rows = [[f"p{j}" for j in range(32)] + ["species"] + [f"p{j}" for j in range(32, 64)]]
     rows += [[*map(repr, x[:32].tolist()), f'"{label}"', *map(repr, x[32:].tolist())] for x, label in zip(X, y)]
     (folder / TABLE).write_text("\n".join(map(",".join, rows)), encoding="utf-8")
-    done = whole("fit", TABLE, *QUICK, "--label-column", "species", "--out", "run", "--report", cwd=folder)
+    done = here("fit", TABLE, *QUICK, "--label-column", "species", "--out", "run", "--report", cwd=folder)
     return folder, X, y, done
 
 
@@ -114,7 +114,7 @@ def test_the_labels_of_a_table_never_change_the_result(newcomer, data, says):
 
 def test_the_same_table_can_be_labelled_by_the_model(newcomer):
     folder = newcomer[0]
-    status, out, err = whole("predict", "run/model.decnp", TABLE, "--label-column", "species", cwd=folder)
+    status, out, err = here("predict", "run/model.decnp", TABLE, "--label-column", "species", cwd=folder)
     assert (status, err) == (0, "") and [*map(int, out.split())] == np.load(folder / "run/labels.npy").tolist()
 
 
@@ -150,7 +150,7 @@ def test_in_a_browser_every_picture_renders_and_the_console_is_silent(newcomer, 
 def test_decnp_report_makes_the_same_page_from_the_folder(run):
     before = Path("run/report.html").read_bytes()
     Path("run/report.html").unlink()
-    assert whole("report", "run") == (0, "written to run/report.html\n", "")
+    assert here("report", "run") == (0, "written to run/report.html\n", "")
     assert Path("run/report.html").read_bytes() == before
     assert sorted(os.listdir("run")) == sorted(
         ["centroids.npy", "embedding.npy", "labels.npy", "model.decnp", "report.html", "run.json"])

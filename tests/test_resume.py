@@ -1,4 +1,8 @@
-"""``decnp fit --resume``: real processes, killed at any moment, end in the files of one that was left alone."""
+"""``decnp fit --resume``: real processes, killed at any moment, end in the files of one that was left alone.
+
+A process takes two seconds to start; those that differ from another one in one word only are marked as slow. Inside one
+process, test_checkpoint.py and test_init.py kill after every step.
+"""
 
 import json
 import os
@@ -11,49 +15,45 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from commands import QUICK, interrupted, start, whole
+from commands import QUICK, RESULTS, here, interrupted, outcome, start
+from conftest import write_data
 
-RESULTS = ["centroids.npy", "embedding.npy", "labels.npy", "model.decnp", "run.json"]
 UNFINISHED = ["checkpoint.decnp", "resume.json"]
-LONGER = [*QUICK, "--max-iter", "300", "--set", "pretrain_iter=300", "--set", "finetune_iter=600"]
+LONGER = [*QUICK, "--max-iter", "60", "--tol", "0", "--set", "pretrain_iter=60", "--set", "finetune_iter=60"]
 
 posix = pytest.mark.skipif(os.name != "posix", reason="signals as in POSIX")
 
 
-@pytest.fixture
-def alone(data):
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory):
     """What a run that is left alone writes, beside the time that it took."""
-    assert whole("fit", "x.npy", *LONGER, "--out", "alone", "-q")[0] == 0
-    return outcome("alone")
-
-
-def outcome(folder):
-    assert sorted(os.listdir(folder)) == RESULTS
-    run = json.loads(Path(folder, "run.json").read_text())
-    return [Path(folder, name).read_bytes() for name in RESULTS[:-1]] + [run["history"], run["n_iter"], run["stop_reason"]]
+    folder = tmp_path_factory.mktemp("alone")
+    write_data(folder)
+    assert here("fit", "x.npy", *LONGER, "--out", "alone", "-q", cwd=folder)[0] == 0
+    return outcome(folder / "alone")
 
 
 @posix
-@pytest.mark.parametrize("phase", ["pretrain 1", "pretrain 2", "finetune", "cluster"])
-def test_killed_in_each_phase(alone, phase):
+@pytest.mark.parametrize("phase", [*(pytest.param(f"pretrain {l}", marks=pytest.mark.slow) for l in (1, 2)), "finetune", "cluster"])
+def test_killed_in_each_phase(alone, data, says, phase):
     process = start("fit", "x.npy", *LONGER, "--checkpoint-every", "0", "--out", "run")
     while phase not in process.stderr.readline():
         assert process.poll() is None, "it ended before it could be killed"
     process.kill()
     process.communicate(timeout=300)
     assert "run.json" not in os.listdir("run")
-    status, out, err = whole("fit", "--resume", "run")
+    status, out, err = says("fit", "--resume", "run")
     assert status == 0, err
     assert re.search(rf"^ *{phase}|^ *(finetune|k-means|cluster)", err, re.M) and "x.npy: 60 rows" in err
     assert outcome("run") == alone
 
 
 @posix
-@pytest.mark.parametrize("init", ["neighbors", "start.npy"])
-def test_killed_before_another_start(data, init):
+@pytest.mark.parametrize("init", [pytest.param("neighbors", marks=pytest.mark.slow), "start.npy"])
+def test_killed_before_another_start(data, says, init):
     np.save("start.npy", np.arange(60) % 3)
     command = ("fit", "x.npy", *LONGER, "--init", init)
-    assert whole(*command, "--out", "alone", "-q")[0] == 0
+    assert says(*command, "--out", "alone", "-q")[0] == 0
     process = start(*command, "--checkpoint-every", "0", "--out", "run")
     while "finetune" not in process.stderr.readline():
         assert process.poll() is None, "it ended before it could be killed"
@@ -61,7 +61,7 @@ def test_killed_before_another_start(data, init):
     process.communicate(timeout=300)
     os.mkdir("elsewhere")
     os.chdir("elsewhere")
-    status, out, err = whole("fit", "--resume", "../run")
+    status, out, err = says("fit", "--resume", "../run")
     phase = "array" if init == "start.npy" else init
     assert status == 0 and re.search(rf"^ *{phase} +1/1  loss ", err, re.M), err
     assert outcome("../run") == outcome("../alone")
@@ -69,10 +69,10 @@ def test_killed_before_another_start(data, init):
 
 
 @posix
-@pytest.mark.slow
+@pytest.mark.by_hand
 @pytest.mark.parametrize("seed", range(20))
-def test_killed_at_random_moments_again_and_again(alone, seed):
-    """By hand: pytest -m slow tests/test_resume.py. The moments lie anywhere from the start of Python to the last file."""
+def test_killed_at_random_moments_again_and_again(alone, data, seed):
+    """By hand: pytest -m by_hand tests/test_resume.py. The moments lie anywhere from the start of Python to the last file."""
     draw = random.Random(seed)
     command, kills = ("fit", "x.npy", *LONGER, "--checkpoint-every", "0", "--out", "run"), 0
     while True:
@@ -91,7 +91,7 @@ def test_killed_at_random_moments_again_and_again(alone, seed):
 
 
 @posix
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [pytest.param(signal.SIGINT, marks=pytest.mark.slow), signal.SIGTERM])
 def test_a_signal_keeps_the_run_and_says_how_to_go_on(data, number):
     status, lines = interrupted(["--out", "my run"], "pretrain 2     50/50", number)
     assert (status, lines[-1]) == (130, "decnp: interrupted; to resume: decnp fit --resume 'my run'")
@@ -99,8 +99,8 @@ def test_a_signal_keeps_the_run_and_says_how_to_go_on(data, number):
 
 
 @posix
-def test_an_earlier_run_stays_until_the_new_one_is_complete(data):
-    assert whole("fit", "x.npy", *QUICK, "--out", "run", "-q")[0] == 0
+def test_an_earlier_run_stays_until_the_new_one_is_complete(data, says):
+    assert says("fit", "x.npy", *QUICK, "--out", "run", "-q")[0] == 0
     earlier = outcome("run")
     interrupted(["--out", "run", "--overwrite"], "pretrain 2     50/50")
     assert sorted(os.listdir("run")) == sorted(RESULTS + UNFINISHED)
@@ -189,12 +189,12 @@ def test_a_run_that_fails_leaves_no_folder(data, says):
 
 @posix
 def test_a_second_run_in_the_folder_of_one_that_lives_is_refused(data, says):
-    process = start("fit", "x.npy", *LONGER, "--set", "finetune_iter=100000", "--checkpoint-every", "0", "--out", "run")
+    process = start("fit", "x.npy", *LONGER, "--set", "finetune_iter=3000", "--checkpoint-every", "0", "--out", "run")
     while "finetune" not in process.stderr.readline():
         assert process.poll() is None, "it ended too early"
     before = sorted(os.listdir("run"))
     for argv in (("fit", "x.npy", *QUICK, "--out", "run"), ("fit", "--resume", "run")):
-        status, out, err = whole(*argv)
+        status, out, err = says(*argv)
         assert (status, out) == (2, "")
         assert "run is used by another run that has not ended: choose another folder, or wait" in err
     assert set(before) <= set(os.listdir("run")) and process.poll() is None  # nothing was taken from it

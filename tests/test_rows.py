@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import scipy.sparse as sp
-from conftest import BY_THE_BOOK, QUICK, blobs, identical, learned
+from conftest import BY_THE_BOOK, QUICK, blobs, identical, learned, sparse_blobs, twice
 from numpy.testing import assert_allclose, assert_array_equal
 
 import decnp
@@ -20,27 +20,9 @@ from decnp.training.checkpoint import fingerprint
 from decnp.utils.rows import BLOCK, LazyRows, blocks, first_rows, is_mapped
 
 
-def sparse_blobs(n=150, n_features=6, dtype=np.float64):
-    """``blobs``, with most places zero and some rows all of them."""
-    X = blobs(n, n_features, dtype=dtype)
-    X[np.abs(X) < 1.5] = 0
-    X[::17] = 0
-    return X
-
-
 def dec(**settings):
     small = {"hidden_layer_sizes": (5, 4, 2), "profile": QUICK, "n_init": 3, "batch_size": 64, "engine": "numpy"}
     return DEC(3, **{**small, "random_state": 0, **settings})
-
-
-def twice(X):
-    """X as CSR with each number in two halves, out of order, and a zero that is stored."""
-    coo = sp.coo_array(X)
-    rows, columns, halves = (np.concatenate([a, a[::-1], [0]]) for a in (coo.row, coo.col, coo.data / 2))
-    halves[-1] = 0
-    order = np.argsort(rows, kind="stable")
-    indptr = np.searchsorted(rows[order], np.arange(len(X) + 1))
-    return sp.csr_array((halves[order], columns[order], indptr), X.shape)
 
 
 FORMS = {

@@ -1,12 +1,27 @@
-"""The scale of the data: its top direction, for tables on which ARPACK has no start."""
+"""The scale of the data: of rows that do not differ, and its top direction where ARPACK has no start."""
 
 import numpy as np
 import pytest
 from scipy.linalg import hadamard
 
-from decnp.training.scaling import top_singular_share
+from decnp import Profile
+from decnp.exceptions import TrainingError
+from decnp.training.scaling import fit_scaling, top_singular_share
 
 rng = np.random.default_rng(0)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_rows_that_are_all_the_same_number_keep_their_scale(dtype):
+    zeros, ones = np.zeros((4, 3), dtype), np.ones((4, 3), dtype)
+    assert fit_scaling(zeros, Profile(center=False)) == (0, 1)
+    shift, scale = fit_scaling(ones, Profile(center=True))
+    assert (shift == 1).all() and scale == 1 and scale.dtype == dtype
+    tiny = np.full((4, 3), np.sqrt(np.finfo(np.float64).tiny) * 1e-9, np.float64)
+    with pytest.raises(TrainingError, match="the factor would be inf"):  # its squares are 0, and it is not
+        fit_scaling(tiny, Profile(center=False))
+
+
 A = np.round(8 * rng.normal(size=(60, 5)))
 
 

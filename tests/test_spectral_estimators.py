@@ -4,7 +4,9 @@ import naive_baselines as naive
 import numpy as np
 import pytest
 from conftest import blobs
+from sklearn.cluster import KMeans
 from sklearn.utils.estimator_checks import check_estimator
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from decnp.baselines import LDMGI, SEC, eigen, find_cliques
 from decnp.datasets import load_mnist
@@ -84,6 +86,20 @@ def test_one_seed_one_answer_and_cliques_change_nothing(model):
     assert one.embedding_.shape == (350, 3) and one.n_features_in_ == 4
 
 
+def test_k_means_adds_up_in_one_thread(monkeypatch):
+    """With more threads the order of its sums varies, and with it the last bits."""
+    threads, fit_predict = [], KMeans.fit_predict
+
+    def watched(self, F):
+        threads.extend(library["num_threads"] for library in threadpool_info() if library["user_api"] == "openmp")
+        return fit_predict(self, F)
+
+    monkeypatch.setattr(KMeans, "fit_predict", watched)
+    with threadpool_limits(2, "openmp"):
+        SEC(3, random_state=0).fit(blobs(n=40))
+    assert threads and set(threads) == {1}
+
+
 @pytest.mark.parametrize("model", EVERY)
 def test_groups_far_apart_are_found(model):
     X = np.concatenate([blobs(n=40, n_features=3, k=1) + 50 * corner for corner in np.eye(3)])
@@ -146,7 +162,7 @@ def scores(split, models):
     return [(cluster_accuracy(y, labels), normalized_mutual_info(y, labels)) for labels in found]
 
 
-@pytest.mark.slow  # a minute
+@pytest.mark.by_hand  # a minute
 def test_the_ten_thousand_test_images():
     ldmgi, kmeans, rotation, later = scores("test", [
         LDMGI(10, lam=1.0, random_state=0), SEC(10, random_state=0),
@@ -156,7 +172,7 @@ def test_the_ten_thousand_test_images():
     assert later[0] == pytest.approx(0.7150, abs=0.01)
 
 
-@pytest.mark.slow  # eight minutes and 1.6 GB on one busy core
+@pytest.mark.by_hand  # eight minutes and 1.6 GB on one busy core
 def test_all_seventy_thousand_images():
     ldmgi, sec = scores("all", [LDMGI(10, random_state=0), SEC(10, random_state=0)])
     assert ldmgi == (pytest.approx(0.8409, abs=0.01), pytest.approx(0.8265, abs=0.01))

@@ -186,21 +186,20 @@ def _differences(channel: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarra
 def _histograms(length: np.ndarray, orientation: np.ndarray) -> np.ndarray:
     """Return the histograms (n, H/8, W/8, 9); each length is distributed over the four nearest cells in the image."""
     n = len(length)
-    (top, below), (left, right) = (_shares(size + 2) for size in length.shape[1:])
+    (top, *by_row), (left, *by_column) = (_shares(size + 2) for size in length.shape[1:])
     n_rows, n_columns = ((size + 2) // CELL + 2 for size in length.shape[1:])  # with a margin of one cell
-    row, column = top[0][:, None], left[0]
-    at = ((np.arange(n)[:, None, None] * n_rows + row) * n_columns + column) * 9 + orientation
+    at = ((np.arange(n)[:, None, None] * n_rows + top[:, None]) * n_columns + left) * 9 + orientation
     h = np.zeros(n * n_rows * n_columns * 9)
-    for down, (_, by_row) in enumerate((top, below)):
-        for over, (_, by_column) in enumerate((left, right)):
-            votes = length * (by_row[:, None] * by_column)
+    for down in (0, 1):
+        for over in (0, 1):
+            votes = length * (by_row[down][:, None] * by_column[over])
             h += np.bincount((at + (down * n_columns + over) * 9).ravel(), votes.ravel(), minlength=len(h))
     return h.reshape(n, n_rows, n_columns, 9)[:, 1:-1, 1:-1]
 
 
-def _shares(size: int) -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:
-    """Return (cell before, its weight) and (cell after, its weight) for pixels 1..size-2; the first cell is number 1."""
+def _shares(size: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the cell before each pixel 1..size-2, its weight, and that of the next cell; the first cell is number 1."""
     position = (np.arange(1, size - 1) + 0.5) / CELL - 0.5
     before = np.floor(position)
-    cell, share = before.astype(np.int64) + 1, position - before
-    return (cell, 1 - share), (cell + 1, share)
+    share = position - before
+    return before.astype(np.int64) + 1, 1 - share, share

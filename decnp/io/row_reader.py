@@ -36,8 +36,8 @@ class RowReader:
         Type of the numbers in the file.
     read : callable
         ``read(start, stop)`` returns rows.
-    close : callable, default=None
-        Called by ``close()``; None if there is nothing to close.
+    close : callable, default=a function that does nothing
+        Called by ``close()``.
     columns : tuple of str, default=()
         Names of the columns.
     notes : sequence of str, default=()

@@ -59,8 +59,10 @@ def fit_scaling(X: Rows, profile: Profile) -> tuple[Any, Any]:
     if scale == "unit":
         with np.errstate(over="ignore"):
             mean_square = sum(float(np.sum(np.square(x - shift, dtype=np.float64))) for x in blocks(X)) / X.size
-        differ = mean_square > 0 or any(np.any(x != shift) for x in blocks(X))
-        scale = 1 / np.sqrt(mean_square) if mean_square > 0 else np.inf if differ else 1.0
+        if mean_square > 0:
+            scale = 1 / np.sqrt(mean_square)
+        else:  # all entries are the shift, or their squares are 0
+            scale = np.inf if any(np.any(x != shift) for x in blocks(X)) else 1.0
     scale = 1.0 if scale is None else float(scale)
     if not float(np.finfo(X.dtype).tiny) < scale < float(np.finfo(X.dtype).max):
         raise TrainingError(f"the data's scale does not fit into {X.dtype}: the factor would be {scale:.3g}; rescale X")
