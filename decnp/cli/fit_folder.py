@@ -18,12 +18,11 @@ from ..io.atomic import write_all_atomically
 from ..io.os_errors import explain_os_errors
 from ..persistence import write_model
 from ..report import REPORT
-from ..utils.rows import Rows
 from .fit_options import FitOptions
 from .resume import abandon, checkpoints
 
 if TYPE_CHECKING:
-    from ..dec import DEC
+    from .prepare_fit import FitInput
 
 __all__ = ["RESULTS", "output_folder", "write_results"]
 
@@ -106,15 +105,14 @@ def _check_earlier_results(out: Path, options: FitOptions) -> None:
         raise UserError(f"--out {out} holds a finished run: --overwrite replaces it, or choose another")
 
 
-def write_results(out: Path, model: DEC, X: Rows, record: dict[str, Any]) -> None:
+def write_results(out: Path, fit: FitInput, record: dict[str, Any]) -> None:
     """Write all files of ``RESULTS``, or none. Raises UserError."""
-    source = record["source"]
-    left_out = [*source["drop"], *([source["label_column"]] if source["label_column"] else [])]
+    model = fit.model
     contents = (
         lambda file: np.save(file, model.labels_),
-        lambda file: np.save(file, model.transform(X)),
+        lambda file: np.save(file, model.transform(fit.X)),
         lambda file: np.save(file, model.cluster_centers_),
-        lambda file: write_model(model, file, feature_names=record["columns"], left_out=left_out),
+        lambda file: write_model(model, file, feature_names=fit.columns, left_out=fit.left_out, recipe=fit.recipe),
         lambda file: file.write(json.dumps(record, indent=1).encode()),
     )
     with explain_os_errors(f"--out {out} could not be written"):

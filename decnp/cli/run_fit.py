@@ -76,7 +76,7 @@ def run_fit(
             seconds = {"load": load_seconds, **_train(fit, options, on_step)}
             record = _record(fit, options, argv, seconds)
             if out:
-                write_results(out, fit.model, fit.X, record)
+                write_results(out, fit, record)
                 finish(out)
                 if options.report:
                     write_report(out, data=(fit.X, fit.y))
@@ -126,9 +126,11 @@ def _record(fit: FitInput, options: FitOptions, argv: list[str], seconds: dict[s
         "command": shlex.join(["decnp", *argv]),
         "source": {"name": options.source, "n_samples": len(fit.X), "n_features": fit.X.shape[1],
                    "labels": options.labels, "label_column": options.label_column, "drop": options.drop,
+                   "columns": options.columns,
                    "header": {True: "yes", False: "no", None: None}[options.header],
                    "folder": working_folder(), "notes": fit.notes, "doubts": fit.warnings},
         "columns": list(fit.columns),
+        "recipe": None if fit.recipe is None else fit.recipe.to_json(),
         **_results(fit, options),
         "seconds": {**seconds, "total": round(sum(seconds.values()), 2)},
         "peak_memory_mb": peak_memory(),
