@@ -24,6 +24,7 @@ OPSET = 13
 """Version of the ONNX operators: the first that has all operators in their current form. It needs onnxruntime >= 1.7."""
 IR_VERSION = 7  # version of the file format that was released with opset 13
 MAX_BYTES = 2**31 - 2**20  # protobuf's limit, minus 1 MB for the graph itself
+DOMAINS = {"OneHotEncoder": "ai.onnx.ml"}  # of operators that are not among the standard ones
 LARGEST = 3e38  # close to the largest float32
 
 
@@ -35,9 +36,9 @@ def export_onnx(model: Model | DEC | PathLike, path: PathLike) -> None:
     model. A float64 model is rounded to float32. For NaN and infinite numbers q is NaN, and the label has no
     meaning. The metadata hold alpha, n_clusters and the dtype of the model.
 
-    The graph of a model with a recipe takes raw columns: ``x`` (n, C) float32 has the columns of numbers, NaN where a number
-    is missing, and ``words`` (n, W) strings those of words, "" where one is missing. Each is there only if the table has such
-    columns. The metadata ``x`` and ``words`` hold their names as JSON. Unseen categories count as none.
+    The graph of a model with a recipe takes raw columns: ``x`` (n, C) float32 has the columns of numbers, NaN where a
+    number is missing, and ``words`` (n, W) strings those of words, "" where one is missing. Each is there only if the table
+    has such columns. The metadata ``x`` and ``words`` hold their names as JSON. Unseen categories count as none.
 
     Parameters
     ----------
@@ -83,7 +84,7 @@ def _graph(model: Model) -> Any:
         raise ImportError(f'ONNX files need the package onnx: pip install "decnp[onnx]" ({error})') from error
     steps = _Preparation(model)
     constants = {**_constants(model, steps.shift), **steps.constants}
-    nodes = [helper.make_node(op, inputs, [output], output, domain="ai.onnx.ml" if op == "OneHotEncoder" else "", **attributes)
+    nodes = [helper.make_node(op, inputs, [output], output, domain=DOMAINS.get(op, ""), **attributes)
              for op, inputs, output, attributes in [*steps.nodes, *_encoder(model, steps.output), *EQUATION_1]]
     k, d = model.centers.shape
     graph = helper.make_graph(
@@ -118,12 +119,12 @@ class _Preparation:
         recipe = model.recipe
         if recipe is None:
             return
-        in_words = {one.column for one in recipe.features if isinstance(one, Categories) and one.of_words}
-        both = in_words & {one.column for one in recipe.features if not (isinstance(one, Categories) and one.of_words)}
+        in_words = recipe.columns_of_words
+        both = {*in_words} & {one.column for one in recipe.features if not (isinstance(one, Categories) and one.of_words)}
         if both:
             raise ValueError(f"the column {recipe.columns[min(both)]!r} is used as numbers and as words, so it cannot be "
                              "exported")
-        of = {"x": [j for j in range(len(recipe.columns)) if j not in in_words], "words": sorted(in_words)}
+        of = {"x": [j for j in range(len(recipe.columns)) if j not in in_words], "words": in_words}
         self.inputs = {name: [recipe.columns[j] for j in places] for name, places in of.items() if places}
         self.shift = np.broadcast_to(self.shift, recipe.n_features).copy()
         parts, start = [], 0

@@ -106,9 +106,9 @@ class Recipe:
         return frozenset(self.columns[one.column] for one in self.features if isinstance(one, Categories))
 
     @property
-    def has_words(self) -> bool:
-        """Return whether some categories are strings."""
-        return any(isinstance(one, Categories) and one.of_words for one in self.features)
+    def columns_of_words(self) -> list[int]:
+        """Return the places of the columns whose categories are strings."""
+        return sorted({one.column for one in self.features if isinstance(one, Categories) and one.of_words})
 
     @property
     def fills(self) -> bool:

@@ -154,7 +154,7 @@ def _prepared(reader: RowReader, recipe: Recipe | None) -> RowReader:
     if recipe is None:
         return reader
     try:
-        if recipe.has_words:
+        if recipe.columns_of_words:
             raise DataError(f"{reader.name} holds numbers, and the model takes words in the columns "
                             f"{', '.join(map(repr, sorted(recipe.words)))}: take a .csv file")
         _check_width(reader.name, reader.shape[1], recipe)

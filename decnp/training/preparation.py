@@ -132,6 +132,8 @@ def recipe_of(steps: Sequence[tuple[str, Any]], names: Sequence[str], named: boo
 
 def _after(name: str, step: Any, features: list[Feature]) -> list[Feature]:
     """Return the features after a step."""
+    if not features:  # a transformer of no columns is not fitted
+        return []
     if isinstance(step, Pipeline):
         for inner, one in step.steps:
             features = _after(f"{name}.{inner}", one, features)
