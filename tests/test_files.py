@@ -312,7 +312,7 @@ NOT_FINITE = "FILE has NaN or infinite values: 1 of them, the first (%s) in row 
     ("1,2,\n3,4,\n", "FILE, column 3: every cell is empty, so the lines end with a separator; --drop 3 leaves the column out"),
     ("1,2\n,\n", "FILE has 2 columns that cannot be used as they are: column 1 has 1 missing value in line 2; column 2 has 1 "
                  "missing value in line 2. Remedies: --missing median fills in the missing numbers of 2 columns"),
-    ("1;2\n3;4,5\n", "FILE, line 2, column 2: '4,5' is not a number; write decimal points for decimal commas"),
+    ("1;2\n3;4,5\n", "FILE, line 2, column 2: '4,5' is not a number; --decimal comma reads decimal commas"),
     ("1,2\n3," + "word" * 99 + "\n", "FILE, line 2, column 2: 'wordwordwordwordwordwordwordwo'... is not a number"),
     ("1,2\n3,4,5\n", "FILE, line 2 has 3 columns, the lines before it have 2"),
     ("a,b,c\n1,2\n", "FILE, line 2 has 2 columns, the lines before it have 3"),

@@ -91,7 +91,7 @@ def test_decimal_commas(tmp_path):
     (tmp_path / "x.csv").write_text("red;green\n0,126;-0,132\n1,5;2\n")
     assert error(tmp_path / "x.csv") == (
         "FILE has 2 columns that cannot be used as they are: 'red' holds numbers with a decimal comma ('0,126' in line 2); "
-        "'green' holds numbers with a decimal comma ('-0,132' in line 2). Remedies: write decimal points for decimal commas")
+        "'green' holds numbers with a decimal comma ('-0,132' in line 2). Remedies: --decimal comma reads decimal commas")
 
 
 @pytest.mark.parametrize("cell", [

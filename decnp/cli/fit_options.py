@@ -32,6 +32,8 @@ class FitOptions(NamedTuple):
     """"median" or "mean" for missing numbers, or None."""
     categories: list[str]
     """Columns of categories of a .csv, or "auto"."""
+    decimal: str
+    """"point" or "comma"."""
     out: str | None
     overwrite: bool
     """True if a finished run in ``out`` may be replaced."""
@@ -58,7 +60,7 @@ class FitOptions(NamedTuple):
     @property
     def has_recipe(self) -> bool:
         """Return whether the rows are prepared by a recipe."""
-        return bool(self.standardize or self.missing or self.categories)
+        return bool(self.standardize or self.missing or self.categories or self.decimal != "point")
 
     @classmethod
     def from_arguments(cls, args: argparse.Namespace, **changes: Any) -> FitOptions:
@@ -99,6 +101,8 @@ def _add_recipe_options(parser: Parser) -> None:
     recipe.add_argument("--categories", action="append", default=[], metavar="auto|NAMES",
                         help="columns of categories: each category becomes a column of 0 and 1, a missing cell is one, too; "
                              "auto takes all columns of words that occur more than once")
+    recipe.add_argument("--decimal", choices=["point", "comma"], default="point",
+                        help="comma reads numbers such as 0,75 too (default: point)")
 
 
 def _add_data_options(parser: Parser) -> None:

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 __all__ = ["FitInput", "prepare", "profile_from"]
 
+DECIMALS = {"point": ".", "comma": ","}
+
 
 class FitInput(NamedTuple):
     """Data and unfitted model of a run."""
@@ -105,13 +107,13 @@ def _read_and_prepare(options: FitOptions) -> tuple[Table, Recipe, list[str]]:
     """Return the table after the steps that the options ask for, their recipe, and sentences about the raw columns."""
     choice = ColumnChoice(options.source, options.drop, options.columns, options.categories)
     raw = read_raw_table(options.source, options.label_column, header=options.header, choice=choice,
-                         may_miss=options.missing is not None)
+                         may_miss=options.missing is not None, decimal=DECIMALS[options.decimal])
     if not raw.columns:
         raise DataError(f"{options.source}: no column is left to cluster")
     from ..training.preparation import fit_recipe  # imports scikit-learn
 
     try:
-        recipe = fit_recipe(raw, options.standardize, options.missing)
+        recipe = fit_recipe(raw, options.standardize, options.missing, DECIMALS[options.decimal])
     except ValueError as error:
         raise DataError(f"{options.source}: {error}") from error
     X = as_table(prepared(raw, recipe), Path(raw.path))
@@ -125,7 +127,8 @@ def _check_no_table_options(options: FitOptions) -> None:
         raise UserError(f"--label-column names a column of a .csv file; {options.source} has its own labels")
     for name, value in (("--drop", options.drop or None), ("--columns", options.columns or None),
                         ("--header", options.header), ("--standardize", options.standardize or None),
-                        ("--missing", options.missing), ("--categories", options.categories or None)):
+                        ("--missing", options.missing), ("--categories", options.categories or None),
+                        ("--decimal", None if options.decimal == "point" else options.decimal)):
         if value is not None:
             raise UserError(f"{name} is for a .csv file; {options.source} is a data set with a name")
 

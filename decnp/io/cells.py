@@ -25,12 +25,16 @@ def is_number(cell: str) -> bool:
     return "_" not in cell
 
 
-def as_number(cell: str) -> float | None:
+def as_number(cell: str, decimal: str = ".") -> float | None:
     """Return the number in a cell, 1 for true, 0 for false, and None for other words.
 
-    >>> as_number(" 1e3"), as_number("True"), as_number("1_000")
-    (1000.0, 1.0, None)
+    With "," for ``decimal``, numbers may have a decimal comma.
+
+    >>> as_number(" 1e3"), as_number("True"), as_number("1_000"), as_number("1,5", ",")
+    (1000.0, 1.0, None, 1.5)
     """
+    if decimal == "," and DECIMAL_COMMA.fullmatch(cell.strip()):
+        cell = cell.replace(",", ".")
     return float(cell) if is_number(cell) else TRUE_FALSE.get(cell.strip().lower())
 
 

@@ -105,8 +105,8 @@ class Problem:
     def _mends(self, labels_known: bool, for_fit: bool) -> list[str]:
         """Return the remedies for this column alone."""
         mends = []
-        if KINDS.get(self.kind, ("", ""))[1]:
-            mends.append(KINDS[self.kind][1])
+        if self.mend(for_fit):
+            mends.append(self.mend(for_fit))
         if self.n_missing > 1 and not self.empty:
             share = f" ({self._share} of its cells)" * for_fit
             mends.append(f"{self.n_missing} values are missing in the column{share}"
@@ -120,6 +120,12 @@ class Problem:
         if for_fit and (self.most or (self.empty and self.n > 1) or self._mostly_missing):
             mends.append(f"--drop {self.column.option} leaves the column out")
         return mends
+
+    def mend(self, for_fit: bool) -> str:
+        """Return how to mend all cells of the kind, or ""; ``for_fit`` is that of ``sentence``."""
+        if for_fit and self.kind == "decimal comma":
+            return "--decimal comma reads decimal commas"
+        return KINDS.get(self.kind, ("", ""))[1]
 
     @property
     def _share(self) -> str:
@@ -190,7 +196,7 @@ def several(problems: list[Problem], n_columns: int, labels_known: bool, for_fit
     if labels and not labels_known:
         mends.append(f"--label-column {labels[0]} takes it as the labels" if len(labels) == 1 else
                      "--label-column NAME takes a column as the labels")
-    mends += dict.fromkeys(KINDS[p.kind][1] for p in problems if p.kind in KINDS and p.kind != "date" and KINDS[p.kind][1]
+    mends += dict.fromkeys(p.mend(for_fit) for p in problems if p.kind != "date" and p.mend(for_fit)
                            and not (for_fit and p.categories))
     if not for_fit and any(problem.n_missing and not problem.useless for problem in problems):
         mends.append("fill missing values in, or delete their rows")

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..exceptions import DataError
 from .atomic import PathLike
-from .cells import DECIMAL_COMMA, MISSING, TRUE_FALSE, is_number
+from .cells import DECIMAL_COMMA, MISSING, TRUE_FALSE, as_number
 from .column_errors import MAX_DIFFERENT, UNNAMED, Column, Problem, Seen, several
 
 __all__ = ["ColumnReader"]
@@ -46,20 +46,23 @@ class ColumnReader:
     ----------
     comma_separates : bool
         Whether the cells are separated by commas.
+    decimal : {".", ","}, default="."
+        "," reads numbers with a decimal comma, too.
     """
 
-    def __init__(self, comma_separates: bool) -> None:
-        self._comma_separates = comma_separates
+    def __init__(self, comma_separates: bool, decimal: str = ".") -> None:
+        self._comma_separates, self._decimal = comma_separates, decimal
         self._seen: dict[int, dict[str, Seen]] = {}
 
     def read(self, line: int, cells: list[str]) -> list[float]:
         """Return the cells of a line as numbers; NaN for those that are not. ``line`` is its number."""
         row = []
         for j, cell in enumerate(cells):
-            if is_number(cell):
-                row.append(float(cell))
-                continue
             word = cell.strip().lower()
+            number = None if word in TRUE_FALSE else as_number(cell, self._decimal)
+            if number is not None:
+                row.append(number)
+                continue
             kind = "true or false" if word in TRUE_FALSE else _kind_of(cell, self._comma_separates)
             column = self._seen.setdefault(j, {})
             before = column.get(kind, Seen(0, line, cell.strip(), set()))

@@ -62,7 +62,7 @@ class PreparedRows:
         for i, feature in enumerate(self.recipe.features):
             part, name = out[:, start : start + feature.width], self.recipe.columns[feature.column]
             if isinstance(feature, Number):
-                part[:, 0] = _numbers(feature, columns[feature.column], name)
+                part[:, 0] = _numbers(feature, columns[feature.column], name, self.recipe.decimal)
             else:
                 self._encode(i, feature, columns[feature.column], part)
             start += feature.width
@@ -86,7 +86,7 @@ class PreparedRows:
 
     def _encode(self, i: int, feature: Categories, column: np.ndarray, out: np.ndarray) -> None:
         """Set the columns ``out`` (b, width), zeros, to 1 where a row has their category."""
-        at = np.array([_place(value, feature, self._places[i]) for value in column.tolist()], int)
+        at = np.array([_place(value, feature, self._places[i], self.recipe.decimal) for value in column.tolist()], int)
         unseen = np.flatnonzero(at < 0)
         if len(unseen):
             first = column[unseen[0]]
@@ -107,12 +107,12 @@ def _is_missing(value: Any) -> bool:
     return value is None or is_missing(str(value)) or str(value).lower() in MISSING_IN_FRAMES
 
 
-def _numbers(feature: Number, column: np.ndarray, name: str) -> np.ndarray:
+def _numbers(feature: Number, column: np.ndarray, name: str, decimal: str) -> np.ndarray:
     """Return the numbers in a column (n,), filled in and standardized."""
     if column.dtype.kind in "biuf":
         x = column.astype(np.float64)
     elif column.dtype.kind in "OUT":
-        x = np.array([_number(value, name) for value in column.tolist()], np.float64)
+        x = np.array([_number(value, name, decimal) for value in column.tolist()], np.float64)
     else:
         raise ValueError(f"the column {name!r} must hold numbers; got the dtype {column.dtype}")
     missing = np.isnan(x)
@@ -128,10 +128,10 @@ def _numbers(feature: Number, column: np.ndarray, name: str) -> np.ndarray:
     return x
 
 
-def _number(value: Any, name: str) -> float:
+def _number(value: Any, name: str, decimal: str) -> float:
     if _is_missing(value):
         return math.nan
-    number = as_number(str(value))
+    number = as_number(str(value), decimal)
     if number is None:
         raise ValueError(f"the column {name!r} must hold numbers; got {str(value)[:30]!r}")
     return number
@@ -142,7 +142,7 @@ def _places(feature: Categories) -> dict[Value, int]:
     return {value: j for j, value in enumerate(feature.values)}
 
 
-def _place(value: Any, feature: Categories, places: Mapping[Value, int]) -> int:
+def _place(value: Any, feature: Categories, places: Mapping[Value, int], decimal: str) -> int:
     """Return the place of a cell's category, or -1."""
     if isinstance(value, str) and value in places:
         return places[value]
@@ -150,5 +150,5 @@ def _place(value: Any, feature: Categories, places: Mapping[Value, int]) -> int:
         return places.get(feature.fill, -1)
     if feature.of_words:
         return places.get(str(value), -1)
-    number = as_number(str(value))
+    number = as_number(str(value), decimal)
     return -1 if number is None else places.get(number, -1)

@@ -19,6 +19,9 @@ from .text import parse_csv
 __all__ = ["RawTable", "prepared", "read_raw_table"]
 
 
+OPTIONS = "--standardize, --missing, --categories and --decimal"
+
+
 class RawTable(NamedTuple):
     """Columns of a text table."""
 
@@ -41,7 +44,7 @@ class RawTable(NamedTuple):
 
 def read_raw_table(
     path: PathLike, label_column: str | None = None, *, header: bool | None = None, choice: ColumnChoice,
-    may_miss: bool = False,
+    may_miss: bool = False, decimal: str = ".",
 ) -> RawTable:
     """Return the columns of a text table.
 
@@ -57,6 +60,8 @@ def read_raw_table(
         Columns to read, and those of categories.
     may_miss : bool, default=False
         Whether numbers may be missing.
+    decimal : {".", ","}, default="."
+        "," reads numbers with a decimal comma, too.
 
     Raises
     ------
@@ -68,12 +73,12 @@ def read_raw_table(
     path = Path(path)
     name = name_of(path)
     if check_suffix(path, *TABLE_SUFFIXES) != ".csv":
-        raise DataError(f"--standardize, --missing and --categories are for a .csv file; got {name}")
+        raise DataError(f"{OPTIONS} are for a .csv file; got {name}")
     with open_seekable(path) as file:
         if is_stream(path) and begins_as_npy(file):
-            raise DataError(f"--standardize, --missing and --categories are for a .csv file; {name} is an .npy")
+            raise DataError(f"{OPTIONS} are for a .csv file; {name} is an .npy")
         csv = parse_csv(name, file, label_column, header=header, choose=choice, asked=choice.asked, for_fit=True,
-                        words=choice.words, may_miss=may_miss)
+                        words=choice.words, may_miss=may_miss, decimal=decimal)
     y = None if csv.labels is None else as_labels(csv.labels, Path(name))
     return RawTable(name, csv.columns, csv.all_names, csv.named, frozenset(csv.words), y, csv.notes, csv.left_out)
 

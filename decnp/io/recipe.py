@@ -89,6 +89,8 @@ class Recipe:
     """True if the raw columns have names."""
     features: tuple[Feature, ...]
     """In the order of the result's columns."""
+    decimal: str = "."
+    """"," if numbers in words may have a decimal comma."""
 
     @property
     def n_features(self) -> int:
@@ -117,12 +119,13 @@ class Recipe:
 
     def to_json(self) -> dict[str, Any]:
         """Return the recipe as plain data for JSON; ``from_json`` is the inverse."""
-        return {"columns": list(self.columns), "named": self.named, "features": [_plain(one) for one in self.features]}
+        return {"columns": list(self.columns), "named": self.named, "features": [_plain(one) for one in self.features],
+                **({"decimal": self.decimal} if self.decimal != "." else {})}
 
     @classmethod
     def from_json(cls, data: Any) -> Recipe:
         """Return the recipe in ``data``, which may come from an unknown source. Raises ValueError."""
-        if not isinstance(data, dict) or data.keys() != {"columns", "named", "features"}:
+        if not isinstance(data, dict) or data.keys() - {"decimal"} != {"columns", "named", "features"}:
             raise ValueError("a recipe must have columns, named and features")
         columns, features = data["columns"], data["features"]
         if not (isinstance(columns, list) and all(isinstance(name, str) for name in columns)
@@ -132,13 +135,16 @@ class Recipe:
         found = tuple(_feature(one, len(columns)) for one in features)
         if {one.column for one in found} != {*range(len(columns))}:
             raise ValueError("each column of a recipe must be used")
-        return cls(tuple(columns), data["named"], found)
+        decimal = data.get("decimal", ".")
+        if decimal not in (".", ","):
+            raise ValueError("the decimal mark of a recipe must be a point or a comma")
+        return cls(tuple(columns), data["named"], found, decimal)
 
     def without_unused_columns(self) -> Recipe:
         """Return the recipe without the raw columns that no feature uses."""
         used = sorted({one.column for one in self.features})
         return Recipe(tuple(self.columns[j] for j in used), self.named,
-                      tuple(replace(one, column=used.index(one.column)) for one in self.features))
+                      tuple(replace(one, column=used.index(one.column)) for one in self.features), self.decimal)
 
 
 def describe_recipe(recipe: Recipe) -> str:

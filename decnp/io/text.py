@@ -14,7 +14,7 @@ import numpy as np
 
 from ..exceptions import DataError
 from .atomic import PathLike
-from .cells import is_missing, is_number
+from .cells import as_number, is_missing, is_number, is_true_or_false
 from .column_errors import Column
 from .column_reader import ColumnReader
 from .first_line import LABEL_NAMES
@@ -67,7 +67,7 @@ class CsvTable(NamedTuple):
 def parse_csv(
     path: PathLike, file: BinaryIO | None = None, label_column: str | None = None, *, header: bool | None = None,
     choose: Choice = all_columns, asked: Collection[str] = (), known: Sequence[str] = (), for_fit: bool = False,
-    words: Collection[str | int] = (), may_miss: bool = False, labels: bool = True,
+    words: Collection[str | int] = (), may_miss: bool = False, labels: bool = True, decimal: str = ".",
 ) -> CsvTable:
     """Return the content of a CSV file.
 
@@ -96,6 +96,8 @@ def parse_csv(
         Whether cells of columns of numbers may be missing: they are NaN.
     labels : bool, default=True
         False does not look at the labels.
+    decimal : {".", ","}, default="."
+        "," reads numbers with a decimal comma, too.
 
     Raises
     ------
@@ -113,7 +115,7 @@ def parse_csv(
         row_numbers = head.row_numbers if 0 in columns else ""
         if row_numbers:
             columns.remove(0)  # so that the error can say what else is wrong
-        source = _Source(path, text, layout, bool(head.names or layout.marked), head.width)
+        source = _Source(path, text, layout, bool(head.names or layout.marked), head.width, decimal)
         described = [Column(j + 1, head.names[j] if head.names else None) for j in columns]
         is_word = [all_names[j] in words or i in words for i, j in enumerate(columns)]
         if AUTO in words:
@@ -134,7 +136,7 @@ def parse_csv(
     return CsvTable(
         read.X, None if read.labels is None else _label_array(read.labels, path),
         tuple(column.name for column in numbers if column.name is not None), head.notes + read.reader.notes(numbers),
-        {columns.index(j): _category_array(cells) for j, cells in zip(in_words, read.words)},
+        {columns.index(j): _category_array(cells, decimal) for j, cells in zip(in_words, read.words)},
         tuple(all_names[j] for j in columns), tuple(name for j, name in enumerate(all_names) if j not in columns),
         bool(head.names))
 
@@ -148,6 +150,7 @@ class _Source(NamedTuple):
     named: bool
     """True if the first line holds names."""
     width: int
+    decimal: str
 
     def rows(self) -> Iterator[tuple[int, list[str]]]:
         """Yield line number and cells of each row."""
@@ -177,7 +180,7 @@ def _read_rows(source: _Source, columns: list[int], in_words: list[int], label_a
     labels: list[str] | None = None if label_at is None else []
     words: list[list[str]] = [[] for _ in in_words]
     same: dict[str, str] = {}  # so that equal words are one object in memory
-    reader = ColumnReader(comma_separates=source.layout.delimiter == ",")
+    reader = ColumnReader(source.layout.delimiter == ",", source.decimal)
     every = columns == list(range(source.width))
     for line, cells in source.rows():
         n += 1
@@ -198,11 +201,12 @@ def _read_rows(source: _Source, columns: list[int], in_words: list[int], label_a
     return _Read(X, reader, words, labels)
 
 
-def _category_array(words: list[str]) -> np.ndarray:
+def _category_array(words: list[str], decimal: str) -> np.ndarray:
     """Return a column of categories as numbers and NaN if all cells are numbers or missing, else as str and None."""
     cells = [None if is_missing(word) else word for word in words]
-    if any(cells) and all(cell is None or (is_number(cell) and abs(float(cell)) < 1e300) for cell in cells):
-        return np.array([np.nan if cell is None else float(cell) for cell in cells])
+    numbers = [None if cell is None or is_true_or_false(cell) else as_number(cell, decimal) for cell in cells]
+    if any(cells) and all(cell is None or (x is not None and abs(x) < 1e300) for x, cell in zip(numbers, cells)):
+        return np.array([np.nan if x is None else x for x in numbers])
     return np.array(cells, object)
 
 

@@ -194,7 +194,8 @@ def _read_table(path: Path, source: Mapping[str, Any], recipe: Recipe | None) ->
     if recipe is None:
         return read_table(path, label_column, header=header, drop=drop, columns=columns)[:2]
     choice = ColumnChoice(path, drop, columns, [*recipe.words])
-    raw = read_raw_table(path, label_column, header=header, choice=choice, may_miss=recipe.fills)
+    raw = read_raw_table(path, label_column, header=header, choice=choice, may_miss=recipe.fills,
+                         decimal=recipe.decimal)
     return as_table(prepared(raw, recipe), path), raw.y
 
 

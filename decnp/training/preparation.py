@@ -42,11 +42,11 @@ def pipeline_for(numbers: Sequence[int], words: Sequence[int], standardize: bool
          ("categories", OneHotEncoder(handle_unknown="ignore"), list(words))], sparse_threshold=0)
 
 
-def fit_recipe(table: RawTable, standardize: bool, missing: str | None) -> Recipe:
+def fit_recipe(table: RawTable, standardize: bool, missing: str | None, decimal: str = ".") -> Recipe:
     """Return the recipe of a table; raise ValueError for one that a model file cannot hold.
 
     ``standardize`` and ``missing`` are those of ``pipeline_for``. The columns of numbers come first in the result, then
-    those of categories.
+    those of categories. ``decimal`` is that of the recipe.
     """
     words = sorted(table.words)
     numbers = [j for j in range(len(table.columns)) if j not in table.words]
@@ -55,7 +55,8 @@ def fit_recipe(table: RawTable, standardize: bool, missing: str | None) -> Recip
         X[:, j] = column
     fitted = pipeline_for(numbers, words, standardize, missing).fit(X)
     recipe = recipe_of([("prepare", fitted)], table.names, table.named)
-    recipe = replace(recipe, features=tuple(_counted(one, table.columns[one.column]) for one in recipe.features))
+    counted = tuple(_counted(one, table.columns[one.column]) for one in recipe.features)
+    recipe = replace(recipe, decimal=decimal, features=counted)
     check_size(recipe)
     return recipe
 
