@@ -15,7 +15,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from decnp.inference import load_model
+from decnp.io.recipe import Categories, Number, Recipe
 from decnp.io.table_warnings import label_copies, table_warnings
+from decnp.report.describe import NumberFact, ShareFact, describe_clusters
 
 N = 90
 OPTIONS = ["--standardize", "--missing", "median", "--categories", "auto"]
@@ -232,3 +234,63 @@ def test_a_resumed_run_has_the_recipe(table):
     assert status == 0, err
     assert Path("cut/labels.npy").read_bytes() == Path("whole/labels.npy").read_bytes()
     assert load_model("cut/model.decnp").recipe == load_model("whole/model.decnp").recipe
+
+
+# ---------------------------------------------------------------- clusters.csv and the report
+
+def test_clusters_csv_has_the_rows_of_the_table(run, table, says):
+    found = pd.read_csv("run/clusters.csv", keep_default_na=False, dtype=str)
+    own = pd.read_csv("p.csv", keep_default_na=False, dtype=str)
+    assert found[list(own)].equals(own) and list(found)[-2:] == ["cluster", "q"]
+    assert found["cluster"].astype(int).tolist() == np.load("run/labels.npy").tolist()
+    q = load_model("run/model.decnp").predict_proba(table).max(axis=1)
+    np.testing.assert_allclose(found["q"].astype(float), q, rtol=1e-3)
+
+
+def test_clusters_csv_of_other_files(data, says, monkeypatch):
+    assert says("fit", "x.npy", *QUICK, "--out", "run")[0] == 0
+    assert not Path("run/clusters.csv").exists()
+    frame = pd.DataFrame(blobs(60, 2), columns=["cluster", "b"])
+    frame.to_csv("x.csv", index=False, sep=";")
+    assert says("fit", "x.csv", *QUICK, "--out", "run", "--overwrite")[0] == 0
+    lines = Path("run/clusters.csv").read_text().splitlines()
+    assert lines[0] == "cluster;b;cluster_;q" and len(lines) == 61
+    frame.to_csv("bare.txt", index=False, header=False, sep=" ")
+    assert says("fit", "bare.txt", *QUICK, "--out", "run", "--overwrite")[0] == 0
+    assert Path("run/clusters.csv").read_text().startswith("1,2,cluster,q\n")
+    assert says("fit", "x.npy", *QUICK, "--out", "run", "--overwrite")[0] == 0
+    assert not Path("run/clusters.csv").exists()  # that of the earlier run
+
+
+def test_a_table_that_changes_during_the_run(table, says, monkeypatch):
+    from decnp.cli import run_fit as module
+
+    finish = module.finish
+    monkeypatch.setattr(module, "finish", lambda out: (finish(out), penguins(N + 1).to_csv("p.csv", index=False)))
+    status, _, err = says("fit", "p.csv", *QUICK, *OPTIONS, "--out", "run")
+    assert status == 0 and "decnp: warning: clusters.csv was not written: p.csv has 91 rows now, and had 90\n" in err
+    assert sorted(path.name for path in Path("run").iterdir()) == [
+        "centroids.npy", "embedding.npy", "labels.npy", "model.decnp", "run.json"]
+
+
+def test_the_clusters_in_the_units_of_the_table():
+    """Worked by hand: the median of size is 3 over all rows, 2 in cluster 0; its standard deviation is 2."""
+    size, kind = np.array([1.0, 2, 3, 5, 7, 3]), np.array([[1, 0], [1, 0], [1, 0], [0, 1], [0, 1], [0, 0]])
+    recipe = Recipe(("size", "kind"), True, (Number(0, 3.0, 3.5, 2.0), Categories(1, ("cat", "dog"))))
+    labels = np.array([0, 0, 0, 2, 2, 2])
+    q = np.array([[0.5, 0.2, 0.3], [0.9, 0, 0.1], [0.6, 0, 0.4], [0, 0, 1], [0.2, 0.2, 0.6], [0, 0.1, 0.9]])
+    first, last = describe_clusters(np.c_[(size - 3.5) / 2, kind], recipe.feature_names, labels, q, recipe)
+    std = size.std()
+    assert (first.cluster, first.size, first.typical, first.unsure) == (0, 3, [2, 3, 1], [1, 3, 2])
+    assert first.numbers == [NumberFact("size", 2.0, 3.0, -1 / std)]
+    assert first.shares == [ShareFact("kind", "cat", 1.0, 0.5), ShareFact("kind", "dog", 0.0, 2 / 6)]
+    assert (last.cluster, last.typical, last.numbers[0].median) == (2, [4, 6, 5], 5.0)
+    assert last.shares == [ShareFact("kind", "cat", 0.0, 0.5), ShareFact("kind", "dog", 2 / 3, 2 / 6)]
+
+
+def test_the_report_describes_the_clusters(run, says):
+    assert says("report", "run")[0] == 0
+    page = Path("run/report.html").read_text()
+    assert "Clusters in the units of the table" in page and "90 rows of 5 columns" in page
+    assert "<td>sex = male</td>" in page and "Missing numbers count as they were filled in." in page
+    assert "an array (n, 5) of raw columns" in page and "clusters.csv has the rows themselves" in page

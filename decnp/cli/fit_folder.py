@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..exceptions import UserError
-from ..io.atomic import write_all_atomically
+from ..io.atomic import write_all_atomically, write_atomically
+from ..io.clusters_csv import write_clusters_csv
 from ..io.os_errors import explain_os_errors
+from ..io.streams import is_stream
 from ..persistence import write_model
 from ..report import REPORT
 from .fit_options import FitOptions
@@ -24,9 +26,11 @@ from .resume import abandon, checkpoints
 if TYPE_CHECKING:
     from .prepare_fit import FitInput
 
-__all__ = ["RESULTS", "output_folder", "write_results"]
+__all__ = ["CLUSTERS", "RESULTS", "output_folder", "write_clusters", "write_results"]
 
 RESULTS = ("labels.npy", "embedding.npy", "centroids.npy", "model.decnp", "run.json")
+CLUSTERS = "clusters.csv"
+"""The table with the cluster of each row; only for a text file."""
 
 
 @contextmanager
@@ -92,7 +96,7 @@ def _check_incomplete_run(out: Path, options: FitOptions) -> None:
 
 def _check_earlier_results(out: Path, options: FitOptions) -> None:
     """Raise UserError if files in the folder must not be replaced."""
-    there = [name for name in (*RESULTS, REPORT) if os.path.lexists(out / name)]
+    there = [name for name in (*RESULTS, CLUSTERS, REPORT) if os.path.lexists(out / name)]
     if there and not (out / "run.json").is_file():
         raise UserError(f"--out {out} has {there[0]} but no run.json, so it holds no earlier run: choose another")
     for name in there:
@@ -117,4 +121,13 @@ def write_results(out: Path, fit: FitInput, record: dict[str, Any]) -> None:
     )
     with explain_os_errors(f"--out {out} could not be written"):
         write_all_atomically({out / name: write for name, write in zip(RESULTS, contents)})
-        (out / REPORT).unlink(missing_ok=True)  # of an earlier run
+        for name in (CLUSTERS, REPORT):
+            (out / name).unlink(missing_ok=True)  # of an earlier run
+
+
+def write_clusters(out: Path, source: str, fit: FitInput) -> None:
+    """Write ``CLUSTERS`` if the table is a text file. Raises DataError or OSError if it cannot be read or written."""
+    if fit.named is not None and not is_stream(source):
+        q = fit.model.predict_proba(fit.X)
+        named = fit.named
+        write_atomically(out / CLUSTERS, lambda file: write_clusters_csv(file, source, named, fit.model.labels_, q))

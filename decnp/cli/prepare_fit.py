@@ -19,7 +19,7 @@ from ..io.os_errors import explain_read_errors
 from ..io.raw_table import prepared, read_raw_table
 from ..io.recipe import Recipe, describe_recipe
 from ..io.table_warnings import label_copies, label_warnings, raw_warnings, table_warnings
-from ..io.tables import Table, as_table, read_labels, read_table
+from ..io.tables import TABLE_SUFFIXES, Table, as_table, check_suffix, read_labels, read_table
 from ..profiles import PAPER_MNIST, Profile, profile_for, profile_of_both
 from ..training.checkpoint import Checkpoint
 from ..utils.rows import LazyRows, Rows, is_mapped
@@ -50,6 +50,8 @@ class FitInput(NamedTuple):
     """Names of the columns of the file that are not in X."""
     recipe: Recipe | None
     """Steps from the columns of the file to X, or None."""
+    named: bool | None
+    """True if the file is a text table with a line of names, False for one without, None for other data."""
     autoencoder_rows: np.ndarray | None
     """(m, D) rows for the autoencoder, or None if it trains on X."""
     model: DEC
@@ -73,7 +75,15 @@ def prepare(options: FitOptions, log: Callable[[str], None]) -> FitInput:
     found += label_warnings(y, options.label_column)
     for warning in found:
         log(f"warning: {warning}")
-    return FitInput(X, y, columns, left_out, recipe, ae_rows, model, notes, found)
+    return FitInput(X, y, columns, left_out, recipe, _named(options.source, columns, recipe), ae_rows, model, notes, found)
+
+
+def _named(source: str, columns: tuple[str, ...], recipe: Recipe | None) -> bool | None:
+    """Return whether the file has a line of names, or None if it is not a text table."""
+    if recipe is not None:
+        return recipe.named
+    is_text = source not in SOURCES and check_suffix(Path(source), *TABLE_SUFFIXES) == ".csv"
+    return bool(columns) if is_text else None
 
 
 def _read_data(options: FitOptions) -> tuple[Table, np.ndarray | None, Recipe | None, list[str]]:

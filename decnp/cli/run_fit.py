@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..exceptions import UserError
+from ..exceptions import DataError, UserError
 from ..metrics import adjusted_rand_index, cluster_accuracy, normalized_mutual_info
 from ..profiles import recorded_profile
 from ..report import check_pictures, write_report
 from ..training.checkpoint import Checkpoint
 from ..training.records import Record
 from ..utils.provenance import peak_memory, provenance, working_folder
-from .fit_folder import output_folder, write_results
+from .fit_folder import CLUSTERS, output_folder, write_clusters, write_results
 from .fit_options import FitOptions
 from .prepare_fit import FitInput, prepare
 from .pretraining import pretrain_on
@@ -78,6 +78,10 @@ def run_fit(
             if out:
                 write_results(out, fit, record)
                 finish(out)
+                try:
+                    write_clusters(out, options.source, fit)
+                except (DataError, OSError) as error:  # the table has changed since it was read
+                    log(f"warning: {CLUSTERS} was not written: {error}")
                 if options.report:
                     write_report(out, data=(fit.X, fit.y))
     return record

@@ -20,9 +20,11 @@ from .column_reader import ColumnReader
 from .first_line import LABEL_NAMES
 from .layout import Layout, find_layout, records
 from .streams import open_seekable
-from .text_head import read_head
+from .text_head import Head, read_head
 
-__all__ = ["AUTO", "Choice", "CsvTable", "all_columns", "parse_csv", "read_text_labels", "which"]
+__all__ = [
+    "AUTO", "Choice", "CsvTable", "all_columns", "open_text", "parse_csv", "read_text_labels", "rows_of_table", "which",
+]
 
 Choice = Callable[[Sequence[str], int], "list[int] | None"]
 """Function of the names of the columns, () if they have none, and of their number. Returns the places of the columns
@@ -104,7 +106,7 @@ def parse_csv(
     DataError
         If the file is not a table of numbers and of the categories that are asked for.
     """
-    with _open_text(path, file) as text:
+    with open_text(path, file) as text:
         layout = find_layout(text)
         head = read_head(path, layout, header, [*asked, label_column or ""], known)
         label_at = _label_index(head.names, label_column, {*asked, *known}, path)
@@ -115,7 +117,7 @@ def parse_csv(
         row_numbers = head.row_numbers if 0 in columns else ""
         if row_numbers:
             columns.remove(0)  # so that the error can say what else is wrong
-        source = _Source(path, text, layout, bool(head.names or layout.marked), head.width, decimal)
+        source = _Source(path, text, layout, head, decimal)
         described = [Column(j + 1, head.names[j] if head.names else None) for j in columns]
         is_word = [all_names[j] in words or i in words for i, j in enumerate(columns)]
         if AUTO in words:
@@ -142,27 +144,32 @@ def parse_csv(
 
 
 class _Source(NamedTuple):
-    """Open text of a table, and where its rows are."""
+    """Open text of a table."""
 
     path: PathLike
     text: TextIO
     layout: Layout
-    named: bool
-    """True if the first line holds names."""
-    width: int
+    head: Head
     decimal: str
 
     def rows(self) -> Iterator[tuple[int, list[str]]]:
         """Yield line number and cells of each row."""
-        rows = records(self.text, self.layout.delimiter, self.layout.skip)
-        if self.named:
-            next(rows)
-        for line, cells in rows:
-            if len(cells) != self.width:
-                plural = "" if len(cells) == 1 else "s"
-                raise DataError(f"{self.path}, line {line} has {len(cells)} column{plural}, the lines before it have "
-                                f"{self.width}")
-            yield line, cells
+        return rows_of_table(self.path, self.text, self.layout, self.head)
+
+
+def rows_of_table(path: PathLike, text: TextIO, layout: Layout, head: Head) -> Iterator[tuple[int, list[str]]]:
+    """Yield line number and cells of each row in the ``text`` of the file ``path``.
+
+    ``layout`` and ``head`` are those of the table. Raises DataError for a line of another width.
+    """
+    rows = records(text, layout.delimiter, layout.skip)
+    if head.names or layout.marked:
+        next(rows)
+    for line, cells in rows:
+        if len(cells) != head.width:
+            plural = "" if len(cells) == 1 else "s"
+            raise DataError(f"{path}, line {line} has {len(cells)} column{plural}, the lines before it have {head.width}")
+        yield line, cells
 
 
 class _Read(NamedTuple):
@@ -181,7 +188,7 @@ def _read_rows(source: _Source, columns: list[int], in_words: list[int], label_a
     words: list[list[str]] = [[] for _ in in_words]
     same: dict[str, str] = {}  # so that equal words are one object in memory
     reader = ColumnReader(source.layout.delimiter == ",", source.decimal)
-    every = columns == list(range(source.width))
+    every = columns == list(range(source.head.width))
     for line, cells in source.rows():
         n += 1
         if labels is not None and label_at is not None:
@@ -216,7 +223,7 @@ def read_text_labels(path: PathLike, n_samples: int, one_cell: bool) -> np.ndarr
     The first line is dropped if it is a name: all others are whole numbers and it is not, or it is one line more than
     ``n_samples`` and occurs only once.
     """
-    with _open_text(path) as text:
+    with open_text(path) as text:
         if one_cell:
             rows = [(line, [label.strip()]) for line, label in enumerate(text, 1) if label.strip()]
         else:
@@ -232,8 +239,11 @@ def read_text_labels(path: PathLike, n_samples: int, one_cell: bool) -> np.ndarr
 
 
 @contextmanager
-def _open_text(path: PathLike, file: BinaryIO | None = None) -> Iterator[TextIO]:
-    """Open a file as text; raise DataError for bytes that are not UTF-8, and for lines that are not CSV."""
+def open_text(path: PathLike, file: BinaryIO | None = None) -> Iterator[TextIO]:
+    """Open the file ``path``, or the open ``file``, as text.
+
+    Raises DataError for bytes that are not UTF-8, and for lines that are not CSV.
+    """
     options: dict[str, Any] = dict(newline="", encoding="utf-8-sig")
     with io.TextIOWrapper(open_seekable(path) if file is None else file, **options) as text:
         try:

@@ -56,6 +56,8 @@ class FinishedRun(NamedTuple):
     """Classes (n,), or None."""
     missing: list[str]
     """Sentences that say what is missing in the report, and why."""
+    recipe: Recipe | None
+    """Steps from the columns of the table to X, or None."""
 
 
 def read_run(folder: Path, data: tuple[Rows, np.ndarray | None] | None = None) -> FinishedRun:
@@ -84,7 +86,7 @@ def read_run(folder: Path, data: tuple[Rows, np.ndarray | None] | None = None) -
     q = soft_assignment(z.astype(np.float64), mu.astype(np.float64), record["parameters"]["alpha"])
     missing: list[str] = []
     X, y = data or _read_data(folder, record, labels, z, missing)
-    return FinishedRun(folder, record, labels, z, q, X, y, missing)
+    return FinishedRun(folder, record, labels, z, q, X, y, missing, _model(folder).recipe if record.get("recipe") else None)
 
 
 # ---------------------------------------------------------------- run.json and the arrays
