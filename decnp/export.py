@@ -28,7 +28,7 @@ DOMAINS = {"OneHotEncoder": "ai.onnx.ml"}  # of operators that are not among the
 LARGEST = 3e38  # close to the largest float32
 
 
-def export_onnx(model: Model | DEC | PathLike, path: PathLike) -> None:
+def export_onnx(model: Model | DEC | Any, path: PathLike) -> None:
     """Write ``model`` to ``path`` as ONNX, opset 13, atomically.
 
     The input of the graph is ``x`` (n, D) float32, for any n. Its outputs are the embedding ``z`` (n, d) and ``q``
@@ -42,8 +42,9 @@ def export_onnx(model: Model | DEC | PathLike, path: PathLike) -> None:
 
     Parameters
     ----------
-    model : Model, DEC or path
-        Result of ``load_model``, a fitted ``DEC``, or the path of a model file.
+    model : Model, DEC, Pipeline or path
+        Result of ``load_model``, a fitted ``DEC``, a fitted pipeline as ``decnp.save`` takes it, or the path of a model
+        file.
     path : str or path-like
         File to write.
 

@@ -75,12 +75,22 @@ class Model:
 
     @classmethod
     def from_estimator(cls, dec: Any) -> Model:
-        """Return the model of ``dec``, a fitted ``DEC``. Raises NotFittedError if it is not fitted."""
+        """Return the model of ``dec``, a fitted ``DEC``, or a fitted pipeline as ``decnp.save`` takes it.
+
+        Raises NotFittedError if it is not fitted, ValueError for a step of a pipeline that cannot be kept.
+        """
         from sklearn.utils.validation import check_is_fitted  # an estimator comes with scikit-learn
 
+        recipe = None
+        if isinstance(getattr(dec, "steps", None), list):
+            from .training.preparation import split_pipeline
+
+            check_is_fitted(dec.steps[-1][1], "stop_reason_")
+            dec, recipe = split_pipeline(dec)
         check_is_fitted(dec, "stop_reason_")
         ae = dec.autoencoder_
-        return cls(ae.encoder_, dec.cluster_centers_, dec.alpha, ae.shift_, ae.scale_)
+        return cls(ae.encoder_, dec.cluster_centers_, dec.alpha, ae.shift_, ae.scale_,
+                   None if recipe is None else {"recipe": recipe.to_json()})
 
     @property
     def feature_names(self) -> tuple[str, ...]:

@@ -345,6 +345,8 @@ def test_numpy_alone_predicts(saved, tmp_path):
 
 def test_onnx_takes_raw_columns(pipeline, saved, tmp_path):
     export_onnx(saved, tmp_path / "m.onnx")
+    export_onnx(pipeline, tmp_path / "same.onnx")
+    assert (tmp_path / "same.onnx").read_bytes() == (tmp_path / "m.onnx").read_bytes()
     session = onnxruntime.InferenceSession(str(tmp_path / "m.onnx"))
     names = {key: json.loads(session.get_modelmeta().custom_metadata_map[key]) for key in ("x", "words")}
     assert names == {"x": ["a", "b", "c", "grade"], "words": ["kind"]}

@@ -96,6 +96,14 @@ def test_predict_takes_raw_rows(run, table, says):
     assert says("predict", "run/model.decnp", "new.csv", "-q")[2] == ""
 
 
+def test_rows_in_which_a_column_is_empty(run, table, says):
+    table[:2].assign(mass=np.nan, sex=np.nan).to_csv("new.csv", index=False)
+    status, out, err = says("predict", "run/model.decnp", "new.csv", "--proba")
+    assert (status, err) == (0, "")
+    filled = load_model("run/model.decnp").predict_proba(table[:2].assign(mass=table.mass.median(), sex=None))
+    np.testing.assert_allclose([[float(q) for q in line.split(",")] for line in out.splitlines()], filled, rtol=1e-5)
+
+
 def test_rows_that_predict_refuses(run, table, says):
     for frame, sentence in (
         (table.drop(columns="mass"), "bad.csv lacks columns that the model was trained on: 'mass'"),

@@ -40,7 +40,7 @@ SENTENCES = {
     "half": "the cell is empty; 6 values are missing in the column (50 % of its cells); --missing median fills them in; "
             "--drop half leaves the column out",
     "odd": "'x' is not a number",
-    "none": "every cell is empty, so the lines end with a separator; --drop none leaves the column out",
+    "none": "every cell is empty; --drop none leaves the column out",
     "pair": "'a' is not a number; --categories pair takes its words as categories; --drop pair leaves the column out",
 }
 

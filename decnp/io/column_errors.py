@@ -96,7 +96,8 @@ class Problem:
         if self.kind != "missing":
             what = f"{_short(cell)} is not a number"
         elif self.empty and self.n > 1:
-            what = "every cell is empty, so the lines end with a separator" if not cell else f"every cell is {cell!r}"
+            separator = ", so the lines end with a separator" * (self.column.name is None)
+            what = f"every cell is {cell!r}" if cell else f"every cell is empty{separator}"
         else:
             what = f"{cell!r} is a missing value" if cell else "the cell is empty"
         place = f"{self.column}: " if self.empty and self.n > 1 else f"line {self.seen.line}, {self.column}: "

@@ -78,17 +78,19 @@ class ColumnReader:
         more = f" and {len(found) - 10} more" if len(found) > 10 else ""
         return [f"true and false were read as 1 and 0 in {', '.join(found[:10])}{more}"] if found else []
 
-    def problems(self, X: np.ndarray, columns: Sequence[Column], may_miss: bool = False) -> dict[int, Problem]:
-        """Return the columns of X (n, D) that hold more than numbers, or more than true and false, by place.
+    def problems(
+        self, X: np.ndarray, columns: Sequence[Column], may_miss: bool = False, may_be_empty: bool = False,
+    ) -> dict[int, Problem]:
+        """Return the columns of X (n, D), called ``columns``, that hold more than numbers or true and false, by place.
 
-        ``may_miss`` allows missing cells beside others.
+        ``may_miss`` allows missing cells beside others, and with ``may_be_empty`` columns of missing cells.
         """
         bad = {}
         for j, kinds in sorted(self._seen.items()):
             n_nan = int(np.isnan(X[:, j]).sum())
             if "true or false" in kinds and kinds["true or false"].n + n_nan == len(X):
                 kinds = {kind: seen for kind, seen in kinds.items() if kind != "true or false"}
-            if may_miss and n_nan < len(X):
+            if may_miss and (n_nan < len(X) or may_be_empty):
                 kinds = {kind: seen for kind, seen in kinds.items() if kind != "missing"}
             if kinds:
                 bad[j] = Problem(columns[j], kinds, len(X), n_nan)
@@ -119,7 +121,7 @@ class ColumnReader:
         may_miss : bool, default=False
             Whether cells may be missing.
         """
-        bad = self.problems(X, columns, may_miss)
+        bad = self.problems(X, columns, may_miss, may_be_empty=not for_fit)
         hint = next((hints[p.seen.line] for p in bad.values() if p.seen.line in hints and p.kind != "missing"), "")
         if row_numbers and not bad:
             raise DataError(f"{path}: {row_numbers}" + f", or with --drop {UNNAMED!r}" * for_fit)
