@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from chromium import BROWSER, look
 from commands import QUICK, whole
 from conftest import blobs
 from numpy.testing import assert_array_equal
@@ -302,3 +303,6 @@ def test_the_report_describes_the_clusters(run, says):
     assert "Clusters in the units of the table" in page and "90 rows of 5 columns" in page
     assert "<td>sex = male</td>" in page and "Missing numbers count as they were filled in." in page
     assert "an array (n, 5) of raw columns" in page and "clusters.csv has the rows themselves" in page
+    if BROWSER is not None:
+        (wide, narrow), console = look("run/report.html", 1280, 390)
+        assert console == [] and wide["too_wide"] == narrow["too_wide"] == 0 and "Cluster 2: " in narrow["text"]

@@ -153,7 +153,7 @@ def test_decnp_report_makes_the_same_page_from_the_folder(run):
     assert whole("report", "run") == (0, "written to run/report.html\n", "")
     assert Path("run/report.html").read_bytes() == before
     assert sorted(os.listdir("run")) == sorted(
-        ["centroids.npy", "embedding.npy", "labels.npy", "model.decnp", "report.html", "run.json"])
+        ["centroids.npy", "clusters.csv", "embedding.npy", "labels.npy", "model.decnp", "report.html", "run.json"])
 
 
 # ---------------------------------------------------------------- which pictures, of what

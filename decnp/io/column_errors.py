@@ -96,7 +96,7 @@ class Problem:
         if self.kind != "missing":
             what = f"{_short(cell)} is not a number"
         elif self.empty and self.n > 1:
-            separator = ", so the lines end with a separator" * (self.column.name is None)
+            separator = ", so the lines end with a separator" * (self.column.name or "Unnamed: ").startswith("Unnamed: ")
             what = f"every cell is {cell!r}" if cell else f"every cell is empty{separator}"
         else:
             what = f"{cell!r} is a missing value" if cell else "the cell is empty"
