@@ -20,6 +20,7 @@ from .utils.rows import BLOCK
 from .utils.validation import check_not_masked, match_columns
 
 if TYPE_CHECKING:
+    from .io.recipe import Recipe
     from .utils.threads import ThreadPool
 
 __all__ = ["Model", "load_model"]
@@ -35,6 +36,10 @@ class Model:
 
     Columns of a DataFrame are matched by name, if the model has names: another order is corrected with a warning.
 
+    A model with a recipe takes the raw columns of a table: a DataFrame, an Arrow table, a mapping of names to columns, or an
+    array (n, C) of objects or numbers in the order of ``feature_names``. Missing cells are None, NaN, or a word for it such
+    as "NA". Categories that were not in the training table count as none of them, with a warning.
+
     Parameters
     ----------
     encoder : list of Dense
@@ -46,10 +51,12 @@ class Model:
     shift, scale : ndarray or float, default=0.0, 1.0
         The input of the network is (x - shift) * scale.
     header : mapping, default=None
-        Record of the training in the model file.
+        Record of the training in the model file, and the recipe.
 
     Attributes
     ----------
+    recipe : Recipe or None
+        Steps from raw columns to those of the network.
     dtype : dtype
         Precision of the computation: that of ``centers``.
 
@@ -75,15 +82,16 @@ class Model:
         self.dtype = centers.dtype
         self.shift, self.scale = np.asarray(shift, self.dtype), np.asarray(scale, self.dtype)
         self.header = header or {}
+        self.recipe = _recipe_of(self.header)
 
     @classmethod
     def from_estimator(cls, dec: Any) -> Model:
-        """Return the model of a fitted ``DEC``.
+        """Return the model of a fitted ``DEC``, or of a fitted pipeline that ends in one.
 
         Parameters
         ----------
-        dec : DEC
-            Fitted estimator.
+        dec : DEC or Pipeline
+            Fitted estimator, or a fitted pipeline as ``decnp.save`` takes it.
 
         Returns
         -------
@@ -94,16 +102,27 @@ class Model:
         ------
         NotFittedError
             If ``dec`` is not fitted.
+        ValueError
+            If a step of the pipeline cannot be stored.
         """
         from sklearn.utils.validation import check_is_fitted  # an estimator comes with scikit-learn
 
+        recipe = None
+        if isinstance(getattr(dec, "steps", None), list):
+            from .training.preparation import split_pipeline
+
+            check_is_fitted(dec.steps[-1][1], "stop_reason_")
+            dec, recipe = split_pipeline(dec)
         check_is_fitted(dec, "stop_reason_")
         ae = dec.autoencoder_
-        return cls(ae.encoder_, dec.cluster_centers_, dec.alpha, ae.shift_, ae.scale_)
+        return cls(ae.encoder_, dec.cluster_centers_, dec.alpha, ae.shift_, ae.scale_,
+                   None if recipe is None else {"recipe": recipe.to_json()})
 
     @property
     def feature_names(self) -> tuple[str, ...]:
         """Return the names of the columns that the model was trained on; () if it has none."""
+        if self.recipe is not None:
+            return self.recipe.columns if self.recipe.named else ()
         return tuple(self.header.get("feature_names", ()))
 
     @property
@@ -114,7 +133,13 @@ class Model:
     @property
     def n_features(self) -> int:
         """Return D, the number of columns of X."""
+        if self.recipe is not None:
+            return len(self.recipe.columns)
         return self.encoder[0].W.shape[0]
+
+    def without_recipe(self) -> Model:
+        """Return the same network for rows that the recipe has prepared."""
+        return Model(self.encoder, self.centers, self.alpha, self.shift, self.scale)
 
     def transform(self, X: ArrayLike) -> np.ndarray:
         """Return the embedding z = f_theta(x) of each row.
@@ -194,7 +219,9 @@ class Model:
         ValueError
             If X is not a finite (n, D) array of numbers, or its columns are not those of the model.
         """
-        return self._blocks(self._in_order(X), lambda z: z)
+        X = self._in_order(X)
+        yield from self._blocks(X, lambda z: z)
+        _warn_of_unseen(X)
 
     def _collect(
         self, X: Any, shape: tuple[int, ...], dtype: np.dtype, f: Callable[[np.ndarray], np.ndarray]
@@ -203,13 +230,20 @@ class Model:
         out = np.empty((len(X), *shape), dtype)
         for rows, found in self._blocks(X, f):
             out[rows] = found
+        _warn_of_unseen(X)
         return out
 
     def _in_order(self, X: Any) -> Any:
         """Return a table with named columns, such as a DataFrame, in the order of the model's; others unchanged.
 
-        Warns where the order differs; raises ValueError for missing and unknown columns.
+        Warns where the order differs; raises ValueError for missing and unknown columns. With a recipe, returns rows that
+        are prepared when they are read.
         """
+        if self.recipe is not None:
+            from .io.prepared_rows import PreparedRows
+            from .io.raw_columns import raw_columns
+
+            return PreparedRows(self.recipe, raw_columns(X, self.recipe, self.left_out))
         names = getattr(X, "column_names", getattr(X, "columns", ()))  # of Arrow's tables, or pandas' and polars'
         columns = [str(name) for name in names]
         order = match_columns(self.feature_names, columns, "X")
@@ -220,10 +254,11 @@ class Model:
 
     def _blocks(self, X: Any, f: Callable[[np.ndarray], np.ndarray]) -> Iterator[tuple[slice, np.ndarray]]:
         """Yield (slice, f(z)) for each block of rows; with threadpoolctl, one block for each core at a time."""
-        check_not_masked(X)
-        X = np.asanyarray(X)
-        if X.ndim != 2 or X.shape[1] != self.n_features:
-            raise ValueError(f"X must have the shape (n, {self.n_features}); got {X.shape}")
+        if self.recipe is None:
+            check_not_masked(X)
+            X = np.asanyarray(X)
+            if X.ndim != 2 or X.shape[1] != self.n_features:
+                raise ValueError(f"X must have the shape (n, {self.n_features}); got {X.shape}")
         if X.dtype.kind not in "biuf":
             raise ValueError(f"X must hold real numbers; got the dtype {X.dtype}")
 
@@ -252,6 +287,22 @@ class Model:
 
     def _q(self, z: np.ndarray) -> np.ndarray:
         return soft_assignment(z, self.centers, self.alpha)
+
+
+def _recipe_of(header: Mapping[str, Any]) -> Recipe | None:
+    """Return the recipe in a header."""
+    if "recipe" not in header:
+        return None
+    from .io.recipe import Recipe  # late: most models have none
+
+    return Recipe.from_json(header["recipe"])
+
+
+def _warn_of_unseen(X: Any) -> None:
+    """Warn if the rows that were prepared have categories that the model was not trained on."""
+    note = X.unseen_note() if hasattr(X, "unseen_note") else ""
+    if note:
+        warnings.warn(note, stacklevel=4)
 
 
 def _thread_pool() -> ThreadPool | None:

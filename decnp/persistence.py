@@ -16,6 +16,7 @@ from .exceptions import ModelFileError
 from .io.archive import MAX_HEADER
 from .io.atomic import PathLike, write_atomically
 from .io.model_file import PARAMETERS, PARTS, RUN, layers_of, named_arrays, profile_of, read_model, write_file
+from .io.recipe import Recipe
 from .layers import Dense
 from .profiles import profile_for, recorded_profile
 from .utils.provenance import versions
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["save", "write_model", "load", "from_arrays"]
 
 
-def save(model: DEC | Model, path: PathLike, storage: str | None = None) -> None:
+def save(model: DEC | Model | Any, path: PathLike, storage: str | None = None) -> None:
     """Write a fitted ``DEC`` to ``path`` atomically: an earlier file stays until the new one is complete.
 
     The same model always gives the same bytes. ``labels_``, ``history_``, the labels and centroids of the start, an
@@ -36,8 +37,10 @@ def save(model: DEC | Model, path: PathLike, storage: str | None = None) -> None
 
     Parameters
     ----------
-    model : DEC or decnp.inference.Model
-        A fitted ``DEC``. A ``Model`` is written without a decoder, for prediction.
+    model : DEC, Pipeline or decnp.inference.Model
+        A fitted ``DEC``, or a fitted scikit-learn ``Pipeline`` that ends in one. Its other steps, ``ColumnTransformer``,
+        ``SimpleImputer``, ``StandardScaler`` and ``OneHotEncoder``, are kept as a recipe, which ``decnp predict`` and
+        ``decnp.inference`` apply to raw columns. A ``Model`` is written without a decoder, for prediction.
     path : str or path-like
         File to write; it can have any ending.
     storage : {"float16"}, default=None
@@ -49,7 +52,8 @@ def save(model: DEC | Model, path: PathLike, storage: str | None = None) -> None
     NotFittedError
         For a model that is not fitted.
     ValueError
-        For another ``storage``, weights that float16 cannot hold, and a model with NaN or infinite values.
+        For another ``storage``, weights that float16 cannot hold, a model with NaN or infinite values, and a pipeline with
+        a step that cannot be kept.
     OSError
         If the file cannot be written.
 
@@ -75,14 +79,14 @@ def save(model: DEC | Model, path: PathLike, storage: str | None = None) -> None
 
 
 def write_model(
-    model: DEC | Model, file: BinaryIO, storage: str | None = None, feature_names: Sequence[str] = (),
-    left_out: Sequence[str] = (),
+    model: DEC | Model | Any, file: BinaryIO, storage: str | None = None, feature_names: Sequence[str] = (),
+    left_out: Sequence[str] = (), recipe: Recipe | None = None,
 ) -> None:
     """Write a model file into an open file.
 
     Parameters
     ----------
-    model : DEC or decnp.inference.Model
+    model : DEC, decnp.inference.Model or Pipeline
         Model, as for ``save``.
     file : binary file
         Open file, empty and seekable.
@@ -92,6 +96,8 @@ def write_model(
         Columns of the training data. If it is empty, those that the model has, if any.
     left_out : sequence of str, default=()
         Columns of the table that are not features.
+    recipe : Recipe, default=None
+        Steps from raw columns to the features, with their names.
 
     See Also
     --------
@@ -106,8 +112,13 @@ def write_model(
     else:
         from sklearn.utils.validation import check_is_fitted  # late: a Model is saved without scikit-learn
 
+        if isinstance(getattr(model, "steps", None), list):
+            model, recipe = _dec_and_recipe(model)
         check_is_fitted(model, "stop_reason_")
         network, run = _parts_of_dec(model, feature_names)
+        if recipe is not None:
+            run.pop("feature_names", None)
+            run["recipe"] = recipe.to_json()
     dtype = "float32" if storage else network["centers"].dtype.name
     layers: dict[str, list[Dense]] = {part: network.pop(part) for part in PARTS}
     header = {
@@ -127,6 +138,23 @@ def write_model(
     write_file(file, header, network)
 
 
+def _dec_and_recipe(pipeline: Any) -> tuple[DEC, Recipe | None]:
+    """Return the ``DEC`` at the end of a fitted pipeline, and the recipe of its other steps."""
+    from sklearn.utils.validation import check_is_fitted
+
+    from .dec import DEC
+    from .training.preparation import check_size, split_pipeline
+
+    last = pipeline.steps[-1][1]
+    if not isinstance(last, DEC):
+        raise ValueError(f"the last step of a pipeline must be a DEC; got {type(last).__name__}")
+    check_is_fitted(last, "stop_reason_")
+    dec, recipe = split_pipeline(pipeline)
+    if recipe is not None:
+        check_size(recipe)
+    return dec, recipe
+
+
 def load(path: PathLike) -> DEC:
     """Return the fitted ``DEC`` in a model file. Nothing from the file is executed.
 
@@ -138,7 +166,8 @@ def load(path: PathLike) -> DEC:
     Returns
     -------
     model : DEC
-        Fitted estimator. It transforms and predicts as when it was saved, to the bit.
+        Fitted estimator. It transforms and predicts as when it was saved, to the bit. If the file has a recipe, the model
+        takes the columns that the recipe makes; ``decnp.inference.load_model`` takes raw columns.
 
     Raises
     ------
@@ -169,6 +198,8 @@ def load(path: PathLike) -> DEC:
         model.init_ = training["start"]
     if "feature_names" in header:
         model.feature_names_in_ = np.array(header["feature_names"], object)
+    elif "recipe" in header:
+        model.feature_names_in_ = np.array(Recipe.from_json(header["recipe"]).feature_names, object)
     model.cluster_centers_ = arrays["centers"]
     encoder, decoder = (layers_of(header, arrays, part) for part in PARTS)
     model.autoencoder_ = StackedAutoencoder.from_layers(
@@ -300,6 +331,6 @@ def _parts_of_dec(model: DEC, feature_names: Sequence[str]) -> tuple[dict[str, A
 
 def _parts(model: Model) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the same for an ``inference.Model``; the record of the run is that of the file it was loaded from."""
-    run = {name: model.header[name] for name in (*RUN, "feature_names", "left_out") if name in model.header}
+    run = {name: model.header[name] for name in (*RUN, "feature_names", "left_out", "recipe") if name in model.header}
     return {"encoder": model.encoder, "decoder": [], "centers": model.centers, "shift": model.shift,
             "scale": model.scale}, run

@@ -55,8 +55,8 @@ def test_a_run_from_end_to_end(data, says):
     assert set(wanted) <= set(record)
     assert record["command"] == "decnp fit x.npy " + " ".join(QUICK) + " --labels y.txt --out run"
     assert record["source"] == {"name": "x.npy", "n_samples": 60, "n_features": 6, "labels": "y.txt",
-                                "label_column": None, "drop": [], "header": None, "folder": str(data), "notes": [],
-                                "warnings": []}
+                                "label_column": None, "drop": [], "columns": [], "header": None,
+                                "folder": str(data), "notes": [], "warnings": []}
     assert record["profile"]["max_iter"] == 40 and record["profile"]["init_std"] is None
     assert record["history"][0]["phase"] == "pretrain 1" and record["seconds"]["total"] > 0
     assert record["cluster_sizes"] == np.bincount(labels, minlength=3).tolist()

@@ -127,7 +127,8 @@ def test_the_column_of_labels_may_have_any_name(tmp_path):
     ("x.csv", "a,a\n1,x\n", "a", "FILE has 2 columns called 'a'; its columns are 'a', 'a'"),
     ("x.csv", "1,2\n3,4\n", "a", "FILE has no first line of names, so it has no column 'a'"),
     ("x.csv", "a,b,c d\n1,2,x\n", None, "FILE, line 2, column 3 ('c d'): 'x' is not a number; if 'c d' holds the "
-                                       "labels, say --label-column 'c d'; --drop 'c d' leaves the column out"),
+                                       "labels, say --label-column 'c d'; --categories 'c d' takes its words as "
+                                       "categories; --drop 'c d' leaves the column out"),
     ("x.csv", "a,b\n1,2\n3,x\n", None, "FILE, line 3, column 2 ('b'): 'x' is not a number"),  # one odd cell
     ("x.csv", "a,b\n1,\n", None, "FILE, line 2, column 2 ('b'): the cell is empty"),
     ("x.csv", "a,b\n1,\n3,4\n", "b", "FILE: the label of row 1 (counted from 1) is missing"),
@@ -138,7 +139,7 @@ def test_columns_of_labels_that_are_refused(tmp_path, name, text, column, senten
     path.write_text(text) if text else np.save(path, X)
     assert refused(path, read_table, column) == sentence
     if "missing" not in sentence:  # whoever predicts leaves the labels unread, and has no option --drop
-        assert refused(path, open_rows, column) == sentence.partition("; --drop")[0]
+        assert refused(path, open_rows, column) == sentence.partition("; --categories")[0].partition("; --drop")[0]
 
 
 # ---------------------------------------------------------------- tables that do not
@@ -294,16 +295,17 @@ NOT_FINITE = "FILE has NaN or infinite values: 1 of them, the first (%s) in row 
                    "yes"),
     ("a,b\n1,2\n\n3,4.5.6\n", "FILE, line 4, column 2 ('b'): '4.5.6' is not a number"),
     ("1,2\n3,1_000\n", "FILE, line 2, column 2: '1_000' is not a number"),
-    ("1,2\n3,\n", "FILE, line 2, column 2: the cell is empty"),
+    ("1,2\n3,\n", "FILE, line 2, column 2: the cell is empty; --missing median fills it in"),
     ("1,2,\n3,4,\n", "FILE, column 3: every cell is empty, so the lines end with a separator; --drop 3 leaves the column out"),
     ("1,2\n,\n", "FILE has 2 columns that cannot be used as they are: column 1 has 1 missing value in line 2; column 2 has 1 "
-                 "missing value in line 2. Remedies: fill missing values in, or delete their rows"),
-    ("1;2\n3;4,5\n", "FILE, line 2, column 2: '4,5' is not a number; write decimal points for decimal commas"),
+                 "missing value in line 2. Remedies: --missing median fills in the missing numbers of 2 columns"),
+    ("1;2\n3;4,5\n", "FILE, line 2, column 2: '4,5' is not a number; --decimal comma reads decimal commas"),
     ("1,2\n3," + "word" * 99 + "\n", "FILE, line 2, column 2: 'wordwordwordwordwordwordwordwo'... is not a number"),
     ("1,2\n3,4,5\n", "FILE, line 2 has 3 columns, the lines before it have 2"),
     ("a,b,c\n1,2\n", "FILE, line 2 has 2 columns, the lines before it have 3"),
     ("1,2\n\n3\n", "FILE, line 3 has 1 column, the lines before it have 2"),
-    ("label,b,c\n7,1,x\n", "FILE, line 2, column 3 ('c'): 'x' is not a number; --drop c leaves the column out"),
+    ("label,b,c\n7,1,x\n", "FILE, line 2, column 3 ('c'): 'x' is not a number; --categories c takes its words as "
+                           "categories; --drop c leaves the column out"),
     ("label,b\n7,1\n,2\n", "FILE: the label of row 2 (counted from 1) is missing"),
     ("label\n7\n8\n", "FILE must have at least one row and one column; got the shape (2, 0)"),
     ("a,b\n", "FILE has a line of names and no rows"),
@@ -311,8 +313,8 @@ NOT_FINITE = "FILE has NaN or infinite values: 1 of them, the first (%s) in row 
     (",0,1\n0,5,6\n1,7,8\n", ROW_NUMBERS),
     (",a,b\n0,5,6\n1,7,8\n", ROW_NUMBERS),
     (",a,b\n0,5,x\n1,7,x\n2,7,y\n3,7,y\n", "FILE has 2 columns that cannot be used as they are: the first has no name and "
-     "seems to hold row numbers; 'b' holds words ('x' in line 2). Remedies: --drop 'Unnamed: 0' --drop b leave them out; "
-     "--label-column b takes it as the labels"),
+     "seems to hold row numbers; 'b' holds words ('x' in line 2). Remedies: --drop 'Unnamed: 0' leaves it out; --categories b "
+     "takes its words as categories; --label-column b takes it as the labels"),
     ('"","1940","1945"\n"Food",5,6\n"Health",7,8\n', ROW_NUMBERS),
     ("1,2\n3,nan\n", NOT_FINITE % "nan"),
     ("1,2\n3,1e999\n", NOT_FINITE % "inf"),

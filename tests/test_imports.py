@@ -85,7 +85,7 @@ def test_packages_that_prediction_needs_import_nothing_by_themselves(package):
 @pytest.mark.parametrize("name", FILES)
 def test_files_and_functions_can_be_read_in_one_sitting(name):
     source = FILES[name].read_text()
-    assert len(source.splitlines()) <= 350
+    assert len(source.splitlines()) <= 400
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.FunctionDef):
             body = node.body[1:] if ast.get_docstring(node) is not None else node.body

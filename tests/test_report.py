@@ -89,8 +89,8 @@ def test_from_a_table_with_a_header_and_labels_to_the_report(newcomer):
     assert out.splitlines()[-2:] == ["written to run/", "report: run/report.html"]
     record = json.loads((folder / "run/run.json").read_text())
     assert record["source"] == {"name": TABLE, "n_samples": 60, "n_features": 64, "labels": None,
-                                "label_column": "species", "drop": [], "header": None, "folder": str(folder), "notes": [],
-                                "warnings": []}
+                                "label_column": "species", "drop": [], "columns": [], "header": None,
+                                "folder": str(folder), "notes": [], "warnings": []}
     page = Page((folder / "run/report.html").read_text(encoding="utf-8"))
     assert f"{TABLE}, in 3 clusters" in page.text and "60 rows of 64 columns" in page.text
     assert "profile fast, changed by --set, seed 0." in page.text
@@ -153,7 +153,7 @@ def test_decnp_report_makes_the_same_page_from_the_folder(run):
     assert here("report", "run") == (0, "written to run/report.html\n", "")
     assert Path("run/report.html").read_bytes() == before
     assert sorted(os.listdir("run")) == sorted(
-        ["centroids.npy", "embedding.npy", "labels.npy", "model.decnp", "report.html", "run.json"])
+        ["centroids.npy", "clusters.csv", "embedding.npy", "labels.npy", "model.decnp", "report.html", "run.json"])
 
 
 # ---------------------------------------------------------------- which pictures, of what

@@ -26,19 +26,22 @@ COLUMNS = {
     "half": ["true", ""] * 6, "odd": [*range(11), "x"], "none": [""] * N, "pair": ["a", ""] + ["b"] * 10,
 }
 SENTENCES = {
-    "kind": "'cat' is not a number; if 'kind' holds the labels, say --label-column kind; --drop kind leaves the column out",
+    "kind": "'cat' is not a number; if 'kind' holds the labels, say --label-column kind; "
+            "--categories kind takes its words as categories; --drop kind leaves the column out",
     "name": "'n0x' is not a number; --drop name leaves the column out",
     "day": "'2020-01-10' is not a number; dates have to be written as numbers; --drop day leaves the column out",
     "share": "'0.5%' is not a number; write percentages without %; --drop share leaves the column out",
     "cost": "'1,234.5' is not a number; write numbers without thousands separators; --drop cost leaves the column out",
     "ok": "'yes' is not a number; write yes and no as 1 and 0; if 'ok' holds the labels, say --label-column ok; "
-          "--drop ok leaves the column out",
-    "gaps": "'NA' is a missing value; 9 values are missing in the column: fill them in, or delete their rows",
+          "--categories ok takes its words as categories; --drop ok leaves the column out",
+    "gaps": "'NA' is a missing value; 9 values are missing in the column (75 % of its cells); --missing median fills "
+            "them in; --drop gaps leaves the column out",
     "mixed": "'true' is not a number; write true and false as 1 and 0",
-    "half": "the cell is empty; 6 values are missing in the column: fill them in, or delete their rows",
+    "half": "the cell is empty; 6 values are missing in the column (50 % of its cells); --missing median fills them in; "
+            "--drop half leaves the column out",
     "odd": "'x' is not a number",
-    "none": "every cell is empty, so the lines end with a separator; --drop none leaves the column out",
-    "pair": "'a' is not a number; --drop pair leaves the column out",
+    "none": "every cell is empty; --drop none leaves the column out",
+    "pair": "'a' is not a number; --categories pair takes its words as categories; --drop pair leaves the column out",
 }
 
 
@@ -67,12 +70,12 @@ def test_all_columns_at_once(tmp_path):
     path = write(tmp_path / "x.csv", "kind", "day", "gaps", "flag", "odd", "none", "pair", "ok", "name", "mixed")
     assert error(path) == (
         "FILE has 9 columns that cannot be used as they are: 'kind' holds words ('cat' in line 2); 'day' holds dates or "
-        "times ('2020-01-10' in line 2); 'gaps' has 9 missing values, the first ('NA') in line 2; 'odd' has a cell that is "
+        "times ('2020-01-10' in line 2); 'gaps' has 9 missing values (75 %), the first ('NA') in line 2; 'odd' has a cell that is "
         "not a number ('x' in line 13); 'none' is empty; 'pair' holds words ('a' in line 2) and 1 missing value; 'ok' holds "
-        "yes and no ('yes' in line 2); 'name' holds words ('n0x' in line 2); 'mixed' holds true and false beside numbers "
-        "('true' in line 2). Remedies: --drop kind --drop day --drop none --drop pair --drop name leave them out; "
-        "--label-column NAME takes a column as the labels; write yes and no as 1 and 0; write true and false as 1 and 0; "
-        "fill missing values in, or delete their rows")
+        "yes and no ('yes' in line 2); 'name' holds 12 different words ('n0x' in line 2); 'mixed' holds true and false beside numbers "
+        "('true' in line 2). Remedies: --drop day,none,name leave them out; --categories kind,pair,ok takes their words "
+        "as categories; --missing median fills in the missing numbers, or --drop gaps; --label-column NAME takes a column as "
+        "the labels; write true and false as 1 and 0")
     assert "--label-column" not in error(path, "kind")
 
 
@@ -80,14 +83,15 @@ def test_many_columns_are_cut_short(tmp_path):
     pd.DataFrame([["a"] * 40] * 3, columns=[f"c{j}" for j in range(40)]).to_csv(tmp_path / "x.csv", index=False)
     sentence = error(tmp_path / "x.csv")
     assert "has 40 columns" in sentence and "'c29' holds" in sentence and "'c30'" not in sentence
-    assert sentence.endswith("; and 10 more; no column is left to cluster")
+    assert sentence.endswith("; and 10 more. Remedies: --categories auto takes their words as categories; --label-column NAME "
+                             "takes a column as the labels")
 
 
 def test_decimal_commas(tmp_path):
     (tmp_path / "x.csv").write_text("red;green\n0,126;-0,132\n1,5;2\n")
     assert error(tmp_path / "x.csv") == (
         "FILE has 2 columns that cannot be used as they are: 'red' holds numbers with a decimal comma ('0,126' in line 2); "
-        "'green' holds numbers with a decimal comma ('-0,132' in line 2). Remedies: write decimal points for decimal commas")
+        "'green' holds numbers with a decimal comma ('-0,132' in line 2). Remedies: --decimal comma reads decimal commas")
 
 
 @pytest.mark.parametrize("cell", [

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import argparse
+from typing import TYPE_CHECKING
 
 from ..exceptions import UserError
 from ..io.os_errors import explain_os_errors
 from .arguments import Subparsers, add_command, add_model_argument
 from .process import print_result
+
+if TYPE_CHECKING:
+    from ..inference import Model
 
 __all__ = ["add_parser"]
 
@@ -17,6 +21,7 @@ def add_parser(commands: Subparsers) -> None:
     parser = add_command(
         commands, "export", _export, help="export a model to ONNX",
         description="Write the encoder and Eq. 1 as an ONNX graph in float32: x (n, D) -> z (n, d), q (n, k), label (n,).\n"
+                    "The graph of a model with categories takes the columns of words too: words (n, W).\n"
                     'The package onnx is required: pip install "decnp[onnx]".',
         examples=["decnp export run/model.decnp model.onnx"])
     add_model_argument(parser)
@@ -38,6 +43,14 @@ def _export(args: argparse.Namespace, argv: list[str]) -> int:
         raise UserError(str(error)) from error
     k, d = model.centers.shape
     note = "" if model.dtype == "float32" else f"; the model computes in {model.dtype}, the graph in float32"
-    print_result(f"{args.out}: ONNX opset {OPSET}, x (n, {model.n_features}) float32 -> "
+    print_result(f"{args.out}: ONNX opset {OPSET}, {_inputs(model)} -> "
                  f"z (n, {d}), q (n, {k}), label (n,){note}")
     return 0
+
+
+def _inputs(model: Model) -> str:
+    """Return the inputs of the graph and their shapes."""
+    n_words = 0 if model.recipe is None else len(model.recipe.columns_of_words)
+    parts = {"x": model.n_features - n_words, "words": n_words}
+    return ", ".join(f"{name} (n, {count}) {'float32' if name == 'x' else 'strings'}"
+                     for name, count in parts.items() if count)

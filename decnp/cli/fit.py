@@ -29,8 +29,10 @@ def add_parser(commands: Subparsers) -> None:
                     "Labels, where they are known, are used for the scores at the end and for nothing else.",
         examples=["decnp fit digits --n-clusters 10 --out run",
                   "decnp fit mydata.csv --n-clusters 5 --label-column species --out species --report",
+                  "decnp fit raw.csv --n-clusters 5 --standardize --missing median --categories auto --drop id --out raw",
                   "decnp fit --resume run"],
-        notes="DIR takes labels.npy, embedding.npy, centroids.npy, model.decnp and run.json (the whole recipe).\n"
+        notes="DIR takes labels.npy, embedding.npy, centroids.npy, model.decnp and run.json (parameters and results), and\n"
+              "clusters.csv for a table in text: its rows, with the cluster and the q of each.\n"
               "A finished run in it is replaced only with --overwrite, and only when the new one is complete.")
     add_options(parser)
 

@@ -14,20 +14,23 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..exceptions import UserError
-from ..io.atomic import write_all_atomically
+from ..io.atomic import write_all_atomically, write_atomically
+from ..io.clusters_csv import write_clusters_csv
 from ..io.os_errors import explain_os_errors
+from ..io.streams import is_stream
 from ..persistence import write_model
 from ..report import REPORT
-from ..utils.rows import Rows
 from .fit_options import FitOptions
 from .resume import abandon, checkpoints
 
 if TYPE_CHECKING:
-    from ..dec import DEC
+    from .prepare_fit import FitInput
 
-__all__ = ["RESULTS", "output_folder", "write_results"]
+__all__ = ["CLUSTERS", "RESULTS", "output_folder", "write_clusters", "write_results"]
 
 RESULTS = ("labels.npy", "embedding.npy", "centroids.npy", "model.decnp", "run.json")
+CLUSTERS = "clusters.csv"
+"""The table with the cluster of each row; only for a text file."""
 
 
 @contextmanager
@@ -93,7 +96,7 @@ def _check_incomplete_run(out: Path, options: FitOptions) -> None:
 
 def _check_earlier_results(out: Path, options: FitOptions) -> None:
     """Raise UserError if files in the folder must not be replaced."""
-    there = [name for name in (*RESULTS, REPORT) if os.path.lexists(out / name)]
+    there = [name for name in (*RESULTS, CLUSTERS, REPORT) if os.path.lexists(out / name)]
     if there and not (out / "run.json").is_file():
         raise UserError(f"--out {out} has {there[0]} but no run.json, so it holds no earlier run: choose another")
     for name in there:
@@ -106,17 +109,25 @@ def _check_earlier_results(out: Path, options: FitOptions) -> None:
         raise UserError(f"--out {out} holds a finished run: --overwrite replaces it, or choose another")
 
 
-def write_results(out: Path, model: DEC, X: Rows, record: dict[str, Any]) -> None:
+def write_results(out: Path, fit: FitInput, record: dict[str, Any]) -> None:
     """Write all files of ``RESULTS``, or none. Raises UserError."""
-    source = record["source"]
-    left_out = [*source["drop"], *([source["label_column"]] if source["label_column"] else [])]
+    model = fit.model
     contents = (
         lambda file: np.save(file, model.labels_),
-        lambda file: np.save(file, model.transform(X)),
+        lambda file: np.save(file, model.transform(fit.X)),
         lambda file: np.save(file, model.cluster_centers_),
-        lambda file: write_model(model, file, feature_names=record["columns"], left_out=left_out),
+        lambda file: write_model(model, file, feature_names=fit.columns, left_out=fit.left_out, recipe=fit.recipe),
         lambda file: file.write(json.dumps(record, indent=1).encode()),
     )
     with explain_os_errors(f"--out {out} could not be written"):
         write_all_atomically({out / name: write for name, write in zip(RESULTS, contents)})
-        (out / REPORT).unlink(missing_ok=True)  # of an earlier run
+        for name in (CLUSTERS, REPORT):
+            (out / name).unlink(missing_ok=True)  # of an earlier run
+
+
+def write_clusters(out: Path, source: str, fit: FitInput) -> None:
+    """Write ``CLUSTERS`` if the table is a text file. Raises DataError or OSError if it cannot be read or written."""
+    if fit.named is not None and not is_stream(source):
+        q = fit.model.predict_proba(fit.X)
+        named = fit.named
+        write_atomically(out / CLUSTERS, lambda file: write_clusters_csv(file, source, named, fit.model.labels_, q))

@@ -25,6 +25,15 @@ class FitOptions(NamedTuple):
     """True if the first line of a .csv holds names; None decides from the lines below it."""
     drop: list[str]
     """Columns of a .csv to leave out."""
+    columns: list[str]
+    """Columns of a .csv to read; [] reads all others."""
+    standardize: bool
+    missing: str | None
+    """"median" or "mean" for missing numbers, or None."""
+    categories: list[str]
+    """Columns of categories of a .csv, or "auto"."""
+    decimal: str
+    """"point" or "comma"."""
     out: str | None
     overwrite: bool
     """True if a finished run in ``out`` may be replaced."""
@@ -48,6 +57,11 @@ class FitOptions(NamedTuple):
     has_checkpoint: bool = False
     """True if the state of the run is restored from ``checkpoint.decnp``."""
 
+    @property
+    def has_recipe(self) -> bool:
+        """Return whether the rows are prepared by a recipe."""
+        return bool(self.standardize or self.missing or self.categories or self.decimal != "point")
+
     @classmethod
     def from_arguments(cls, args: argparse.Namespace, **changes: Any) -> FitOptions:
         """Return the options in ``args``, with ``changes``."""
@@ -69,10 +83,26 @@ def add_options(parser: Parser) -> None:
                              "sample: .npy (may be larger than memory), .npz (array X, or a sparse matrix from "
                              "scipy.sparse.save_npz), .csv, .tsv, .txt (.gz too), or - for standard input")
     _add_data_options(parser)
+    _add_recipe_options(parser)
     _add_training_options(parser)
     output = parser.add_argument_group("what to print")
     output.add_argument("-q", "--quiet", action="store_true", help="no progress; the results only")
     output.add_argument("--json", action="store_true", help="the results as JSON instead of words")
+
+
+def _add_recipe_options(parser: Parser) -> None:
+    recipe = parser.add_argument_group(
+        "how to prepare the columns of a .csv (nothing is done without an option; the model file holds the steps, and "
+        "decnp predict takes raw rows)")
+    recipe.add_argument("--standardize", action="store_true",
+                        help="give each column of numbers the mean 0 and the standard deviation 1")
+    recipe.add_argument("--missing", choices=["median", "mean"],
+                        help="replace missing numbers by the median or the mean of their column")
+    recipe.add_argument("--categories", action="append", default=[], metavar="auto|NAMES",
+                        help="columns of categories: each category becomes a column of 0 and 1, a missing cell is one, too; "
+                             "auto takes all columns of words that occur more than once")
+    recipe.add_argument("--decimal", choices=["point", "comma"], default="point",
+                        help="comma reads numbers such as 0,75 too (default: point)")
 
 
 def _add_data_options(parser: Parser) -> None:
@@ -85,7 +115,9 @@ def _add_data_options(parser: Parser) -> None:
                       help="the column of a .csv that holds the true labels, by its name (default: one called label)")
     data.add_argument("--drop", action="append", default=[], metavar="NAME",
                       help="leave out a column of a .csv, by its name, or by its number if the columns have no names; "
-                           "may be repeated")
+                           "several with commas between them; may be repeated")
+    data.add_argument("--columns", action="append", default=[], metavar="NAMES",
+                      help="read these columns of a .csv only, likewise")
     add_header_argument(data)
     data.add_argument("--out", metavar="DIR", help="write the results into this folder (default: only print them)")
     data.add_argument("--overwrite", action="store_true",

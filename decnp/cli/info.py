@@ -57,8 +57,8 @@ def describe_model(path: str) -> dict[str, Any]:
         "n_weights": {**n_weights, "centroids": arrays["centers"].size},
         "shift": float(shift) if shift.ndim == 0 else "one for each column",
         "scale": float(arrays["scale"]),
-        **{name: header[name] for name in ("feature_names", "left_out", "versions", "parameters", "profile", "training")
-           if name in header},
+        **{name: header[name] for name in (
+            "feature_names", "recipe", "left_out", "versions", "parameters", "profile", "training") if name in header},
     }
 
 
@@ -73,6 +73,7 @@ def _format_info(info: dict[str, Any]) -> str:
         "weights": ", ".join(f"{name} {count}" for name, count in info["n_weights"].items()),
         "input": f"(x - shift) * scale, shift {shift}, scale {info['scale']:g}",
         **({"columns": _format_names(info["feature_names"])} if "feature_names" in info else {}),
+        **(_format_recipe(info["recipe"]) if "recipe" in info else {}),
         **({"left out": _format_names(info["left_out"])} if "left_out" in info else {}),
         "clusters": f"k = {info['n_clusters']}, alpha = {info['alpha']:g}",
         **{name: _format_pairs(info[name])
@@ -80,6 +81,29 @@ def _format_info(info: dict[str, Any]) -> str:
     }
     return "\n".join(textwrap.fill(line, 118, initial_indent=f"{name:<11}", subsequent_indent=" " * 11)
                      for name, line in groups.items())
+
+
+def _format_recipe(data: dict[str, Any]) -> dict[str, str]:
+    """Return a paragraph about the raw columns, and one for each kind of step."""
+    from ..io.recipe import Categories, Number, Recipe, word_of
+
+    recipe = Recipe.from_json(data)
+    numbers, words = [], []
+    for one in recipe.features:
+        name = json.dumps(recipe.columns[one.column])
+        if isinstance(one, Categories):
+            counts = one.counts or ("",) * len(one.values)
+            listed = ", ".join(f"{json.dumps(word_of(value))} {count}".strip()
+                               for value, count in list(zip(one.values, counts))[:10])
+            words.append(f"{name} ({listed}" + f" and {len(one.values) - 10} more" * (len(one.values) > 10) + ")")
+        elif isinstance(one, Number):
+            standardized = [f"mean {one.mean:g}, std {one.std:g}"] * ((one.mean, one.std) != (0, 1))
+            filled = [] if one.fill is None else [f"{one.missing or ''} missing -> {one.fill:g}".strip()]
+            numbers.append(name + f" ({', '.join(standardized + filled)})" * bool(standardized + filled))
+    more = f" and {len(numbers) - 30} more (--json has all)" if len(numbers) > 30 else ""
+    return {"raw": f"{len(recipe.columns)} columns, prepared by the recipe in the file",
+            **({"numbers": ", ".join(numbers[:30]) + more} if numbers else {}),
+            **({"categories": ", ".join(words[:30])} if words else {})}
 
 
 def _format_names(names: list[str]) -> str:

@@ -13,10 +13,13 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from ..datasets.registry import SOURCES, n_clusters
-from ..exceptions import UserError
+from ..exceptions import DataError, UserError
+from ..io.column_choice import ColumnChoice
 from ..io.os_errors import explain_read_errors
-from ..io.table_warnings import label_warnings, table_warnings
-from ..io.tables import Table, read_labels, read_table
+from ..io.raw_table import prepared, read_raw_table
+from ..io.recipe import Recipe, describe_recipe
+from ..io.table_warnings import label_copies, label_warnings, raw_warnings, table_warnings
+from ..io.tables import TABLE_SUFFIXES, Table, as_table, check_suffix, read_labels, read_table
 from ..profiles import PAPER_MNIST, Profile, profile_for, profile_of_both
 from ..training.checkpoint import Checkpoint
 from ..utils.rows import LazyRows, Rows, is_mapped
@@ -31,6 +34,8 @@ if TYPE_CHECKING:
 
 __all__ = ["FitInput", "prepare", "profile_from"]
 
+DECIMALS = {"point": ".", "comma": ","}
+
 
 class FitInput(NamedTuple):
     """Data and unfitted model of a run."""
@@ -41,6 +46,12 @@ class FitInput(NamedTuple):
     """(n,) the true labels."""
     columns: tuple[str, ...]
     """Names of the columns of X; empty if they have none."""
+    left_out: tuple[str, ...]
+    """Names of the columns of the file that are not in X."""
+    recipe: Recipe | None
+    """Steps from the columns of the file to X, or None."""
+    named: bool | None
+    """True if the file is a text table with a line of names, False for one without, None for other data."""
     autoencoder_rows: np.ndarray | None
     """(m, D) rows for the autoencoder, or None if it trains on X."""
     model: DEC
@@ -55,20 +66,29 @@ def prepare(options: FitOptions, log: Callable[[str], None]) -> FitInput:
 
     ``log`` is called with a line about the data, and with each warning. Raises UserError or DataError.
     """
-    (X, y, columns, notes), ae_rows = _read_data(options)
+    (X, y, columns, notes, left_out), ae_rows, recipe, found = _read_data(options)
     model = _build_model(options, X, ae_rows)
     k = "" if options.n_clusters or options.source in SOURCES else f"; k = {model.n_clusters}, the default"
-    log(_describe_data(options, X, y, columns, ae_rows) + k)
+    log(_describe_data(options, X, y, columns, ae_rows, recipe) + k)
     for note in notes:
         log(note)
-    found = [*table_warnings(X, columns), *label_warnings(y, options.label_column)]
+    found += label_warnings(y, options.label_column)
     for warning in found:
         log(f"warning: {warning}")
-    return FitInput(X, y, columns, ae_rows, model, notes, found)
+    return FitInput(X, y, columns, left_out, recipe, _named(options.source, columns, recipe), ae_rows, model, notes, found)
 
 
-def _read_data(options: FitOptions) -> tuple[Table, np.ndarray | None]:
-    """Return the table and the autoencoder's own rows."""
+def _named(source: str, columns: tuple[str, ...], recipe: Recipe | None) -> bool | None:
+    """Return whether the file has a line of names, or None if it is not a text table."""
+    if recipe is not None:
+        return recipe.named
+    is_text = source not in SOURCES and check_suffix(Path(source), *TABLE_SUFFIXES) == ".csv"
+    return bool(columns) if is_text else None
+
+
+def _read_data(options: FitOptions) -> tuple[Table, np.ndarray | None, Recipe | None, list[str]]:
+    """Return the table, the autoencoder's own rows, the recipe that prepared the table, and sentences about it."""
+    recipe: Recipe | None = None
     load = SOURCES.get(options.source)
     with explain_read_errors(options.source):
         if load:
@@ -79,19 +99,46 @@ def _read_data(options: FitOptions) -> tuple[Table, np.ndarray | None]:
             _check_labels_option(options.source, options.labels, options.label_column)
         if not load and not os.path.exists(options.source) and options.source != "-":
             raise UserError(f"no such file: {options.source}{nearest(options.source, SOURCES)}")
-        table = Table(*load(), (), []) if load else read_table(
-            options.source, options.label_column, header=options.header, drop=options.drop)
+        if options.has_recipe:
+            table, recipe, found = _read_and_prepare(options)
+        else:
+            table = Table(*load(), (), []) if load else read_table(
+                options.source, options.label_column, header=options.header, drop=options.drop, columns=options.columns)
+            found = table_warnings(table.X, table.names)
         ae_rows = autoencoder_rows(options.source)
         if options.labels:
             table = table._replace(y=read_labels(options.labels, len(table.X)))
-    return table, ae_rows
+    if isinstance(table.X, np.ndarray) and recipe is None:
+        found += label_copies(table.X, table.names, table.y)
+    return table, ae_rows, recipe, found
+
+
+def _read_and_prepare(options: FitOptions) -> tuple[Table, Recipe, list[str]]:
+    """Return the table after the steps that the options ask for, their recipe, and sentences about the raw columns."""
+    choice = ColumnChoice(options.source, options.drop, options.columns, options.categories)
+    raw = read_raw_table(options.source, options.label_column, header=options.header, choice=choice,
+                         may_miss=options.missing is not None, decimal=DECIMALS[options.decimal])
+    if not raw.columns:
+        raise DataError(f"{options.source}: no column is left to cluster")
+    from ..training.preparation import fit_recipe  # imports scikit-learn
+
+    try:
+        recipe = fit_recipe(raw, options.standardize, options.missing, DECIMALS[options.decimal])
+    except ValueError as error:
+        raise DataError(f"{options.source}: {error}") from error
+    X = as_table(prepared(raw, recipe), Path(raw.path))
+    table = Table(X, raw.y, recipe.feature_names if raw.named else (), raw.notes, raw.left_out)
+    return table, recipe, raw_warnings(raw, scales=not options.standardize)
 
 
 def _check_no_table_options(options: FitOptions) -> None:
     """Raise UserError if an option for the columns of a .csv is given for a named data set."""
     if options.label_column is not None:
         raise UserError(f"--label-column names a column of a .csv file; {options.source} has its own labels")
-    for name, value in (("--drop", options.drop or None), ("--header", options.header)):
+    for name, value in (("--drop", options.drop or None), ("--columns", options.columns or None),
+                        ("--header", options.header), ("--standardize", options.standardize or None),
+                        ("--missing", options.missing), ("--categories", options.categories or None),
+                        ("--decimal", None if options.decimal == "point" else options.decimal)):
         if value is not None:
             raise UserError(f"{name} is for a .csv file; {options.source} is a data set with a name")
 
@@ -147,14 +194,18 @@ def profile_from(options: FitOptions, n_samples: int) -> Profile:
 
 def _describe_data(
     options: FitOptions, X: Rows, y: np.ndarray | None, columns: tuple[str, ...], ae_rows: np.ndarray | None,
+    recipe: Recipe | None,
 ) -> str:
     """Return the line about the data that is shown before training."""
     storage = "" if not isinstance(X, LazyRows) else ", read from the disk" if is_mapped(X.source) else ", sparse"
     if X.dtype == np.float64:
         storage += ", in float64 (float32 would round off their differences)"
-    line = f"{options.source}: {len(X)} rows of {X.shape[1]} columns{storage}"
+    n_raw = X.shape[1] if recipe is None else len(recipe.columns)
+    line = f"{options.source}: {len(X)} rows of {n_raw} columns{storage}"
     if columns:
         line += ", with a first line of names"
+    if recipe is not None:
+        line += f"; {describe_recipe(recipe)}"
     if y is not None:
         column = f" in {options.label_column!r}" if options.label_column else ""
         line += f"; the labels{column} are for the scores only"

@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..exceptions import UserError
+from ..exceptions import DataError, UserError
 from ..metrics import adjusted_rand_index, cluster_accuracy, normalized_mutual_info
 from ..profiles import recorded_profile
 from ..report import check_pictures, write_report
 from ..training.checkpoint import Checkpoint
 from ..training.records import Record
 from ..utils.provenance import peak_memory, provenance, working_folder
-from .fit_folder import output_folder, write_results
+from .fit_folder import CLUSTERS, output_folder, write_clusters, write_results
 from .fit_options import FitOptions
 from .prepare_fit import FitInput, prepare
 from .pretraining import pretrain_on
@@ -76,8 +76,12 @@ def run_fit(
             seconds = {"load": load_seconds, **_train(fit, options, on_step)}
             record = _record(fit, options, argv, seconds)
             if out:
-                write_results(out, fit.model, fit.X, record)
+                write_results(out, fit, record)
                 finish(out)
+                try:
+                    write_clusters(out, options.source, fit)
+                except (DataError, OSError) as error:  # the table has changed since it was read
+                    log(f"warning: {CLUSTERS} was not written: {error}")
                 if options.report:
                     write_report(out, data=(fit.X, fit.y))
     return record
@@ -126,9 +130,11 @@ def _record(fit: FitInput, options: FitOptions, argv: list[str], seconds: dict[s
         "command": shlex.join(["decnp", *argv]),
         "source": {"name": options.source, "n_samples": len(fit.X), "n_features": fit.X.shape[1],
                    "labels": options.labels, "label_column": options.label_column, "drop": options.drop,
+                   "columns": options.columns,
                    "header": {True: "yes", False: "no", None: None}[options.header],
                    "folder": working_folder(), "notes": fit.notes, "warnings": fit.warnings},
         "columns": list(fit.columns),
+        "recipe": None if fit.recipe is None else fit.recipe.to_json(),
         **_results(fit, options),
         "seconds": {**seconds, "total": round(sum(seconds.values()), 2)},
         "peak_memory_mb": peak_memory(),

@@ -42,7 +42,7 @@ def run_predict(
 ) -> int:
     """Predict for each row of ``source``, write or print the answers, and return the number of rows.
 
-    Columns of a .csv are matched by their names, if the model has names.
+    Columns of a .csv are matched by their names, if the model has names. Its recipe, if it has one, prepares them.
 
     Parameters
     ----------
@@ -75,7 +75,9 @@ def run_predict(
     with explain_read_errors(source):
         model = load_model(model_path)
         chooser = _ColumnChooser(model, source, ignore_extra)
-        rows = open_rows(source, label_column, header=header, choose=chooser, known=model.feature_names)
+        rows = open_rows(source, label_column, header=header, choose=chooser, known=model.feature_names,
+                         recipe=model.recipe)
+        model = model if model.recipe is None else model.without_recipe()
     with closing(rows):
         n, D = rows.shape
         if D != model.n_features:
@@ -94,7 +96,9 @@ def run_predict(
         else:
             with explain_os_errors(f"--out {out} could not be written"):
                 write_atomically(out, lambda file: write(file, str(out).lower().endswith(".npy")))
-        for note in [*chooser.notes, *(f"{rows.name}: {note}" for note in rows.notes)] * (not quiet):
+        unseen = rows.prepared.unseen_note() if rows.prepared else ""
+        notes = [*rows.notes, *[f"warning: {unseen}"] * bool(unseen)]
+        for note in [*chooser.notes, *(f"{rows.name}: {note}" for note in notes)] * (not quiet):
             message(note)
     return n
 

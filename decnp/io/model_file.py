@@ -9,7 +9,8 @@ A model file is a zip archive without compression: ``header.json`` and an .npy f
 
 The header has the architecture, which determines the names and shapes of all arrays, the SHA-256 digest of each array's
 bytes (little-endian, C order), and the training run: its parameters, profile and end. Format 2 is written only for what
-format 1 does not have: matrices W in float16 (``storage``), or no decoder and then no training run either.
+format 1 does not have: matrices W in float16 (``storage``), or no decoder and then no training run either. Format 3 is
+written only for a model with a recipe (``io.recipe``), which turns the raw columns of a table into the network's D.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ from .atomic import PathLike
 
 __all__ = ["layers_of", "named_arrays", "profile_of", "read_model", "write_file"]
 
-FORMAT = 2  # the newest
+FORMAT = 3  # the newest
 PARTS = ("encoder", "decoder")
 DTYPES = {"float16": "<f2", "float32": "<f4", "float64": "<f8"}
 FIELDS = {"dtype": str, "n_features": int, "n_clusters": int, "hidden_layer_sizes": list, "activations": dict,
@@ -50,7 +51,8 @@ def write_file(file: BinaryIO, header: dict, arrays: dict[str, np.ndarray]) -> N
     storage, shapes that do not fit together.
     """
     arrays = {name: _as_stored(name, array, header) for name, array in arrays.items()}
-    number = 1 if header["storage"] == header["dtype"] and header["activations"]["decoder"] else FORMAT
+    number = 1 if header["storage"] == header["dtype"] and header["activations"]["decoder"] else 2
+    number = FORMAT if "recipe" in header else number
     header = {"format": number, **header}
     if number == 1:
         del header["storage"]
@@ -131,7 +133,9 @@ def _expected(header: dict[str, Any]) -> dict[str, Expected]:
     if not (isinstance(left_out, list) and all(isinstance(name, str) for name in left_out)):
         raise ModelFileError("is damaged: left_out in its header must be a list of strings")
     "".join(left_out).encode()
-    _check_plain({name: value for name, value in header.items() if name not in ("feature_names", "left_out")})
+    if "recipe" in header:
+        _check_recipe(header)
+    _check_plain({name: value for name, value in header.items() if name not in ("feature_names", "left_out", "recipe")})
     return {name: Expected(_stored_dtype(name, header), shapes, dtype) for name, shapes in _shapes(header).items()}
 
 
@@ -160,6 +164,21 @@ def _check_architecture(header: Mapping[str, Any], version: int) -> None:
         check_number("alpha in its header", header.get("alpha"), low=0, strict=True)
     except ValueError as error:
         raise ModelFileError(f"is damaged: {error}") from None
+
+
+def _check_recipe(header: Mapping[str, Any]) -> None:
+    """Check the recipe of a table: it must be complete, and give as many columns as the network takes."""
+    from .recipe import Recipe  # late: most models have none
+
+    try:
+        recipe = Recipe.from_json(header["recipe"])
+    except ValueError as error:
+        raise ModelFileError(f"is damaged: {error}") from None
+    if recipe.n_features != header["n_features"]:
+        raise ModelFileError(f"is damaged: its recipe gives {recipe.n_features} columns, and the network takes "
+                             f"{header['n_features']}")
+    if "feature_names" in header:
+        raise ModelFileError("is damaged: its header has feature_names beside a recipe")
 
 
 def _check_run(header: Mapping[str, Any]) -> None:

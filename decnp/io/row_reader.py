@@ -16,6 +16,8 @@ from .atomic import PathLike
 from .npy import NpyLayout, check_table, npy_layout
 from .npz import read_npz
 from .os_errors import explain_os_errors
+from .prepared_rows import PreparedRows
+from .recipe import Recipe
 from .streams import begins_as_npy, is_stream, name_of, open_seekable
 from .tables import TABLE_SUFFIXES, as_finite, check_suffix, check_text_options
 from .text import Choice, all_columns, parse_csv
@@ -42,6 +44,8 @@ class RowReader:
         Names of the columns.
     notes : sequence of str, default=()
         Sentences about what could have been read in another way.
+    prepared : PreparedRows, default=None
+        Recipe that makes the rows, if there is one; it counts the categories that are not in the recipe.
 
     Raises
     ------
@@ -51,8 +55,9 @@ class RowReader:
 
     def __init__(self, name: str, shape: tuple[int, ...], dtype: np.dtype, read: Callable[[int, int], np.ndarray],
                  close: Callable[[], object] = lambda: None, columns: tuple[str, ...] = (),
-                 notes: Sequence[str] = ()) -> None:
-        self.name, self.shape, self.close, self._read = name, shape, close, read
+                 notes: Sequence[str] = (), prepared: PreparedRows | None = None) -> None:
+        self.name, self.shape, self.close, self.read = name, shape, close, read
+        self.prepared = prepared
         self.columns, self.notes = columns, list(notes)
         check_table(shape, dtype, name)
 
@@ -63,12 +68,18 @@ class RowReader:
         """
         for start in range(0, self.shape[0], size):
             rows = slice(start, min(start + size, self.shape[0]))
-            yield rows, as_finite(self._read(rows.start, rows.stop), dtype, self.name, start)
+            try:
+                x = self.read(rows.start, rows.stop)
+            except DataError:
+                raise
+            except ValueError as error:  # of a recipe
+                raise DataError(f"{self.name}: {error}") from None
+            yield rows, as_finite(x, dtype, self.name, start)
 
 
 def open_rows(
     source: PathLike, label_column: str | None = None, *, header: bool | None = None, choose: Choice = all_columns,
-    known: Sequence[str] = (),
+    known: Sequence[str] = (), recipe: Recipe | None = None,
 ) -> RowReader:
     """Return a reader of the rows in a file or in standard input.
 
@@ -89,6 +100,8 @@ def open_rows(
         labels.
     known : sequence of str, default=()
         Names of the columns that a model was trained on: a first line that has all of them holds names.
+    recipe : Recipe, default=None
+        Steps from the columns that are chosen to the rows (n, D).
 
     Returns
     -------
@@ -105,27 +118,58 @@ def open_rows(
     suffix = check_suffix(path, *TABLE_SUFFIXES)
     check_text_options(path, suffix, label_column, header)
     if suffix == ".npy":
-        return _open_npy(open(path, "rb"), str(path))
+        return _prepared(_open_npy(open(path, "rb"), str(path)), recipe)
     if suffix == ".npz":
-        return _from_memory(str(path), read_npz(path)[0])
-    return _open_text_or_stream(path, label_column, header, choose, known)
+        return _prepared(_from_memory(str(path), read_npz(path)[0]), recipe)
+    return _open_text_or_stream(path, label_column, header, choose, known, recipe)
 
 
 def _open_text_or_stream(
     path: Path, label_column: str | None, header: bool | None, choose: Choice, known: Sequence[str],
+    recipe: Recipe | None,
 ) -> RowReader:
     """Return a reader of a text file, or of a stream, which may hold an .npy too."""
     name, file = name_of(path), open_seekable(path)
     try:
         if is_stream(path) and begins_as_npy(file):
             check_text_options(name, ".npy", label_column, header)
-            return _open_npy(file, name)
-        table = parse_csv(name, file, label_column, header=header, choose=choose, known=known)
+            return _prepared(_open_npy(file, name), recipe)
+        words = [] if recipe is None else [j for j, name in enumerate(recipe.columns) if name in recipe.words]
+        table = parse_csv(name, file, label_column, header=header, choose=choose, known=known, labels=False, words=words,
+                          may_miss=recipe is not None and recipe.fills,
+                          decimal="." if recipe is None else recipe.decimal)
         file.close()
+        if recipe is not None:
+            _check_width(name, len(table.columns), recipe)
+            rows = PreparedRows(recipe, table.columns)
+            return RowReader(name, rows.shape, rows.dtype, lambda start, stop: rows[start:stop], columns=table.names,
+                             notes=table.notes, prepared=rows)
         return _from_memory(name, table.X, table.names, table.notes)
     except BaseException:
         file.close()
         raise
+
+
+def _prepared(reader: RowReader, recipe: Recipe | None) -> RowReader:
+    """Return a reader of the rows that ``recipe`` makes of those of ``reader``."""
+    if recipe is None:
+        return reader
+    try:
+        if recipe.columns_of_words:
+            raise DataError(f"{reader.name} holds numbers, and the model takes words in the columns "
+                            f"{', '.join(map(repr, sorted(recipe.words)))}: take a .csv file")
+        _check_width(reader.name, reader.shape[1], recipe)
+    except DataError:
+        reader.close()
+        raise
+    rows = PreparedRows(recipe, [np.empty(0)] * reader.shape[1])
+    return RowReader(reader.name, (reader.shape[0], recipe.n_features), rows.dtype,
+                     lambda start, stop: rows.prepare(list(reader.read(start, stop).T)), reader.close, prepared=rows)
+
+
+def _check_width(name: str, width: int, recipe: Recipe) -> None:
+    if width != len(recipe.columns):
+        raise DataError(f"{name} must have the {len(recipe.columns)} columns that the model takes; got {width}")
 
 
 def _from_memory(name: str, X: Rows, columns: tuple[str, ...] = (), notes: Sequence[str] = ()) -> RowReader:

@@ -8,10 +8,13 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from ..utils.rows import LazyRows, Rows, is_mapped
+from .column_errors import Column, options
+from .raw_table import RawTable
 
-__all__ = ["label_warnings", "table_warnings"]
+__all__ = ["label_copies", "label_warnings", "raw_warnings", "table_warnings"]
 
 LABEL_LIKE = ("class", "classes", "label", "labels", "target", "species", "category", "y")
+SAME_GROUPS = 0.99  # share of the rows of a column that has the groups of the labels
 MAX_SPREAD_RATIO = 100  # between the largest and the smallest standard deviation of two columns
 
 
@@ -35,6 +38,60 @@ def table_warnings(X: Rows, names: Sequence[str]) -> list[str]:
     if isinstance(X, LazyRows):
         return [*_order_on_disk(X)]
     return [*_columns(X, names), *_scales(X, names)] if names else []
+
+
+def raw_warnings(table: RawTable, scales: bool) -> list[str]:
+    """Return the same for a raw ``table``, with missing numbers and categories.
+
+    ``scales`` says whether the standard deviations of the columns of numbers are compared.
+    """
+    numbers = [j for j in range(len(table.columns)) if j not in table.words]
+    found: list[str] = []
+    if table.named and numbers:
+        X = np.stack([table.columns[j] for j in numbers], axis=1)
+        X = np.where(np.isnan(X), np.nanmean(X, axis=0), X)  # no column is empty
+        names = [table.names[j] for j in numbers]
+        found = [*_columns(X, names), *(_scales(X, names) if scales else [])]
+        gaps = [name for name, j in zip(names, numbers) if 2 * np.isnan(table.columns[j]).sum() > len(X)]
+        found += [f"more than half of the numbers of {_listed(gaps)} are filled in; {_drop(gaps)}"] * bool(gaps)
+    words = {table.names[j]: _codes(table.columns[j]) for j in sorted(table.words)}
+    found += _constant([name for name, column in words.items() if not column.any()])
+    counts = {name: np.bincount(column) for name, column in words.items()}
+    rare = [f"{(count == 1).sum()} of {len(count)} in {name!r}" for name, count in counts.items() if (count == 1).any()]
+    found += [f"some categories occur in one row only: {', '.join(rare[:10])}" + ", ..." * (len(rare) > 10)] * bool(rare)
+    return [*found, *label_copies(table.columns, table.names, table.y)]
+
+
+def label_copies(columns: Sequence[np.ndarray] | np.ndarray, names: Sequence[str], y: np.ndarray | None) -> list[str]:
+    """Return a sentence for each column that divides the rows as the labels y (n,) do.
+
+    ``columns`` are arrays (n,), or an array (n, D); ``names`` are the names of the columns.
+
+    >>> label_copies([np.array([2.0, 2.0, 7.0])], ["species_id"], np.array(["cat", "cat", "dog"]))
+    ["the column 'species_id' divides the rows as the labels do; if it is a copy of them, say --drop species_id"]
+    """
+    if y is None or not names or len(np.unique(y)) < 2:
+        return []
+    of_labels = np.unique(y, return_inverse=True)[1]
+    each = columns.T if isinstance(columns, np.ndarray) else columns
+    return [f"the column {name!r} divides the rows as the labels do; if it is a copy of them, "
+            f"say --drop {shlex.quote(name)}"
+            for name, column in zip(names, each) if _same_groups(_codes(column), of_labels)]
+
+
+def _codes(column: np.ndarray) -> np.ndarray:
+    """Return a whole number for each value of a column (n,), 0, 1, 2, ..., equal for equal values."""
+    values = np.array(["" if value is None else value for value in column.tolist()]) if column.dtype == object else column
+    return np.unique(values, return_inverse=True)[1]
+
+
+def _same_groups(a: np.ndarray, b: np.ndarray) -> bool:
+    """Return whether two divisions of n rows are the same, with few exceptions."""
+    if a.max() > 2 * b.max() + 2:
+        return False
+    shared = np.zeros((a.max() + 1, b.max() + 1), int)
+    np.add.at(shared, (a, b), 1)
+    return bool(min(shared.max(axis=0).sum(), shared.max(axis=1).sum()) >= SAME_GROUPS * len(a))
 
 
 def label_warnings(y: np.ndarray | None, column: str | None) -> list[str]:
@@ -61,13 +118,32 @@ def _order_on_disk(X: LazyRows) -> Iterator[str]:
 
 
 def _columns(X: np.ndarray, names: Sequence[str]) -> Iterator[str]:
-    """Yield a sentence for each column that seems to hold labels, or row numbers."""
+    """Yield a sentence for each column that seems to hold labels, or row numbers, and one for constant columns."""
+    yield from _constant([name for name, column in zip(names, X.T) if (column == column[0]).all()] if len(X) > 1 else [])
     for name, column in zip(names, X.T):
         if name.lower() in LABEL_LIKE and (column % 1 == 0).all():
             yield (f"the column {name!r} is trained on like the others; if it holds labels, "
                    f"say --label-column {shlex.quote(name)}")
         if _counts(column):
             yield f"the column {name!r} counts the rows; if that is all it does, say --drop {shlex.quote(name)}"
+
+
+def _constant(names: Sequence[str]) -> list[str]:
+    """Return a sentence about columns that have one value."""
+    if not names:
+        return []
+    which = f"the columns {_listed(names)} have" if len(names) > 1 else f"the column {names[0]!r} has"
+    return [f"{which} the same value in all rows; {_drop(names)}"]
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(map(repr, names[:10])) + (f" and {len(names) - 10} more" if len(names) > 10 else "")
+
+
+def _drop(names: Sequence[str]) -> str:
+    """Return a clause with the option that leaves columns out."""
+    drop = options("--drop", [Column(0, name) for name in names[:10]])
+    return f"{drop} leaves {'them' if len(names) > 1 else 'it'} out"
 
 
 def _counts(column: np.ndarray) -> bool:

@@ -16,13 +16,14 @@ import numpy as np
 from ..exceptions import DataError
 from ..utils.rows import BLOCK, LazyRows, Rows, blocks, is_mapped
 from .atomic import PathLike
+from .column_choice import ColumnChoice
 from .npy import check_table, npy_layout, read_npy
 from .npz import read_npz, read_npz_labels
 from .precision import float32_suffices
 from .streams import begins_as_npy, is_stream, name_of, open_seekable
-from .text import read_csv, read_text_labels
+from .text import parse_csv, read_text_labels
 
-__all__ = ["Table", "read_table", "read_labels", "read_npy"]
+__all__ = ["Table", "as_labels", "as_table", "read_table", "read_labels", "read_npy"]
 
 TABLE_SUFFIXES = (".npy", ".npz", ".csv", ".tsv", ".txt")
 TEXT_SUFFIXES = TABLE_SUFFIXES[2:]
@@ -44,10 +45,13 @@ class Table(NamedTuple):
     """Names of the columns of X, from a .csv with a first line of names; else ()."""
     notes: list[str]
     """Sentences about what could have been read in another way."""
+    left_out: tuple[str, ...] = ()
+    """Names of the columns of a .csv that are not in X: labels and dropped ones; "1", "2", ... if they have none."""
 
 
 def read_table(
     path: PathLike, label_column: str | None = None, *, header: bool | None = None, drop: Sequence[str] = (),
+    columns: Sequence[str] = (),
 ) -> Table:
     """Return the table in a file of n rows and D columns.
 
@@ -70,7 +74,10 @@ def read_table(
         words are names, also among numbers if the cells below them are numbers; numbers are names if the lines
         below show that they are not a row, as for years, wavelengths or 0, 1, 2, ... Otherwise the line is a row.
     drop : sequence of str, default=()
-        Columns of a ``.csv`` to leave out, by name. Columns without names are numbered from 1.
+        Columns of a ``.csv`` to leave out, by name, or several names with commas between them. Columns without names
+        are numbered from 1.
+    columns : sequence of str, default=()
+        Columns of a ``.csv`` to read, likewise; () reads all that are not dropped.
 
     Returns
     -------
@@ -82,43 +89,45 @@ def read_table(
     DataError
         If there is no such file or it holds anything else: cells that are not numbers, rows of different
         lengths, NaN or infinite values, values beyond float32, objects, no rows, labels of another length, no
-        column of the name ``label_column`` or of those in ``drop``. One error names all columns that hold anything but
-        numbers.
+        column of the name ``label_column`` or of those in ``drop`` and ``columns``. One error names all columns that
+        hold anything but numbers.
     OSError
         If the file cannot be read.
     """
     path = Path(path)
     suffix = check_suffix(path, *TABLE_SUFFIXES)
-    check_text_options(path, suffix, label_column, header, drop)
+    check_text_options(path, suffix, label_column, header, drop, columns)
     X: Rows
     y: np.ndarray | None = None
     names: tuple[str, ...] = ()
     notes: list[str] = []
+    left_out: tuple[str, ...] = ()
     if suffix == ".csv":
-        X, y, names, notes = _read_text_or_stream(path, label_column, header, drop)
+        X, y, names, notes, left_out = _read_text_or_stream(path, label_column, header, drop, columns)
     elif suffix == ".npz":
         X, y = read_npz(path)
     else:
         X = _read_or_map(path)
-    X = _as_float(X, Path(name_of(path)))
+    X = as_table(X, Path(name_of(path)))
     if y is not None:
-        y = _as_labels(y, path)
+        y = as_labels(y, path)
         if len(y) != len(X):
             raise DataError(f"{path} must hold one label for each of its {len(X)} rows; got {len(y)}")
-    return Table(X, y, names, notes)
+    return Table(X, y, names, notes, left_out)
 
 
 def _read_text_or_stream(
-    path: Path, label_column: str | None, header: bool | None, drop: Sequence[str],
-) -> tuple[np.ndarray, np.ndarray | None, tuple[str, ...], list[str]]:
-    """Return X, y, the names and the notes from a text file, or from a stream, which may hold an .npy too."""
+    path: Path, label_column: str | None, header: bool | None, drop: Sequence[str], columns: Sequence[str],
+) -> Table:
+    """Return the table in a text file, or in a stream, which may hold an .npy too."""
     name = name_of(path)
     with open_seekable(path) as file:
         if not is_stream(path) or not begins_as_npy(file):
-            table, y = read_csv(name, label_column, file, header=header, drop=drop)
-            return table.X, y, table.names, table.notes
-        check_text_options(name, ".npy", label_column, header, drop)
-        return read_npy(file, os.fstat(file.fileno()).st_size, name), None, (), []
+            choice = ColumnChoice(name, drop, columns)
+            csv = parse_csv(name, file, label_column, header=header, choose=choice, asked=choice.asked, for_fit=True)
+            return Table(csv.X, csv.labels, csv.names, csv.notes, csv.left_out)
+        check_text_options(name, ".npy", label_column, header, drop, columns)
+        return Table(read_npy(file, os.fstat(file.fileno()).st_size, name), None, (), [])
 
 
 def read_labels(path: PathLike, n_samples: int) -> np.ndarray:
@@ -155,7 +164,7 @@ def read_labels(path: PathLike, n_samples: int) -> np.ndarray:
         y = read_npz_labels(path)
     else:
         y = read_text_labels(path, n_samples, one_cell=suffix == ".txt")
-    y = _as_labels(y, path)
+    y = as_labels(y, path)
     if len(y) != n_samples:
         raise DataError(f"{path} must hold one label for each of the {n_samples} rows; got {len(y)}")
     return y
@@ -187,13 +196,14 @@ def check_suffix(path: Path, *suffixes: str) -> str:
 
 def check_text_options(
     name: PathLike, suffix: str, label_column: str | None, header: bool | None = None, drop: Sequence[str] = (),
+    columns: Sequence[str] = (),
 ) -> None:
     """Raise DataError if there are options for a text file, and the file is another one."""
     if suffix == ".csv":
         return
     if label_column is not None:
         raise DataError(f"a label column (here {label_column!r}) needs a .csv file with a first line of names; got {name}")
-    for option, value in (("--drop", drop or None), ("--header", header)):
+    for option, value in (("--drop", drop or None), ("--columns", columns or None), ("--header", header)):
         if value is not None:
             raise DataError(f"{option} is for a .csv file; got {name}")
 
@@ -224,10 +234,10 @@ def _read_or_map(path: Path) -> Rows:
         return read_npy(file, size, str(path))
 
 
-def _as_float(X: Rows, path: Path) -> Rows:
+def as_table(X: Rows, path: Path) -> Rows:
     """Return X (n, D) as finite float32, or float64 where it needs that.
 
-    Raises DataError if it is not a table of such numbers.
+    Raises DataError, with the name ``path``, if it is not a table of such numbers.
     """
     check_table(X.shape, X.dtype, path)
     dtype = np.dtype(np.float32 if float32_suffices(X) else np.float64)
@@ -263,8 +273,8 @@ def _check_finite(
                             f"row {(start or 0) + row + 1}, column {column + 1} (counted from 1)")
 
 
-def _as_labels(y: np.ndarray, path: Path) -> np.ndarray:
-    """Return y (n,) as integers or strings; raise DataError if it holds anything else."""
+def as_labels(y: np.ndarray, path: Path) -> np.ndarray:
+    """Return y (n,) as integers or strings; raise DataError, with the name ``path``, if it holds anything else."""
     if y.ndim == 2 and y.shape[1] == 1:
         y = y[:, 0]
     if y.ndim != 1:

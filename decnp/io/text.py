@@ -8,24 +8,30 @@ import io
 from array import array
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
-from functools import partial
 from typing import Any, BinaryIO, NamedTuple, TextIO
 
 import numpy as np
 
 from ..exceptions import DataError
 from .atomic import PathLike
-from .cells import Column, ColumnReader, is_number
+from .cells import as_number, is_missing, is_number, is_true_or_false
+from .column_errors import Column
+from .column_reader import ColumnReader
 from .first_line import LABEL_NAMES
-from .layout import find_layout, records
+from .layout import Layout, find_layout, records
 from .streams import open_seekable
-from .text_head import read_head
+from .text_head import Head, read_head
 
-__all__ = ["Choice", "CsvTable", "all_columns", "parse_csv", "read_csv", "read_text_labels"]
+__all__ = [
+    "AUTO", "Choice", "CsvTable", "all_columns", "open_text", "parse_csv", "read_text_labels", "rows_of_table", "which",
+]
 
 Choice = Callable[[Sequence[str], int], "list[int] | None"]
 """Function of the names of the columns, () if they have none, and of their number. Returns the places of the columns
 to read, in the order of reading, or None for all. The column of labels is not among them."""
+
+AUTO = "auto"
+"""In the place of a column of categories: all columns of words that occur more than once."""
 
 
 def all_columns(names: Sequence[str], width: int) -> None:
@@ -36,34 +42,36 @@ class CsvTable(NamedTuple):
     """Content of a CSV file."""
 
     X: np.ndarray
-    """(n, D) float64."""
-    labels: list[str] | None
-    """(n,) cells of the label column as they are, or None without such a column."""
+    """(n, D) float64, the columns of numbers."""
+    labels: np.ndarray | None
+    """(n,) cells of the label column, as numbers if all of them are, or None without such a column."""
     names: tuple[str, ...]
     """Names of the columns of X; () without a line of names."""
     notes: list[str]
     """Sentences about what could have been read in another way."""
+    words: dict[int, np.ndarray]
+    """Columns of categories (n,) by their place among all columns that were read. They hold numbers and NaN if all cells
+    are numbers or missing, else strings and None."""
+    all_names: tuple[str, ...]
+    """Names of all columns that were read, also of those of categories; "1", "2", ... without a line of names."""
+    left_out: tuple[str, ...]
+    """Names of the columns that were not read, likewise."""
+    named: bool
+    """True if there is a line of names."""
 
-
-def read_csv(
-    path: PathLike, label_column: str | None = None, file: BinaryIO | None = None, *, header: bool | None = None,
-    drop: Sequence[str] = (),
-) -> tuple[CsvTable, np.ndarray | None]:
-    """Return the content of a CSV file without the columns ``drop``, and the labels (n,) or None.
-
-    See ``parse_csv`` for path, label_column, file and header. Raises DataError.
-    """
-    table = parse_csv(path, file, label_column, header=header, choose=partial(_all_but, path, drop),
-                      asked=drop, for_fit=True)
-    return table, None if table.labels is None else _label_array(table.labels, path)
+    @property
+    def columns(self) -> list[np.ndarray]:
+        """Return all columns that were read, in order."""
+        numbers = iter(self.X.T)
+        return [self.words[j] if j in self.words else next(numbers) for j in range(len(self.all_names))]
 
 
 def parse_csv(
     path: PathLike, file: BinaryIO | None = None, label_column: str | None = None, *, header: bool | None = None,
-    choose: Choice = all_columns, asked: Sequence[str] = (), known: Sequence[str] = (),
-    for_fit: bool = False,
+    choose: Choice = all_columns, asked: Collection[str] = (), known: Sequence[str] = (), for_fit: bool = False,
+    words: Collection[str | int] = (), may_miss: bool = False, labels: bool = True, decimal: str = ".",
 ) -> CsvTable:
-    """Return the content of a CSV file, with the labels as strings.
+    """Return the content of a CSV file.
 
     Parameters
     ----------
@@ -77,60 +85,117 @@ def parse_csv(
         Whether the first line holds the names of the columns. None decides from the lines below it.
     choose : callable, default=all_columns
         Function that chooses the columns to read, see ``Choice``. The others may hold anything.
-    asked : sequence of str, default=()
+    asked : collection of str, default=()
         Columns that the user has named.
     known : sequence of str, default=()
         Names of the columns that a model was trained on.
     for_fit : bool, default=False
         Whether errors may recommend options of ``decnp fit``.
+    words : collection of str or int, default=()
+        Columns of categories, by name, or by place among those that are read. ``AUTO`` is among them for
+        all columns of words that occur more than once.
+    may_miss : bool, default=False
+        Whether cells of columns of numbers may be missing: they are NaN.
+    labels : bool, default=True
+        False does not look at the labels.
+    decimal : {".", ","}, default="."
+        "," reads numbers with a decimal comma, too.
 
     Raises
     ------
     DataError
-        If the file is not a table of numbers.
+        If the file is not a table of numbers and of the categories that are asked for.
     """
-    with _open_text(path, file) as text:
+    with open_text(path, file) as text:
         layout = find_layout(text)
         head = read_head(path, layout, header, [*asked, label_column or ""], known)
         label_at = _label_index(head.names, label_column, {*asked, *known}, path)
+        all_names = head.names or tuple(str(j + 1) for j in range(head.width))
         columns = [j for j in range(head.width) if j != label_at]
         chosen = choose([head.names[j] for j in columns] if head.names else (), len(columns))
         columns = columns if chosen is None else [columns[i] for i in chosen]
-        numbered = head.row_numbers if 0 in columns else ""
-        if numbered:
+        row_numbers = head.row_numbers if 0 in columns else ""
+        if row_numbers:
             columns.remove(0)  # so that the error can say what else is wrong
-        rows = records(text, layout.delimiter, layout.skip)
-        if head.names or layout.marked:
-            next(rows)
-        cells = ColumnReader(comma_separates=layout.delimiter == ",")
-        values, labels, n = _read_rows(path, rows, head.width, columns, label_at, cells)
+        source = _Source(path, text, layout, head, decimal)
+        described = [Column(j + 1, head.names[j] if head.names else None) for j in columns]
+        is_word = [all_names[j] in words or i in words for i, j in enumerate(columns)]
+        if AUTO in words:
+            read = _read_rows(source, columns, [], None)
+            found = read.reader.problems(read.X, described)
+            is_word = [word or (j in found and found[j].categories) for j, word in enumerate(is_word)]
+        in_words = [j for j, word in zip(columns, is_word) if word]
+        read = _read_rows(source, [j for j, word in zip(columns, is_word) if not word], in_words,
+                          label_at if labels else None)
+    n = len(read.X)
     if not n:
         raise DataError(f"{path} has a line of names and no rows")
     if header is None and head.notes and head.names and head.names[0] == str(n):
         raise DataError(f"{path}: the first line begins with {n}, the number of rows below it, so it seems to hold no "
                         "names; delete it, or say --header yes")
-    X = np.frombuffer(values).reshape(n, len(columns))
-    names = tuple(head.names[j] for j in columns) if head.names else ()
-    described = [Column(j + 1, head.names[j] if head.names else None) for j in columns]
-    cells.check(path, X, described, label_at is not None, for_fit, {head.line: head.hint}, numbered)
-    return CsvTable(X, labels, names, head.notes + cells.notes(described))
+    numbers = [column for column, word in zip(described, is_word) if not word]
+    read.reader.check(path, read.X, numbers, label_at is not None, for_fit, {head.line: head.hint}, row_numbers, may_miss)
+    return CsvTable(
+        read.X, None if read.labels is None else _label_array(read.labels, path),
+        tuple(column.name for column in numbers if column.name is not None), head.notes + read.reader.notes(numbers),
+        {columns.index(j): _category_array(cells, decimal) for j, cells in zip(in_words, read.words)},
+        tuple(all_names[j] for j in columns), tuple(name for j, name in enumerate(all_names) if j not in columns),
+        bool(head.names))
 
 
-def _read_rows(
-    path: PathLike, rows: Iterator[tuple[int, list[str]]], width: int, columns: list[int], label_at: int | None,
-    reader: ColumnReader,
-) -> tuple[array[float], list[str] | None, int]:
-    """Return the numbers in ``columns`` of all rows, the labels, and the number of rows."""
+class _Source(NamedTuple):
+    """Open text of a table."""
+
+    path: PathLike
+    text: TextIO
+    layout: Layout
+    head: Head
+    decimal: str
+
+    def rows(self) -> Iterator[tuple[int, list[str]]]:
+        """Yield line number and cells of each row."""
+        return rows_of_table(self.path, self.text, self.layout, self.head)
+
+
+def rows_of_table(path: PathLike, text: TextIO, layout: Layout, head: Head) -> Iterator[tuple[int, list[str]]]:
+    """Yield line number and cells of each row in the ``text`` of the file ``path``.
+
+    ``layout`` and ``head`` are those of the table. Raises DataError for a line of another width.
+    """
+    rows = records(text, layout.delimiter, layout.skip)
+    if head.names or layout.marked:
+        next(rows)
+    for line, cells in rows:
+        if len(cells) != head.width:
+            plural = "" if len(cells) == 1 else "s"
+            raise DataError(f"{path}, line {line} has {len(cells)} column{plural}, the lines before it have {head.width}")
+        yield line, cells
+
+
+class _Read(NamedTuple):
+    """All rows of a table."""
+
+    X: np.ndarray
+    reader: ColumnReader
+    words: list[list[str]]
+    labels: list[str] | None
+
+
+def _read_rows(source: _Source, columns: list[int], in_words: list[int], label_at: int | None) -> _Read:
+    """Return the numbers in ``columns`` of all rows, the cells of the columns ``in_words``, and the labels."""
     values, n = array("d"), 0
     labels: list[str] | None = None if label_at is None else []
-    every = columns == list(range(width))
-    for line, cells in rows:
-        if len(cells) != width:
-            plural = "" if len(cells) == 1 else "s"
-            raise DataError(f"{path}, line {line} has {len(cells)} column{plural}, the lines before it have {width}")
+    words: list[list[str]] = [[] for _ in in_words]
+    same: dict[str, str] = {}  # so that equal words are one object in memory
+    reader = ColumnReader(source.layout.delimiter == ",", source.decimal)
+    every = columns == list(range(source.head.width))
+    for line, cells in source.rows():
         n += 1
         if labels is not None and label_at is not None:
             labels.append(cells[label_at].strip())
+        for column, j in zip(words, in_words):
+            cell = cells[j].strip()
+            column.append(same.setdefault(cell, cell))
         if not every:
             cells = [cells[j] for j in columns]
         try:
@@ -139,16 +204,17 @@ def _read_rows(
             values.extend(list(map(float, cells)))  # a list: nothing is added if a cell is not a number
         except ValueError:
             values.extend(reader.read(line, cells))
-    return values, labels, n
+    X = np.frombuffer(values).reshape(n, len(columns)) if len(values) else np.empty((n, len(columns)))
+    return _Read(X, reader, words, labels)
 
 
-def _all_but(path: PathLike, drop: Sequence[str], names: Sequence[str], width: int) -> list[int]:
-    """Return the places of all columns but those of ``drop``; without names these are numbers, counted from 1."""
-    names = names or [str(j + 1) for j in range(width)]
-    for name in drop:
-        if name not in names:
-            raise DataError(f"{path} has no column called {name!r} to drop; {_which(name, names)}")
-    return [j for j, name in enumerate(names) if name not in drop]
+def _category_array(words: list[str], decimal: str) -> np.ndarray:
+    """Return a column of categories as numbers and NaN if all cells are numbers or missing, else as str and None."""
+    cells = [None if is_missing(word) else word for word in words]
+    numbers = [None if cell is None or is_true_or_false(cell) else as_number(cell, decimal) for cell in cells]
+    if any(cells) and all(cell is None or (x is not None and abs(x) < 1e300) for x, cell in zip(numbers, cells)):
+        return np.array([np.nan if x is None else x for x in numbers])
+    return np.array(cells, object)
 
 
 def read_text_labels(path: PathLike, n_samples: int, one_cell: bool) -> np.ndarray:
@@ -157,7 +223,7 @@ def read_text_labels(path: PathLike, n_samples: int, one_cell: bool) -> np.ndarr
     The first line is dropped if it is a name: all others are whole numbers and it is not, or it is one line more than
     ``n_samples`` and occurs only once.
     """
-    with _open_text(path) as text:
+    with open_text(path) as text:
         if one_cell:
             rows = [(line, [label.strip()]) for line, label in enumerate(text, 1) if label.strip()]
         else:
@@ -173,8 +239,11 @@ def read_text_labels(path: PathLike, n_samples: int, one_cell: bool) -> np.ndarr
 
 
 @contextmanager
-def _open_text(path: PathLike, file: BinaryIO | None = None) -> Iterator[TextIO]:
-    """Open a file as text; raise DataError for bytes that are not UTF-8, and for lines that are not CSV."""
+def open_text(path: PathLike, file: BinaryIO | None = None) -> Iterator[TextIO]:
+    """Open the file ``path``, or the open ``file``, as text.
+
+    Raises DataError for bytes that are not UTF-8, and for lines that are not CSV.
+    """
     options: dict[str, Any] = dict(newline="", encoding="utf-8-sig")
     with io.TextIOWrapper(open_seekable(path) if file is None else file, **options) as text:
         try:
@@ -199,12 +268,12 @@ def _label_index(
     count = names.count(label_column)
     if count != 1:
         raise DataError(f"{path} has {f'{count} columns' if count else 'no column'} called {label_column!r}; "
-                        + (_which(label_column, names) if not count else f"its columns are {_listed(names)}"))
+                        + (which(label_column, names) if not count else f"its columns are {_listed(names)}"))
     return names.index(label_column)
 
 
-def _which(name: str, names: Sequence[str]) -> str:
-    """Return a clause with the name that is most like ``name``, or with all names."""
+def which(name: str, names: Sequence[str]) -> str:
+    """Return a clause with the name in ``names`` that is most like ``name``, or with all of them."""
     near = difflib.get_close_matches(name, names, 1, 0.7)
     return f"did you mean {near[0]!r}?" if near else f"its columns are {_listed(names)}"
 

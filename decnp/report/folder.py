@@ -14,9 +14,12 @@ from ..datasets import DataError
 from ..datasets.registry import SOURCES
 from ..equations import soft_assignment
 from ..exceptions import ModelFileError, UserError
-from ..inference import load_model
+from ..inference import Model, load_model
+from ..io.column_choice import ColumnChoice
 from ..io.os_errors import explain_os_errors
-from ..io.tables import read_labels, read_npy, read_table
+from ..io.raw_table import prepared, read_raw_table
+from ..io.recipe import Recipe
+from ..io.tables import as_table, read_labels, read_npy, read_table
 from ..metrics import cluster_accuracy
 from ..utils.rows import Rows
 
@@ -53,6 +56,8 @@ class FinishedRun(NamedTuple):
     """Classes (n,), or None."""
     missing: list[str]
     """Sentences that say what is missing in the report, and why."""
+    recipe: Recipe | None
+    """Steps from the columns of the table to X, or None."""
 
 
 def read_run(folder: Path, data: tuple[Rows, np.ndarray | None] | None = None) -> FinishedRun:
@@ -81,7 +86,7 @@ def read_run(folder: Path, data: tuple[Rows, np.ndarray | None] | None = None) -
     q = soft_assignment(z.astype(np.float64), mu.astype(np.float64), record["parameters"]["alpha"])
     missing: list[str] = []
     X, y = data or _read_data(folder, record, labels, z, missing)
-    return FinishedRun(folder, record, labels, z, q, X, y, missing)
+    return FinishedRun(folder, record, labels, z, q, X, y, missing, _model(folder).recipe if record.get("recipe") else None)
 
 
 # ---------------------------------------------------------------- run.json and the arrays
@@ -126,9 +131,10 @@ def _first_invalid_result(record: dict[str, Any]) -> tuple[str, Any] | None:
     columns = record.get("columns", [])
     if not isinstance(columns, list) or len(columns) not in (0, record["source"]["n_features"]):
         return "columns", columns
-    drop = record["source"].get("drop", [])
-    if not (isinstance(drop, list) and all(isinstance(name, str) for name in drop)):
-        return "source.drop", drop
+    for option in ("drop", "columns"):
+        names = record["source"].get(option, [])
+        if not (isinstance(names, list) and all(isinstance(name, str) for name in names)):
+            return f"source.{option}", names
     scores = record.get("scores")
     if scores is not None and not (isinstance(scores, dict) and "end" in scores and all(
             isinstance(one, dict) and {*one} == {"ACC", "NMI", "ARI"}
@@ -162,7 +168,7 @@ def _read_data(
     source = record["source"]
     name, home = source["name"], Path(str(source.get("folder") or "."))
     try:
-        X, y = SOURCES[name]() if name in SOURCES else _read_table(home / name, source)
+        X, y = SOURCES[name]() if name in SOURCES else _read_table(home / name, source, _model(folder).recipe)
     except (DataError, OSError) as error:
         missing.append(f"The figures of the data are left out, because the data could not be read again: {error}.")
         return None, None
@@ -183,10 +189,24 @@ def _read_data(
     return X, y if record.get("scores") else None
 
 
-def _read_table(path: Path, source: Mapping[str, Any]) -> tuple[Rows, np.ndarray | None]:
-    """Return X and y of a file, read as in the run."""
+def _read_table(path: Path, source: Mapping[str, Any], recipe: Recipe | None) -> tuple[Rows, np.ndarray | None]:
+    """Return X and y of a file, read and prepared as in the run."""
     header = {"yes": True, "no": False}.get(str(source.get("header")))
-    return read_table(path, source.get("label_column"), header=header, drop=source.get("drop", ()))[:2]
+    drop, columns, label_column = source.get("drop", ()), source.get("columns", ()), source.get("label_column")
+    if recipe is None:
+        return read_table(path, label_column, header=header, drop=drop, columns=columns)[:2]
+    choice = ColumnChoice(path, drop, columns, [*recipe.words])
+    raw = read_raw_table(path, label_column, header=header, choice=choice, may_miss=recipe.fills,
+                         decimal=recipe.decimal)
+    return as_table(prepared(raw, recipe), path), raw.y
+
+
+def _model(folder: Path) -> Model:
+    """Return the model of the run. Raises UserError."""
+    try:
+        return load_model(folder / "model.decnp")
+    except (ModelFileError, OSError) as error:
+        raise UserError(f"cannot use {folder / 'model.decnp'}: {error}") from error
 
 
 def _difference(folder: Path, source: Mapping[str, Any], X: Rows, z: np.ndarray) -> str | None:
@@ -198,9 +218,10 @@ def _difference(folder: Path, source: Mapping[str, Any], X: Rows, z: np.ndarray)
     if X.shape != shape:
         return f"{X.shape[0]} rows of {X.shape[1]} columns now, and {shape[0]} of {shape[1]} then"
     some = np.random.default_rng(0).permutation(len(X))[:N_COMPARED]
+    model = _model(folder)
     try:
-        now = load_model(folder / "model.decnp").transform(X[some])
-    except (ModelFileError, OSError, ValueError) as error:
+        now = model.without_recipe().transform(X[some])
+    except ValueError as error:
         raise UserError(f"cannot use {folder / 'model.decnp'}: {error}") from error
     close = now.shape == z[some].shape and np.allclose(now, z[some], rtol=1e-3, atol=1e-3 * np.abs(z).max())
     return None if close else "the model gives another embedding of its rows"

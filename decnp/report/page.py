@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from .describe import ClusterSummary, describe_clusters
 from .folder import FinishedRun
 from .pictures import Picture, pictures
 
@@ -28,11 +29,11 @@ def html_of(run: FinishedRun, tsne: bool, image_shape: str | tuple[int, ...] | N
     name, k = record["source"]["name"], record["n_clusters"]
     clusters, training = ([_figure(picture) for picture in drawn] for drawn in pictures(run, tsne, image_shape))
     tables = [_sizes(run), _scores(record) if record.get("scores") else _no_scores(record)]
-    cards = [*clusters, *tables, *training, _usage(run), _recipe(record)]
+    cards = [*clusters, *tables, *_described(run), *training, _usage(run), _recipe(record)]
     return Template(_read("page.html")).substitute(
         title=escape(f"{name}, in {k} cluster{'s' * (k != 1)}"),
         style=_read("style.css"),
-        lead=escape(f"{record['source']['n_samples']:,} rows of {record['source']['n_features']:,} columns, clustered "
+        lead=escape(f"{record['source']['n_samples']:,} rows of {_n_columns(run):,} columns, clustered "
                     f"by DEC; profile {_profile_name(record)}, seed {record.get('seed')}."),
         tiles=_tiles(record),
         body=_notes(run) + '<div class="grid">' + "\n".join(cards) + "</div>",
@@ -114,6 +115,39 @@ def _sizes(run: FinishedRun) -> str:
             '(fit_restarts).</p></section>')
 
 
+def _n_columns(run: FinishedRun) -> int:
+    """Return the number of columns of the table that the model takes."""
+    return len(run.recipe.columns) if run.recipe else int(run.record["source"]["n_features"])
+
+
+def _described(run: FinishedRun) -> list[str]:
+    """Return a card with a description of each cluster, for a table with names in memory."""
+    columns = run.record.get("columns") or []
+    if not isinstance(run.X, np.ndarray) or not (columns or run.recipe):
+        return []
+    found = describe_clusters(run.X, columns, run.labels, run.q, run.recipe)
+    filled = " Missing numbers count as they were filled in." if run.recipe and run.recipe.fills else ""
+    return ['<section class="card wide"><h2>Clusters in the units of the table</h2>'
+            "<p>For each cluster: the columns whose median differs most from that of all rows, in standard deviations of "
+            f"the column; the categories whose share differs most; and rows to look at, counted from 1.{filled} These are "
+            "differences between the clusters that were found. They do not show that the clusters are in the data.</p>"
+            + "".join(map(_cluster, found)) + "</section>"]
+
+
+def _cluster(summary: ClusterSummary) -> str:
+    """Return the description of a cluster: a table, and the numbers of some rows."""
+    rows = [f"<tr><td>{escape(fact.column)}</td><td>{fact.median:.4g}</td><td>{fact.of_all:.4g}</td>"
+            f"<td>{fact.difference:+.2f} sd</td></tr>" for fact in summary.numbers]
+    rows += [f"<tr><td>{escape(fact.column)} = {escape(fact.category)}</td><td>{fact.share:.1%}</td>"
+             f"<td>{fact.of_all:.1%}</td><td>{100 * (fact.share - fact.of_all):+.1f} points</td></tr>"
+             for fact in summary.shares]
+    table = _table(("column", "cluster", "all rows", "difference"), rows)
+    return (f'<details open><summary>Cluster {summary.cluster}: {summary.size:,} rows</summary>'
+            f'<div class="scroll">{table}</div>'
+            f"<p>Largest q: rows {', '.join(map(str, summary.typical))}. "
+            f"Smallest q: rows {', '.join(map(str, summary.unsure))}.</p></details>")
+
+
 def _scores(record: dict[str, Any]) -> str:
     """Return a table of the scores at the start and at the end of the clustering phase."""
     names = list(record["scores"]["end"])
@@ -162,13 +196,16 @@ def _usage(run: FinishedRun) -> str:
              f"decnp predict {shlex.quote(model)} new.csv",
              f"decnp predict {shlex.quote(model)} new.csv --proba --out q.csv",
              f"decnp info {shlex.quote(model)}")
-    python = (f"# NumPy alone; X has the shape (n, {run.record['source']['n_features']})",
+    rows = f"a DataFrame, or an array (n, {_n_columns(run)}) of raw columns" if run.recipe else (
+        f"has the shape (n, {_n_columns(run)})")
+    python = (f"# NumPy alone; X {'is ' * bool(run.recipe)}{rows}",
               "from decnp.inference import load_model",
               f"model = load_model({model!r})",
               "model.predict(X)")
     return ('<section class="card"><h2>Use the model</h2>'
             + "".join(f"<pre>{escape(chr(10).join(part))}</pre>" for part in (lines, python))
-            + "<p>labels.npy and embedding.npy, in the folder of this page, have one entry for each row of the data.</p>"
+            + "<p>labels.npy and embedding.npy, in the folder of this page, have one entry for each row of the data."
+            + " clusters.csv has the rows themselves, with cluster and q." * (run.folder / "clusters.csv").exists() + "</p>"
               "</section>")
 
 

@@ -101,6 +101,8 @@ def _shape(run: FinishedRun, image_shape: str | ImageShape) -> ImageShape:
     """Return the shape of the rows as images, or None if they are not images. "auto" is as in ``write_report``."""
     if not isinstance(image_shape, str):
         return image_shape
+    if run.recipe is not None:
+        return None
     side = int(round(run.record["source"]["n_features"] ** 0.5))
     square = (side, side) if side >= MIN_SIDE and side**2 == run.record["source"]["n_features"] else None
     return SHAPES.get(run.record["source"]["name"], square)

@@ -1,0 +1,154 @@
+"""Apply a recipe to the raw columns of a table, with NumPy alone."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from .cells import as_number, is_missing
+from .recipe import Categories, Number, Recipe, Value, word_of
+
+__all__ = ["PreparedRows"]
+
+MISSING_IN_FRAMES = ("<na>", "nat")
+"""pandas' own words for a missing value, in lower case."""
+
+
+class PreparedRows:
+    """Rows of a raw table, prepared when they are indexed. Threads may index them at once.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        Steps.
+    columns : sequence of arrays of shape (n,)
+        The recipe's columns: numbers, or objects. A missing cell is None, NaN, or a word for it.
+
+    Examples
+    --------
+    >>> from decnp.io.recipe import Number
+    >>> recipe = Recipe(("size", "kind"), True, (Number(0, fill=2.0), Categories(1, ("cat", "dog"))))
+    >>> rows = PreparedRows(recipe, [np.array([1.0, np.nan]), np.array(["cow", "dog"], object)])
+    >>> rows[:]
+    array([[1., 0., 0.],
+           [2., 0., 1.]])
+    >>> rows.unseen_note()
+    "1 cell has a category that the model was not trained on, which counts as none of them: 'kind' 1 ('cow')"
+    """
+
+    def __init__(self, recipe: Recipe, columns: Sequence[np.ndarray]) -> None:
+        if len(columns) != len(recipe.columns):
+            raise ValueError(f"X must have the {len(recipe.columns)} columns of the model's recipe; got {len(columns)}")
+        self.recipe, self.columns = recipe, columns
+        self.shape = (len(columns[0]), recipe.n_features)
+        self.dtype = np.dtype(np.float64)
+        self._places = [_places(one) if isinstance(one, Categories) else {} for one in recipe.features]
+        self._unseen: list[tuple[int, int, Any]] = []
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, rows: slice) -> np.ndarray:
+        """Return rows (b, D) in float64. Raises ValueError for cells that the recipe cannot use."""
+        return self.prepare([column[rows] for column in self.columns])
+
+    def prepare(self, columns: Sequence[np.ndarray]) -> np.ndarray:
+        """Return rows (b, D) in float64 from raw columns (b,). Raises ValueError for cells that the recipe cannot use."""
+        out = np.zeros((len(columns[0]), self.recipe.n_features))
+        start = 0
+        for i, feature in enumerate(self.recipe.features):
+            part, name = out[:, start : start + feature.width], self.recipe.columns[feature.column]
+            if isinstance(feature, Number):
+                part[:, 0] = _numbers(feature, columns[feature.column], name, self.recipe.decimal)
+            else:
+                self._encode(i, feature, columns[feature.column], part)
+            start += feature.width
+        return out
+
+    def unseen_note(self) -> str:
+        """Return a sentence about the categories that were not in the training table; "" if there were none."""
+        counts: dict[int, int] = {}
+        firsts: dict[int, Any] = {}
+        for i, count, first in self._unseen:
+            counts[i] = counts.get(i, 0) + count
+            firsts.setdefault(i, first)
+        if not counts:
+            return ""
+        names = self.recipe.columns
+        listed = ", ".join(f"{names[self.recipe.features[i].column]!r} {count} ({word_of(firsts[i])!r:.40})"
+                           for i, count in sorted(counts.items()))
+        total = sum(counts.values())
+        cells = "1 cell has a category" if total == 1 else f"{total} cells have categories"
+        return (f"{cells} that the model was not trained on, which count{'s' * (total == 1)} as none of them: {listed}")
+
+    def _encode(self, i: int, feature: Categories, column: np.ndarray, out: np.ndarray) -> None:
+        """Set the columns ``out`` (b, width), zeros, to 1 where a row has their category."""
+        at = np.array([_place(value, feature, self._places[i], self.recipe.decimal) for value in column.tolist()], int)
+        unseen = np.flatnonzero(at < 0)
+        if len(unseen):
+            first = column[unseen[0]]
+            name = self.recipe.columns[feature.column]
+            if feature.unseen == "error":
+                raise ValueError(f"the column {name!r} has the category {word_of(first)!r:.40}, which the model was not "
+                                 "trained on")
+            self._unseen.append((i, len(unseen), first))
+        for j, k in enumerate(k for k in range(len(feature.values)) if k != feature.dropped):
+            out[at == k, j] = 1
+
+
+# ---------------------------------------------------------------- cells
+
+def _is_missing(value: Any) -> bool:
+    if isinstance(value, float):
+        return math.isnan(value)
+    return value is None or is_missing(str(value)) or str(value).lower() in MISSING_IN_FRAMES
+
+
+def _numbers(feature: Number, column: np.ndarray, name: str, decimal: str) -> np.ndarray:
+    """Return the numbers in a column (n,), filled in and standardized."""
+    if column.dtype.kind in "biuf":
+        x = column.astype(np.float64)
+    elif column.dtype.kind in "OUT":
+        x = np.array([_number(value, name, decimal) for value in column.tolist()], np.float64)
+    else:
+        raise ValueError(f"the column {name!r} must hold numbers; got the dtype {column.dtype}")
+    missing = np.isnan(x)
+    if missing.any():
+        if feature.fill is None:
+            raise ValueError(f"the column {name!r} has {missing.sum()} missing values, and the model's recipe has nothing "
+                             "to fill them in with")
+        x[missing] = feature.fill
+    if feature.mean:
+        x -= feature.mean
+    if feature.std != 1:
+        x /= feature.std
+    return x
+
+
+def _number(value: Any, name: str, decimal: str) -> float:
+    if _is_missing(value):
+        return math.nan
+    number = as_number(str(value), decimal)
+    if number is None:
+        raise ValueError(f"the column {name!r} must hold numbers; got {str(value)[:30]!r}")
+    return number
+
+
+def _places(feature: Categories) -> dict[Value, int]:
+    """Return the place of each category."""
+    return {value: j for j, value in enumerate(feature.values)}
+
+
+def _place(value: Any, feature: Categories, places: Mapping[Value, int], decimal: str) -> int:
+    """Return the place of a cell's category, or -1."""
+    if isinstance(value, str) and value in places:
+        return places[value]
+    if _is_missing(value):
+        return places.get(feature.fill, -1)
+    if feature.of_words:
+        return places.get(str(value), -1)
+    number = as_number(str(value), decimal)
+    return -1 if number is None else places.get(number, -1)

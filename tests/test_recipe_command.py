@@ -1,0 +1,308 @@
+"""``decnp fit`` and ``predict`` on tables with missing numbers, categories, dates and decimal commas."""
+
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from chromium import BROWSER, look
+from commands import QUICK, whole
+from conftest import blobs
+from numpy.testing import assert_array_equal
+from sklearn.impute import SimpleImputer
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
+
+from decnp.inference import load_model
+from decnp.io.recipe import Categories, Number, Recipe
+from decnp.io.table_warnings import label_copies, table_warnings
+from decnp.report.describe import NumberFact, ShareFact, describe_clusters
+
+N = 90
+OPTIONS = ["--standardize", "--missing", "median", "--categories", "auto"]
+
+
+def penguins(n=N):
+    """A table like palmerpenguins: numbers in three units, missing cells, three columns of words, a constant."""
+    rng = np.random.default_rng(3)
+    X, species = blobs(n, 3, spread=0.3), np.arange(n) % 3
+    frame = pd.DataFrame({
+        "species": np.array(["Adelie", "Chinstrap", "Gentoo"])[species],
+        "island": np.array(["Biscoe", "Dream", "Torgersen"])[rng.integers(3, size=n)],
+        "bill": (X[:, 0] + 40).round(1), "flipper": (10 * X[:, 1] + 200).round(), "mass": (500 * X[:, 2] + 4000).round(),
+        "sex": np.array(["male", "female"])[rng.integers(2, size=n)], "year": 2007})
+    frame.loc[3, ["bill", "flipper", "mass"]] = np.nan
+    frame.loc[[3, 8, 47], "sex"] = np.nan
+    return frame
+
+
+@pytest.fixture
+def table(data):
+    frame = penguins()
+    frame.to_csv("p.csv", index=False, na_rep="NA")
+    return frame
+
+
+@pytest.fixture
+def run(table, says):
+    status, out, err = says("fit", "p.csv", *QUICK, *OPTIONS, "--label-column", "species", "--drop", "year", "--out", "run")
+    assert status == 0, err
+    return err
+
+
+def test_a_plain_fit_ends_in_one_error_with_the_options(table, refused):
+    assert refused("p.csv", "--label-column", "species") == (
+        f"p.csv has 5 columns that cannot be used as they are: 'island' holds words ('{table.island[0]}' in line 2); 'bill' has "
+        "1 missing value in line 5; 'flipper' has 1 missing value in line 5; 'mass' has 1 missing value in line 5; 'sex' holds "
+        f"words ('{table.sex[0]}' in line 2) and 3 missing values. Remedies: --categories island,sex takes their words as "
+        "categories; --missing median fills in the missing numbers of 3 columns")
+    assert "'bill' has 1 missing value" in refused("p.csv", "--label-column", "species", "--categories", "auto")
+    assert "'island' holds words" in refused("p.csv", "--label-column", "species", "--missing", "median", "--standardize")
+
+
+def test_the_run_and_its_model(run, table, says):
+    assert run.startswith(
+        "decnp: p.csv: 90 rows of 5 columns, with a first line of names; 3 columns of numbers (standardized, missing ones "
+        "filled in), 2 of categories (6 of them); the labels in 'species' are for the scores only\n")
+    record, model = json.loads(Path("run/run.json").read_text()), load_model("run/model.decnp")
+    assert record["columns"] == ["bill", "flipper", "mass", "island=Biscoe", "island=Dream", "island=Torgersen", "sex=female",
+                                 "sex=male", "sex=missing"]
+    assert record["recipe"] == model.recipe.to_json() and model.feature_names == ("island", "bill", "flipper", "mass", "sex")
+    assert model.left_out == ("species", "year")
+    by_name = {model.recipe.columns[one.column]: one for one in model.recipe.features}
+    assert by_name["bill"].fill == table.bill.median() and by_name["bill"].missing == 1
+    assert by_name["sex"].counts == tuple(table.sex.fillna("~").value_counts().sort_index())
+    numbers = make_pipeline(SimpleImputer(strategy="median"), StandardScaler()).fit_transform(table[["bill", "flipper", "mass"]])
+    words = OneHotEncoder(sparse_output=False).fit_transform(table[["island", "sex"]])
+    z = model.without_recipe().transform(np.hstack([numbers, words]).astype(np.float32))
+    assert_array_equal(z, np.load("run/embedding.npy"))
+
+
+def test_predict_takes_raw_rows(run, table, says):
+    own = np.load("run/labels.npy").tolist()
+    status, out, err = says("predict", "run/model.decnp", "p.csv")
+    assert (status, [int(word) for word in out.split()], err) == (0, own, "")
+    table[["mass", "sex", "bill", "flipper", "island"]].to_csv("other.csv", index=False, sep=";")  # order, missing as ""
+    status, out, err = says("predict", "run/model.decnp", "other.csv")
+    assert [int(word) for word in out.split()] == own and err == (
+        "decnp: other.csv: columns are matched to the model's by name\n")
+    assert load_model("run/model.decnp").predict(table).tolist() == own  # the labels and the year are left out
+    table.assign(island=["Dream", "Elephant", *table.island[2:]]).to_csv("new.csv", index=False)
+    status, out, err = says("predict", "run/model.decnp", "new.csv", "--proba")
+    assert status == 0 and len(out.splitlines()) == N and err == (
+        "decnp: new.csv: warning: 1 cell has a category that the model was not trained on, which counts as none of them: "
+        "'island' 1 ('Elephant')\n")
+    assert says("predict", "run/model.decnp", "new.csv", "-q")[2] == ""
+
+
+def test_rows_in_which_a_column_is_empty(run, table, says):
+    table[:2].assign(mass=np.nan, sex=np.nan).to_csv("new.csv", index=False)
+    status, out, err = says("predict", "run/model.decnp", "new.csv", "--proba")
+    assert (status, err) == (0, "")
+    filled = load_model("run/model.decnp").predict_proba(table[:2].assign(mass=table.mass.median(), sex=None))
+    np.testing.assert_allclose([[float(q) for q in line.split(",")] for line in out.splitlines()], filled, rtol=1e-5)
+
+
+def test_rows_that_predict_refuses(run, table, says):
+    for frame, sentence in (
+        (table.drop(columns="mass"), "bad.csv lacks columns that the model was trained on: 'mass'"),
+        (table.assign(mass="heavy"), "bad.csv, line 2, column 5 ('mass'): 'heavy' is not a number"),
+        (table.assign(mass=np.inf), "bad.csv has NaN or infinite values"),
+    ):
+        frame.to_csv("bad.csv", index=False)
+        status, out, err = says("predict", "run/model.decnp", "bad.csv")
+        assert (status, out) == (2, "") and sentence in err and "--missing" not in err
+    np.save("x.npy", np.ones((3, 5)))
+    assert ("x.npy holds numbers, and the model takes words in the columns 'island', 'sex': take a .csv file"
+            in says("predict", "run/model.decnp", "x.npy")[2])
+
+
+def test_info_and_report_show_the_recipe(run, says):
+    status, out, err = says("info", "run/model.decnp")
+    assert status == 0 and "raw        5 columns, prepared by the recipe in the file" in out
+    assert '"bill" (mean ' in out and "1 missing -> " in out and '"missing" 3)' in " ".join(out.split())
+    assert json.loads(says("info", "run/model.decnp", "--json")[1])["recipe"]["columns"] == [
+        "island", "bill", "flipper", "mass", "sex"]
+    assert says("report", "run")[0] == 0
+    assert "could not be read again" not in Path("run/report.html").read_text()
+    penguins(N - 1).to_csv("p.csv", index=False)
+    assert says("report", "run")[0] == 0 and "p.csv has changed" in Path("run/report.html").read_text()
+
+
+def test_numbers_alone_from_an_npy_and_through_export(table, says):
+    names = ["bill", "flipper", "mass"]
+    status, _, err = says("fit", "p.csv", *QUICK, "--missing", "mean", "--columns", "bill,flipper", "--columns", "mass", "--out",
+                          "run")
+    assert status == 0, err
+    assert load_model("run/model.decnp").left_out == ("species", "island", "sex", "year")
+    np.save("x.npy", table[names].to_numpy())  # with NaN
+    own = np.load("run/labels.npy").tolist()
+    for data in ("x.npy", "p.csv"):
+        assert [int(word) for word in says("predict", "run/model.decnp", data)[1].split()] == own
+    assert "x (n, 3) float32 -> z" in says("export", "run/model.decnp", "m.onnx")[1]
+
+
+def test_a_table_without_names(table, says):
+    table.to_csv("bare.csv", index=False, header=False)
+    status, _, err = says("fit", "bare.csv", *QUICK, *OPTIONS, "--drop", "1,7", "--out", "run")
+    assert status == 0, err
+    model = load_model("run/model.decnp")
+    assert (model.recipe.columns, model.feature_names, model.left_out) == (("2", "3", "4", "5", "6"), (), ("1", "7"))
+    own = np.load("run/labels.npy").tolist()
+    assert [int(word) for word in says("predict", "run/model.decnp", "bare.csv")[1].split()] == own
+    table.iloc[:, 1:6].to_csv("less.csv", index=False, header=False)
+    assert [int(word) for word in says("predict", "run/model.decnp", "less.csv")[1].split()] == own
+
+
+def test_dates_and_decimal_commas(data, says, refused):
+    """A table as Excel writes it in many countries."""
+    X = blobs(60, 2, spread=0.3)
+    lines = [f"{1 + i % 28:02}.03.2024;{a:.3f};{b:.2f};{'yes' if i % 2 else 'no'}".replace(".", ",").replace(
+        ",03,2024", ".03.2024") for i, (a, b) in enumerate(X)]
+    Path("x.csv").write_text("\n".join(["day;height;width;open", *lines]) + "\n")
+    assert refused("x.csv").endswith("Remedies: --drop day leaves it out; --categories open takes its words as categories; "
+                                     "--label-column open takes it as the labels; --decimal comma reads decimal commas")
+    assert "'day' is" not in refused("x.csv", "--decimal", "comma", "--categories", "auto")
+    status, _, err = says("fit", "x.csv", *QUICK, "--decimal", "comma", "--categories", "open", "--drop", "day", "--out", "run")
+    assert status == 0, err
+    own = np.load("run/labels.npy").tolist()
+    assert [int(word) for word in says("predict", "run/model.decnp", "x.csv")[1].split()] == own
+    model = load_model("run/model.decnp")
+    assert model.recipe.decimal == ","
+    assert model.predict({"height": [f"{a:.3f}".replace(".", ",") for a in X[:, 0]], "width": X[:, 1].round(2),
+                          "open": ["yes" if i % 2 else "no" for i in range(60)]}).tolist() == own
+
+
+def test_categories_that_are_numbers(data, says):
+    frame = pd.DataFrame(blobs(60, 2, spread=0.3), columns=list("ab")).assign(month=np.arange(60) % 4 + 1.0)
+    frame.to_csv("x.csv", index=False)
+    assert says("fit", "x.csv", *QUICK, "--categories", "month", "--out", "run")[0] == 0
+    model = load_model("run/model.decnp")
+    assert model.recipe.features[2].values == (1.0, 2.0, 3.0, 4.0) and model.recipe.feature_names[2:] == (
+        "month=1", "month=2", "month=3", "month=4")
+    own = np.load("run/labels.npy").tolist()
+    assert model.predict(frame.astype({"month": int})).tolist() == own == model.predict(frame.to_numpy()).tolist()
+
+
+def test_options_that_do_not_fit(table, refused):
+    assert refused("p.csv", "--categories", "iland") == (
+        "p.csv has no column called 'iland' of categories; did you mean 'island'?")
+    assert refused("p.csv", "--columns", "bill,weight").startswith("p.csv has no column called 'weight' to read; ")
+    assert refused("p.csv", "--columns", "bill", "--drop", "bill") == (
+        "p.csv: the column 'bill' is to be read and to be dropped: take one")
+    assert refused("p.csv", "--categories", "sex", "--drop", "sex") == (
+        "p.csv: the column 'sex' of categories is left out by another option")
+    assert refused("x.npy", "--standardize") == (
+        "--standardize, --missing, --categories and --decimal are for a .csv file; got x.npy")
+    assert refused("digits", "--missing", "mean") == "--missing is for a .csv file; digits is a data set with a name"
+    assert refused("digits", "--columns", "a") == "--columns is for a .csv file; digits is a data set with a name"
+    assert refused("p.csv", "--missing", "mode").startswith("argument --missing: invalid choice: 'mode'")
+
+
+def test_a_name_with_a_comma(data, says):
+    pd.DataFrame(blobs(60, 2), columns=["a", "b"]).assign(**{"c, d": "x"}).to_csv("x.csv", index=False)
+    assert says("fit", "x.csv", *QUICK, "--drop", "c, d", "--out", "run")[0] == 0
+    assert load_model("run/model.decnp").left_out == ("c, d",)
+
+
+def test_warnings_about_raw_columns(table, says):
+    table["gust"] = np.where(np.arange(N) % 3 == 0, 1.0 * np.arange(N), np.nan)
+    table["species_id"] = table.species.map({"Adelie": 7, "Chinstrap": 3, "Gentoo": 5})
+    table["island"] = ["Elephant", *table.island[1:]]
+    table.to_csv("p.csv", index=False)
+    err = says("fit", "p.csv", *QUICK, *OPTIONS, "--label-column", "species")[2]
+    for sentence in (
+        "the column 'year' has the same value in all rows; --drop year leaves it out",
+        "more than half of the numbers of 'gust' are filled in; --drop gust leaves it out",
+        "some categories occur in one row only: 1 of 4 in 'island'",
+        "the column 'species_id' divides the rows as the labels do; if it is a copy of them, say --drop species_id",
+    ):
+        assert f"decnp: warning: {sentence}\n" in err
+    assert "differ much in scale" not in err
+
+
+def test_warnings_about_plain_tables():
+    X = np.c_[np.arange(6) % 3, np.ones(6), [0.5, 1, 7, 8, 9, 4]]
+    assert table_warnings(X, ["a", "b", "c"]) == [
+        "the column 'b' has the same value in all rows; --drop b leaves it out"]
+    y = np.array(["x", "y", "z"] * 2)
+    assert label_copies(X, ["a", "b", "c"], y) == [
+        "the column 'a' divides the rows as the labels do; if it is a copy of them, say --drop a"]
+    assert label_copies(X, ["a", "b", "c"], None) == label_copies(X, ["a", "b", "c"], y[:1].repeat(6)) == []
+
+
+def test_a_resumed_run_has_the_recipe(table):
+    argv = ["p.csv", *QUICK, *OPTIONS, "--drop", "species,year"]
+    status, _, err = whole("fit", *argv, "--out", "whole", cwd=os.getcwd())
+    assert status == 0, err
+    Path("cut").mkdir()
+    Path("cut/resume.json").write_text(json.dumps({"argv": ["fit", *argv, "--out", "cut"], "folder": os.getcwd()}))
+    status, _, err = whole("fit", "--resume", "cut", cwd=os.getcwd())
+    assert status == 0, err
+    assert Path("cut/labels.npy").read_bytes() == Path("whole/labels.npy").read_bytes()
+    assert load_model("cut/model.decnp").recipe == load_model("whole/model.decnp").recipe
+
+
+# ---------------------------------------------------------------- clusters.csv and the report
+
+def test_clusters_csv_has_the_rows_of_the_table(run, table, says):
+    found = pd.read_csv("run/clusters.csv", keep_default_na=False, dtype=str)
+    own = pd.read_csv("p.csv", keep_default_na=False, dtype=str)
+    assert found[list(own)].equals(own) and list(found)[-2:] == ["cluster", "q"]
+    assert found["cluster"].astype(int).tolist() == np.load("run/labels.npy").tolist()
+    q = load_model("run/model.decnp").predict_proba(table).max(axis=1)
+    np.testing.assert_allclose(found["q"].astype(float), q, rtol=1e-3)
+
+
+def test_clusters_csv_of_other_files(data, says, monkeypatch):
+    assert says("fit", "x.npy", *QUICK, "--out", "run")[0] == 0
+    assert not Path("run/clusters.csv").exists()
+    frame = pd.DataFrame(blobs(60, 2), columns=["cluster", "b"])
+    frame.to_csv("x.csv", index=False, sep=";")
+    assert says("fit", "x.csv", *QUICK, "--out", "run", "--overwrite")[0] == 0
+    lines = Path("run/clusters.csv").read_text().splitlines()
+    assert lines[0] == "cluster;b;cluster_;q" and len(lines) == 61
+    frame.to_csv("bare.txt", index=False, header=False, sep=" ")
+    assert says("fit", "bare.txt", *QUICK, "--out", "run", "--overwrite")[0] == 0
+    assert Path("run/clusters.csv").read_text().startswith("1,2,cluster,q\n")
+    assert says("fit", "x.npy", *QUICK, "--out", "run", "--overwrite")[0] == 0
+    assert not Path("run/clusters.csv").exists()  # that of the earlier run
+
+
+def test_a_table_that_changes_during_the_run(table, says, monkeypatch):
+    from decnp.cli import run_fit as module
+
+    finish = module.finish
+    monkeypatch.setattr(module, "finish", lambda out: (finish(out), penguins(N + 1).to_csv("p.csv", index=False)))
+    status, _, err = says("fit", "p.csv", *QUICK, *OPTIONS, "--out", "run")
+    assert status == 0 and "decnp: warning: clusters.csv was not written: p.csv has 91 rows now, and had 90\n" in err
+    assert sorted(path.name for path in Path("run").iterdir()) == [
+        "centroids.npy", "embedding.npy", "labels.npy", "model.decnp", "run.json"]
+
+
+def test_the_clusters_in_the_units_of_the_table():
+    """Worked by hand: the median of size is 3 over all rows, 2 in cluster 0; its standard deviation is 2."""
+    size, kind = np.array([1.0, 2, 3, 5, 7, 3]), np.array([[1, 0], [1, 0], [1, 0], [0, 1], [0, 1], [0, 0]])
+    recipe = Recipe(("size", "kind"), True, (Number(0, 3.0, 3.5, 2.0), Categories(1, ("cat", "dog"))))
+    labels = np.array([0, 0, 0, 2, 2, 2])
+    q = np.array([[0.5, 0.2, 0.3], [0.9, 0, 0.1], [0.6, 0, 0.4], [0, 0, 1], [0.2, 0.2, 0.6], [0, 0.1, 0.9]])
+    first, last = describe_clusters(np.c_[(size - 3.5) / 2, kind], recipe.feature_names, labels, q, recipe)
+    std = size.std()
+    assert (first.cluster, first.size, first.typical, first.unsure) == (0, 3, [2, 3, 1], [1, 3, 2])
+    assert first.numbers == [NumberFact("size", 2.0, 3.0, -1 / std)]
+    assert first.shares == [ShareFact("kind", "cat", 1.0, 0.5), ShareFact("kind", "dog", 0.0, 2 / 6)]
+    assert (last.cluster, last.typical, last.numbers[0].median) == (2, [4, 6, 5], 5.0)
+    assert last.shares == [ShareFact("kind", "cat", 0.0, 0.5), ShareFact("kind", "dog", 2 / 3, 2 / 6)]
+
+
+def test_the_report_describes_the_clusters(run, says):
+    assert says("report", "run")[0] == 0
+    page = Path("run/report.html").read_text()
+    assert "Clusters in the units of the table" in page and "90 rows of 5 columns" in page
+    assert "<td>sex = male</td>" in page and "Missing numbers count as they were filled in." in page
+    assert "an array (n, 5) of raw columns" in page and "clusters.csv has the rows themselves" in page
+    if BROWSER is not None:
+        (wide, narrow), console = look("run/report.html", 1280, 390)
+        assert console == [] and wide["too_wide"] == narrow["too_wide"] == 0 and "Cluster 2: " in narrow["text"]
