@@ -134,7 +134,7 @@ class StackedAutoencoder(NetworkMixin, BaseEstimator):
     ----------
     encoder_, decoder_ : list of Dense
     shift_, scale_ : ndarray or float
-        The network sees (x - shift_) * scale_.
+        The network sees ``(x - shift_) * scale_``.
     history_ : History
         List of ``Record``. A phase that diverged or died and started again at half the rate is in it both times.
     warnings_ : list of str

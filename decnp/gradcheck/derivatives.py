@@ -62,7 +62,7 @@ def complex_step(fun: Scalar, x: ArrayLike, h: float = 1e-30) -> np.ndarray:
 def central_difference(fun: Callable[[np.ndarray], Any], x: ArrayLike, h: float = 1e-6) -> np.ndarray:
     """Return the gradient of a scalar function by central differences, which have ten correct digits at best.
 
-        df/dx_t = (f(x + h_t e_t) - f(x - h_t e_t)) / (2 h_t),    h_t = h max(1, |x_t|)
+        df/dx_t = (f(x + h_t e_t) - f(x - h_t e_t)) / (2 h_t),    h_t = h max(1, abs(x_t))
 
     The formula's own error falls with h^2, the rounding of f grows with 1/h; the best h is about 1e-5 or 1e-6.
 

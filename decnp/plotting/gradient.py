@@ -23,7 +23,7 @@ def gradient_against_q(q: Any, gradient: Any, images: Any = None, ax: Axes | Non
     q : array-like of shape (n,)
         q_ij of Eq. 1 for the cluster of each point.
     gradient : array-like of shape (n,) or (n, d)
-        |dL/dz_i|, or dL/dz of Eq. 4, whose row norms are drawn.
+        Norm of dL/dz_i, or dL/dz of Eq. 4, whose row norms are drawn.
     images : array-like of shape (n, D), (n, h, w) or (n, h, w, 3), default=None
         Images of the points. D must be a square. Ten images are drawn above the axes: the middle image of each tenth of
         the points, in the order of q. With fewer than ten points, all images are drawn.
@@ -36,7 +36,7 @@ def gradient_against_q(q: Any, gradient: Any, images: Any = None, ax: Axes | Non
 
     Notes
     -----
-    Differs from the paper: the authors' code plots only the j-th term of Eq. 4's sum, with the norm |.|_1 and a target
+    Differs from the paper: the authors' code plots only the j-th term of Eq. 4's sum, with the 1-norm and a target
     without f_j. This function plots the values that it is given.
 
     Examples
