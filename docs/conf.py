@@ -60,8 +60,11 @@ html_math_renderer = "mathml"
 html_context = {"default_mode": "auto"}
 html_copy_source = False
 html_show_sourcelink = False
+html_static_path = ["static"]
+html_css_files = ["formulas.css"]
 html_extra_path = ["front"]  # the index.html of the site's root
-html_theme_options = {"show_toc_level": 2, "navigation_with_keys": False, "header_links_before_dropdown": 8}
+html_theme_options = {
+    "show_toc_level": 2, "navigation_with_keys": False, "header_links_before_dropdown": 8}
 
 
 # ---------------------------------------------------------------- mathematics
@@ -70,7 +73,9 @@ def mathml(latex, block):
     """Return LaTeX as MathML, which browsers show without a script. LaTeX that docutils does not know is an error."""
     latex = re.sub(r"\\tag\{.*?\}", "", latex).replace(r"\dots", r"\ldots")
     latex = re.sub(r"(\\[td]?frac)(\d)(\d)", r"\1{\2}{\3}", latex)
-    return tex2mathml(latex, as_block=block)
+    markup = tex2mathml(latex, as_block=block)
+    markup = re.sub(r'<mo[^>]*>([‖{}])</mo>', r'<mo stretchy="false">\1</mo>', markup)
+    return re.sub(r"<mi>(log|exp)</mi>", r'<mo form="prefix" lspace="0.17em" rspace="0.17em">\1</mo>', markup)
 
 
 def visit_math(self, node):
@@ -80,8 +85,8 @@ def visit_math(self, node):
 
 def visit_math_block(self, node):
     tag = re.search(r"\\tag\{(.*?)\}", node.astext())
-    number = f'<span class="eqno">({tag[1]})</span>' if tag else ""
-    self.body.append(f'<div class="math">{number}{mathml(node.astext(), block=True)}</div>')
+    number = f'<span class="number">({tag[1]})</span>' if tag else ""
+    self.body.append(f'<div class="formula">{mathml(node.astext(), block=True)}{number}</div>')
     raise nodes.SkipNode
 
 

@@ -69,7 +69,7 @@ def test_the_reference_has_the_public_modules_and_every_exported_name(site):
 
 def test_formulas_are_mathml_and_answers_are_folded(site):
     theory = (site / "docs" / "theory.html").read_text()
-    assert theory.count("<math") > 40 and [f'eqno">({n})' in theory for n in range(1, 11)] == [True] * 10
+    assert theory.count("<math") > 40 and [f'number">({n})' in theory for n in range(1, 11)] == [True] * 10
     notebook = (site / "notebooks" / "01_equations.html").read_text()
     assert "<summary>Answer</summary>" in notebook and "Show the answer" in notebook
 
