@@ -1,7 +1,8 @@
-"""The README's table of equations, made from a run. ``python tests/equation_table.py`` writes it into the README.
+"""The table of equations, made from a run: python tests/equation_table.py writes it.
 
-Each number is the worst relative error of ``decnp.gradcheck.check_equations``, or of the trajectories. PyTorch's
-trajectories are run where PyTorch is installed; elsewhere what the README says of them stays as it is.
+docs/theory.md has the whole table, and the README its first five rows. Each number is the worst relative error of
+``decnp.gradcheck.check_equations``, or of the trajectories. PyTorch's trajectories are run if PyTorch is installed;
+otherwise their numbers stay as they are.
 """
 
 import inspect
@@ -17,7 +18,10 @@ from decnp.gradcheck import check_equations, derivatives, naive, references
 ROOT = Path(__file__).parents[1]
 BEGIN, END = "<!-- equations -->\n", "<!-- end of equations -->"
 
-JUDGED_BY = {  # a judge's name in the result, and who that is
+PAGE, README = ROOT / "docs" / "theory.md", ROOT / "README.md"
+ROWS_OF_README = 5
+
+CHECKED_BY = {  # a column of the result, and the function that computes it
     "loops": None, "complex step": derivatives.complex_step, "autograd": references._autograd,
 }
 ROWS = [  # Eq., what it says, the row of check_equations, reference, kernel, its plain loops
@@ -47,12 +51,12 @@ def link(function, text=None) -> str:
 
 
 def table() -> str:
-    """The table in Markdown, from a run of now."""
+    """Return the table in Markdown, with links from the root of the repository."""
     errors = {row["row"]: row["errors"] for row in check_equations(autodiff=["autograd"])["rows"]}
-    lines = ["| Eq. | says | reference | kernel | judged by, worst relative error |", "|---|---|---|---|---|"]
+    lines = ["| Eq. | says | reference | kernel | checked by, worst relative error |", "|---|---|---|---|---|"]
     for eq, says, row, reference, kernel, loops in ROWS:
-        [found] = [e for name, e in errors.items() if name.startswith(row)]
-        cells = [f"{link(who or loops, judge)} {found[judge]:.0e}" for judge, who in JUDGED_BY.items()]
+        [found] = [e for title, e in errors.items() if title.startswith(row)]
+        cells = [f"{link(function or loops, name)} {found[name]:.0e}" for name, function in CHECKED_BY.items()]
         lines.append(f"| {eq} | {says} | {link(reference)} | {link(kernel) if kernel else ''} | {', '.join(cells)} |")
     lines += [trajectory(*words) for words in (
         ("6-9", "400 steps of autoencoder training", autoencoder.descend, "autoencoder"),
@@ -69,8 +73,8 @@ def trajectory(eq, says, reference, name) -> str:
     cells = []
     for package, title in (("autograd", "plain autograd program"), ("torch", "plain PyTorch program")):
         if find_spec(package) is None:
-            kept = re.search(rf"\| {re.escape(says)} .*\[{title}\]\([^)]*\) (\S+ in float64, \S+ in float32)", in_readme())
-            worst = kept.group(1) if kept else "not run"
+            before = re.search(rf"\| {re.escape(says)} .*\[{title}\]\([^)]*\) (\S+ in float64, \S+ in float32)", written(PAGE))
+            worst = before.group(1) if before else "not run"
         else:
             worst = ", ".join(f"{_worst(way, getattr(way, name), peer, package, dtype):.0e} in {dtype}"
                               for dtype in way.TOLERANCE)
@@ -89,11 +93,22 @@ def split(markdown: str) -> tuple[str, list[float]]:
     return re.sub(number, "#", markdown), [float(e) for e in re.findall(number, markdown)]
 
 
-def in_readme() -> str:
-    """The table that stands in the README."""
-    return (ROOT / "README.md").read_text().split(BEGIN)[1].split(END)[0]
+def written(path: Path) -> str:
+    """Return the table that stands in a file."""
+    return path.read_text().split(BEGIN)[1].split(END)[0]
+
+
+def for_page(markdown: str) -> str:
+    """Return the table with links from docs/."""
+    return markdown.replace("](", "](../")
+
+
+def for_readme(markdown: str) -> str:
+    """Return the heading and the first rows of the table."""
+    return "".join(markdown.splitlines(keepends=True)[: 2 + ROWS_OF_README])
 
 
 if __name__ == "__main__":
-    readme = (ROOT / "README.md").read_text()
-    (ROOT / "README.md").write_text(readme.replace(in_readme(), table()))
+    markdown = table()
+    for path, part in ((PAGE, for_page(markdown)), (README, for_readme(markdown))):
+        path.write_text(path.read_text().replace(BEGIN + written(path), BEGIN + part))

@@ -19,6 +19,7 @@ from decnp.restarts import CRITERIA, fit_restarts
 
 ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / "data" / "results"
+PAGE = ROOT / "docs" / "results.md"
 PAPER = 0.8430  # DEC's ACC on MNIST in the paper's Table 2
 
 
@@ -65,16 +66,25 @@ def test_five_seeds_reach_the_papers_accuracy():
     assert mean_accuracy(FAST) >= PAPER and min(run["scores"]["end"]["ACC"] for run in FAST) >= PAPER
 
 
-@pytest.mark.parametrize("readme", [ROOT / "README.md", RESULTS / "README.md"], ids=["README", "results"])
-def test_readmes_quote_them(readme):
-    text = readme.read_text()
-    for run in ALL if readme.parent == RESULTS else [*FAST, README_RUN, *PAPER_PROFILE]:
+@pytest.mark.parametrize("page", [PAGE, RESULTS / "README.md"], ids=["page", "raw"])
+def test_the_pages_quote_them(page):
+    text = page.read_text()
+    for run in ALL if page.parent == RESULTS else [*FAST, README_RUN, *PAPER_PROFILE]:
         assert f"{percent(run, 'k-means start')} | {percent(run)} " in text
     for runs in (FAST, EARLIER):
         assert f"{100 * mean_accuracy(runs):.2f}" in text
 
 
-def test_the_readmes_quote_the_longer_training():
+def test_the_readme_quotes_some_of_them():
+    text = (ROOT / "README.md").read_text()
+    for run in PAPER_PROFILE:
+        assert f"{percent(run, 'k-means start')} | {percent(run)} |" in text
+    ends, starts = (of("table3")["mnist", method]["fixed"] for method in ("DEC", "AE+k-means"))
+    assert f"| {100 * starts['mean']:.2f} | {100 * ends['mean']:.2f} (" in text
+    assert "in 457 s on two free cores" in text and "`fit mnist`, 457 s" in (ROOT / "docs" / "speed.md").read_text()
+
+
+def test_the_results_quote_the_longer_training():
     runs = json.loads((RESULTS / "fast_search.json").read_text())["mnist_epochs"]["runs"]
     longer = {run["seed"]: run for run in runs if run["epochs"] == 40}
     shorter = {run["seed"]: run for run in runs if run["epochs"] == 20}
@@ -111,14 +121,15 @@ def test_the_results_quote_the_studies_of_restarts():
     assert f"| mean ± standard deviation | {' | '.join(ends)} |" in table
 
 
-def test_the_readmes_quote_ten_seeds_of_today_and_the_rule():
+def test_the_pages_quote_ten_seeds_of_today_and_the_rule():
     study = STUDIES["mnist-fast"]
     scores = [100 * run["ACC"] for run in study["runs"]]
     assert [run["random_state"] for run in study["runs"]] == list(range(10))
-    for readme in (ROOT / "README.md", RESULTS / "README.md"):
-        text = readme.read_text()
+    for page in (ROOT / "README.md", PAGE, RESULTS / "README.md"):
+        text = page.read_text()
         assert f"{min(scores):.2f} to {max(scores):.2f}, mean {100 * study['mean ACC']:.2f}" in text
-        assert f"{100 * study['criteria'][next(iter(CRITERIA))]['ACC of its choice']:.2f}" in text
+    chosen = f"{100 * study['criteria'][next(iter(CRITERIA))]['ACC of its choice']:.2f}"
+    assert chosen in text and f"chosen run has {chosen} %" in (PAGE.parent / "reproducibility.md").read_text()
     assert f"at {np.mean(scores[:5]):.2f} ± {np.std(scores[:5], ddof=1):.2f}" in text  # of the results
     for name in ("mnist-fast", "reuters10k-sample-fast"):
         words = f"{100 * STUDIES[name]['mean ACC']:.2f} ± {100 * STUDIES[name]['std ACC']:.2f}"
