@@ -138,7 +138,13 @@ class Model:
         return self.encoder[0].W.shape[0]
 
     def without_recipe(self) -> Model:
-        """Return the same network for rows that the recipe has prepared."""
+        """Return the same network for rows that the recipe has prepared.
+
+        Returns
+        -------
+        model : Model
+            Model without a recipe. The arrays are not copied.
+        """
         return Model(self.encoder, self.centers, self.alpha, self.shift, self.scale)
 
     def transform(self, X: ArrayLike) -> np.ndarray:
@@ -202,16 +208,16 @@ class Model:
         return self._collect(X, (), np.dtype(np.int32), lambda z: self._q(z).argmax(axis=1))
 
     def blocks(self, X: ArrayLike) -> Iterator[tuple[slice, np.ndarray]]:
-        """Return an iterator over the embeddings of blocks of rows, for data that do not fit into memory.
+        """Yield the embeddings of blocks of rows, for data that do not fit into memory.
 
         Parameters
         ----------
         X : array-like of shape (n, D)
             Rows, as in training, such as a memory map.
 
-        Returns
-        -------
-        blocks : iterator of (slice, ndarray)
+        Yields
+        ------
+        block : tuple of slice and ndarray
             The rows of each block, and their embedding (b, d).
 
         Raises
