@@ -233,8 +233,9 @@ def test_fast_has_a_budget_that_follows_the_samples():
     sizes = [1, 256, 1797, 70_000, 10**6]
     steps = [fast(n).finetune_iter for n in sizes]
     assert steps == sorted(steps) and steps[0] >= 1 and steps[-1] > 5 * steps[1]
-    assert [fast(n).finetune_iter for n in (256, 10_000, 70_000)] == [2000, 2000, 5469]  # 20 epochs: 5468.75
-    assert [fast(n).batch_size for n in (256, 1797, 5119, 5120, 70_000)] == [128, 128, 128, 256, 256]
+    assert [fast(n).finetune_iter for n in (256, 10_000, 70_000)] == [2000, 2000, 7656]  # 14 epochs: 7656.25
+    assert [(fast(n).update_interval, fast(n).label_iter, fast(n).max_iter) for n in (256, 70_000)] == [
+        (20, 800, 1200), (160, 1600, 2400)]
     assert profile_for("fast", 70_000) == fast(70_000)
     assert profile_for(given := Profile(lr=1.0), 10) is given
 
