@@ -22,7 +22,7 @@ from decnp.cli.command import build_parser
 ROOT = Path(__file__).parents[1]
 SHELL = shutil.which("bash")
 BRIEF = "--set init_std=none --set pretrain_iter=0 --set finetune_iter=20 --hidden 8,2 --max-iter 20"
-CHEAP = "--quick --data digits --seeds 0"  # test_experiments.py computes all tables and figures
+CHEAP = "--quick --so-far"  # test_experiments.py computes all tables and figures
 MODEL = "decnp fit digits --n-clusters 10 --out run"
 
 

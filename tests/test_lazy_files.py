@@ -269,7 +269,7 @@ def test_mistakes_with_sparse_rows(sparse, refused):
 
 
 def test_a_killed_run_on_sparse_rows_goes_on_to_the_same_end(sparse, says):
-    longer = [*QUICK, "--set", "finetune_iter=300"]
+    longer = [*QUICK, "--set", "finetune_iter=100"]
     assert says("fit", "dense.npy", *longer, "--out", "alone", "-q")[0] == 0
     process = start("fit", "sparse.npz", *longer, "--checkpoint-every", "0", "--out", "run")
     while "finetune" not in process.stderr.readline():
