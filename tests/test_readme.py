@@ -1,10 +1,7 @@
 """The code of the README and of the pages in docs/ runs and prints what they promise."""
 
-import os
 import re
 import shlex
-import subprocess
-import sys
 import warnings
 from dataclasses import replace
 from importlib.util import find_spec
