@@ -12,6 +12,7 @@ from pathlib import Path
 from docutils import nodes
 from docutils.utils.math.latex2mathml import tex2mathml
 from sphinx import addnodes
+from sphinx.ext import autosummary
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
@@ -48,6 +49,7 @@ nb_code_prompt_hide = "Hide the answer"
 # ---------------------------------------------------------------- the API reference
 
 autosummary_generate = True
+autosummary.WELL_KNOWN_ABBREVIATIONS += ("Eq.", "Eqs.")  # not the end of a summary
 autodoc_member_order = "bysource"
 autodoc_typehints = "none"  # numpydoc's sections have them
 numpydoc_show_class_members = False

@@ -199,7 +199,7 @@ NEEDED = {
 
 
 def test_these_files_alone_predict(work, tmp_path):
-    """The README's list of what to ship: no file too few, none too many."""
+    """The list in docs/deployment.md of what to ship: no file too few, none too many."""
     model, x = work
     ship = tmp_path / "ship"
     for name in NEEDED:

@@ -1,4 +1,4 @@
-"""How fast training is beside its limits, as one table in Markdown, for the README.
+"""How fast training is beside its limits, as one table in Markdown, for docs/speed.md.
 
 By hand, alone on the machine, from an environment that has torch: python tests/benchmarks/run_all.py [--threads 2]
 Ten minutes or more of it are a whole ``decnp fit mnist``.
