@@ -15,7 +15,7 @@ from decnp.cli import main
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ["centroids.npy", "embedding.npy", "labels.npy", "model.decnp", "run.json"]
-QUICK = ["--hidden", "8,2", "--max-iter", "40", "--update-interval", "10", "--n-clusters", "3"]
+QUICK = ["--hidden", "8,2", "--max-iter", "40", "--update-interval", "10", "--n-clusters", "3", "--init", "k-means"]
 for setting in ("init_std=none", "optimizer=adam", "lr=0.001", "pretrain_iter=5", "finetune_iter=40", "shuffle=true"):
     QUICK += ["--set", setting]
 
