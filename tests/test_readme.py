@@ -20,8 +20,9 @@ from decnp.cli.command import build_parser
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
-each_page_in_its_time = pytest.mark.parametrize("page", [  # the README trains for a minute
-    pytest.param(page, id=page.stem, marks=[pytest.mark.slow] if page.stem == "README" else []) for page in PAGES])
+LONG = {"README", "for_kmeans_users"}  # train for a minute, and for some seconds
+each_page_in_its_time = pytest.mark.parametrize("page", [
+    pytest.param(page, id=page.stem, marks=[pytest.mark.slow] if page.stem in LONG else []) for page in PAGES])
 BRIEF = "--set init_std=none --set pretrain_iter=0 --set finetune_iter=20 --hidden 8,2 --max-iter 20".split()
 
 
@@ -88,6 +89,7 @@ def test_settings_are_settings_of_a_profile(page):
     assert words or page.stem != "why_not_84"
 
 
+@pytest.mark.slow
 def test_the_table_of_equations_is_what_a_run_gives():
     table = equation_table.table()
     for part, page in ((equation_table.for_page(table), equation_table.PAGE),
