@@ -53,6 +53,8 @@ def shell(tmp_path_factory):
     header, species = [f"x{j}" for j in range(64)] + ["species"], ["setosa", "virginica"] * 30
     (folder / "mydata.csv").write_text("\n".join(
         [",".join(header), *(f"{row},{name}" for row, name in zip(table.splitlines(), species))]))
+    rows = [f"r{i},{'' if i % 9 == 0 else round(a, 3)},{b:.3f},{'xyz'[i % 3]}" for i, (a, b) in enumerate(blobs(60, 2))]
+    (folder / "raw.csv").write_text("\n".join(["id,size,weight,kind", *rows]))
     (folder / "new.csv").write_text(table)
     (folder / "new.csv.gz").write_bytes(gzip.compress(table.encode()))
     np.save(folder / "new.npy", blobs(60, 64))
