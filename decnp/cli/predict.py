@@ -16,6 +16,7 @@ def add_parser(commands: Subparsers) -> None:
     parser = add_command(
         commands, "predict", _predict, help="label the rows of a file with a trained model",
         description="The cluster of each row of DATA, one to a line on standard output, or into a file.\n"
+                    "A model that was fitted with --standardize, --missing or --categories takes raw rows.\n"
                     "An .npy may be larger than memory. Needs NumPy alone, and SciPy for a sparse .npz.",
         examples=["decnp predict run/model.decnp new.csv",
                   "decnp predict run/model.decnp new.npy --proba --out q.npy",

@@ -140,6 +140,7 @@ def _after(name: str, step: Any, features: list[Feature]) -> list[Feature]:
             features = _after(f"{name}.{inner}", one, features)
         return features
     if isinstance(step, ColumnTransformer):
+        # This attribute has the columns as numbers; the public ones have them as they were given: names, slices, functions.
         return [feature for inner, one, _ in step.transformers_ if not _drops(one)
                 for feature in _after(f"{name}.{inner}", one, [
                     features[j] for j in step._transformer_to_input_indices[inner]])]
