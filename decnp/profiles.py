@@ -213,8 +213,8 @@ def fast(n_samples: int) -> Profile:
     update_interval = max(20, round(n_samples * 160 / 70_000))
     max_iter = max(1200, 15 * update_interval)
     return Profile(
-        center="auto", init_std=None, optimizer="adam", pretrain_iter=0, finetune_iter=max(2000, round(14 * n_samples / 128)),
-        lr=0.001, lr_decay="cosine", lr_halvings=5, bias_lr=1.0, batch_size=128, shuffle=True,
+        center="auto", init_std=None, pretrain_iter=0, finetune_iter=max(2000, round(14 * n_samples / 128)),
+        optimizer="adam", lr=0.001, lr_decay="cosine", lr_halvings=5, bias_lr=1.0, batch_size=128, shuffle=True,
         init="neighbors", label_iter=max_iter * 2 // 3, update_interval=update_interval, max_iter=max_iter,
     )
 

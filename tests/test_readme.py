@@ -11,6 +11,7 @@ import equation_table
 import numpy as np
 import pytest
 from conftest import QUICK, blobs
+from tables import penguins
 
 import decnp
 from decnp.cli import main
@@ -62,6 +63,8 @@ def test_lines_for_the_shell_work(page, capsys, tmp_path, monkeypatch):
     np.savetxt("mydata.csv", np.c_[x, np.arange(60) % 3], delimiter=",", header=f"{header},{label}", comments="")
     np.savetxt("mylabels.csv", np.arange(60) % 3, fmt="%d")
     np.save("new.npy", x)
+    penguins().to_csv("penguins.csv", index=False)
+    penguins(60).to_csv("new_penguins.csv", index=False)
     for words in commands(page):
         args = build_parser().parse_args(words)
         if args.command == "gradcheck" or words[:2] == ["data", "fetch"] or "-" in words or "--resume" in words:
