@@ -140,7 +140,7 @@ class Problem:
     @property
     def to_fill(self) -> bool:
         """Return whether missing numbers could be filled in."""
-        return self.n_missing > 0 and self.kind == "missing" and not self.empty
+        return self.n_missing > 0 and self.kind in ("missing", "decimal comma") and not self.empty
 
     def clause(self) -> str:
         """Return name, content and a cell."""
