@@ -178,7 +178,7 @@ def fast(n_samples: int) -> Profile:
     """Return the default schedule, which takes minutes on two CPU cores; its steps grow with ``n_samples``.
 
     - Autoencoder: end-to-end Adam from fan-in initialization, at a rate that falls along a cosine. It takes 14 epochs,
-      at least 2000 steps.
+      at least 2000 steps. A tenth of the inputs is dropped, and reconstructed.
     - Minibatches have 128 rows.
     - The clustering phase starts from the neighbor graph of the embedding. The encoder learns the clusters of the graph in
       the first two thirds of the phase (``label_iter``), and follows Eq. 3 in the last third.
@@ -214,8 +214,8 @@ def fast(n_samples: int) -> Profile:
     max_iter = max(1200, 15 * update_interval)
     return Profile(
         center="auto", init_std=None, pretrain_iter=0, finetune_iter=max(2000, round(14 * n_samples / 128)),
-        optimizer="adam", lr=0.001, lr_decay="cosine", lr_halvings=5, bias_lr=1.0, batch_size=128, shuffle=True,
-        init="neighbors", label_iter=max_iter * 2 // 3, update_interval=update_interval, max_iter=max_iter,
+        optimizer="adam", lr=0.001, lr_decay="cosine", lr_halvings=5, bias_lr=1.0, finetune_dropout=0.1,
+        batch_size=128, shuffle=True, init="neighbors", label_iter=max_iter * 2 // 3, update_interval=update_interval, max_iter=max_iter,
     )
 
 
