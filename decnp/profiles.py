@@ -215,7 +215,8 @@ def fast(n_samples: int) -> Profile:
     return Profile(
         center="auto", init_std=None, pretrain_iter=0, finetune_iter=max(2000, round(14 * n_samples / 128)),
         optimizer="adam", lr=0.001, lr_decay="cosine", lr_halvings=5, bias_lr=1.0, finetune_dropout=0.1,
-        batch_size=128, shuffle=True, init="neighbors", label_iter=max_iter * 2 // 3, update_interval=update_interval, max_iter=max_iter,
+        batch_size=128, shuffle=True,
+        init="neighbors", label_iter=max_iter * 2 // 3, update_interval=update_interval, max_iter=max_iter,
     )
 
 
