@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import paper_page
+import recipe_page
 import pytest
 from scipy.stats import spearmanr
 
@@ -210,3 +211,10 @@ def test_the_cells_end_where_the_study_of_restarts_did(data):
     """Two programs, one recipe, one seed: the same labels."""
     study = [run["ACC"] for run in STUDIES[f"{data}-fast"]["runs"]]
     assert of("table2")[data, "DEC"]["fixed"]["values"] == pytest.approx(study, abs=1e-4)
+
+
+def test_the_table_of_the_fast_profile_is_that_of_the_raw_runs():
+    for page in recipe_page.PAGES:
+        assert recipe_page.fresh(page.read_text()) == page.read_text(), "run python tests/recipe_page.py"
+        assert page.read_text().count("<!-- recipe -->") == 1
+    assert all(run["kw"] == {} for found in recipe_page.runs().values() for run in found)  # the unchanged profile
