@@ -13,6 +13,7 @@ import pytest
 from decnp.cli import main
 from decnp.exceptions import FunctionError
 from decnp.gradcheck import Verdict, check_against
+from decnp.gradcheck.my_file import NAMES
 
 ROOT = Path(__file__).parents[1]
 SMALL = dict(n=96, k=4, d=3)
@@ -917,6 +918,21 @@ def test_the_command_checks_the_functions_of_a_file(tmp_path, capsys):
     (tmp_path / "my_dec.py").write_text(RIGHT_FILE + "\nloss = lambda z, mu, p, alpha: -1.0\n")
     assert main(["gradcheck", "--mine", str(tmp_path / "my_dec.py")]) == 1
     assert "my_loss, Eq. 2: wrong" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", [name for names in NAMES.values() for name in names if name != "module"])
+def test_no_function_of_a_file_is_left_out_in_silence(tmp_path, capsys, name):
+    """Each name is compared, here with a wrong function; any other name is listed."""
+    right = "def soft_assignment(z, mu):\n    u = 1 / (1 + ((z[:, None] - mu) ** 2).sum(axis=2))\n" \
+            "    return u / u.sum(axis=1, keepdims=True)\n"
+    wrong = f"def {name}(*args):\n    return 0.5 + 0 * args[0]\n"
+    (tmp_path / "my_dec.py").write_text(wrong if "soft" in name else right + wrong)
+    assert main(["gradcheck", "--mine", str(tmp_path / "my_dec.py")]) != 0
+    (tmp_path / "my_dec.py").write_text(right + "def sharpen(q):\n    return q\ndef _hidden(q):\n    return q\n")
+    capsys.readouterr()
+    assert main(["gradcheck", "--mine", str(tmp_path / "my_dec.py"), "--alpha", "1"]) == 0
+    out = capsys.readouterr().out.splitlines()
+    assert out[0] == "not compared, because their names are of no equation: sharpen" and out[-1] == "all hold"
 
 
 @pytest.mark.parametrize("text, words", [

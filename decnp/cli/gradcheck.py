@@ -48,7 +48,9 @@ def _gradcheck(args: argparse.Namespace, argv: list[str]) -> int:
     from ..io.atomic import write_atomically
 
     if args.mine:
-        report = check_file(args.mine, args.alpha)
+        report, others = check_file(args.mine, args.alpha)
+        if others:
+            print_result(f"not compared, because their names are of no equation: {', '.join(others)}")
         print_result(str(report))
         return 0 if report else 1
     result = check_equations(

@@ -25,7 +25,7 @@ def add_parser(commands: Subparsers) -> None:
     """Add the command to argparse's subparsers."""
     parser = add_command(
         commands, "notebooks", _notebooks, help="copy the course's notebooks into a folder",
-        description="Write the notebooks and the teacher's page into DIR. Files that exist are not replaced.\n"
+        description="Write the notebooks and the teacher's page into DIR. It stops if a file exists.\n"
                     'Jupyter is needed to open them: pip install "decnp[notebooks]".',
         examples=["decnp notebooks course", "decnp notebooks students --without-answers"])
     parser.add_argument("folder", metavar="DIR", help="folder to write to; it is made if it does not exist")

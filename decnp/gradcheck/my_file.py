@@ -5,6 +5,7 @@ from __future__ import annotations
 import runpy
 import sys
 from collections.abc import Sequence
+from inspect import isfunction
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,8 @@ __all__ = ["check_file", "NAMES"]
 
 NAMES = {
     "my_soft_assignment": ("my_soft_assignment", "soft_assignment"),
-    "my_kl": ("my_kl", "kl_divergence", "kl"),
-    "my_target": ("my_target", "target_distribution"),
+    "my_kl": ("my_kl", "my_kl_divergence", "kl_divergence", "kl"),
+    "my_target": ("my_target", "my_target_distribution", "target_distribution", "target"),
     "my_grad_z": ("my_grad_z", "grad_z"),
     "my_grad_mu": ("my_grad_mu", "grad_mu"),
     "my_loss": ("my_loss", "loss"),
@@ -26,11 +27,14 @@ NAMES = {
 }
 """Argument of ``check_against`` -> the names that it may have in the file."""
 
+MODULE = "mine"
+"""Name of the file as a module, so that a block under ``if __name__ == "__main__"`` is not run."""
+
 OPTIONS = ("autodiff", "asarray", "arguments", "reduction", "alphas", "n", "k", "d", "random_state")
 """Options of ``check_against`` that the file may set as variables."""
 
 
-def check_file(path: str, alphas: Sequence[float] | None = None) -> Report:
+def check_file(path: str, alphas: Sequence[float] | None = None) -> tuple[Report, list[str]]:
     """Run a Python file and compare the functions in it with Eqs. 1-5.
 
     Parameters
@@ -44,6 +48,9 @@ def check_file(path: str, alphas: Sequence[float] | None = None) -> Report:
     Returns
     -------
     report : Report
+        Result of ``check_against``.
+    others : list of str
+        Names of the other functions of the file, which were not compared.
 
     Raises
     ------
@@ -55,6 +62,9 @@ def check_file(path: str, alphas: Sequence[float] | None = None) -> Report:
     if not given:
         listed = ", ".join(" or ".join(names) for names in NAMES.values())
         raise UserError(f"{path} must define at least one of: {listed}; it defines none")
+    compared = [id(function) for function in given.values()]
+    others = [name for name, value in content.items() if isfunction(value) and value.__module__ == MODULE
+              and id(value) not in compared and not name.startswith("_")]
     options = {name: content[name] for name in OPTIONS if name in content}
     if "autodiff" not in options and ("my_loss" in given or "my_soft_assignment" in given):
         imported = {getattr(value, "__name__", "").partition(".")[0] for value in content.values()}
@@ -62,7 +72,7 @@ def check_file(path: str, alphas: Sequence[float] | None = None) -> Report:
     if alphas:
         options["alphas"] = alphas
     try:
-        return check_against(**given, **options)
+        return check_against(**given, **options), others
     except (FunctionError, ValueError) as error:
         raise UserError(f"{path}: {error}") from error
 
@@ -74,7 +84,7 @@ def _run(path: str) -> dict[str, Any]:
     folder = str(Path(path).resolve().parent)
     sys.path.insert(0, folder)
     try:
-        return runpy.run_path(path, run_name="mine")
+        return runpy.run_path(path, run_name=MODULE)
     except Exception as error:  # whatever the file may raise
         raise UserError(f"{path} could not be run: {type(error).__name__}: {error}") from error
     finally:

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import numpy as np
 import paper_page
-import recipe_page
 import pytest
+import recipe_page
 from scipy.stats import spearmanr
 
 from decnp.profiles import PAPER_MNIST, Profile, profile_for
