@@ -129,7 +129,7 @@ def test_labels_may_come_with_the_data_and_never_change_the_result(data, says):
 
 
 def test_warnings_in_words(data, says):
-    status, out, err = says("fit", "x.npy", *QUICK, "--max-iter", "11", "--set", "kl_lr=1", "-q", "--out", "run")
+    status, out, err = says("fit", "x.npy", *QUICK, "--max-iter", "11", "--set", "kl_lr=4", "-q", "--out", "run")
     assert status == 0 and re.search(r"decnp: warning: not converged: .* when all 11 steps were taken, .*\n", err)
     record = json.loads(Path("run/run.json").read_text())
     assert err == "".join(f"decnp: warning: {warning}\n" for warning in record["warnings"])

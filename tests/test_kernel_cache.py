@@ -100,7 +100,7 @@ def test_a_user_without_a_home_trains_from_a_package_that_cannot_be_written(tmp_
         pytest.skip("the other user cannot read this Python or its packages")
     run = subprocess.run(
         [*other_user, "-m", "decnp", "fit", "-q",
-         str(tmp_path / "x.npy"), "--n-clusters", "2", "--hidden", "4,2", "--set", "pretrain_iter=5",
+         str(tmp_path / "x.npy"), "--n-clusters", "2", "--hidden", "4,2", "--init", "k-means", "--set", "pretrain_iter=5",
          "--set", "finetune_iter=5", "--max-iter", "4", "--update-interval", "2"],
         env=environment, cwd="/", capture_output=True, text=True)
     assert run.returncode == 0, run.stderr

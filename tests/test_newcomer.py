@@ -21,7 +21,7 @@ def table(data):
 
 @pytest.mark.parametrize("words, sentence", [
     ([], "my.csv, line 2, column 4 ('kind'): 'a' is not a number; if 'kind' holds the labels, say --label-column kind; "
-     "--drop kind leaves the column out"),
+     "--categories kind takes its words as categories; --drop kind leaves the column out"),
     (["--labels", "kind"],
      "--labels takes a file, and none is called kind; for a column of my.csv, say --label-column kind"),
     (["--labels", "kind.csv"], "no such file: kind.csv"),
@@ -49,7 +49,8 @@ def test_what_is_wrong_in_a_process_of_its_own(table):
     status, out, err = whole("fit", "my.csv")
     assert (status, out) == (2, "") and err == (
         f"decnp: error: my.csv, line 2, column 4 ('kind'): {Path('my.csv').read_text().split()[1][-1]!r} is not a number; "
-        "if 'kind' holds the labels, say --label-column kind; --drop kind leaves the column out\n")
+        "if 'kind' holds the labels, say --label-column kind; "
+        "--categories kind takes its words as categories; --drop kind leaves the column out\n")
 
 
 def test_warnings_about_a_table():
@@ -65,7 +66,8 @@ def test_warnings_about_a_table():
     assert scale.startswith("the columns differ much in scale: the standard deviation of 'income' is "
                             f"{X[:, 1].std():.3g}, that of 'height' {X[:, 0].std():.3g}")
     assert table_warnings(X[:, :2], ("0", "1")) == []  # pixels, it seems
-    assert table_warnings(np.c_[X[:, 0], np.ones(30)], ("a", "b")) == []  # a column that never changes has no scale
+    constant, = table_warnings(np.c_[X[:, 0], np.ones(30)], ("a", "b"))  # a column that never changes has no scale
+    assert constant == "the column 'b' has the same value in all rows; --drop b leaves it out"
     assert table_warnings(X[:, :2] * [99e-3, 1], ("a", "b")) != [] and table_warnings(X[:, :2] * [99, 1], ("a", "b")) == []
 
 

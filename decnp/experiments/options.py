@@ -24,6 +24,10 @@ QUICK = Profile(
 """Schedule of ``--quick``: one second of training. Its results say nothing about the methods."""
 
 
+OF_THE_START = ("init", "label_iter")
+"""Fields of the profile that no experiment uses: all start from k-means, as the paper does. Cells are cached without them."""
+
+
 @dataclass(frozen=True)
 class Options:
     """Options of ``decnp reproduce``."""
@@ -93,8 +97,8 @@ class Plan:
             profile = replace(profile, center=False)  # as in the paper, for all data sets
         if self.options.profile == "paper" and data["name"] == "mnist" and not self.options.quick:
             profile = replace(profile, **{**PAPER_MNIST, "autoencoder_rows": None if n < 70_000 else 60_000})
-        return {"hidden": [32, 10] if self.options.quick else [500, 500, 2000, 10],
-                "profile": asdict(profile), "seed": seed}
+        settings = {name: value for name, value in asdict(profile).items() if name not in OF_THE_START}
+        return {"hidden": [32, 10] if self.options.quick else [500, 500, 2000, 10], "profile": settings, "seed": seed}
 
     def add(self, name: str, work: Callable[..., dict[str, Any]], data: DataSpec, needs: tuple[str, ...] = (),
             **recipe: Any) -> str:
