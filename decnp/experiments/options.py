@@ -25,7 +25,7 @@ QUICK = Profile(
 
 
 OF_THE_START = ("init", "label_iter")
-"""Fields of the profile that no experiment uses: all start from k-means, as the paper does. Cells are cached without them."""
+"""Fields of the profile that no experiment uses: all start from k-means, as the paper. Cells are cached without them."""
 
 
 @dataclass(frozen=True)
