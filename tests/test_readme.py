@@ -46,9 +46,9 @@ def test_python_blocks_run_and_print_what_their_comments_say(page, capsys, tmp_p
             assert printed == ""
         elif re.fullmatch(r"0\.\d+", promised.group(1)):
             # Other machines round differently, and training amplifies that. With the matrix products of three
-            # processors (OPENBLAS_CORETYPE unset on an EPYC, Haswell, Sandybridge) and one or two threads the README's
-            # accuracy was 0.8280 to 0.8308, and that of the page for users of k-means 0.7841 to 0.7885.
-            assert abs(float(printed) - float(promised.group(1))) < 0.01
+            # processors (OPENBLAS_CORETYPE unset on a Xeon, Haswell, Sandybridge) the README's accuracy was 0.857 to
+            # 0.888, and that of the page for users of k-means 0.802 to 0.839.
+            assert abs(float(printed) - float(promised.group(1))) < 0.05
         else:
             assert printed == promised.group(1)
 

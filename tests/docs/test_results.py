@@ -15,7 +15,7 @@ import pytest
 import recipe_page
 from scipy.stats import spearmanr
 
-from decnp.profiles import PAPER_MNIST, Profile, profile_for
+from decnp.profiles import PAPER_MNIST, Profile, fast, profile_for
 from decnp.restarts import CRITERIA, fit_restarts
 
 ROOT = Path(__file__).parents[2]
@@ -82,7 +82,6 @@ def test_the_readme_quotes_some_of_them():
         assert f"{percent(run, 'k-means start')} | {percent(run)} |" in text
     ends, starts = (of("table3")["mnist", method]["fixed"] for method in ("DEC", "AE+k-means"))
     assert f"| {100 * starts['mean']:.2f} | {100 * ends['mean']:.2f} (" in text
-    assert "in 457 s on two free cores" in text and "`fit mnist`, 457 s" in (ROOT / "docs" / "speed.md").read_text()
 
 
 def test_the_results_quote_the_longer_training():
@@ -126,9 +125,11 @@ def test_the_pages_quote_ten_seeds_of_today_and_the_rule():
     study = STUDIES["mnist-fast"]
     scores = [100 * run["ACC"] for run in study["runs"]]
     assert [run["random_state"] for run in study["runs"]] == list(range(10))
-    for page in (ROOT / "README.md", PAGE, RESULTS / "README.md"):
+    mean, ends = f"{100 * study['mean ACC']:.2f}", f"{min(scores):.2f} to {max(scores):.2f}"
+    assert f"{mean} ({ends})" in (ROOT / "README.md").read_text()
+    for page in (PAGE, RESULTS / "README.md"):
         text = page.read_text()
-        assert f"{min(scores):.2f} to {max(scores):.2f}, mean {100 * study['mean ACC']:.2f}" in text
+        assert f"{ends}, mean {mean}" in text
     chosen = f"{100 * study['criteria'][next(iter(CRITERIA))]['ACC of its choice']:.2f}"
     assert chosen in text and f"it chooses one with {chosen} %" in (PAGE.parent / "reproducibility.md").read_text()
     assert f"at {np.mean(scores[:5]):.2f} ± {np.std(scores[:5], ddof=1):.2f}" in text  # of the results
@@ -218,3 +219,17 @@ def test_the_table_of_the_fast_profile_is_that_of_the_raw_runs():
         assert recipe_page.fresh(page.read_text()) == page.read_text(), "run python tests/recipe_page.py"
         assert page.read_text().count("<!-- recipe -->") == 1
     assert all(run["kw"] == {} for found in recipe_page.runs().values() for run in found)  # the unchanged profile
+
+
+def test_the_pages_quote_the_first_command_of_the_readme():
+    run = run_of("fast-now-seed0")
+    start, end, seconds = percent(run, "neighbors start"), percent(run), run["seconds"]["total"]
+    assert run["command"] == "decnp fit mnist --out run" and Profile(**run["profile"]) == replace(fast(70_000), center=False)
+    assert f"seed 0 | {start} | {end} |" in (ROOT / "README.md").read_text()
+    assert f"in {seconds:.0f} s on two free cores" in (ROOT / "README.md").read_text()
+    nmi, ari = percent(run, score="NMI"), percent(run, score="ARI")
+    assert f"ends at {end} (start {start}, NMI {nmi}, ARI {ari}) after {seconds:.1f} s" in recipe_page.PAGES[1].read_text()
+    assert f"{start} → {end} in {seconds:.1f} s" in recipe_page.PAGES[0].read_text()
+    for other in recipe_page.runs()["mnist"]:  # one thread, by another script
+        if other["seed"] == 9:
+            assert f"seed 9 | {other['acc_start']:.2f} | {other['acc']:.2f} |" in (ROOT / "README.md").read_text()
