@@ -153,10 +153,10 @@ def test_numpy_gives_the_bits_of_scikit_learn(drawn, standardize, missing):
 
 
 FRAME = pd.DataFrame({
-    "size": [1.0, np.nan, 2.0, 6.0, 3.0, 3.5], "kind": ["cat", "dog", None, "cat", "dog", "cow"], "old": [1, 0, 1, 1, 0, 0],
+    "size": [1.0, np.nan, 2.0, 6.0, 3.0, 3.5], "kind": ["cat", "dog", np.nan, "cat", "dog", "cow"], "old": [1, 0, 1, 1, 0, 0],
     "flag": [True, False, True, True, False, False], "code": [7, 8, 7, 9, 9, 9]})
 OTHER = pd.DataFrame({
-    "size": [np.nan, 5.0, 2.0], "kind": ["cow", "eel", None], "old": [0, 1, 5], "flag": [False, True, True],
+    "size": [np.nan, 5.0, 2.0], "kind": ["cow", "eel", np.nan], "old": [0, 1, 5], "flag": [False, True, True],
     "code": [9, 10, 7]})
 ENCODE = OneHotEncoder(handle_unknown="ignore", sparse_output=False)
 PIPELINES = {

@@ -14,7 +14,7 @@ from math import ceil
 
 import numpy as np
 from scipy import sparse
-from scipy.sparse.csgraph import connected_components
+from scipy.sparse.csgraph import connected_components, laplacian
 from sklearn.cluster import KMeans
 from sklearn.metrics import adjusted_rand_score
 from sklearn.neighbors import kneighbors_graph
@@ -134,19 +134,19 @@ def _clusters(
     """Return the parts of the graph if one is too small, else its clusters: (n,) from 0."""
     n_neighbors = max(2, min(N_NEIGHBORS, len(z) // n_clusters - 1))  # no more than a cluster has
     A = kneighbors_graph(z, n_neighbors)  # (n, n) 1 for each neighbor
-    A = sparse.csr_array(A + A.T)
+    A = A + A.T
     n_parts, part = connected_components(A, directed=False)
     if (np.bincount(part) < smallest).any():
         return part
     if n_parts > n_clusters:
         raise GraphError(f"the graph has {n_parts} parts, more than n_clusters = {n_clusters}")
-    root = np.sqrt(A.sum(axis=1))  # (n,) square root of the degree
-    L = sparse.csr_array(sparse.eye_array(len(z)) - sparse.diags_array(1 / root) @ A @ sparse.diags_array(1 / root))
+    L, root = laplacian(A, normed=True, return_diag=True)  # root: (n,) square root of the degree
     n_vectors = min(n_clusters + ceil(EXTRA * n_clusters), len(z) - 1)
     try:
-        F = np.column_stack([root / np.linalg.norm(root), nontrivial_eigenvectors(L, root, n_vectors - 1, rng)])
+        others = nontrivial_eigenvectors(sparse.csr_array(L), root, n_vectors - 1, rng)
     except RuntimeError as error:
         raise GraphError("the eigenvectors of its Laplacian did not converge") from error
-    F /= np.linalg.norm(F, axis=1, keepdims=True)  # (n, k + ceil(EXTRA k))
+    F = np.column_stack([root / np.linalg.norm(root), others])  # (n, k + ceil(EXTRA k))
+    F /= np.linalg.norm(F, axis=1, keepdims=True)
     kmeans = KMeans(n_clusters, n_init=n_init, random_state=int(rng.integers(2**31)))
     return kmeans.fit_predict(F)
