@@ -185,7 +185,7 @@ def fast(n_samples: int) -> Profile:
     - P is refreshed every 160 steps on MNIST, as in the paper, in proportion to the number of rows, and not more often
       than every 20 steps.
     - The clustering phase ends after 15 refreshes, at least 1200 steps.
-    - The mean of each feature is subtracted where it dominates dense data (``center="auto"``).
+    - The mean of each feature is subtracted from dense data if it dominates (``center="auto"``).
 
     Parameters
     ----------

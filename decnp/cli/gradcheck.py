@@ -50,7 +50,7 @@ def _gradcheck(args: argparse.Namespace, argv: list[str]) -> int:
     if args.mine:
         report, others = check_file(args.mine, args.alpha)
         if others:
-            print_result(f"not compared, because their names are of no equation: {', '.join(others)}")
+            print_result(f"not compared (no equation has this name): {', '.join(others)}")
         print_result(str(report))
         return 0 if report else 1
     result = check_equations(
