@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import partial
-from math import ceil
 from typing import NamedTuple
 
 import numpy as np
@@ -47,7 +46,7 @@ class ClusteringState:
     p: np.ndarray = field(default_factory=lambda: np.empty((0, 0)))
     """Targets (n, k), constant between two refreshes; empty before the first, unless they are the labels of the start."""
     label_iter: int = 0
-    """Steps, the first ones, with the labels of the start as P; a multiple of the update interval."""
+    """Number of steps at the start with the labels of the start as P; a multiple of the update interval."""
     t: int = 0
     """Number of SGD steps so far."""
     refresh_due: bool = True
@@ -150,7 +149,8 @@ def initial_state(
     ----------
     start : Start
         Centroids and labels to start from. Labels that the centroids were made of are the targets P for
-        ``schedule.label_iter`` steps, if the encoder is trained.
+        ``schedule.label_iter`` steps, if the encoder is trained. That number is at most two thirds of
+        ``schedule.max_iter``, and is rounded down to a multiple of ``schedule.update_interval``.
     theta : list of Dense
         Layers of the encoder; empty if it stays fixed.
     schedule : Profile
@@ -171,7 +171,9 @@ def initial_state(
     batches = Minibatches(len(labels), schedule.batch_size, rng if schedule.shuffle else None)
     velocity = [np.zeros_like(a) for a in [mu, *arrays_of(theta)]]
     state = ClusteringState(mu, theta, batches, velocity, labels=np.full_like(labels, -1))
-    if theta and start.by_labels and schedule.label_iter:
+    label_iter = min(schedule.label_iter, schedule.max_iter * 2 // 3)  # Eq. 3 has the last third at least
+    label_iter -= label_iter % schedule.update_interval
+    if theta and start.by_labels and label_iter:
         state.p = (labels[:, None] == np.arange(len(mu))).astype(mu.dtype)  # (n, k) one 1 in each row
-        state.label_iter = ceil(schedule.label_iter / schedule.update_interval) * schedule.update_interval
+        state.label_iter = label_iter
     return state

@@ -19,13 +19,14 @@ from sklearn.model_selection import GridSearchCV
 
 from decnp import DEC, CheckpointError, StackedAutoencoder, TrainingWarning, fit_restarts, load, save
 from decnp.cli.start_file import read_start
+from decnp.clustering import initial_state
 from decnp.equations import soft_assignment, target_distribution
 from decnp.layers import Dense, arrays_of, mlp
 from decnp.losses import clustering_loss_and_grads
 from decnp.training import neighbors, start
 from decnp.training.checkpoint import Checkpoint
 from decnp.training.neighbors import GraphError, graph_clusters
-from decnp.training.start import check_init
+from decnp.training.start import check_init, find_start
 
 
 def dec(autoencoder=None, **settings):
@@ -326,15 +327,15 @@ def test_the_stability_of_clear_and_of_arbitrary_clusters():
 # ---------------------------------------------------------------- labels as the first targets
 
 def test_labels_are_the_targets_of_the_first_steps(X, autoencoder, labels):
-    """P is one-hot for label_iter steps, here up to the second refresh, then Eq. 3: the loop, written out."""
-    settings = replace(QUICK, update_interval=4, max_iter=14, label_iter=6, shuffle=False, batch_size=50)
+    """P is one-hot for label_iter steps, here up to the third refresh, then Eq. 3: the loop, written out."""
+    settings = replace(QUICK, update_interval=4, max_iter=14, label_iter=9, shuffle=False, batch_size=50)
     model = dec(autoencoder, init=labels, profile=settings).fit(X)
     theta, mu = deepcopy(autoencoder.encoder_), model.initial_centers_.copy()
     velocity = [np.zeros_like(a) for a in [mu, *arrays_of(theta)]]
     rows, p = (X - autoencoder.shift_) * autoencoder.scale_, np.eye(3)[labels]
     for t in range(14):
         if t % 4 == 0:
-            if t >= 6:
+            if t >= 8:
                 p = target_distribution(soft_assignment(mlp(theta, rows)[-1], mu))
             velocity = [0 * v for v in velocity]
         i = np.arange(50 * t, 50 * (t + 1)) % len(X)
@@ -345,6 +346,15 @@ def test_labels_are_the_targets_of_the_first_steps(X, autoencoder, labels):
     assert_allclose(model.cluster_centers_, mu, rtol=1e-9)
     assert_allclose(model.autoencoder_.encoder_[0].W, theta[0].W, rtol=1e-9)
     assert [r.iteration for r in model.history_ if r.phase == "cluster"] == [0, 4, 8, 12, 14]
+
+
+@pytest.mark.parametrize("max_iter, label_iter", [(800, 520), (60, 40), (59, 20), (30, 20), (29, 0), (2, 0), (0, 0)])
+def test_eq_3_has_the_last_third_of_any_number_of_steps(X, autoencoder, labels, max_iter, label_iter):
+    settings = replace(QUICK, update_interval=20, max_iter=max_iter, label_iter=537)
+    found = find_start(autoencoder.transform(X), 3, labels, 1, np.random.default_rng(0), np.float64)
+    state = initial_state(found, autoencoder.encoder_, settings, np.random.default_rng(0))
+    assert state.label_iter == label_iter
+    assert len(state.p) == (len(X) if label_iter else 0)
 
 
 # ---------------------------------------------------------------- what is refused
