@@ -288,7 +288,7 @@ class Model:
         finite = np.isfinite(x).all(axis=1)
         if not finite.all():
             row = start + int(finite.argmin())
-            raise ValueError(f"X must hold finite numbers within {self.dtype}; row {row} does not")
+            raise ValueError(f"X must hold finite numbers within {self.dtype}; row {row} (counted from 0) does not")
         return x
 
     def _q(self, z: np.ndarray) -> np.ndarray:

@@ -246,6 +246,7 @@ def test_a_graph_without_clusters_is_seen_without_labels(z, k, reason):
     with pytest.warns(TrainingWarning) as warned:
         model = dec(identity(d), init="neighbors", n_clusters=k, max_iter=0).fit(z)
     sentence = f"the clustering phase started from k-means, not from the neighbor graph of the embedding: {reason}"
+    sentence += "; nothing need be done, because k-means is the start of the paper"
     assert model.warnings_[0] == str(warned[0].message) == sentence
     assert (model.init, model.init_, phases(model)) == ("neighbors", "k-means", ["k-means"])
     kmeans = dec(identity(d), n_clusters=k, max_iter=0).fit(z)
@@ -259,7 +260,7 @@ def test_clusters_that_no_centroid_stands_for_are_no_start():
     assert model.init_ == "k-means"
     assert re.fullmatch("the clustering phase started from k-means, not from the neighbor graph of the embedding: only "
                         r"5\d% of the rows are nearest to the mean of their own cluster, and a cluster of DEC is one "
-                        "centroid", model.warnings_[0])
+                        "centroid; nothing need be done, because k-means is the start of the paper", model.warnings_[0])
 
 
 def test_a_cluster_of_more_than_twice_the_mean_is_no_start(monkeypatch):
@@ -364,8 +365,8 @@ SHAPES = ("init must be an array of labels, of the shape (n,) = (150,), or of ce
     (np.arange(150) % 2, "init must hold each label from 0 to n_clusters - 1 = 2, because a cluster without rows has no "
                          "centroid; 2 of 3 labels occur, and 2 does not"),
     (np.arange(150) % 2 * 2, "2 of 3 labels occur, and 1 does not"),
-    (np.arange(150) % 4, "init must hold labels from 0 to n_clusters - 1 = 2; got 3 in row 3"),
-    (np.arange(150) % 3 - 1, "init must hold labels from 0 to n_clusters - 1 = 2; got -1 in row 0"),
+    (np.arange(150) % 4, "init must hold labels from 0 to n_clusters - 1 = 2; got 3 in row 4 (counted from 1)"),
+    (np.arange(150) % 3 - 1, "init must hold labels from 0 to n_clusters - 1 = 2; got -1 in row 1 (counted from 1)"),
     (np.arange(150) % 3 + 0.5, "init must hold whole numbers if it is an array of labels; got the dtype float64"),
     (np.arange(150).astype(str), "init must hold whole numbers if it is an array of labels; got the dtype <U"),
     ([[0, 0], [1, 1], [2, np.nan]], "init must hold finite real numbers, the coordinates of the centroids"),
