@@ -376,4 +376,4 @@ class DEC(NetworkMixin, ClusterMixin, BaseEstimator):
 
 def _inertia(z: np.ndarray, mu: np.ndarray) -> float:
     """Return the sum of the squared distances of z (n, d) from the nearest row of mu (k, d)."""
-    return float(cdist(z, mu, "sqeuclidean").min(axis=1).sum())
+    return float(map_blocks(lambda block: cdist(block, mu, "sqeuclidean").min(axis=1), z).sum())

@@ -136,11 +136,11 @@ def test_the_page_takes_no_high_q_for_a_right_cluster(newcomer):
 
 @pytest.mark.skipif(BROWSER is None, reason="there is no chromium on this machine")
 def test_in_a_browser_every_picture_renders_and_the_console_is_silent(newcomer, tmp_path):
-    (wide, narrow), console = look(newcomer[0] / "run/report.html", 1280, 390)
+    (wide, narrow), console = look(newcomer[0] / "run/report.html", 1280, 400)
     assert console == []
     for seen in (wide, narrow):
         assert len(seen["images"]) == 7 and all(width > 100 for width in seen["images"])
-        assert seen["too_wide"] == 0 and TABLE in seen["text"]
+        assert seen["too_wide"] == seen["hidden"] == 0 and seen["smallest"] >= 14 and TABLE in seen["text"]
     spoiled = tmp_path / "spoiled.html"  # would it be seen?
     spoiled.write_text('<img src="data:image/png;base64,AAAA"><p style="width:999px">x<script>console.log(1)</script>')
     (seen,), console = look(spoiled, 390)

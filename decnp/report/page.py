@@ -14,12 +14,16 @@ from typing import Any
 
 import numpy as np
 
+from ..exceptions import DataError
+from ..io.clusters_csv import read_clusters_csv
 from .describe import ClusterSummary, describe_clusters
 from .folder import FinishedRun
 from .pictures import Picture, pictures
 
 __all__ = ["html_of"]
 
+MAX_CELL = 40
+"""Largest number of characters of a cell of the table that is shown."""
 METRICS = {"ACC": "accuracy (Eq. 10)", "NMI": "normalized mutual information", "ARI": "adjusted Rand index"}
 
 
@@ -129,18 +133,30 @@ def _described(run: FinishedRun) -> list[str]:
         return []
     found = describe_clusters(run.X, columns, run.labels, run.q, run.recipe)
     filled = " Missing numbers count as they were filled in." if run.recipe and run.recipe.fills else ""
-    in_file = (run.folder / "clusters.csv").exists()
-    numbering = "as in clusters.csv, where row 1 holds the names" if in_file else "from 1, the first row of data"
+    cells = _rows_of_table(run, found)
+    numbering = "as in clusters.csv, where row 1 holds the names" if cells else "from 1, the first row of data"
     return ['<section class="card wide"><h2>Clusters in the units of the table</h2>'
             "<p>For each cluster: the columns whose median differs most from that of all rows, in standard deviations (sd) "
-            "of the column; the categories whose share differs most, in percentage points (pp); and the rows with the largest "
-            f"and the smallest q. Rows are numbered {numbering}.{filled} These are differences between the clusters that "
-            "were found. They do not show that the clusters are in the data.</p>"
-            + "".join(_cluster(one, run.q, 1 + in_file) for one in found) + "</section>"]
+            "of the column; the categories whose share differs most, in percentage points (pp); and the rows with the "
+            f"largest and the smallest q. Rows are numbered {numbering}.{filled} These are differences between the clusters "
+            "that were found. They do not show that the clusters are in the data.</p>"
+            + "".join(_cluster(one, run.q, 1 + bool(cells), cells) for one in found) + "</section>"]
 
 
-def _cluster(summary: ClusterSummary, q: np.ndarray, first: int) -> str:
-    """Return the description of a cluster: a table, and some rows with their q; the first row of data is row ``first``."""
+def _rows_of_table(run: FinishedRun, found: list[ClusterSummary]) -> dict[int, dict[str, str]]:
+    """Return the cells of the rows to look at by their number, or nothing if there is no file that has them."""
+    wanted = {row for one in found for row in [*one.typical, *one.unsure]}
+    try:
+        return read_clusters_csv(run.folder / "clusters.csv", wanted)
+    except (DataError, OSError):
+        return {}
+
+
+def _cluster(summary: ClusterSummary, q: np.ndarray, first: int, cells: dict[int, dict[str, str]]) -> str:
+    """Return the description of a cluster: its columns, and some rows with their q.
+
+    The first row of data is row ``first``. ``cells`` has the cells of the rows, if they can be read.
+    """
     def listed(numbers: list[int]) -> str:
         return ", ".join(f"{row - 1 + first} ({q[row - 1, summary.cluster]:.2f})" for row in numbers)
 
@@ -150,10 +166,21 @@ def _cluster(summary: ClusterSummary, q: np.ndarray, first: int) -> str:
              f"<td>{fact.of_all:.1%}</td><td>{100 * (fact.share - fact.of_all):+.1f} pp</td></tr>"
              for fact in summary.shares]
     table = _table(("column", "cluster", "all rows", "difference"), rows)
-    return (f'<details open><summary>Cluster {summary.cluster}: {summary.size:,} rows ({summary.size / len(q):.1%})</summary>'
+    size = f"{summary.size:,} rows ({summary.size / len(q):.1%})"
+    return (f'<details open><summary>Cluster {summary.cluster}: {size}</summary>'
             f'<div class="scroll">{table}</div>'
             f"<p>Most typical rows, with q: {listed(summary.typical)}. "
-            f"Least typical rows: {listed(summary.unsure)}.</p></details>")
+            f"Least typical rows: {listed(summary.unsure)}.</p>{_cells(summary, q, first, cells)}</details>")
+
+
+def _cells(summary: ClusterSummary, q: np.ndarray, first: int, cells: dict[int, dict[str, str]]) -> str:
+    """Return a table of the rows to look at, in the columns that describe the cluster."""
+    columns = list(dict.fromkeys(fact.column for fact in [*summary.numbers, *summary.shares]))
+    rows = ["".join(f"<td>{escape(cell[:MAX_CELL])}</td>" for cell in (
+        str(row - 1 + first), f"{q[row - 1, summary.cluster]:.2f}", *(cells[row].get(name, "") for name in columns)))
+        for row in dict.fromkeys([*summary.typical, *reversed(summary.unsure)]) if row in cells]
+    table = _table(("row", "q", *columns), (f"<tr>{row}</tr>" for row in rows))
+    return f'<details><summary>These rows</summary><div class="scroll rows">{table}</div></details>' if rows else ""
 
 
 def _scores(record: dict[str, Any]) -> str:

@@ -137,8 +137,8 @@ def _from_neighbors(z: np.ndarray, n_clusters: int, n_init: int, seed: int) -> S
                              "cluster of DEC is one centroid")
     except GraphError as error:
         return _from_kmeans(z, n_clusters, n_init, seed)._replace(warnings=[
-            f"the clustering phase started from k-means, not from the neighbor graph of the embedding: {error}; nothing "
-            "need be done, because k-means is the start of the paper"])
+            f"the clustering phase started from k-means, not from the neighbor graph of the embedding: {error}; this "
+            "alone needs no action, because k-means is the start of the paper"])
     labels = np.full(len(z), -1, np.int32)
     labels[rows] = found
     others = np.flatnonzero(labels < 0)
