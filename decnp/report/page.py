@@ -89,8 +89,10 @@ def _notes(run: FinishedRun) -> str:
     """Return the warnings of the run, how it ended if it did not converge, and the sentences about missing figures."""
     notes = [f"{warning[0].upper()}{warning[1:]}." for warning in map(str, run.record["warnings"]) if warning]
     if not run.record["converged"]:
-        notes.append(f"The run ended at its limit: {run.record['stop_reason']}. Reaching the limit is not an error. The "
-                     "labels are those of the last refresh. Use a larger --max-iter for more clustering steps.")
+        said = any("not converged" in str(warning) for warning in run.record["warnings"])
+        notes.append(("" if said else f"The run ended at its limit: {run.record['stop_reason']}. ")
+                     + "Reaching the limit is not an error. The labels are those of the last refresh. "
+                       "Use a larger --max-iter for more clustering steps.")
     source = run.record["source"]
     about_data = source.get("warnings", source.get("doubts")) or []  # the name in version 0.1
     notes += [f"Data: {warning}." for warning in about_data if isinstance(warning, str)] + run.missing
