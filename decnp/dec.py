@@ -335,7 +335,7 @@ class DEC(NetworkMixin, ClusterMixin, BaseEstimator):
         compare models, give ``GridSearchCV`` a ``scoring`` in the original columns. Raises TypeError for ``sample_weight``.
         """
         self._refuse(others, "score")
-        return -_inertia(self.transform(X), self.cluster_centers_)
+        return -_inertia(np.asarray(self.transform(X)), self.cluster_centers_)  # transform may return a DataFrame
 
     def fit_transform(self, X: Any, y: Any = None, **others: Any) -> np.ndarray:
         """Train on X (n, D) as ``fit`` does, and return its embedding (n, d). ``y`` is ignored."""

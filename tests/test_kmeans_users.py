@@ -36,6 +36,8 @@ def test_they_are_those_of_kmeans_with_these_centers_in_the_embedding(X, dec):
     assert_allclose([dec.score(X), dec.score(new)], [kmeans.score(z), kmeans.score(dec.transform(new))], **close)
     assert_array_equal(dec.distances(X).argmin(axis=1), dec.labels_)
     assert dec.distances(new).shape == (40, 3)
+    framed = small().set_output(transform="pandas").fit(X)
+    assert framed.score(X) == dec.score(X) and type(framed.distances(X)) is np.ndarray
 
 
 @pytest.mark.parametrize("settings", [{}, {"dtype": "float32"}, {"update_encoder": False}, {"max_iter": 0}])

@@ -177,7 +177,7 @@ def _cluster(summary: ClusterSummary, q: np.ndarray, first: int, cells: dict[int
 
 def _cells(summary: ClusterSummary, q: np.ndarray, first: int, cells: dict[int, dict[str, str]]) -> str:
     """Return a table of the rows to look at, in the columns that describe the cluster."""
-    columns = list(dict.fromkeys(fact.column for fact in [*summary.numbers, *summary.shares]))
+    columns = list(dict.fromkeys([fact.column for fact in summary.numbers] + [fact.column for fact in summary.shares]))
     rows = ["".join(f"<td>{escape(cell[:MAX_CELL])}</td>" for cell in (
         str(row - 1 + first), f"{q[row - 1, summary.cluster]:.2f}", *(cells[row].get(name, "") for name in columns)))
         for row in dict.fromkeys([*summary.typical, *reversed(summary.unsure)]) if row in cells]
