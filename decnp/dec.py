@@ -14,6 +14,7 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+from scipy.spatial.distance import cdist
 from sklearn.base import BaseEstimator, ClusterMixin
 from sklearn.utils.validation import check_is_fitted
 
@@ -93,6 +94,9 @@ class DEC(NetworkMixin, ClusterMixin, BaseEstimator):
         Equal to ``predict(X)`` on the training data.
     cluster_centers_ : ndarray of shape (k, d)
         Centroids mu, in the embedded space.
+    inertia_ : float
+        Sum of the squared distances of the rows from their nearest centroid, in the embedded space. The scale of that space
+        is another in each fit, so two fits cannot be compared by it.
     autoencoder_ : StackedAutoencoder
         Its encoder is f_theta after clustering; its decoder is as pretrained.
     initial_labels_, initial_centers_ : ndarray of shapes (n,) and (k, d)
@@ -272,8 +276,10 @@ class DEC(NetworkMixin, ClusterMixin, BaseEstimator):
                     save()
                     continue
                 record, changed = self._report(X, schedule, run, state, event, engine, pool), event.changed
-                del event
                 self.labels_, self.n_iter_, self.converged_ = state.labels, state.t, changed < self.tol
+                if state.done:
+                    self.inertia_ = _inertia(event.z, state.mu)
+                del event
                 run.history.append(record)
                 yield record
                 run.mean_loss = 0.0
@@ -314,6 +320,23 @@ class DEC(NetworkMixin, ClusterMixin, BaseEstimator):
         """Return the cluster of each row of X (n, D), argmax_j q_ij, as (n,) int32."""
         return self.predict_proba(X).argmax(axis=1).astype(np.int32)
 
+    def distances(self, X: Any) -> np.ndarray:
+        """Return the Euclidean distances (n, k) of X (n, D) from the centroids, in the embedded space, as float64.
+
+        ``KMeans.transform`` returns distances in the space of the data. ``DEC.transform`` returns the embedding.
+        """
+        return cdist(self.transform(X), self.cluster_centers_)
+
+    def score(self, X: Any, y: Any = None, **others: Any) -> float:
+        """Return minus the inertia of X (n, D), as ``KMeans.score`` does; more is better. ``y`` is ignored.
+
+        The inertia is the sum of the squared distances from the nearest centroid, in the embedded space. It depends on the
+        scale of that space, which is another in each fit, and falls with k. So the score compares data under one model. To
+        compare models, give ``GridSearchCV`` a ``scoring`` in the original columns. Raises TypeError for ``sample_weight``.
+        """
+        self._refuse(others, "score")
+        return -_inertia(np.asarray(self.transform(X)), self.cluster_centers_)  # transform may return a DataFrame
+
     def fit_transform(self, X: Any, y: Any = None, **others: Any) -> np.ndarray:
         """Train on X (n, D) as ``fit`` does, and return its embedding (n, d). ``y`` is ignored."""
         return self.fit(X, **others).transform(X)
@@ -349,3 +372,8 @@ class DEC(NetworkMixin, ClusterMixin, BaseEstimator):
         ae = self.autoencoder and check_autoencoder(self.autoencoder, X.shape[1])
         d = len(ae.encoder_[-1].b) if ae else check_sizes(self.hidden_layer_sizes)[-1]
         check_init(self.init, len(X), self.n_clusters, d)
+
+
+def _inertia(z: np.ndarray, mu: np.ndarray) -> float:
+    """Return the sum of the squared distances of z (n, d) from the nearest row of mu (k, d)."""
+    return float(map_blocks(lambda block: cdist(block, mu, "sqeuclidean").min(axis=1), z).sum())

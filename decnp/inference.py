@@ -17,7 +17,7 @@ from .io.atomic import PathLike
 from .io.model_file import layers_of, read_model
 from .layers import Dense, encode
 from .utils.rows import BLOCK
-from .utils.validation import check_not_masked, match_columns
+from .utils.validation import check_rows, match_columns
 
 if TYPE_CHECKING:
     from .io.recipe import Recipe
@@ -261,7 +261,7 @@ class Model:
     def _blocks(self, X: Any, f: Callable[[np.ndarray], np.ndarray]) -> Iterator[tuple[slice, np.ndarray]]:
         """Yield (slice, f(z)) for each block of rows; with threadpoolctl, one block for each core at a time."""
         if self.recipe is None:
-            check_not_masked(X)
+            check_rows(X)
             X = np.asanyarray(X)
             if X.ndim != 2 or X.shape[1] != self.n_features:
                 raise ValueError(f"X must have the shape (n, {self.n_features}); got {X.shape}")
@@ -288,7 +288,7 @@ class Model:
         finite = np.isfinite(x).all(axis=1)
         if not finite.all():
             row = start + int(finite.argmin())
-            raise ValueError(f"X must hold finite numbers within {self.dtype}; row {row} does not")
+            raise ValueError(f"X must hold finite numbers within {self.dtype}; row {row} (counted from 0) does not")
         return x
 
     def _q(self, z: np.ndarray) -> np.ndarray:

@@ -18,7 +18,10 @@ onload = () => {
   const pages = Array.from(document.getElementsByTagName("iframe"), frame => {
     const page = frame.contentDocument, root = page.documentElement;
     return {images: Array.from(page.images, image => image.complete && image.naturalWidth),
-            too_wide: root.scrollWidth - root.clientWidth, text: page.body.innerText};
+            too_wide: root.scrollWidth - root.clientWidth, text: page.body.innerText,
+            hidden: Math.max(0, ...Array.from(page.querySelectorAll(".scroll:not(.rows)"), e => e.scrollWidth - e.clientWidth)),
+            smallest: Math.min(...Array.from(page.querySelectorAll("p, li, td, th, dt, dd, summary, figcaption"),
+                                             e => parseFloat(page.defaultView.getComputedStyle(e).fontSize)))};
   });
   document.getElementById("answer").textContent = JSON.stringify(pages);
 };
@@ -29,7 +32,8 @@ def look(page, *widths):
     """Return what is seen of ``page`` for each width of the window, and the lines of the console.
 
     What is seen is a dict. ``images`` has the width of each picture, 0 or false if it does not render. ``too_wide`` is
-    the number of pixels beyond the right edge. ``text`` is the text of the page.
+    the number of pixels beyond the right edge, and ``hidden`` that of the widest table beyond its box. ``smallest`` is the
+    smallest font size of the text, in pixels. ``text`` is the text of the page.
     """
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         probe = Path(folder) / "probe.html"

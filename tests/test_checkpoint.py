@@ -73,7 +73,8 @@ def n_steps(X, **settings):
 
 
 def all_that_a_run_leaves(dec):
-    return [dec.initial_labels_, dec.initial_centers_, np.array(dec.n_iter_), np.array(dec.autoencoder_.scale_)]
+    return [dec.initial_labels_, dec.initial_centers_, np.array(dec.n_iter_), np.array(dec.autoencoder_.scale_),
+            np.array(dec.inertia_)]
 
 
 @pytest.mark.parametrize("schedule", SCHEDULES)

@@ -29,6 +29,7 @@ decnp.plotting.notebook decnp.training.estimator decnp.training.records
 SENTENCES = """
 decnp.dec.DEC.fit decnp.dec.DEC.resume decnp.dec.DEC.iter_fit decnp.dec.DEC.steps decnp.dec.DEC.new_autoencoder
 decnp.dec.DEC.transform decnp.dec.DEC.predict_proba decnp.dec.DEC.predict decnp.dec.DEC.fit_transform decnp.dec.DEC.save
+decnp.dec.DEC.distances decnp.dec.DEC.score
 decnp.autoencoder.StackedAutoencoder.from_layers decnp.autoencoder.StackedAutoencoder.fit
 decnp.autoencoder.StackedAutoencoder.iter_fit decnp.autoencoder.StackedAutoencoder.steps
 decnp.autoencoder.StackedAutoencoder.begin decnp.autoencoder.StackedAutoencoder.train

@@ -131,7 +131,7 @@ def test_the_column_of_labels_may_have_any_name(tmp_path):
                                        "categories; --drop 'c d' leaves the column out"),
     ("x.csv", "a,b\n1,2\n3,x\n", None, "FILE, line 3, column 2 ('b'): 'x' is not a number"),  # one odd cell
     ("x.csv", "a,b\n1,\n", None, "FILE, line 2, column 2 ('b'): the cell is empty"),
-    ("x.csv", "a,b\n1,\n3,4\n", "b", "FILE: the label of row 1 (counted from 1) is missing"),
+    ("x.csv", "a,b\n1,\n3,4\n", "b", "FILE, line 2: the label is missing"),
     ("x.npy", "", "a", "a label column (here 'a') needs a .csv file with a first line of names; got FILE"),
 ])
 def test_columns_of_labels_that_are_refused(tmp_path, name, text, column, sentence):
@@ -306,7 +306,7 @@ NOT_FINITE = "FILE has NaN or infinite values: 1 of them, the first (%s) in row 
     ("1,2\n\n3\n", "FILE, line 3 has 1 column, the lines before it have 2"),
     ("label,b,c\n7,1,x\n", "FILE, line 2, column 3 ('c'): 'x' is not a number; --categories c takes its words as "
                            "categories; --drop c leaves the column out"),
-    ("label,b\n7,1\n,2\n", "FILE: the label of row 2 (counted from 1) is missing"),
+    ("label,b\n7,1\n,2\n", "FILE, line 3: the label is missing"),
     ("label\n7\n8\n", "FILE must have at least one row and one column; got the shape (2, 0)"),
     ("a,b\n", "FILE has a line of names and no rows"),
     ("\n \n\n", "FILE has no rows"),

@@ -89,7 +89,7 @@ def test_a_crew_changes_no_bit_and_leaves_the_threads_as_they_were(fitted, X):
         assert_array_equal(model.predict_proba(x), alone)
         assert_array_equal(np.vstack([z for _, z in model.blocks(x)]), model.transform(x))
         x[[BLOCK + 3, 2 * BLOCK + 1], 0] = np.nan
-        with pytest.raises(ValueError, match=f"row {BLOCK + 3} does not"):
+        with pytest.raises(ValueError, match=rf"row {BLOCK + 3} \(counted from 0\) does not"):
             model.predict(x)
         assert blas_threads() == 3
 
@@ -99,8 +99,8 @@ def test_a_crew_changes_no_bit_and_leaves_the_threads_as_they_were(fitted, X):
     (lambda x: x[0], r"X must have the shape \(n, 6\); got \(6,\)"),
     (lambda x: x + 1j, "X must hold real numbers; got the dtype complex128"),
     (lambda x: x.astype(str), "X must hold real numbers; got the dtype <U"),
-    (lambda x: np.where(np.arange(4)[:, None] == 2, np.nan, x), r"X must hold finite numbers within float\d\d; row 2 does"),
-    (lambda x: np.where(np.arange(4)[:, None] == 3, -np.inf, x), r"X must hold finite numbers within float\d\d; row 3 does"),
+    (lambda x: np.where(np.arange(4)[:, None] == 2, np.nan, x), r"X must hold finite numbers within float\d\d; row 2 .counted from 0. does"),
+    (lambda x: np.where(np.arange(4)[:, None] == 3, -np.inf, x), r"X must hold finite numbers within float\d\d; row 3 .counted from 0. does"),
     (lambda x: np.ma.array(x, mask=np.broadcast_to(np.arange(4)[:, None] == 3, x.shape)), "X must have no masked values; got "),
 ], ids=["columns", "one row", "complex", "words", "nan", "inf", "masked"])
 def test_bad_input_is_one_sentence(fitted, X, wrong, sentence):
@@ -112,7 +112,7 @@ def test_bad_input_is_one_sentence(fitted, X, wrong, sentence):
 
 def test_what_float32_cannot_hold_is_refused(X):
     model = Model([Dense(np.ones((1, 1), np.float32), np.zeros(1, np.float32), "linear")], np.ones((1, 1), np.float32))
-    with pytest.raises(ValueError, match="finite numbers within float32; row 1 does not"):
+    with pytest.raises(ValueError, match="finite numbers within float32; row 1 .counted from 0. does not"):
         model.predict([[1.0], [1e39]])
 
 

@@ -23,6 +23,7 @@ from decnp import DEC
 from decnp.cli.run_predict import run_predict
 from decnp.inference import Model, load_model
 from decnp.io import row_reader
+from decnp.io.tables import read_labels
 from decnp.persistence import from_arrays, save
 from decnp.utils import progress
 from decnp.utils.rows import BLOCK
@@ -100,7 +101,9 @@ def test_what_is_printed_and_written(work, says, flags, method):
         f"decnp: {(flags or ['--labels'])[0][2:]} of {N} rows written to a.NPY\n")
     assert Path("a.NPY").read_bytes() == saved(wanted)  # what np.save writes
     assert says("predict", "m.decnp", "x.npy", *flags, "--out", "a.csv", "-q") == (0, "", "")
-    assert Path("a.csv").read_text() == out
+    k = wanted[:1].size
+    names = {"predict": "cluster", "predict_proba": "q0,q1,q2", "transform": "z0,z1"}[method]
+    assert names.count(",") == k - 1 and Path("a.csv").read_text() == f"{names}\n{out}"
 
 
 def test_labels_are_one_to_a_line(work, says):
@@ -296,6 +299,10 @@ def test_what_overflows_is_said(work, refused):
     if model.dtype == "float32":
         np.save("x.npy", spoiled(x, 1e39, 7, 0))
         assert "x.npy has values beyond float32, the first (1e+39) in row 8" in refused("predict", "m.decnp", "x.npy")
+    for head in ("", "a,b,c,d,e,f"):  # the line of names is no row
+        Path("x.csv").write_text(csv(spoiled(x, value, 7, 0), head))
+        assert "x.csv: row 8 (counted from 1" + ", without the line of names" * bool(head) + ") is too large" in refused(
+            "predict", "m.decnp", "x.csv")
 
 
 @pytest.mark.parametrize("name, content, sentence", [
@@ -476,3 +483,10 @@ def test_the_command_in_a_process_of_its_own(work):
     assert (status, err) == (0, "") and json.loads(out)["n_clusters"] == 3
     status, out, err = whole("info", "x.npy")
     assert (status, out) == (2, "") and err.startswith("decnp: error: x.npy is not a decnp model file")
+
+
+def test_labels_in_a_csv_are_labels_for_a_fit(work, says):
+    """Its line of names is recognized where decnp takes labels."""
+    model, x = work
+    assert says("predict", "m.decnp", "x.npy", "--out", "labels.csv", "-q")[0] == 0
+    assert_array_equal(read_labels("labels.csv", N), model.predict(x))

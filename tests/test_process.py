@@ -60,7 +60,7 @@ def test_closed_output_of_predict(trained, monkeypatch):
     model = "rés/model.decnp"
     assert shell(["predict", model, "x.npy"], ">&-") == (0, "", "")
     assert shell(["predict", model, "x.npy", "--out", "labels.csv"], ">&- 2>&-")[0] == 0
-    assert Path("labels.csv").read_text().count("\n") == 60
+    assert Path("labels.csv").read_text().count("\n") == 61
     Path("nan.csv").write_text("1,2,3,nan,5,6\n")
     assert shell(["predict", "-q", model, "nan.csv"], "2>&-") == (2, "", "")
 

@@ -4,7 +4,7 @@ import re
 import shlex
 import warnings
 from dataclasses import replace
-from importlib.util import find_spec
+from importlib import import_module
 from pathlib import Path
 
 import equation_table
@@ -21,10 +21,20 @@ from decnp.cli.command import build_parser
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
-LONG = {"README", "for_kmeans_users"}  # train for a minute, and for some seconds
+LONG = {"README", "for_kmeans_users", "large_data"}  # train for a minute, and for some seconds; start a cluster
+NOT_OURS = r"^(?:import|from) (torch|jax|keras|pyspark|dask\.dataframe|dask\.distributed)\b"
+"""Packages whose users have them; the blocks that import them are left out elsewhere."""
 each_page_in_its_time = pytest.mark.parametrize("page", [
     pytest.param(page, id=page.stem, marks=[pytest.mark.slow] if page.stem in LONG else []) for page in PAGES])
 BRIEF = "--set init_std=none --set pretrain_iter=0 --set finetune_iter=20 --hidden 8,2 --max-iter 20".split()
+
+
+def is_missing(name):
+    try:
+        import_module(name)
+    except ImportError:  # of the package itself, or of a package that it needs
+        return True
+    return False
 
 
 def blocks(page, language):
@@ -37,9 +47,12 @@ def test_python_blocks_run_and_print_what_their_comments_say(page, capsys, tmp_p
     if page.stem != "migration":  # which says that it stops too early
         warnings.simplefilter("error", decnp.TrainingWarning)
     for block in blocks(page, "python"):
-        if any(find_spec(name) is None for name in re.findall(r"^import (torch|jax|keras)\b", block, re.M)):
-            continue  # its users have it
-        exec(block, {})
+        with warnings.catch_warnings():
+            if "dask" in block:
+                warnings.simplefilter("default")  # Dask's own
+            if any(map(is_missing, re.findall(NOT_OURS, block, re.M))):
+                continue
+            exec(block, {})
         printed = capsys.readouterr().out.strip().split("\n")[-1]
         promised = re.search(r"  # (.*)$", block.strip().split("\n")[-1])
         if promised is None:

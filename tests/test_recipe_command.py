@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from pathlib import Path
 
 import numpy as np
@@ -283,12 +284,75 @@ def test_the_clusters_in_the_units_of_the_table():
     assert last.shares == [ShareFact("kind", "cat", 0.0, 0.5), ShareFact("kind", "dog", 2 / 3, 2 / 6)]
 
 
+def headings(page):
+    return re.findall(r"<h2>(.*?)</h2>", page)
+
+
 def test_the_report_describes_the_clusters(run, says):
     assert says("report", "run")[0] == 0
     page = Path("run/report.html").read_text()
-    assert "Clusters in the units of the table" in page and "90 rows of 5 columns" in page
+    assert headings(page)[:3] == ["Clusters in the units of the table", "Cluster sizes", "Scores"]  # the figures follow
+    assert "90 rows of 5 columns" in page
     assert "<td>sex = male</td>" in page and "Missing numbers count as they were filled in." in page
     assert "an array (n, 5) of raw columns" in page and "clusters.csv has the rows themselves" in page
-    if BROWSER is not None:
-        (wide, narrow), console = look("run/report.html", 1280, 390)
-        assert console == [] and wide["too_wide"] == narrow["too_wide"] == 0 and "Cluster 2: " in narrow["text"]
+    labels = np.load("run/labels.npy")
+    for j in range(3):
+        assert f"Cluster {j}: {np.sum(labels == j)} rows ({np.mean(labels == j):.1%})" in page
+
+
+def test_rows_in_the_report_are_numbered_as_in_clusters_csv(run, says):
+    """As a spreadsheet and an editor number them: row 1 is the line of names."""
+    assert says("report", "run")[0] == 0
+    page, lines = Path("run/report.html").read_text(), Path("run/clusters.csv").read_text().splitlines()
+    assert "Rows are numbered as in clusters.csv, where row 1 holds the names." in page
+    for j in range(3):
+        part = page.partition(f"Cluster {j}: ")[2].partition("</details></details>")[0]
+        typical, unsure = (re.findall(r"(\d+) \(([\d.]+)\)", words) for words in re.search(
+            "Most typical rows, with q: (.*?)\\. Least typical rows: (.*?)\\.</p>", part).groups())
+        of_cluster = {number: line.split(",") for number, line in enumerate(lines[1:], 2) if line.split(",")[-2] == str(j)}
+        shown = [(int(number), float(q)) for number, q in [*typical, *unsure]]
+        assert len(typical) == len(unsure) == 5 and shown[0][1] > shown[5][1]
+        for number, own in shown:
+            assert abs(float(of_cluster[number][-1]) - own) < 0.0051
+        assert shown[0][1] >= max(float(cells[-1]) for cells in of_cluster.values()) - 0.0051
+        assert shown[5][1] <= min(float(cells[-1]) for cells in of_cluster.values()) + 0.0051
+        names, *rows = [re.findall("<t[hd]>(.*?)</t[hd]>", row) for row in re.findall("<tr>.*?</tr>", part.partition(
+            "These rows")[2])]
+        places = [lines[0].split(",").index(name) for name in names[2:]]
+        assert names[:2] == ["row", "q"] and {"bill", "island"} <= {*names} and len(rows) == 10
+        for number, _, *cells in rows:  # the cells of the file, with missing ones
+            assert cells == [of_cluster[int(number)][place] for place in places]
+
+
+@pytest.mark.parametrize("spoil", [lambda path: path.unlink(), lambda path: path.write_bytes(b"\xff\xfe,1\n2")])
+def test_without_clusters_csv_the_first_row_of_data_is_row_1(run, says, spoil):
+    spoil(Path("run/clusters.csv"))
+    assert says("report", "run")[0] == 0
+    page = Path("run/report.html").read_text()
+    assert "Most typical rows, with q: " in page and "These rows" not in page
+    assert "Rows are numbered from 1, the first row of data." in page
+
+
+def test_text_in_the_cells_is_escaped(table, says):
+    table.assign(island=np.where(table.island == "Dream", "<b>&'x'", table.island)).to_csv("p.csv", index=False)
+    assert says("fit", "p.csv", *QUICK, *OPTIONS, "--drop", "species,year", "--out", "run", "--report")[0] == 0
+    page = Path("run/report.html").read_text()
+    assert "<b>" not in page and "<td>&lt;b&gt;&amp;&#x27;x&#x27;</td>" in page
+
+
+@pytest.mark.skipif(BROWSER is None, reason="there is no chromium on this machine")
+def test_the_report_of_a_table_in_a_browser(table, says):
+    """Mixed columns, missing cells and long names, on a screen and on a telephone."""
+    table.rename(columns={"bill": "length_of_the_bill_in_millimetres_as_measured"}).to_csv("p.csv", index=False, na_rep="NA")
+    assert says("fit", "p.csv", *QUICK, *OPTIONS, "--drop", "species,year", "--out", "run", "--report")[0] == 0
+    (wide, narrow), console = look("run/report.html", 1280, 400)
+    assert console == []
+    for seen in (wide, narrow):
+        assert len(seen["images"]) == 5 and all(width > 100 for width in seen["images"])
+        assert seen["too_wide"] == seen["hidden"] == 0 and seen["smallest"] >= 14
+        for sentence in ("Cluster 2: ", "Most typical rows, with q: ", "length_of_the_bill_in_millimetres_as_measured"):
+            assert sentence in seen["text"]
+    page = Path("run/report.html").read_text()
+    Path("spoiled.html").write_text(page.replace("overflow-wrap: anywhere", "").replace("font-size: .95rem", "font-size: .6rem"))
+    (seen,), _ = look("spoiled.html", 400)  # would it be seen?
+    assert seen["hidden"] > 50 and seen["smallest"] < 11

@@ -131,16 +131,20 @@ def test_the_page_is_alone_and_executes_nothing(newcomer):
 def test_the_page_takes_no_high_q_for_a_right_cluster(newcomer):
     content = (newcomer[0] / "run/report.html").read_text(encoding="utf-8")
     assert "a high q does not mean that a cluster is right" in content
-    assert not re.search(r"\b(sure|certain|confident|came to rest)\b", content)
+    assert not re.search(r"\b(sure|certain|confident|came to rest|come to rest|always)\b", content)
+    for sentence in ("0 is a perfect copy", "0 if the soft assignments Q equal their targets P",
+                     "Neither loss says whether the clusters are right"):
+        assert content.count(sentence) == 2  # below the figure, and in the text that stands for it
+    assert f"This run: {json.loads((newcomer[0] / 'run/run.json').read_text())['stop_reason']}." in content
 
 
 @pytest.mark.skipif(BROWSER is None, reason="there is no chromium on this machine")
 def test_in_a_browser_every_picture_renders_and_the_console_is_silent(newcomer, tmp_path):
-    (wide, narrow), console = look(newcomer[0] / "run/report.html", 1280, 390)
+    (wide, narrow), console = look(newcomer[0] / "run/report.html", 1280, 400)
     assert console == []
     for seen in (wide, narrow):
         assert len(seen["images"]) == 7 and all(width > 100 for width in seen["images"])
-        assert seen["too_wide"] == 0 and TABLE in seen["text"]
+        assert seen["too_wide"] == seen["hidden"] == 0 and seen["smallest"] >= 14 and TABLE in seen["text"]
     spoiled = tmp_path / "spoiled.html"  # would it be seen?
     spoiled.write_text('<img src="data:image/png;base64,AAAA"><p style="width:999px">x<script>console.log(1)</script>')
     (seen,), console = look(spoiled, 390)
@@ -292,6 +296,7 @@ def test_without_labels_the_page_looks_for_no_accuracy(run, sketched):
     text = Page(write_report(run).read_text(encoding="utf-8")).text
     losses = [step["loss"] for step in found.record["history"] if step["phase"] == "cluster"]
     assert f"was {losses[0]:.4f} nats per sample at the k-means start, and {losses[-1]:.4f} at the end." in text
+    assert "So it may rise, and it does not say whether the clusters are right." in text
     assert "No labels were given" in text and "DEC, at the end" not in text and "accuracy (Eq. 10)" not in text
 
 
@@ -328,6 +333,10 @@ def test_notes_in_words(run, sketched):
     for sentence in ("1 of 3 clusters have no rows (number <b>2</b>).", "Not converged: slow.", "Use a larger --max-iter",
                      "Data: a & b.", "10.0 min"):
         assert sentence in text
+    assert "The run ended at its limit" not in text  # the warning says it
+    change(lambda record: record.update(warnings=[], stop_reason="max_iter = 40 steps were taken; 2% still changed"))
+    text = Page(write_report(run).read_text(encoding="utf-8")).text
+    assert "The run ended at its limit: max_iter = 40 steps were taken; 2% still changed. Reaching the limit is not" in text
     change(lambda record: (record.update(warnings=[], converged=True), record["source"].update(warnings=[])))
     assert "Notes" not in Page(write_report(run).read_text(encoding="utf-8")).text
     change(lambda record: record["source"].update(doubts=[record["source"].pop("warnings"), "c"][1:]))  # as version 0.1

@@ -1,16 +1,25 @@
 """Several starts: the runs are those of their seeds, the criterion chooses, and joblib's engines take the work."""
 
+import os
 import sys
 
 import joblib
 import numpy as np
+import pandas as pd
 import pytest
 from conftest import QUICK, blobs, identical
 from numpy.testing import assert_allclose
 from sklearn.base import clone
+from sklearn.compose import make_column_transformer
+from sklearn.impute import SimpleImputer
 from sklearn.metrics import normalized_mutual_info_score, silhouette_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from tables import penguins
 
-from decnp import DEC, TrainingWarning, fit_restarts, restarts
+from decnp import DEC, TrainingWarning, fit_restarts, restarts, save
+from decnp.experiments.cells import Cell, cell_work, run_cells
+from decnp.inference import load_model
 from decnp.restarts import CRITERIA, run_restarts, scores_of
 
 
@@ -91,14 +100,25 @@ def test_a_run_with_one_label_has_no_silhouette(runs, X):
 
 # ---------------------------------------------------------------- on Dask
 
+@cell_work("where it is computed")
+def process_id(folder, number):
+    """Work of a cell of the paper's tables."""
+    return {"pid": os.getpid(), "number": number}
+
+
 @pytest.mark.filterwarnings("default")  # Dask's own
-def test_on_a_dask_cluster_and_on_dask_arrays(model, runs, X):
+def test_on_a_dask_cluster_and_on_dask_arrays(model, runs, X, tmp_path):
     distributed, array = pytest.importorskip("distributed"), pytest.importorskip("dask.array")
     # two places: for a single one, joblib works in this process
     with distributed.LocalCluster(n_workers=1, threads_per_worker=2, dashboard_address=None) as cluster:
         with distributed.Client(cluster) as client, joblib.parallel_config(backend="dask"):
             there = run_restarts(model, X, 3)
             assert list(client.run(lambda: "decnp.restarts" in sys.modules).values()) == [True]  # it did the work
+            cells = [Cell(f"cell {i}", process_id, {"number": i, "data_sum": "abc"}, ()) for i in range(3)]
+            tables = run_cells(cells, tmp_path, 2, print)
+            worker = {*client.run(os.getpid).values()}
+    assert tables.failures == [] and [found["result"]["number"] for found in tables.results.values()] == [0, 1, 2]
+    assert {found["result"]["pid"] for found in tables.results.values()} == worker != {os.getpid()}
     for here, run in zip(runs, there):
         assert identical(here, run) and here.history_ == run.history_
     rows = array.from_array(blobs(500), chunks=(128, -1))
@@ -108,6 +128,26 @@ def test_on_a_dask_cluster_and_on_dask_arrays(model, runs, X):
             answer, dtype=dtype, chunks=(rows.chunks[0], answer(X[:1]).shape[1]))
         close = dict(rtol=1e-12, atol=1e-12)  # products of 128 rows and of 500 are rounded otherwise
         assert_allclose(lazy.compute(scheduler="synchronous"), answer(blobs(500)), **close)
+
+
+@pytest.mark.filterwarnings("default")  # Dask's own
+@pytest.mark.parametrize("scheduler", ["synchronous", "threads"])
+def test_on_the_partitions_of_a_dask_dataframe(tmp_path, scheduler):
+    """Raw rows with missing cells and words, by a model file, as docs/large_data.md has it."""
+    frames = pytest.importorskip("dask.dataframe")  # needs pyarrow
+    table, path = penguins(), tmp_path / "model.decnp"
+    prepare = make_column_transformer(
+        (make_pipeline(SimpleImputer(strategy="median"), StandardScaler()), ["bill", "flipper", "mass"]),
+        (OneHotEncoder(handle_unknown="ignore"), ["island"]))
+    pipeline = make_pipeline(prepare, DEC(3, hidden_layer_sizes=(5, 2), profile=QUICK, n_init=1, random_state=0)).fit(table)
+    save(pipeline, path)
+
+    def clusters(part):
+        return pd.Series(load_model(path).predict(part), part.index, name="cluster")
+
+    parts = frames.from_pandas(table[["mass", "island", "bill", "flipper"]], npartitions=4)
+    labels = parts.map_partitions(clusters, meta=("cluster", "int32")).compute(scheduler=scheduler)
+    assert parts.npartitions == 4 and labels.index.equals(table.index) and labels.tolist() == pipeline.predict(table).tolist()
 
 
 @pytest.mark.filterwarnings("default")  # its own

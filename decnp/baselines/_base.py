@@ -10,7 +10,7 @@ from scipy import sparse
 from sklearn.base import BaseEstimator, ClusterMixin
 from sklearn.utils.validation import validate_data
 
-from ..utils.validation import check_distinct, check_not_masked, check_number
+from ..utils.validation import check_distinct, check_number, check_rows
 from .cliques import Cliques, find_cliques, trivial_vectors
 from .eigen import smallest_eigenvectors
 
@@ -28,7 +28,7 @@ class SpectralBaseline(ClusterMixin, BaseEstimator):
 
     def _checked(self, X: ArrayLike) -> np.ndarray:
         """Return X (n, D) in float32 if X is float32, else in float64; raise ValueError for invalid input."""
-        check_not_masked(X)
+        check_rows(X)
         rows: np.ndarray = validate_data(self, X, dtype=[np.float64, np.float32])
         check_number("n_clusters", self.n_clusters, low=1, integer=True)
         check_number("n_neighbors", self.n_neighbors, low=2, integer=True)

@@ -19,7 +19,7 @@ from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 from sklearn.utils import check_array
 
-from ..utils.validation import check_not_masked, check_number
+from ..utils.validation import check_number, check_rows
 
 __all__ = ["Cliques", "find_cliques", "local_laplacian", "normalized_cut_laplacian", "trivial_vectors"]
 
@@ -93,7 +93,7 @@ def find_cliques(X: ArrayLike, n_neighbors: int = 5) -> Cliques:
     >>> find_cliques([[0.0], [1.0], [5.0], [7.0]], n_neighbors=2).neighbors.tolist()
     [[0, 1], [1, 0], [2, 3], [3, 2]]
     """
-    check_not_masked(X)
+    check_rows(X)
     rows: np.ndarray = check_array(X, dtype=[np.float64, np.float32])
     check_number("n_neighbors", n_neighbors, low=2, integer=True)
     n, k = len(rows), int(n_neighbors)

@@ -26,7 +26,8 @@ def add_parser(commands: Subparsers) -> None:
                         help="one row for each sample: .npy, .npz (array X, or a sparse matrix from "
                              "scipy.sparse.save_npz), .csv, .tsv, .txt (.gz too), or - for standard input (CSV, or the "
                              "bytes of an .npy)")
-    parser.add_argument("--out", metavar="FILE", help="write the answers into this .npy or .csv file")
+    parser.add_argument("--out", metavar="FILE", help="write the answers into this .npy or .csv file; a .csv has a first "
+                        "line of names")
     answer = parser.add_mutually_exclusive_group()
     for name, text in (("proba", "q of Eq. 1, k numbers for each row, instead of labels"),
                        ("embed", "the embedding z, d numbers for each row, instead of labels")):

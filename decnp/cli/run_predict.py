@@ -52,7 +52,8 @@ def run_predict(
         .npy, .npz or .csv file with rows (n, D), or "-" for standard input. A block of rows of an .npy is in memory
         at a time, so the file may be larger than memory. A sparse .npz is made dense likewise.
     out : path-like, default=None
-        .npy or .csv file, written atomically. None prints text when the last row is done.
+        .npy or .csv file, written atomically. A .csv begins with a line of names: cluster, or q0, q1, ..., or z0, z1, ...
+        None prints text without names when the last row is done.
     answer : {"labels", "proba", "embed"}, default="labels"
         Labels (n,) in int32, q of Eq. 1 (n, k), or the embedding z (n, d).
     label_column : str, default=None
@@ -83,9 +84,11 @@ def run_predict(
         if D != model.n_features:
             raise DataError(f"{rows.name} must have the {model.n_features} columns that {model_path} takes; got {D}")
 
-        def write(file: IO[bytes], as_npy: bool) -> None:
+        def write(file: IO[bytes], as_npy: bool, named: bool = False) -> None:
             if as_npy:
                 _write_npy_header(file, model, n, answer)
+            if named:
+                file.write(",".join(_names(model, answer)).encode() + b"\n")
             with Progress("rows", n, delayed=True, quiet=quiet) as progress:
                 for block in _answers(model, rows, answer):
                     file.write(block.tobytes()) if as_npy else _write_text(file, block)
@@ -95,7 +98,8 @@ def run_predict(
             _print_at_the_end(lambda file: write(file, False))
         else:
             with explain_os_errors(f"--out {out} could not be written"):
-                write_atomically(out, lambda file: write(file, str(out).lower().endswith(".npy")))
+                as_npy = str(out).lower().endswith(".npy")
+                write_atomically(out, lambda file: write(file, as_npy, not as_npy))
         unseen = rows.prepared.unseen_note() if rows.prepared else ""
         notes = [*rows.notes, *[f"warning: {unseen}"] * bool(unseen)]
         for note in [*chooser.notes, *(f"{rows.name}: {note}" for note in notes)] * (not quiet):
@@ -148,7 +152,7 @@ def _answers(model: Model, rows: RowReader, answer: str) -> Iterator[np.ndarray]
             q = soft_assignment(z, model.centers, model.alpha)
         finite = np.isfinite(q).all(axis=1)
         if not finite.all():
-            raise DataError(f"{rows.name}: row {at.start + finite.argmin() + 1} (counted from 1) is too large for this "
+            raise DataError(f"{rows.name}: row {at.start + finite.argmin() + 1} ({rows.counted}) is too large for this "
                             f"model, its embedding overflows {model.dtype}")
         return {"labels": q.argmax(axis=1).astype(np.int32), "proba": q.astype(model.dtype), "embed": z}[answer]
 
@@ -169,6 +173,12 @@ def _thread_pool() -> ThreadPool | None:
     except ImportError:
         return None
     return ThreadPool()
+
+
+def _names(model: Model, answer: str) -> list[str]:
+    """Return the names of the columns of the answers."""
+    k, d = model.centers.shape
+    return {"labels": ["cluster"], "proba": [f"q{j}" for j in range(k)], "embed": [f"z{j}" for j in range(d)]}[answer]
 
 
 def _write_npy_header(file: IO[bytes], model: Model, n: int, answer: str) -> None:

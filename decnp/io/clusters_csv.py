@@ -1,9 +1,10 @@
-"""Write a text table again, with the cluster of each row."""
+"""Write a text table again, with the cluster of each row, and read rows of it."""
 
 from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Collection
 from typing import IO
 
 import numpy as np
@@ -14,7 +15,7 @@ from .layout import find_layout
 from .text import open_text, rows_of_table
 from .text_head import read_head
 
-__all__ = ["write_clusters_csv"]
+__all__ = ["read_clusters_csv", "write_clusters_csv"]
 
 
 def write_clusters_csv(file: IO[bytes], source: PathLike, named: bool, labels: np.ndarray, q: np.ndarray) -> None:
@@ -54,6 +55,30 @@ def write_clusters_csv(file: IO[bytes], source: PathLike, named: bool, labels: n
         out.detach()
     if n != len(labels):
         raise DataError(f"{source} has {n} rows now, and had {len(labels)}")
+
+
+def read_clusters_csv(path: PathLike, rows: Collection[int]) -> dict[int, dict[str, str]]:
+    """Return some rows of a file that ``write_clusters_csv`` wrote, each as its cells by the names of the columns.
+
+    Parameters
+    ----------
+    path : path-like
+        The file.
+    rows : collection of int
+        Numbers of the rows, from 1 for the first row of data. Rows that are not there are left out.
+
+    Raises
+    ------
+    DataError
+        If the file is not such a table.
+    OSError
+        If it cannot be read.
+    """
+    with open_text(path) as text:
+        layout = find_layout(text)
+        head = read_head(path, layout, True, (), ())
+        return {row: dict(zip(head.names, cells)) for row, (_, cells) in enumerate(
+            rows_of_table(path, text, layout, head), 1) if row in rows}
 
 
 def _new_name(name: str, names: tuple[str, ...]) -> str:

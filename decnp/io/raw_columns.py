@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..utils.validation import check_not_masked, match_columns
+from ..utils.validation import check_rows, match_columns
 from .recipe import Recipe
 
 __all__ = ["raw_columns"]
@@ -28,7 +28,7 @@ def raw_columns(X: Any, recipe: Recipe, left_out: Collection[str] = ()) -> list[
     >>> raw_columns({"b": [1, 2], "a": [3, 4]}, recipe)
     [array([3, 4]), array([1, 2])]
     """
-    check_not_masked(X)
+    check_rows(X)
     names = list(X.keys() if isinstance(X, Mapping) else getattr(X, "column_names", getattr(X, "columns", ())))
     if recipe.named and names:
         given = [name for name in names if str(name) in recipe.columns or str(name) not in left_out]

@@ -61,6 +61,11 @@ class RowReader:
         self.columns, self.notes = columns, list(notes)
         check_table(shape, dtype, name)
 
+    @property
+    def counted(self) -> str:
+        """Return a clause that says how rows and columns are counted in messages."""
+        return "counted from 1" + ", without the line of names" * bool(self.columns)
+
     def blocks(self, size: int, dtype: np.dtype) -> Iterator[tuple[slice, np.ndarray]]:
         """Yield (row numbers, rows) for ``size`` rows at a time, in order, as finite ``dtype``.
 
@@ -74,7 +79,7 @@ class RowReader:
                 raise
             except ValueError as error:  # of a recipe
                 raise DataError(f"{self.name}: {error}") from None
-            yield rows, as_finite(x, dtype, self.name, start)
+            yield rows, as_finite(x, dtype, self.name, start, self.counted)
 
 
 def open_rows(

@@ -210,14 +210,17 @@ def check_text_options(
 
 # ---------------------------------------------------------------- checks of the arrays
 
-def as_finite(X: np.ndarray, dtype: np.dtype, name: object, start: int | None = None) -> np.ndarray:
+def as_finite(
+    X: np.ndarray, dtype: np.dtype, name: object, start: int | None = None, counted: str = "counted from 1",
+) -> np.ndarray:
     """Return X (n, D) in ``dtype``, C-contiguous; raise DataError if a value is not finite there.
 
-    If X is a block of the rows in the file ``name``, ``start`` is its first row, counted from 0.
+    If X is a block of the rows in the file ``name``, ``start`` is its first row, counted from 0. ``counted`` says how the
+    message counts.
     """
     with np.errstate(over="ignore"):
         out = np.ascontiguousarray(X, dtype)
-    _check_finite(X, out, name, lambda at: np.unravel_index(at, X.shape), start)
+    _check_finite(X, out, name, lambda at: np.unravel_index(at, X.shape), start, counted)
     return out
 
 
@@ -257,6 +260,7 @@ def as_table(X: Rows, path: Path) -> Rows:
 
 def _check_finite(
     X: np.ndarray, out: np.ndarray, name: object, position: Callable[[Any], tuple[Any, ...]], start: int | None = None,
+    counted: str = "counted from 1",
 ) -> None:
     """Raise DataError unless ``out``, which is X in another dtype, is finite.
 
@@ -270,7 +274,7 @@ def _check_finite(
             row, column = position(at)
             count = f": {bad.sum()} of them" if start is None else ""
             raise DataError(f"{name} has {what}{count}, the first ({X.flat[at]}) in "
-                            f"row {(start or 0) + row + 1}, column {column + 1} (counted from 1)")
+                            f"row {(start or 0) + row + 1}, column {column + 1} ({counted})")
 
 
 def as_labels(y: np.ndarray, path: Path) -> np.ndarray:

@@ -135,8 +135,10 @@ def parse_csv(
                         "names; delete it, or say --header yes")
     numbers = [column for column, word in zip(described, is_word) if not word]
     read.reader.check(path, read.X, numbers, label_at is not None, for_fit, {head.line: head.hint}, row_numbers, may_miss)
+    if read.unlabeled:
+        raise DataError(f"{path}, line {read.unlabeled}: the label is missing")
     return CsvTable(
-        read.X, None if read.labels is None else _label_array(read.labels, path),
+        read.X, None if read.labels is None else _label_array(read.labels),
         tuple(column.name for column in numbers if column.name is not None), head.notes + read.reader.notes(numbers),
         {columns.index(j): _category_array(cells, decimal) for j, cells in zip(in_words, read.words)},
         tuple(all_names[j] for j in columns), tuple(name for j, name in enumerate(all_names) if j not in columns),
@@ -179,11 +181,13 @@ class _Read(NamedTuple):
     reader: ColumnReader
     words: list[list[str]]
     labels: list[str] | None
+    unlabeled: int
+    """Line of the first row without a label, or 0."""
 
 
 def _read_rows(source: _Source, columns: list[int], in_words: list[int], label_at: int | None) -> _Read:
     """Return the numbers in ``columns`` of all rows, the cells of the columns ``in_words``, and the labels."""
-    values, n = array("d"), 0
+    values, n, unlabeled = array("d"), 0, 0
     labels: list[str] | None = None if label_at is None else []
     words: list[list[str]] = [[] for _ in in_words]
     same: dict[str, str] = {}  # so that equal words are one object in memory
@@ -193,6 +197,7 @@ def _read_rows(source: _Source, columns: list[int], in_words: list[int], label_a
         n += 1
         if labels is not None and label_at is not None:
             labels.append(cells[label_at].strip())
+            unlabeled = unlabeled or line * (not labels[-1])
         for column, j in zip(words, in_words):
             cell = cells[j].strip()
             column.append(same.setdefault(cell, cell))
@@ -205,7 +210,7 @@ def _read_rows(source: _Source, columns: list[int], in_words: list[int], label_a
         except ValueError:
             values.extend(reader.read(line, cells))
     X = np.frombuffer(values).reshape(n, len(columns)) if len(values) else np.empty((n, len(columns)))
-    return _Read(X, reader, words, labels)
+    return _Read(X, reader, words, labels, unlabeled)
 
 
 def _category_array(words: list[str], decimal: str) -> np.ndarray:
@@ -235,7 +240,7 @@ def read_text_labels(path: PathLike, n_samples: int, one_cell: bool) -> np.ndarr
     named = labels[1:] and not _is_whole(labels[0]) and all(map(_is_whole, labels[1:]))
     if named or (len(labels) == n_samples + 1 and labels[0] not in labels[1:]):
         del labels[0]
-    return _label_array(labels, path)
+    return _label_array(labels)
 
 
 @contextmanager
@@ -286,8 +291,6 @@ def _is_whole(cell: str) -> bool:
     return is_number(cell) and float(cell) % 1 == 0
 
 
-def _label_array(labels: list[str], path: PathLike) -> np.ndarray:
-    """Return the labels as floats if all are numbers, else as strings; raise DataError if one is missing."""
-    if "" in labels:
-        raise DataError(f"{path}: the label of row {labels.index('') + 1} (counted from 1) is missing")
+def _label_array(labels: list[str]) -> np.ndarray:
+    """Return the labels as floats if all are numbers, else as strings."""
     return np.array(labels, np.float64 if all(map(is_number, labels)) else object)

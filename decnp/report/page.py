@@ -14,12 +14,16 @@ from typing import Any
 
 import numpy as np
 
+from ..exceptions import DataError
+from ..io.clusters_csv import read_clusters_csv
 from .describe import ClusterSummary, describe_clusters
 from .folder import FinishedRun
 from .pictures import Picture, pictures
 
 __all__ = ["html_of"]
 
+MAX_CELL = 40
+"""Largest number of characters of a cell of the table that is shown."""
 METRICS = {"ACC": "accuracy (Eq. 10)", "NMI": "normalized mutual information", "ARI": "adjusted Rand index"}
 
 
@@ -29,7 +33,9 @@ def html_of(run: FinishedRun, tsne: bool, image_shape: str | tuple[int, ...] | N
     name, k = record["source"]["name"], record["n_clusters"]
     clusters, training = ([_figure(picture) for picture in drawn] for drawn in pictures(run, tsne, image_shape))
     tables = [_sizes(run), _scores(record) if record.get("scores") else _no_scores(record)]
-    cards = [*clusters, *tables, *_described(run), *training, _usage(run), _recipe(record)]
+    described = _described(run)  # first, if the table has names: all else is about the method
+    results = [*tables, *clusters] if described else [*clusters, *tables]
+    cards = [*described, *results, *training, _usage(run), _recipe(record)]
     return Template(_read("page.html")).substitute(
         title=escape(f"{name}, in {k} cluster{'s' * (k != 1)}"),
         style=_read("style.css"),
@@ -80,11 +86,13 @@ def _threads(record: dict[str, Any]) -> int | str:
 
 
 def _notes(run: FinishedRun) -> str:
-    """Return the warnings of the run, and the sentences about missing figures."""
+    """Return the warnings of the run, how it ended if it did not converge, and the sentences about missing figures."""
     notes = [f"{warning[0].upper()}{warning[1:]}." for warning in map(str, run.record["warnings"]) if warning]
     if not run.record["converged"]:
-        notes.append("Reaching the limit is not an error. The labels are those of the last refresh. "
-                     "Use a larger --max-iter for more clustering steps.")
+        said = any("not converged" in str(warning) for warning in run.record["warnings"])
+        notes.append(("" if said else f"The run ended at its limit: {run.record['stop_reason']}. ")
+                     + "Reaching the limit is not an error. The labels are those of the last refresh. "
+                       "Use a larger --max-iter for more clustering steps.")
     source = run.record["source"]
     about_data = source.get("warnings", source.get("doubts")) or []  # the name in version 0.1
     notes += [f"Data: {warning}." for warning in about_data if isinstance(warning, str)] + run.missing
@@ -111,7 +119,7 @@ def _sizes(run: FinishedRun) -> str:
     table = _table(("cluster", "rows", "share", "median q", ""), rows)
     return (f'<section class="card"><h2>Cluster sizes</h2>{table}'
             f'<p>q (Eq. 1) is the soft assignment of a row to its own cluster, from {1 / len(sizes):.2g} to 1. Training '
-            'always increases q, so a high q does not mean that a cluster is right. Compare the labels of several seeds '
+            'raises q, so a high q does not mean that a cluster is right. Compare the labels of several seeds '
             '(fit_restarts).</p></section>')
 
 
@@ -127,25 +135,54 @@ def _described(run: FinishedRun) -> list[str]:
         return []
     found = describe_clusters(run.X, columns, run.labels, run.q, run.recipe)
     filled = " Missing numbers count as they were filled in." if run.recipe and run.recipe.fills else ""
+    cells = _rows_of_table(run, found)
+    numbering = "as in clusters.csv, where row 1 holds the names" if cells else "from 1, the first row of data"
     return ['<section class="card wide"><h2>Clusters in the units of the table</h2>'
-            "<p>For each cluster: the columns whose median differs most from that of all rows, in standard deviations of "
-            f"the column; the categories whose share differs most; and rows to look at, counted from 1.{filled} These are "
-            "differences between the clusters that were found. They do not show that the clusters are in the data.</p>"
-            + "".join(map(_cluster, found)) + "</section>"]
+            "<p>For each cluster: the columns whose median differs most from that of all rows, in standard deviations (sd) "
+            "of the column; the categories whose share differs most, in percentage points (pp); and the rows with the "
+            f"largest and the smallest q. Rows are numbered {numbering}.{filled} These are differences between the clusters "
+            "that were found. They do not show that the clusters are in the data.</p>"
+            + "".join(_cluster(one, run.q, 1 + bool(cells), cells) for one in found) + "</section>"]
 
 
-def _cluster(summary: ClusterSummary) -> str:
-    """Return the description of a cluster: a table, and the numbers of some rows."""
+def _rows_of_table(run: FinishedRun, found: list[ClusterSummary]) -> dict[int, dict[str, str]]:
+    """Return the cells of the rows to look at by their number, or nothing if there is no file that has them."""
+    wanted = {row for one in found for row in [*one.typical, *one.unsure]}
+    try:
+        return read_clusters_csv(run.folder / "clusters.csv", wanted)
+    except (DataError, OSError):
+        return {}
+
+
+def _cluster(summary: ClusterSummary, q: np.ndarray, first: int, cells: dict[int, dict[str, str]]) -> str:
+    """Return the description of a cluster: its columns, and some rows with their q.
+
+    The first row of data is row ``first``. ``cells`` has the cells of the rows, if they can be read.
+    """
+    def listed(numbers: list[int]) -> str:
+        return ", ".join(f"{row - 1 + first} ({q[row - 1, summary.cluster]:.2f})" for row in numbers)
+
     rows = [f"<tr><td>{escape(fact.column)}</td><td>{fact.median:.4g}</td><td>{fact.of_all:.4g}</td>"
             f"<td>{fact.difference:+.2f} sd</td></tr>" for fact in summary.numbers]
     rows += [f"<tr><td>{escape(fact.column)} = {escape(fact.category)}</td><td>{fact.share:.1%}</td>"
-             f"<td>{fact.of_all:.1%}</td><td>{100 * (fact.share - fact.of_all):+.1f} points</td></tr>"
+             f"<td>{fact.of_all:.1%}</td><td>{100 * (fact.share - fact.of_all):+.1f} pp</td></tr>"
              for fact in summary.shares]
     table = _table(("column", "cluster", "all rows", "difference"), rows)
-    return (f'<details open><summary>Cluster {summary.cluster}: {summary.size:,} rows</summary>'
+    size = f"{summary.size:,} rows ({summary.size / len(q):.1%})"
+    return (f'<details open><summary>Cluster {summary.cluster}: {size}</summary>'
             f'<div class="scroll">{table}</div>'
-            f"<p>Largest q: rows {', '.join(map(str, summary.typical))}. "
-            f"Smallest q: rows {', '.join(map(str, summary.unsure))}.</p></details>")
+            f"<p>Most typical rows, with q: {listed(summary.typical)}. "
+            f"Least typical rows: {listed(summary.unsure)}.</p>{_cells(summary, q, first, cells)}</details>")
+
+
+def _cells(summary: ClusterSummary, q: np.ndarray, first: int, cells: dict[int, dict[str, str]]) -> str:
+    """Return a table of the rows to look at, in the columns that describe the cluster."""
+    columns = list(dict.fromkeys([fact.column for fact in summary.numbers] + [fact.column for fact in summary.shares]))
+    rows = ["".join(f"<td>{escape(cell[:MAX_CELL])}</td>" for cell in (
+        str(row - 1 + first), f"{q[row - 1, summary.cluster]:.2f}", *(cells[row].get(name, "") for name in columns)))
+        for row in dict.fromkeys([*summary.typical, *reversed(summary.unsure)]) if row in cells]
+    table = _table(("row", "q", *columns), (f"<tr>{row}</tr>" for row in rows))
+    return f'<details><summary>These rows</summary><div class="scroll rows">{table}</div></details>' if rows else ""
 
 
 def _scores(record: dict[str, Any]) -> str:
@@ -178,7 +215,9 @@ def _no_scores(record: dict[str, Any]) -> str:
     """Return a paragraph for a run without labels."""
     losses = [step["loss"] for step in record["history"] if step["phase"] == "cluster"]
     words = (f"The clustering loss was {losses[0]:.4f} nats per sample at the {_start(record)} start, and "
-             f"{losses[-1]:.4f} at the end. " if losses else "")
+             f"{losses[-1]:.4f} at the end. It is the distance of the soft assignments Q from the sharper targets P, which "
+             "are made of Q (Eqs. 2 and 3). So it may rise, and it does not say whether the clusters are right. "
+             if losses else "")
     return ('<section class="card"><h2>Scores</h2><p>No labels were given, so there is no accuracy. '
             f"{words}Repeat the run with another seed, and compare the clusters.</p></section>")
 

@@ -31,10 +31,10 @@ class NetworkMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         for name in [name for name in vars(self) if name.endswith("_") and not name.endswith("_in_")]:
             delattr(self, name)
 
-    def _refuse(self, others: dict[str, Any]) -> None:
-        """Raise TypeError for arguments of ``fit`` beside X and y."""
+    def _refuse(self, others: dict[str, Any], method: str = "fit") -> None:
+        """Raise TypeError for arguments of ``method`` beside X and y."""
         if "sample_weight" in others:
             raise TypeError(f"{type(self).__name__} takes no sample_weight: every row counts once, in the "
                             "reconstruction loss as in Eqs. 2 and 3; give a row twice where it is to count twice")
         if others:
-            raise TypeError(f"{type(self).__name__}.fit takes X and y only; got {', '.join(others)}")
+            raise TypeError(f"{type(self).__name__}.{method} takes X and y only; got {', '.join(others)}")

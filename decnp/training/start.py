@@ -137,7 +137,8 @@ def _from_neighbors(z: np.ndarray, n_clusters: int, n_init: int, seed: int) -> S
                              "cluster of DEC is one centroid")
     except GraphError as error:
         return _from_kmeans(z, n_clusters, n_init, seed)._replace(warnings=[
-            f"the clustering phase started from k-means, not from the neighbor graph of the embedding: {error}"])
+            f"the clustering phase started from k-means, not from the neighbor graph of the embedding: {error}; this "
+            "alone needs no action, because k-means is the start of the paper"])
     labels = np.full(len(z), -1, np.int32)
     labels[rows] = found
     others = np.flatnonzero(labels < 0)
@@ -199,7 +200,8 @@ def _check_labels(name: str, labels: np.ndarray, k: int) -> None:
     outside = (labels < 0) | (labels >= k)
     if outside.any():
         row = int(outside.argmax())
-        raise ValueError(f"{name} must hold labels from 0 to n_clusters - 1 = {k - 1}; got {labels[row]} in row {row}")
+        raise ValueError(f"{name} must hold labels from 0 to n_clusters - 1 = {k - 1}; got {labels[row]} in row {row + 1} "
+                         "(counted from 1)")
     empty = np.flatnonzero(np.bincount(labels.astype(np.intp), minlength=k) == 0)
     if len(empty):
         raise ValueError(f"{name} must hold each label from 0 to n_clusters - 1 = {k - 1}, because a cluster without "

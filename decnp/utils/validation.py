@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from .rows import Rows
 
 __all__ = [
-    "as_generator", "check_data", "check_distinct", "check_not_masked", "check_number", "check_sizes", "match_columns",
+    "as_generator", "check_data", "check_distinct", "check_number", "check_rows", "check_sizes", "match_columns",
 ]
 
 
@@ -53,7 +53,7 @@ def check_data(estimator: Any, X: Any, reset: bool, dtype: Any = None) -> Rows:
         validate_data(estimator, X.source, reset=reset, skip_check_array=True)
         return X
     _check_no_dates(X)
-    check_not_masked(X)
+    check_rows(X)
     own = getattr(X, "dtype", None)  # Python objects are converted one by one
     X = validate_data(estimator, X, reset=reset, accept_sparse="csr",
                       dtype=None if isinstance(own, np.dtype) and own.kind != "O" else "numeric")
@@ -77,8 +77,22 @@ def _check_no_dates(X: Any) -> None:
                              "numbers or leave them out")
 
 
-def check_not_masked(X: Any) -> None:
-    """Raise ValueError if X is a masked array in which values are masked: NumPy's functions would read them."""
+def check_rows(X: Any) -> None:
+    """Raise ValueError if X has more than two axes, or masked values: NumPy's functions would read them.
+
+    Examples
+    --------
+    >>> check_rows(np.zeros((60, 28, 28)))
+    Traceback (most recent call last):
+    ...
+    ValueError: X must be a table (n, D), one row for each sample; got the shape (60, 28, 28): use X.reshape(len(X), -1)
+    """
+    if isinstance(X, (list, tuple)) and len(X):
+        shape, remedy = (len(X), *np.shape(X[0])), "np.reshape(X, (len(X), -1))"
+    else:
+        shape, remedy = getattr(X, "shape", ()), "X.reshape(len(X), -1)"
+    if len(shape) > 2:
+        raise ValueError(f"X must be a table (n, D), one row for each sample; got the shape {tuple(shape)}: use {remedy}")
     if isinstance(X, np.ma.MaskedArray) and np.ma.is_masked(X):
         raise ValueError(f"X must have no masked values; got {np.ma.count_masked(X)} (replace them, as X.filled does)")
 
