@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import numpy as np
 
 from .exceptions import ModelFileError
-from .io.archive import MAX_HEADER
+from .io.array_file import MAX_HEADER
 from .io.atomic import PathLike, write_atomically
 from .io.model_file import PARAMETERS, PARTS, RUN, layers_of, named_arrays, profile_of, read_model, write_file
 from .io.recipe import Recipe
+from .io.safetensors import size_in_file
 from .layers import Dense
 from .profiles import profile_for, recorded_profile
 from .utils.provenance import versions
@@ -32,7 +33,8 @@ __all__ = ["save", "write_model", "load", "from_arrays"]
 def save(model: DEC | Model | Any, path: PathLike, storage: str | None = None) -> None:
     """Write a fitted ``DEC`` to ``path`` atomically: an earlier file stays until the new one is complete.
 
-    The same model always gives the same bytes. ``labels_``, ``history_``, the labels and centroids of the start, an
+    The file has the safetensors format, whatever its name, so that PyTorch, JAX and Rust open its arrays. The same model
+    always gives the same bytes. ``labels_``, ``history_``, the labels and centroids of the start, an
     ``init`` that is not a string and a ``random_state`` that is not an int are not saved.
 
     Parameters
@@ -89,7 +91,7 @@ def write_model(
     model : DEC, decnp.inference.Model or Pipeline
         Model, as for ``save``.
     file : binary file
-        Open file, empty and seekable.
+        Open file, empty.
     storage : {"float16"}, default=None
         As for ``save``.
     feature_names : sequence of str, default=()
@@ -323,7 +325,7 @@ def _parts_of_dec(model: DEC, feature_names: Sequence[str]) -> tuple[dict[str, A
         if np.isfinite(model.history_[-1].loss):
             run["training"]["loss"] = model.history_[-1].loss
     names = list(feature_names) or list(getattr(model, "feature_names_in_", ()))
-    if names and len(json.dumps(names)) < MAX_HEADER // 2:
+    if names and size_in_file(names) < MAX_HEADER // 2:
         run["feature_names"] = names
     return {"encoder": ae.encoder_, "decoder": ae.decoder_, "centers": model.cluster_centers_, "shift": ae.shift_,
             "scale": ae.scale_}, run

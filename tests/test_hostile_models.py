@@ -1,6 +1,7 @@
 """No file but a model file is ever taken for one, and no file costs more than its own size and a little."""
 
 import io
+import json
 import os
 import subprocess
 import sys
@@ -10,7 +11,20 @@ import zipfile
 import numpy as np
 import pytest
 from conftest import QUICK
-from hostile_models import CORRUPTIONS, HEADER, npy, packed, unpacked, with_entries, with_header
+from hostile_models import (
+    CORRUPTIONS,
+    HEADER,
+    ZIPS,
+    in_another_order,
+    npy,
+    packed,
+    taken_apart,
+    unpacked,
+    with_entries,
+    with_header,
+    with_table,
+    zipped,
+)
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
@@ -28,6 +42,12 @@ def good(X, tmp_path_factory):
     path = tmp_path_factory.mktemp("model") / "model.decnp"
     DEC(3, hidden_layer_sizes=(5, 4, 2), alpha=2.5, profile=QUICK, random_state=0).fit(X).save(path)
     return path.read_bytes()
+
+
+@pytest.fixture(scope="module", params=["safetensors", "zip"])
+def file(good, request):
+    """The bytes of a good file of the newest format, and of format 1."""
+    return good if request.param == "safetensors" else zipped(good)
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +88,7 @@ def test_each_corruption_has_its_sentence(good, scratch, name, monkeypatch):
 
 def test_the_traps_in_the_corruptions_do_work(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    trap = unpacked(CORRUPTIONS["Python objects"][0](packed([(HEADER, b'{"sha256": {}}')])))["encoder.1.W.npy"]
+    trap = unpacked(ZIPS["Python objects"][0](packed([(HEADER, b'{"sha256": {}}')])))["encoder.1.W.npy"]
     with pytest.raises(ValueError, match="allow_pickle=False"):
         np.load(io.BytesIO(trap))
     assert not os.path.exists("executed")
@@ -107,13 +127,13 @@ def test_64_mb_are_enough_to_refuse_any_of_them(good, tmp_path):
 # ---------------------------------------------------------------- at random
 
 @pytest.fixture(scope="module")
-def read_or_refused(good, scratch, X):
+def read_or_refused(file, scratch, X):
     """A function of a file's bytes: the model in it, or None where load refuses it.
 
     load_model must do the same; only where the decoder is damaged, which it leaves unread, it may predict what the
     good file does.
     """
-    scratch.write_bytes(good)
+    scratch.write_bytes(file)
     q = load_model(scratch).predict_proba(X)
 
     def read(bad):
@@ -132,16 +152,21 @@ def read_or_refused(good, scratch, X):
     return read
 
 
-def test_load_model_leaves_the_decoder_unread(good, scratch, X):
+def test_load_model_leaves_the_decoder_unread(file, scratch, X):
     """A bit of each array is flipped: load refuses them all, load_model those that prediction needs."""
-    scratch.write_bytes(good)
+    scratch.write_bytes(file)
     q = load_model(scratch).predict_proba(X)
-    with zipfile.ZipFile(io.BytesIO(good)) as archive:
-        ends = {entry.filename: entry.header_offset + 30 + len(entry.filename) + entry.file_size
-                for entry in archive.infolist() if entry.filename != HEADER}
+    if file[:2] == b"PK":
+        with zipfile.ZipFile(io.BytesIO(file)) as archive:
+            ends = {entry.filename: entry.header_offset + 30 + len(entry.filename) + entry.file_size
+                    for entry in archive.infolist() if entry.filename != HEADER}
+    else:
+        table, data = taken_apart(file)
+        ends = {name: len(file) - len(data) + entry["data_offsets"][1]
+                for name, entry in table.items() if name != "__metadata__"}
     refused_by_load_model = set()
     for name, end in ends.items():
-        scratch.write_bytes(good[: end - 1] + bytes([good[end - 1] ^ 1]) + good[end:])
+        scratch.write_bytes(file[: end - 1] + bytes([file[end - 1] ^ 1]) + file[end:])
         refused(scratch, load)
         try:
             assert_array_equal(load_model(scratch).predict_proba(X), q)
@@ -156,8 +181,8 @@ AT = st.integers(0, 1 << 20)
 @settings(max_examples=400, derandomize=True, deadline=None)
 @given(flips=st.lists(st.tuples(AT, st.integers(0, 7)), min_size=1, max_size=6), end=st.none() | AT,
        cut=st.none() | st.tuples(AT, AT))
-def test_flipped_bits_and_cuts_are_found_or_do_not_matter(good, scratch, X, read_or_refused, flips, end, cut):
-    bad = bytearray(good)
+def test_flipped_bits_and_cuts_are_found_or_do_not_matter(file, scratch, X, read_or_refused, flips, end, cut):
+    bad = bytearray(file)
     for at, bit in flips:
         bad[at % len(bad)] ^= 1 << bit
     if cut is not None:
@@ -167,18 +192,18 @@ def test_flipped_bits_and_cuts_are_found_or_do_not_matter(good, scratch, X, read
         del bad[end % (len(bad) + 1):]
     again = read_or_refused(bytes(bad))
     if again is not None:  # such as a date in the archive's directory
-        scratch.write_bytes(good)
+        scratch.write_bytes(file)
         assert_array_equal(again.predict_proba(X), load(scratch).predict_proba(X))
 
 
-def test_cuts_and_flips_all_along_the_file(good, scratch, X, read_or_refused):
+def test_cuts_and_flips_all_along_the_file(file, scratch, X, read_or_refused):
     """In every part of it, not only where chance picks."""
-    scratch.write_bytes(good)
+    scratch.write_bytes(file)
     q = load(scratch).predict_proba(X)
-    for n in range(0, len(good), 41):
-        assert read_or_refused(good[:n]) is None
-    for at in range(0, len(good), 14):
-        again = read_or_refused(good[:at] + bytes([good[at] ^ 1 << at % 8]) + good[at + 1:])
+    for n in range(0, len(file), 41):
+        assert read_or_refused(file[:n]) is None
+    for at in range(0, len(file), 14):
+        again = read_or_refused(file[:at] + bytes([file[at] ^ 1 << at % 8]) + file[at + 1:])
         assert again is None or (again.predict_proba(X) == q).all()
 
 
@@ -188,9 +213,10 @@ ANYTHING = st.recursive(
 
 
 @pytest.mark.filterwarnings("ignore:X does not have valid feature names")
+@pytest.mark.parametrize("file", ["safetensors"], indirect=True)
 @settings(max_examples=200, derandomize=True, deadline=None)
 @given(st.data())
-def test_a_header_with_anything_anywhere_is_refused_or_works(good, scratch, X, read_or_refused, data):
+def test_a_header_with_anything_anywhere_is_refused_or_works(file, scratch, X, read_or_refused, data):
     def change(header):
         place = header
         while True:
@@ -203,7 +229,7 @@ def test_a_header_with_anything_anywhere_is_refused_or_works(good, scratch, X, r
         else:
             place[key] = data.draw(ANYTHING)
 
-    again = read_or_refused(with_header(change)(good))
+    again = read_or_refused(with_header(change)(file))
     if again is not None:
         assert again.predict(X).shape == (len(X),)
         again.save(scratch)
@@ -227,16 +253,31 @@ def test_pipes_devices_and_folders_are_refused_at_once(tmp_path):
 
 
 @pytest.mark.filterwarnings("ignore:X does not have valid feature names")
+@pytest.mark.parametrize("file", ["zip"], indirect=True)
 @pytest.mark.parametrize("make", [
-    lambda good: packed(unpacked(good).items()),
-    lambda good: packed(reversed(unpacked(good).items())),
+    lambda file: packed(reversed(unpacked(file).items())),
+    with_entries(shift=npy(np.zeros(6))),
+], ids=["in another order", "a shift for each column"])
+def test_what_does_not_matter_in_a_zip_file(file, scratch, X, read_or_refused, make):
+    assert_same_q(file, make(file), scratch, X, read_or_refused)
+
+
+@pytest.mark.filterwarnings("ignore:X does not have valid feature names")
+@pytest.mark.parametrize("file", ["safetensors"], indirect=True)
+@pytest.mark.parametrize("make", [
+    in_another_order,
+    with_table(lambda table: table["__metadata__"].update(format="pt")),
+    with_table(lambda table: json.dumps(table) + " " * 999),
+    zipped,
     with_header(lambda header: header.update(note="new")),
     with_header(lambda header: header.update(feature_names=["price\n(EUR)", "", "a", "b", "c", "\x1b[31m"])),
     with_header(lambda header: header.update(left_out=["price\n(EUR)", "\x1b[31m"])),
-    with_entries(shift=npy(np.zeros(6))),
-], ids=["packed again", "in another order", "a note", "names of any kind", "columns left out", "a shift for each column"])
-def test_what_does_not_matter(good, scratch, X, read_or_refused, make):
-    bad = make(good)
+], ids=["in another order", "one more text", "spaces", "format 1", "a note", "names of any kind", "columns left out"])
+def test_what_does_not_matter(file, scratch, X, read_or_refused, make):
+    assert_same_q(file, make(file), scratch, X, read_or_refused)
+
+
+def assert_same_q(good, bad, scratch, X, read_or_refused):
     assert bad != good
     scratch.write_bytes(good)
     q = load(scratch).predict_proba(X)

@@ -12,11 +12,16 @@ import threading
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from commands import whole
 from conftest import QUICK, blobs
-from hostile_models import CORRUPTIONS
+from hostile_models import CORRUPTIONS, zipped
 from numpy.testing import assert_array_equal
+from sklearn.compose import ColumnTransformer
+from sklearn.impute import SimpleImputer
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from threadpoolctl import threadpool_limits
 
 from decnp import DEC
@@ -197,15 +202,36 @@ def test_numpy_is_all_that_is_imported(work):
 
 
 NEEDED = {
-    "__init__", "equations", "exceptions", "inference", "layers", "profiles", "io/__init__", "io/archive", "io/atomic",
-    "io/model_file", "utils/__init__", "utils/rows", "utils/validation"}
+    "__init__", "equations", "exceptions", "inference", "layers", "profiles", "io/__init__", "io/array_file", "io/atomic",
+    "io/model_file", "io/safetensors", "utils/__init__", "utils/rows", "utils/validation"}
+OF_A_RECIPE = {"io/cells", "io/prepared_rows", "io/raw_columns", "io/recipe"}
+OF_A_ZIP = {"io/archive"}
 
 
-def test_these_files_alone_predict(work, tmp_path):
-    """The list in docs/deployment.md of what to ship: no file too few, none too many."""
-    model, x = work
+@pytest.fixture(scope="module")
+def recipe_model(tmp_path_factory):
+    """A model file with a recipe."""
+    path = tmp_path_factory.mktemp("model") / "recipe.decnp"
+    frame = pd.DataFrame(blobs(60, n_features=2), columns=["a", "b"]).assign(kind=["x", "y", "z"] * 20)
+    prepare = ColumnTransformer([
+        ("numbers", make_pipeline(SimpleImputer(), StandardScaler()), ["a", "b"]),
+        ("words", OneHotEncoder(handle_unknown="ignore"), ["kind"])])
+    save(make_pipeline(prepare, DEC(3, hidden_layer_sizes=(4, 2), profile=QUICK, random_state=0)).fit(frame), path)
+    return path
+
+
+@pytest.mark.parametrize("kind", ["plain", "recipe", "zip"])
+def test_these_files_alone_predict(work, recipe_model, tmp_path, kind):
+    """The lists in docs/deployment.md of what to ship: no file too few, none too many."""
+    files = NEEDED | {"plain": set(), "recipe": OF_A_RECIPE, "zip": OF_A_ZIP}[kind]
+    rows = {"a": [0.5, None, "1"], "b": [1, "NA", 3], "kind": ["x", "y", "z"]} if kind == "recipe" else work[1][:50].tolist()
+    if kind == "recipe":
+        shutil.copy(recipe_model, "m.decnp")
+    elif kind == "zip":
+        Path("m.decnp").write_bytes(zipped(Path("m.decnp").read_bytes()))
+    Path("rows.json").write_text(json.dumps(rows))
     ship = tmp_path / "ship"
-    for name in NEEDED:
+    for name in files:
         (ship / "decnp" / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / "decnp" / f"{name}.py", ship / "decnp" / f"{name}.py")
     numpy = Path(np.__file__).parent
@@ -213,19 +239,25 @@ def test_these_files_alone_predict(work, tmp_path):
         if package.exists():
             os.symlink(package, ship / package.name)
     program = """if True:
-        import sys
+        import json, sys
         sys.path.insert(0, "ship")
-        import numpy as np
         from decnp.inference import load_model
-        np.save("y.npy", load_model("m.decnp").predict(np.load("x.npy")))
+        with open("rows.json") as file:
+            print(*load_model("m.decnp").predict(json.load(file)))
         names = (module.__file__ for name, module in sys.modules.items() if name.split(".")[0] == "decnp")
-        print(*names, sep="\\n")
+        print(*names, sep="\n")
     """
     done = subprocess.run([sys.executable, "-I", "-S", "-W", "error", "-c", program], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    assert_array_equal(np.load("y.npy"), model.predict(x))
-    used = {Path(name).resolve().relative_to(ship / "decnp").with_suffix("").as_posix() for name in done.stdout.split()}
-    assert used == NEEDED
+    labels, *used = done.stdout.splitlines()
+    assert [int(label) for label in labels.split()] == load_model("m.decnp").predict(rows).tolist()
+    assert {Path(name).resolve().relative_to(ship / "decnp").with_suffix("").as_posix() for name in used} == files
+
+
+def test_the_page_lists_these_files():
+    page = (ROOT / "docs" / "deployment.md").read_text()
+    lines = [line for line in page.splitlines() if line.startswith("- ") and ".py`" in line]
+    assert [set(re.findall(r"`([\w/]+)\.py`", line)) for line in lines] == [NEEDED, OF_A_RECIPE, OF_A_ZIP]
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="limits memory as Linux does")
@@ -460,7 +492,7 @@ def test_info_of_a_model_that_was_made_elsewhere_and_is_stored_small(work, says)
 @pytest.mark.parametrize("model_file", ["float32"], indirect=True)
 @pytest.mark.parametrize("words", ["info", "predict", "export"])
 def test_hostile_files_end_in_one_sentence(work, refused, words):
-    """133 of them; what each sentence says is judged in test_hostile_models.py."""
+    """What each sentence says is checked in test_hostile_models.py."""
     DEC(3, hidden_layer_sizes=(5, 4, 2), alpha=2.5, profile=QUICK, random_state=0).fit(work[1][:150]).save("good.decnp")
     good = Path("good.decnp").read_bytes()
     more = {"info": [], "predict": ["x.npy", "-q"], "export": ["m.onnx"]}[words]

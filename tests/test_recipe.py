@@ -246,7 +246,7 @@ NEW = pd.DataFrame({"a": [0.1, np.nan, 2], "b": [np.nan, 2100, 1900], "c": [0, 1
 
 
 def test_a_saved_pipeline_predicts_from_raw_columns(pipeline, saved):
-    assert saved.header["format"] == 3 and saved.feature_names == ("a", "b", "c", "kind", "grade") and saved.n_features == 5
+    assert saved.header["format"] == 4 and saved.feature_names == ("a", "b", "c", "kind", "grade") and saved.n_features == 5
     frame = frame_of()
     assert_array_equal(saved.predict(frame), pipeline[-1].labels_)
     with warnings.catch_warnings():
@@ -357,6 +357,26 @@ def test_onnx_takes_raw_columns(pipeline, saved, tmp_path):
             warnings.simplefilter("ignore")
             assert_allclose(q, saved.predict_proba(frame), rtol=1e-4, atol=1e-5)
             assert_array_equal(labels, saved.predict(frame))
+
+
+def test_onnx_and_inference_give_the_labels_of_the_estimator(pipeline, saved, tmp_path):
+    """300 raw rows: each cell is missing in one of five, and each category is unseen in one of five."""
+    rng = np.random.default_rng(1)
+    gone, unseen = rng.random((300, 5)) < 0.2, rng.random((300, 2)) < 0.2
+    frame = pd.concat([frame_of(150, seed=2)] * 2, ignore_index=True).mask(gone)
+    frame["kind"], frame["grade"] = frame["kind"].mask(unseen[:, 0], "other"), frame["grade"].mask(unseen[:, 1], 77)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of unseen categories
+        q = pipeline.predict_proba(frame)
+        labels = pipeline.predict(frame)
+        assert_array_equal(saved.predict(frame), labels)
+    export_onnx(saved, tmp_path / "m.onnx")
+    session = onnxruntime.InferenceSession(str(tmp_path / "m.onnx"))
+    found = session.run(["label"], {"x": frame[["a", "b", "c", "grade"]].to_numpy(np.float32),
+                                    "words": frame[["kind"]].fillna("").to_numpy(object)})[0]
+    apart = np.diff(np.sort(q, axis=1)[:, -2:], axis=1)[:, 0] > 1e-4  # where float32 cannot choose the label
+    assert_array_equal(found[apart], labels[apart])
+    assert apart.sum() > 290 and len(set(labels)) == 3
 
 
 @pytest.mark.parametrize("name", [name for name in PIPELINES if name != "columns twice, by place"])

@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import sys
 import warnings
+from importlib.util import find_spec
 
 from .. import __version__
 from ..exceptions import ArchiveError, CheckpointError, DataError, TrainingError, UserError
@@ -20,6 +21,9 @@ __all__ = ["build_parser", "main"]
 
 EXPECTED_ERRORS = (UserError, DataError, ArchiveError, CheckpointError, TrainingError)
 """Errors that the user can correct: the message is printed, without a traceback."""
+
+DEPENDENCIES = {"scipy": "scipy", "sklearn": "scikit-learn", "numba": "numba", "threadpoolctl": "threadpoolctl"}
+"""Names of modules and packages that an installation with ``pip install --no-deps`` lacks. It predicts without them."""
 
 
 def build_parser() -> Parser:
@@ -69,6 +73,12 @@ def main(argv: list[str] | None = None) -> int:
             return status
     except EXPECTED_ERRORS as error:
         message(f"error: {error}")
+        return 2
+    except ModuleNotFoundError as error:
+        missing = [package for name, package in DEPENDENCIES.items() if find_spec(name) is None]
+        if not missing or (error.name or "").partition(".")[0] not in DEPENDENCIES:
+            raise
+        message(f"error: decnp {args.command} needs packages that are not installed: pip install {' '.join(missing)}")
         return 2
     except MemoryError as error:
         message(f"error: there is not enough memory ({error})")

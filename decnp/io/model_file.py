@@ -1,6 +1,6 @@
-"""Format of model files: one zip file of .npy arrays and a JSON header, read and written with NumPy alone.
+"""Format of model files: one safetensors file of arrays, with a JSON header in its metadata, for NumPy alone.
 
-A model file is a zip archive without compression: ``header.json`` and an .npy file for each array, named
+``io.safetensors`` reads and writes the file. Its arrays are named
 
     centers                       (k, d)      the centroids mu
     encoder.0.W, encoder.0.b, ... (n_in, n_out), (n_out,)     and so for each layer, first to last
@@ -8,9 +8,10 @@ A model file is a zip archive without compression: ``header.json`` and an .npy f
     shift, scale                  () or (D,), and ()    the network sees (x - shift) * scale
 
 The header has the architecture, which determines the names and shapes of all arrays, the SHA-256 digest of each array's
-bytes (little-endian, C order), and the training run: its parameters, profile and end. Format 2 is written only for what
-format 1 does not have: matrices W in float16 (``storage``), or no decoder and then no training run either. Format 3 is
-written only for a model with a recipe (``io.recipe``), which turns the raw columns of a table into the network's D.
+bytes (little-endian, C order), and the training run: its parameters, profile and end. Matrices W can be in float16
+(``storage``). A model for prediction has no decoder. The recipe of a table (``io.recipe``) turns its raw columns into the
+network's D. This is format 4. Formats 1 to 3 are read, too: zip files of .npy arrays (``io.archive``). In format 1,
+``storage`` is ``dtype``, and there is always a decoder and a training run.
 """
 
 from __future__ import annotations
@@ -27,12 +28,14 @@ from ..exceptions import ModelFileError
 from ..layers import Dense
 from ..profiles import Profile
 from ..utils.validation import check_number
-from .archive import UNREADABLE, Expected, one_line, read_archive, write_archive
+from .array_file import UNREADABLE, Expected, one_line, opened
 from .atomic import PathLike
+from .safetensors import read_safetensors, write_safetensors
 
 __all__ = ["layers_of", "named_arrays", "profile_of", "read_model", "write_file"]
 
-FORMAT = 3  # the newest
+FORMAT = 4  # the newest
+ZIP = b"PK\3\4"  # first bytes of the formats 1 to 3
 PARTS = ("encoder", "decoder")
 DTYPES = {"float16": "<f2", "float32": "<f4", "float64": "<f8"}
 FIELDS = {"dtype": str, "n_features": int, "n_clusters": int, "hidden_layer_sizes": list, "activations": dict,
@@ -44,25 +47,21 @@ MAX_LAYERS = 1000
 
 
 def write_file(file: BinaryIO, header: dict, arrays: dict[str, np.ndarray]) -> None:
-    """Write a model file into ``file``, which is open, empty and seekable; the same content gives the same bytes.
+    """Write a model file into ``file``, which is open and empty; the same content gives the same bytes.
 
     ``arrays`` are those of the network by name. ``header`` is complete except for the format and the digests. Raises
     ValueError for a model that could not be read again: NaN or infinite values, matrices beyond float16 if that is the
     storage, shapes that do not fit together.
     """
     arrays = {name: _as_stored(name, array, header) for name, array in arrays.items()}
-    number = 1 if header["storage"] == header["dtype"] and header["activations"]["decoder"] else 2
-    number = FORMAT if "recipe" in header else number
-    header = {"format": number, **header}
-    if number == 1:
-        del header["storage"]
+    header = {"format": FORMAT, **header}
     try:
         for name, want in _expected(json.loads(json.dumps(header))).items():
             if arrays[name].shape not in want.shapes:
                 raise ValueError(f"{name} must have the shape {want.shapes[-1]}; got {arrays[name].shape}")
     except UNREADABLE as error:
         raise ValueError(f"this model cannot be saved, the file would not be readable: {one_line(error)}") from error
-    write_archive(file, header, arrays)
+    write_safetensors(file, header, arrays)
 
 
 def _as_stored(name: str, array: np.ndarray, header: Mapping[str, Any]) -> np.ndarray:
@@ -81,7 +80,13 @@ def read_model(path: PathLike, unread: tuple[str, ...] = ()) -> tuple[dict, dict
     Arrays whose names begin with a word of ``unread`` must be in the file, and are not read. All strings of the header
     are printable, except the names of columns. Raises as ``decnp.load`` does.
     """
-    header, arrays = read_archive(path, _expected, unread, "decnp model file", ModelFileError)
+    with opened(path, "decnp model file", ModelFileError) as file:
+        if file.read(len(ZIP)) == ZIP:
+            from .archive import read_zip  # late: new files need no zipfile
+
+            header, arrays = read_zip(file, _expected, unread)
+        else:
+            header, arrays = read_safetensors(file, _expected, unread)
     if not arrays["scale"] > 0:
         raise ModelFileError(f"{path} is damaged: its scale must be > 0")
     return header, arrays
@@ -228,5 +233,5 @@ def _shapes(header: Mapping[str, Any]) -> dict[str, list[tuple[int, ...]]]:
 
 
 def _stored_dtype(name: str, header: Mapping[str, Any]) -> str:
-    """Return the dtype of an array in the file, as .npy writes it; only matrices W can be in float16."""
+    """Return the dtype of an array in the file, as ``Expected`` has it; only matrices W can be in float16."""
     return DTYPES[header["storage"] if name.endswith(".W") else header["dtype"]]

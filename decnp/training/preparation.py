@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -13,8 +12,9 @@ from sklearn.impute import SimpleImputer
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 
-from ..io.archive import MAX_HEADER
+from ..io.array_file import MAX_HEADER
 from ..io.recipe import Categories, Feature, Number, Recipe, Value
+from ..io.safetensors import size_in_file
 
 if TYPE_CHECKING:
     from ..io.raw_table import RawTable
@@ -63,7 +63,7 @@ def fit_recipe(table: RawTable, standardize: bool, missing: str | None, decimal:
 
 def check_size(recipe: Recipe) -> None:
     """Raise ValueError if a recipe takes more than three quarters of the header of a model file."""
-    size = len(json.dumps(recipe.to_json(), indent=1))
+    size = size_in_file(recipe.to_json())
     if size > MAX_HEADER * 3 // 4:
         raise ValueError(f"the recipe of {len(recipe.columns)} columns with {recipe.n_features} numbers and categories "
                          f"takes {size} bytes, and a model file holds {MAX_HEADER * 3 // 4}: leave columns out")

@@ -4,7 +4,9 @@
 
 A file of a released format stays here as it is, and every later decnp must read it. ``models.npz`` holds
 ``X`` (12, 6), rows that the models have not been trained on, and for each file, as ``format1/z`` and so on, the
-embedding ``z``, the soft assignments ``q`` and the ``labels`` that were computed when it was written.
+embedding ``z``, the soft assignments ``q`` and the ``labels`` that were computed when it was written. The models whose
+names end in "encoder" have no decoder; those of the formats 2 and 4 store their matrices in float16. The model of format 3
+has a recipe, which standardizes the columns.
 """
 
 import sys
@@ -12,10 +14,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from sklearn.base import clone
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 HERE = Path(__file__).parent
 SAID = HERE / "models.npz"
-NAMES = ("format1", "format2", "format2-encoder")  # the last one has no decoder
+NAMES = ("format1", "format2", "format2-encoder", "format3", "format4", "format4-encoder")
 
 
 def main():
@@ -31,8 +36,10 @@ def main():
     dec = DEC(3, hidden_layer_sizes=(5, 4, 2), alpha=2.5, profile=profile, random_state=0).fit(X[:150])
     ae = dec.autoencoder_
     encoder = Model(ae.encoder_, dec.cluster_centers_, dec.alpha, ae.shift_, ae.scale_)
+    pipeline = make_pipeline(StandardScaler(), clone(dec).set_params(dtype="float32")).fit(X[:150])
+    models = (dec, dec, encoder, pipeline, dec, encoder)
     said = dict(np.load(SAID)) if SAID.exists() else {"X": X[150:]}
-    for name, model, storage in zip(NAMES, (dec, dec, encoder), (None, "float16", None)):
+    for name, model, storage in zip(NAMES, models, (None, "float16", None, None, "float16", None)):
         path = HERE / f"{name}.decnp"
         if not path.exists():
             save(model, path, storage)
