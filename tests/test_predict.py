@@ -245,7 +245,7 @@ def test_these_files_alone_predict(work, recipe_model, tmp_path, kind):
         with open("rows.json") as file:
             print(*load_model("m.decnp").predict(json.load(file)))
         names = (module.__file__ for name, module in sys.modules.items() if name.split(".")[0] == "decnp")
-        print(*names, sep="\n")
+        print(*names, sep="\\n")
     """
     done = subprocess.run([sys.executable, "-I", "-S", "-W", "error", "-c", program], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
