@@ -112,7 +112,7 @@ def read_archive(
 def read_zip(
     file: BinaryIO, expect: Callable[[dict], dict[str, Expected]] | None = None, unread: tuple[str, ...] = ()
 ) -> tuple[dict, dict[str, np.ndarray]]:
-    """Return header and arrays of an archive that is open; the arguments are those of ``read_archive``."""
+    """Return header and arrays of an archive, an open ``file``. ``expect`` and ``unread`` are those of ``read_archive``."""
     size = file.seek(0, io.SEEK_END)
     _check_ends(file, size)
     try:

@@ -1,4 +1,4 @@
-"""Shared parts of the two file formats for arrays and a JSON header: zip (``archive``) and safetensors (``safetensors``).
+"""Parts of the two file formats for arrays and a JSON header: zip files (``archive``) and ``safetensors``.
 
 A file from an unknown source is safe to read. Nothing in it is unpickled, evaluated or extracted. Memory is taken only
 for bytes that are in the file: those of the arrays (twice that for float16 read as float32), and at most 30 MB for the
@@ -43,7 +43,7 @@ class Expected(NamedTuple):
 
 
 def one_line(message: object) -> str:
-    """Return a message that may quote an unknown file as one short, printable line."""
+    """Return a ``message`` that may quote an unknown file as one short, printable line."""
     text = str(message)
     text = text if text.isprintable() else ascii(text)[1:-1]
     return text if len(text) <= 300 else f"{text[:300]}..."
@@ -52,7 +52,7 @@ def one_line(message: object) -> str:
 # ---------------------------------------------------------------- writing
 
 def little_endian(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Return arrays as a file has them: little-endian and in C order. Raises ValueError unless they hold real numbers."""
+    """Return ``arrays`` as a file has them: little-endian and in C order. Raises ValueError unless they hold real numbers."""
     arrays = {name: np.asarray(array, array.dtype.newbyteorder("<"), order="C") for name, array in arrays.items()}
     for name, array in arrays.items():
         if array.dtype.kind not in "biuf" or array.dtype.itemsize > 8:
@@ -61,7 +61,7 @@ def little_endian(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
 
 
 def check_length(content: str) -> None:
-    """Raise ValueError for a header that is too long to be read."""
+    """Raise ValueError if ``content``, the JSON text of a header, is too long to be read."""
     if len(content) > MAX_HEADER:
         raise ValueError(f"the file's header would take {len(content)} bytes, and {MAX_HEADER} are the most")
 
@@ -75,7 +75,7 @@ def sha256_of(array: np.ndarray) -> str:
 
 @contextmanager
 def opened(path: PathLike, what: str, error_class: type[ArchiveError]) -> Iterator[BinaryIO]:
-    """Open a file to be read. Errors about its content become an ``error_class`` with the path, in one line.
+    """Open the file ``path`` to be read. Errors about its content become an ``error_class`` with the path, in one line.
 
     Raises OSError if the file does not exist or cannot be read. ``what`` is the kind of file, for messages.
     """
@@ -94,7 +94,7 @@ def opened(path: PathLike, what: str, error_class: type[ArchiveError]) -> Iterat
 
 
 def parse_header(content: bytes) -> dict:
-    """Return the JSON object of a header; it must have digests."""
+    """Return the JSON object in ``content``, the bytes of a header; it must have digests."""
     header = parse_object(content)
     if not isinstance(header.get("sha256"), dict):
         raise ArchiveError("is damaged: sha256 in its header must be of the kind dict")
@@ -102,7 +102,7 @@ def parse_header(content: bytes) -> dict:
 
 
 def parse_object(content: bytes) -> dict:
-    """Return a JSON object in which each name occurs once."""
+    """Return the JSON object in ``content``, in which each name must occur once."""
     header = json.loads(content.decode(), object_pairs_hook=_each_once)
     if not isinstance(header, dict):
         raise NotTheFormat("its header is not a JSON object")
@@ -116,7 +116,7 @@ def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def check_names(there: Collection[str], expected: Collection[str], ending: str = "") -> None:
-    """Raise ArchiveError unless the arrays are those that the header requires, and no others."""
+    """Raise ArchiveError unless the arrays ``there`` are the ``expected`` ones; their names have an ``ending`` more."""
     if len(there) != len(expected):
         raise ArchiveError(f"is damaged: it must have {len(expected)} arrays; got {len(there)}")
     for name in expected:
@@ -125,7 +125,7 @@ def check_names(there: Collection[str], expected: Collection[str], ending: str =
 
 
 def wanted(want: Expected | None) -> str:
-    """Return a requirement in words."""
+    """Return the requirement ``want`` in words."""
     return f"{np.dtype(want.stored)} {' or '.join(map(str, want.shapes))}" if want else "numbers"
 
 
@@ -133,9 +133,10 @@ def read_values(
     read: Callable[[int], bytes], name: str, stored: Any, shape: tuple[int, ...], n_bytes: int, sha256: object,
     want: Expected | None,
 ) -> np.ndarray:
-    """Return an array, read piece by piece into its own memory.
+    """Return the array ``name``, read piece by piece into its own memory.
 
-    ``read(n)`` returns the next n bytes of its numbers, which have the dtype ``stored`` and take ``n_bytes`` in the file.
+    ``read(n)`` returns the next n bytes of its numbers. According to the file they have the dtype ``stored``, the
+    ``shape``, ``n_bytes`` bytes and the digest ``sha256``. ``want`` is the requirement, if there is one.
     """
     if want and (stored != want.stored or shape not in want.shapes):
         raise ArchiveError(f"is damaged: {name} must be an array of {wanted(want)}; got {stored} {shape}")

@@ -89,7 +89,7 @@ def size_in_file(data: Any) -> int:
 def read_safetensors(
     file: BinaryIO, expect: Callable[[dict], dict[str, Expected]], unread: tuple[str, ...] = ()
 ) -> tuple[dict, dict[str, np.ndarray]]:
-    """Return our header and the arrays of a file that is open; the arguments are those of ``archive.read_archive``."""
+    """Return our header and the arrays of an open ``file``. ``expect`` and ``unread`` are those of ``read_archive``."""
     size = file.seek(0, io.SEEK_END)
     table = _table(file, size)
     header = _header(table.pop("__metadata__", None))
@@ -159,4 +159,5 @@ def _span(name: str, entry: Any) -> _Span:
             raise ArchiveError(f"is damaged: the shape and the data_offsets of {name} must be lists of integers >= 0")
     if len(offsets) != 2 or len(shape) > 2:
         raise ArchiveError(f"is damaged: {name} must have 2 data_offsets and at most 2 axes")
-    return _Span(*offsets, np.dtype(DTYPES[dtype]), tuple(shape))
+    begin, end = offsets
+    return _Span(begin, end, np.dtype(DTYPES[dtype]), tuple(shape))
