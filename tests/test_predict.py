@@ -497,6 +497,8 @@ def test_hostile_files_end_in_one_sentence(work, refused, words):
     good = Path("good.decnp").read_bytes()
     more = {"info": [], "predict": ["x.npy", "-q"], "export": ["m.onnx"]}[words]
     for name, (make, _) in CORRUPTIONS.items():
+        if name.startswith("header, "):
+            continue  # they are among those of zip files, too
         Path("bad").write_bytes(make(good))
         assert refused(words, "bad", *more).startswith("bad "), name
 

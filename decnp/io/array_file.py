@@ -52,7 +52,7 @@ def one_line(message: object) -> str:
 # ---------------------------------------------------------------- writing
 
 def little_endian(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Return ``arrays`` as a file has them: little-endian and in C order. Raises ValueError unless they hold real numbers."""
+    """Return ``arrays`` as a file has them: little-endian, in C order. Raises ValueError unless they hold real numbers."""
     arrays = {name: np.asarray(array, array.dtype.newbyteorder("<"), order="C") for name, array in arrays.items()}
     for name, array in arrays.items():
         if array.dtype.kind not in "biuf" or array.dtype.itemsize > 8:
