@@ -94,7 +94,7 @@ def test_the_service_answers_rows_with_labels_and_q(models, X):
         for body, sentence in (
             ([[1, 2, 3]], "X must have the shape (n, 6); got (1, 3)"),
             ([[1, 2, 3, 4, 5, None]], "X must hold real numbers; got the dtype object"),
-            ([[1, 2, 3, 4, 5, float("nan")]], "X must hold finite numbers within float64; row 0 does not"),
+            ([[1, 2, 3, 4, 5, float("nan")]], "X must hold finite numbers within float64; row 0 (counted from 0) does not"),
             ([["a"] * 6], "X must hold real numbers; got the dtype <U1"),
             ({"a": [1]}, "X must have the shape (n, 6); got ()"),
             (b"1,2,3", "Extra data: line 1 column 2 (char 1)"),
