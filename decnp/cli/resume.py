@@ -22,13 +22,16 @@ from ..training.checkpoint import Checkpoint
 from ..utils.provenance import working_folder
 
 __all__ = [
-    "AUTOENCODER_CHECKPOINT", "CHECKPOINT", "Request", "abandon", "checkpoints", "finish", "finished_run",
-    "read_request", "start", "stop_on_signals",
+    "AUTOENCODER_CHECKPOINT", "CHECKPOINT", "RESTART_CHECKPOINT", "Request", "abandon", "checkpoints", "finish",
+    "finished_run", "read_request", "start", "stop_on_signals",
 ]
 
 CHECKPOINT = "checkpoint.decnp"
 AUTOENCODER_CHECKPOINT = "checkpoint-autoencoder.decnp"
 """Checkpoint of an autoencoder that trains on other rows than those that are clustered."""
+
+RESTART_CHECKPOINT = "checkpoint-restart-{}.decnp"
+"""Checkpoint of one of several restarts, which are counted from 1."""
 
 REQUEST = "resume.json"
 REPORTED_KEYS = {"cluster_sizes", "n_iter", "stop_reason", "diagnostics", "scores", "peak_memory_mb", "seconds"}
@@ -54,8 +57,8 @@ def start(out: Path, argv: list[str]) -> None:
 
 def finish(out: Path) -> None:
     """Delete the files of an incomplete run; the results have been written."""
-    for name in (CHECKPOINT, AUTOENCODER_CHECKPOINT):
-        Checkpoint(out / name).remove()
+    for path in (out / CHECKPOINT, out / AUTOENCODER_CHECKPOINT, *checkpoints(out)):
+        Checkpoint(path).remove()
     (out / REQUEST).unlink(missing_ok=True)
 
 
@@ -73,7 +76,8 @@ def abandon(out: Path, created: bool) -> None:
 
 def checkpoints(out: Path) -> list[Path]:
     """Return the checkpoints in the folder."""
-    return [out / name for name in (CHECKPOINT, AUTOENCODER_CHECKPOINT) if (out / name).exists()]
+    single = [out / name for name in (CHECKPOINT, AUTOENCODER_CHECKPOINT) if (out / name).exists()]
+    return single + sorted(out.glob(RESTART_CHECKPOINT.format("*")))
 
 
 def finished_run(out: str) -> dict[str, Any] | None:
