@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from joblib import Parallel, delayed
 from sklearn.base import clone
 
 from ..dec import DEC
 from ..io.atomic import PathLike
-from ..utils.rows import LazyRows, evenly_spaced_rows, is_mapped
+from ..utils.rows import LazyRows, Rows, evenly_spaced_rows, is_mapped
 from ..utils.validation import as_generator, check_data, check_distinct, check_number
-from .cells import SAMPLE, Cell, CellStore, held_out, run_seed, settings_of, take_rows
+from .cells import HELD_OUT, SAMPLE, Cell, CellStore, held_out, run_seed, settings_of, take_rows
 from .verdict import KChoice, KRow, choice_of, reference_silhouettes
 
-__all__ = ["KChoice", "KRow", "choose_k"]
+__all__ = ["KChoice", "KRow", "Plan", "choose_k", "plan_of", "run_plan"]
 
 
 def choose_k(
@@ -51,7 +51,9 @@ def choose_k(
     Raises
     ------
     ValueError
-        If a parameter or X is invalid, or if the folder has runs of other parameters or data.
+        If a parameter or X is invalid.
+    CheckpointError
+        If a file in the folder is damaged, or of other parameters or data.
     TrainingError
         If the training diverges.
 
@@ -75,8 +77,8 @@ def choose_k(
     rows. Both conditions are needed: in two columns of uniform noise the seeds agree to 0.71 for k = 3, and only the
     second condition excludes this k (docs/choosing_k.md).
 
-    A supported k is not proved to be right. Groups that are not compact in the data, such as rings, do not satisfy the
-    second condition.
+    A supported k is not proved to be right. A continuum such as a bent line satisfies both conditions, for many k. Groups
+    that are not compact in the data, such as rings, do not satisfy the second one.
 
     Differs from the paper: the paper chooses k by G and by NMI, which needs labels (Fig. 6).
 
@@ -88,6 +90,21 @@ def choose_k(
     >>> choose_k(DEC(hidden_layer_sizes=(32, 5), random_state=0), X, ks=[3, 4, 5]).best_k
     4
     """
+    return run_plan(plan_of(model, X, ks, n_seeds), n_jobs, folder, verbose)
+
+
+class Plan(NamedTuple):
+    """Checked parameters of ``choose_k``."""
+
+    model: DEC
+    X: Rows
+    ks: list[int]
+    """In increasing order."""
+    seeds: list[int]
+
+
+def plan_of(model: DEC, X: Any, ks: Iterable[int], n_seeds: int) -> Plan:
+    """Return the parameters ``model``, ``X``, ``ks`` and ``n_seeds`` of ``choose_k``, checked. Raises ValueError."""
     numbers = _checked_ks(ks)
     check_number("n_seeds", n_seeds, low=2, integer=True)
     _check_model(model)
@@ -98,12 +115,24 @@ def choose_k(
         X = X[:]
     seeds = as_generator(model.random_state).integers(2**31, size=n_seeds).tolist()
     for seed in seeds:
-        check_distinct(take_rows(X, held_out(len(X), seed)[0]), numbers[-1])
+        training, validation = held_out(len(X), seed)
+        if not len(validation):
+            raise ValueError(f"X must have at least {HELD_OUT} rows, one of them to hold out; got {len(X)}")
+        try:
+            check_distinct(take_rows(X, training), numbers[-1])
+        except ValueError as error:
+            raise ValueError(f"each seed trains on four fifths of the rows, {len(training)}; of these, {error}") from error
+    return Plan(model, X, numbers, seeds)
+
+
+def run_plan(plan: Plan, n_jobs: int | None = None, folder: PathLike | None = None, verbose: int = 0) -> KChoice:
+    """Run a plan. The other parameters are those of ``choose_k``; ``plan`` has the checked ones."""
+    model, X, ks, seeds = plan
     store = None if folder is None else CellStore(Path(folder), settings_of(model, X))
-    names = [f"seed {i} of {n_seeds}" for i in range(1, n_seeds + 1)]
+    names = [f"seed {i} of {len(seeds)}" for i in range(1, len(seeds) + 1)]
     cells: list[list[Cell]] = Parallel(n_jobs=n_jobs)(
-        delayed(run_seed)(model, X, numbers, seed, store, name, verbose) for seed, name in zip(seeds, names))
-    references = reference_silhouettes(evenly_spaced_rows(X, SAMPLE), numbers, seeds[0])
+        delayed(run_seed)(model, X, ks, seed, store, name, verbose) for seed, name in zip(seeds, names))
+    references = reference_silhouettes(evenly_spaced_rows(X, SAMPLE), ks, seeds[0])
     return choice_of([cell for of_seed in cells for cell in of_seed], references, seeds, len(X))
 
 

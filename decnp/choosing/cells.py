@@ -15,6 +15,7 @@ from sklearn.metrics import pairwise_distances, silhouette_score
 from ..autoencoder import StackedAutoencoder
 from ..dec import DEC
 from ..equations import kl_divergence, target_distribution
+from ..exceptions import CheckpointError
 from ..io.atomic import write_atomically
 from ..training.checkpoint import fingerprint
 from ..utils.progress import message
@@ -22,7 +23,7 @@ from ..utils.rows import LazyRows, Rows, evenly_spaced_rows
 from ..utils.validation import check_sizes
 from .agreement import kmeans_labels, matrix_of
 
-__all__ = ["SAMPLE", "Cell", "CellStore", "held_out", "run_seed", "settings_of", "take_rows"]
+__all__ = ["HELD_OUT", "SAMPLE", "Cell", "CellStore", "held_out", "run_seed", "settings_of", "take_rows"]
 
 SAMPLE = 2000
 """Maximal number of rows in the computation of a silhouette."""
@@ -70,7 +71,7 @@ class CellStore:
         folder.mkdir(parents=True, exist_ok=True)
 
     def read(self, k: int, seed: int) -> Cell | None:
-        """Return the finished cell of k and a seed, or None. Raises ValueError for another run's or a damaged file."""
+        """Return the finished cell of k and a seed, or None. Raises CheckpointError for another run's, or a damaged file."""
         path = self._path(k, seed)
         try:
             content = json.loads(path.read_bytes())
@@ -79,9 +80,9 @@ class CellStore:
         except FileNotFoundError:
             return None
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-            raise ValueError(f"{path} is damaged: delete it, and its k is computed again") from error
+            raise CheckpointError(f"{path} is damaged: delete it, and its k is computed again") from error
         if differing:
-            raise ValueError(f"{path} is of another run: {differing[0]} differs")
+            raise CheckpointError(f"{path} is of another run: {differing[0]} differs")
         return cell
 
     def write(self, cell: Cell) -> None:

@@ -24,6 +24,11 @@ TINY = 0.01
 """A cluster with a smaller fraction of the rows is mentioned."""
 
 
+CLOSE = 1.2
+"""A silhouette below this multiple of that of data without clusters is mentioned. On a bent line, which has no groups, it
+was at most 1.10 times as large for k = 2 to 10; on iris it was 1.3 times as large for k = 2, and on digits 2.9 for 10."""
+
+
 class KRow(NamedTuple):
     """Numbers of one k. Those of a run are means over the seeds, except ``smallest``."""
 
@@ -75,7 +80,13 @@ class KChoice:
 
     def __str__(self) -> str:
         """Return the table and the sentences."""
-        head = ("k", "agreement", "smallest", "silhouette", "in data", "no clusters", "G", "k-means: agreement", "in data")
+        return "\n".join([self.table(), "", *self.sentences])
+
+    def table(self) -> str:
+        """Return the table; a star marks ``best_k``."""
+        width = max(len(str(row.k)) for row in self.rows) + 1
+        head = ("k".rjust(width), "agreement", "smallest", "silhouette", "in data", "no clusters", "   G",
+                "k-means: agreement", "in data")
         lines = ["  ".join(head)]
         for row in self.rows:
             cells = (f"{row.k}{'*' * (row.k == self.best_k)}", f"{row.agreement:.2f}", f"{row.smallest:,}",
@@ -83,8 +94,7 @@ class KChoice:
                      "-" if row.G is None else f"{row.G:.2f}", f"{row.kmeans_agreement:.2f}",
                      f"{row.kmeans_silhouette:.3f}")
             lines.append("  ".join(cell.rjust(len(name)) for cell, name in zip(cells, head)))
-        width = max(map(len, (lines[0].split("  ")[0], *(f"{row.k}*" for row in self.rows))))
-        return "\n".join([*(" " * (width - 1) + line for line in lines), "", *self.sentences])
+        return "\n".join(lines)
 
 
 def choice_of(cells: Sequence[Cell], references: dict[int, float], seeds: list[int], n: int) -> KChoice:
@@ -93,6 +103,8 @@ def choice_of(cells: Sequence[Cell], references: dict[int, float], seeds: list[i
     good = [row for row in rows if row.supported]
     best = max(good, key=lambda row: row.data_silhouette, default=None)
     sentences = [_for_best(best, good, len(seeds)) if best else _for_none(rows, len(seeds))]
+    if best and best.data_silhouette < CLOSE * best.reference:
+        sentences.append("The two silhouettes are close. They are so in data without groups too, such as a bent line.")
     if best and best.smallest < TINY * n:
         sentences.append(f"The smallest cluster of k = {best.k} has {best.smallest:,} of {n:,} rows. Look at them: "
                          "outliers can be the reason for a high silhouette.")

@@ -42,7 +42,7 @@ class Request(NamedTuple):
     """Command of an incomplete run."""
 
     argv: list[str]
-    """Words after ``decnp``; the first one is "fit"."""
+    """Words after ``decnp``."""
     folder: Path
     """Working directory, which relative paths in ``argv`` start from."""
     has_checkpoint: bool
@@ -91,8 +91,8 @@ def finished_run(out: str) -> dict[str, Any] | None:
     return record if isinstance(record, dict) and REPORTED_KEYS <= record.keys() else None
 
 
-def read_request(out: str) -> Request:
-    """Return the command of the incomplete run in the folder. Raises UserError if there is none."""
+def read_request(out: str, command: str = "fit") -> Request:
+    """Return the words of the incomplete run of ``command`` in the folder. Raises UserError if there is none."""
     path = Path(out) / REQUEST
     with explain_os_errors(f"--resume {out}: cannot read {path}"):
         try:
@@ -102,8 +102,8 @@ def read_request(out: str) -> Request:
     try:
         note = json.loads(content)
         argv, folder = [str(word) for word in note["argv"]], Path(note["folder"])
-        if argv[:1] != ["fit"]:
-            raise ValueError("it holds no command of decnp fit")
+        if argv[:1] != [command]:
+            raise ValueError(f"it holds no command of decnp {command}")
     except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise UserError(f"--resume {out}: {path} is damaged ({error})") from error
     return Request(argv, folder, (Path(out) / CHECKPOINT).exists())
