@@ -130,6 +130,7 @@ def fit_restarts(
     decnp.dec.DEC : One run.
     run_restarts : All runs, without a choice.
     scores_of : Scores of the runs.
+    decnp.choosing.choose_k : Several numbers of clusters.
 
     Notes
     -----

@@ -17,7 +17,15 @@ from ..utils.rows import LazyRows, Rows
 __all__ = ["KMEANS_ROWS", "STABLE", "agreement", "agreement_sentence", "cluster_agreement", "kmeans_labels", "matrix_of"]
 
 STABLE = 0.7
-"""Runs agree if their mean adjusted Rand index is at least this."""
+"""Runs agree if their mean adjusted Rand index is at least this.
+
+Measured with ``hidden_layer_sizes=(32, 5)``, three seeds, and four fifths of the rows for each seed (``choose_k``): in 5 to
+20 columns of uniform or normal noise the agreement is at most 0.26 for k = 2 to 10. In data with groups it is 1.00 for iris
+(k = 2), 0.93 for wine (3), 0.87 for breast cancer (2), 0.94 to 1.00 for three sets of four blobs (4), and 0.72 for digits
+(10). It is also 0.71 for k = 3 in two columns of uniform noise, so that agreement alone does not show that clusters are in
+the data. With five seeds and all rows (``fit_restarts``) it is at most 0.47 in these three kinds of noise (k = 2 to 4), 1.00
+for blobs (4) and iris (2), 0.88 for wine (3), 0.73 for digits (10) and 0.72 for iris (3), but 0.65 for breast cancer (2),
+where runs of k-means agree to 0.97."""
 
 KMEANS_ROWS = 100_000
 """Maximal number of rows for the runs of k-means that restarts are compared with."""

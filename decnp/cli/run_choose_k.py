@@ -12,7 +12,8 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from ..choosing import KChoice, plan_of, run_plan
+from ..choosing import KChoice
+from ..choosing.plan import plan_of, run_plan
 from ..exceptions import UserError
 from ..io.atomic import PathLike, write_all_atomically
 from ..io.os_errors import explain_os_errors
