@@ -194,7 +194,29 @@ def run_restarts(model: DEC, X: Any, n_restarts: int, n_jobs: int | None = None)
 
 
 def seeded(model: DEC, n_restarts: int) -> list[DEC]:
-    """Return ``n_restarts`` unfitted copies of ``model``, each with a seed drawn from its ``random_state``."""
+    """Return unfitted copies of a model, each with a seed of its own.
+
+    Parameters
+    ----------
+    model : DEC
+        Estimator with the parameters of all runs. The seeds are drawn from its ``random_state``.
+    n_restarts : int
+        Number of copies.
+
+    Returns
+    -------
+    runs : list of DEC
+        Copies, whose ``random_state`` is an int.
+
+    Raises
+    ------
+    ValueError
+        If ``n_restarts`` is not a whole number >= 1.
+
+    See Also
+    --------
+    run_restarts : These copies, fitted.
+    """
     check_number("n_restarts", n_restarts, low=1, integer=True)
     seeds = as_generator(model.random_state).integers(2**31, size=n_restarts).tolist()
     return [clone(model).set_params(random_state=seed, autoencoder=model.autoencoder) for seed in seeds]

@@ -105,7 +105,7 @@ def settings_of(model: DEC, X: Rows) -> dict[str, Any]:
 
 
 def held_out(n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the sorted numbers of the training rows and of the rows held out, drawn from the seed."""
+    """Return the sorted numbers of the training rows and of the rows held out, of ``n`` rows, drawn from ``seed``."""
     order = np.random.default_rng(seed).permutation(n)
     n_validation = n // HELD_OUT
     return np.sort(order[n_validation:]), np.sort(order[:n_validation])
@@ -114,10 +114,11 @@ def held_out(n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
 def run_seed(
     model: DEC, X: Rows, ks: Sequence[int], seed: int, store: CellStore | None = None, name: str = "", verbose: int = 0,
 ) -> list[Cell]:
-    """Return the cells of one seed; those in ``store`` are read, and the others are computed and written to it.
+    """Return the cells of one ``seed``; those in ``store`` are read, and the others are computed and written to it.
 
-    The autoencoder of the seed is trained once, on the training rows. ``verbose=1`` writes a line to standard error when
-    the autoencoder and each cell are finished; it begins with ``name``.
+    ``model`` has the parameters of the runs on ``X``, and ``ks`` are the numbers of clusters. The autoencoder of the seed is
+    trained once, on the training rows. ``verbose=1`` writes a line to standard error when the autoencoder and each cell are
+    finished; it begins with ``name``.
     """
     found = {k: None if store is None else store.read(k, seed) for k in ks}
     report = (lambda line: message(f"{name}: {line}")) if verbose else (lambda line: None)

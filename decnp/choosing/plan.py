@@ -20,7 +20,7 @@ __all__ = ["Plan", "plan_of", "run_plan"]
 
 
 class Plan(NamedTuple):
-    """Checked parameters of ``choose_k``."""
+    """Parameters of ``choose_k``, checked."""
 
     model: DEC
     X: Rows
@@ -52,7 +52,7 @@ def plan_of(model: DEC, X: Any, ks: Iterable[int], n_seeds: int) -> Plan:
 
 
 def run_plan(plan: Plan, n_jobs: int | None = None, folder: PathLike | None = None, verbose: int = 0) -> KChoice:
-    """Run a plan. The other parameters are those of ``choose_k``; ``plan`` has the checked ones."""
+    """Run a ``plan``. ``n_jobs``, ``folder`` and ``verbose`` are as in ``choose_k``."""
     model, X, ks, seeds = plan
     store = None if folder is None else CellStore(Path(folder), settings_of(model, X))
     names = [f"seed {i} of {len(seeds)}" for i in range(1, len(seeds) + 1)]

@@ -33,6 +33,7 @@ class KRow(NamedTuple):
     """Numbers of one k. Those of a run are means over the seeds, except ``smallest``."""
 
     k: int
+    """Number of clusters."""
     agreement: float
     """Mean adjusted Rand index over all pairs of seeds."""
     smallest: int
@@ -46,8 +47,9 @@ class KRow(NamedTuple):
     G: float | None
     """Generalizability, Figure 6; None if a validation loss is 0."""
     kmeans_agreement: float
+    """Agreement of k-means from the same seeds."""
     kmeans_silhouette: float
-    """In the data."""
+    """Silhouette of the clusters of k-means in the data."""
 
     @property
     def supported(self) -> bool:
@@ -69,11 +71,18 @@ class KChoice:
     rows: list[KRow]
     """Numbers of each k, in increasing order."""
     sentences: list[str]
-    """What speaks for ``best_k``, or that nothing does; and what k-means says."""
+    """Reasons for ``best_k``, or for none, and the answer of k-means."""
     seeds: list[int]
+    """Seed of each autoencoder and of its runs."""
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the result as JSON data."""
+        """Return the result as JSON data.
+
+        Returns
+        -------
+        result : dict
+            The attributes by name; each row is a dict, with "supported" and "kmeans_supported".
+        """
         rows = [{**row._asdict(), "supported": row.supported, "kmeans_supported": row.kmeans_supported}
                 for row in self.rows]
         return {"best_k": self.best_k, "sentences": self.sentences, "seeds": self.seeds, "rows": rows}
@@ -83,7 +92,13 @@ class KChoice:
         return "\n".join([self.table(), "", *self.sentences])
 
     def table(self) -> str:
-        """Return the table; a star marks ``best_k``."""
+        """Return the numbers of each k as lines of text; a star marks ``best_k``.
+
+        Returns
+        -------
+        table : str
+            A line of names, and one line for each k.
+        """
         width = max(len(str(row.k)) for row in self.rows) + 1
         head = ("k".rjust(width), "agreement", "smallest", "silhouette", "in data", "no clusters", "   G",
                 "k-means: agreement", "in data")
@@ -131,10 +146,10 @@ def _row(cells: Sequence[Cell], reference: float) -> KRow:
 
 
 def reference_silhouettes(x: np.ndarray, ks: Sequence[int], seed: int) -> dict[int, float]:
-    """Return for each k the largest silhouette of k-means in data without clusters of the extent of x (n, D).
+    """Return for each of ``ks`` the largest silhouette of k-means in data without clusters of the extent of x (n, D).
 
-    ``N_REFERENCES`` data sets are uniform in the box of the principal components of x, as for the gap statistic
-    (Tibshirani, Walther, Hastie 2001). As many are normal with the covariance of x.
+    They are drawn from ``seed``. ``N_REFERENCES`` data sets are uniform in the box of the principal components of x, as for
+    the gap statistic (Tibshirani, Walther, Hastie 2001). As many are normal with the covariance of x.
     """
     rng = np.random.default_rng(seed)
     with threadpool_limits(1):  # with more threads, the order of the sums varies
