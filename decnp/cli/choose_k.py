@@ -115,6 +115,7 @@ def _print(record: dict[str, Any], as_json: bool, out: str | None) -> int:
     if as_json:
         print_result(json.dumps({name: value for name, value in record.items() if name != "table"}, indent=1))
         return 0
-    lines = [record["table"], "", *(textwrap.fill(sentence, 100) for sentence in record["sentences"]), f"{record['seconds']:.1f} s"]
+    sentences = [textwrap.fill(sentence, 100) for sentence in record["sentences"]]
+    lines = [record["table"], "", *sentences, f"{record['seconds']:.1f} s"]
     print_result("\n".join(lines + ([f"written to {os.path.join(out, '')}"] if out else [])))
     return 0
