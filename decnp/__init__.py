@@ -9,6 +9,7 @@ _HOME = {  # imported on first use, so that importing decnp imports neither numb
     "DEC": "dec",
     "StackedAutoencoder": "autoencoder",
     "fit_restarts": "restarts",
+    "choose_k": "choosing",
     "Record": "training.records",
     "Step": "training.records",
     "TrainingError": "exceptions",

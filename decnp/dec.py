@@ -267,6 +267,9 @@ class DEC(NetworkMixin, ClusterMixin, BaseEstimator):
     ) -> Iterator[Record]:
         """Run the clustering phase: report each refresh, save after each step, test for divergence."""
         ae, engine = self.autoencoder_, engine_for(self.engine)
+        if state.done:  # the checkpoint of a complete run
+            changed = run.history[-1].changed or 0.0
+            self.labels_, self.n_iter_, self.converged_ = state.labels, state.t, changed < self.tol
         with ThreadPool() as pool:
             rows = ScaledRows(X, ae.shift_, ae.scale_) if self.update_encoder else self._embed(X, pool)
             for event in cluster(rows, state, schedule, engine, self.alpha, self.tol, pool):

@@ -17,14 +17,23 @@ from joblib import Parallel, delayed
 from sklearn.base import clone
 from sklearn.metrics import silhouette_score
 
+from .choosing.agreement import (
+    KMEANS_ROWS,
+    STABLE,
+    agreement,
+    agreement_sentence,
+    cluster_agreement,
+    kmeans_labels,
+    matrix_of,
+)
 from .dec import DEC
 from .metrics import normalized_mutual_info
 from .training.estimator import TrainingWarning
 from .training.records import Diagnosis
 from .utils.rows import evenly_spaced_rows
-from .utils.validation import as_generator, check_number
+from .utils.validation import as_generator, check_data, check_number
 
-__all__ = ["CRITERIA", "fit_restarts", "run_restarts", "scores_of"]
+__all__ = ["CRITERIA", "best_of", "fit_restarts", "run_restarts", "scores_of", "seeded", "stability_of"]
 
 SILHOUETTE_ROWS = 2000
 """Maximal number of rows in the computation of the silhouette."""
@@ -102,7 +111,9 @@ def fit_restarts(
     Returns
     -------
     best : DEC
-        Fitted estimator of the best run. Its attribute ``restarts_`` lists the seed and all scores of each run.
+        Fitted estimator of the best run. Its attribute ``restarts_`` lists the seed and all scores of each run, and
+        ``stability_`` is the record of ``stability_of``. If the runs agree to less than 0.7, ``warnings_`` begins with a
+        sentence that says so.
 
     Raises
     ------
@@ -119,13 +130,15 @@ def fit_restarts(
     decnp.dec.DEC : One run.
     run_restarts : All runs, without a choice.
     scores_of : Scores of the runs.
+    decnp.choosing.choose_k : Several numbers of clusters.
 
     Notes
     -----
     The rank correlation of "agreement" with ACC is 0.93 over ten seeds of MNIST: the chosen run has 95.63 and the mean
     is 92.33. Over ten seeds of a sample of RCV1 the correlation is 0.21 (71.79 and 67.17), and over 40 seeds of
     scikit-learn's digits 0.23 (72.12 and 73.36). The file data/results/README.md has the other criteria. A criterion
-    compares runs with the same parameters. It does not choose k, and a high score does not show that a run is right.
+    compares runs with the same parameters. It does not choose k (``decnp.choose_k``), and a high score does not show that
+    a run is right.
 
     Differs from the paper: the paper has no restarts of DEC. It starts k-means 20 times.
 
@@ -140,10 +153,7 @@ def fit_restarts(
     """
     if criterion not in CRITERIA:
         raise ValueError(f"criterion must be one of {', '.join(CRITERIA)}; got {criterion!r}")
-    runs = run_restarts(model, X, n_restarts, n_jobs)
-    scores = scores_of(runs, X)
-    best = runs[int(np.argmax([run[criterion] for run in scores]))]
-    best.restarts_ = scores
+    best = best_of(run_restarts(model, X, n_restarts, n_jobs), X, criterion)
     for sentence in best.warnings_:
         warnings.warn(sentence, TrainingWarning, stacklevel=2)
     return best
@@ -177,13 +187,108 @@ def run_restarts(model: DEC, X: Any, n_restarts: int, n_jobs: int | None = None)
     --------
     fit_restarts : The best of these runs.
     """
-    check_number("n_restarts", n_restarts, low=1, integer=True)
     if model.checkpoint is not None:
         raise ValueError("checkpoint must be None: several runs cannot share one file")
-    seeds = as_generator(model.random_state).integers(2**31, size=n_restarts).tolist()
-    runs = [clone(model).set_params(random_state=seed, autoencoder=model.autoencoder) for seed in seeds]
-    fitted: list[DEC] = Parallel(n_jobs=n_jobs)(delayed(_fit_silently)(run, X) for run in runs)
+    fitted: list[DEC] = Parallel(n_jobs=n_jobs)(delayed(_fit_silently)(run, X) for run in seeded(model, n_restarts))
     return fitted
+
+
+def seeded(model: DEC, n_restarts: int) -> list[DEC]:
+    """Return unfitted copies of a model, each with a seed of its own.
+
+    Parameters
+    ----------
+    model : DEC
+        Estimator with the parameters of all runs. The seeds are drawn from its ``random_state``.
+    n_restarts : int
+        Number of copies.
+
+    Returns
+    -------
+    runs : list of DEC
+        Copies, whose ``random_state`` is an int.
+
+    Raises
+    ------
+    ValueError
+        If ``n_restarts`` is not a whole number >= 1.
+
+    See Also
+    --------
+    run_restarts : These copies, fitted.
+    """
+    check_number("n_restarts", n_restarts, low=1, integer=True)
+    seeds = as_generator(model.random_state).integers(2**31, size=n_restarts).tolist()
+    return [clone(model).set_params(random_state=seed, autoencoder=model.autoencoder) for seed in seeds]
+
+
+def best_of(runs: Sequence[DEC], X: Any, criterion: str = "agreement") -> DEC:
+    """Return the run that is best by a criterion, with ``restarts_``, ``stability_`` and the warning of low agreement.
+
+    Parameters
+    ----------
+    runs : sequence of DEC
+        Fitted estimators. The best one is changed in place.
+    X : array-like or sparse matrix of shape (n, D)
+        Data to which the runs were fitted.
+    criterion : str, default="agreement"
+        A name in ``CRITERIA``.
+
+    Returns
+    -------
+    best : DEC
+        Best run, as ``fit_restarts`` returns it.
+
+    See Also
+    --------
+    fit_restarts : All runs, and the best one.
+    """
+    scores = scores_of(runs, X)
+    best = runs[int(np.argmax([run[criterion] for run in scores]))]
+    best.restarts_, best.stability_ = scores, stability_of(runs, X, best)
+    found = best.stability_["agreement"]
+    if found is not None and found < STABLE:
+        best.warnings_ = [
+            agreement_sentence(len(runs), found, best.stability_["kmeans_agreement"]), *best.warnings_]
+    return best
+
+
+def stability_of(runs: Sequence[DEC], X: Any, best: DEC) -> dict[str, Any]:
+    """Return how far runs from several seeds agree, beside k-means from the same seeds.
+
+    Parameters
+    ----------
+    runs : sequence of DEC
+        Fitted estimators with the same number of clusters.
+    X : array-like or sparse matrix of shape (n, D)
+        Data to which the runs were fitted.
+    best : DEC
+        One of the runs, whose clusters are described.
+
+    Returns
+    -------
+    stability : dict
+        "n_runs"; "agreement", the mean adjusted Rand index over all pairs of runs, or None for one run; "clusters", for
+        each cluster of ``best`` the mean over the other runs of the largest Jaccard index with one of their clusters
+        (None for an empty cluster); "kmeans_agreement", the agreement of runs of k-means on X, one from each seed with
+        ``n_init=1``, on at most 100,000 evenly spaced rows; "level", the agreement below which there is a warning.
+
+    See Also
+    --------
+    fit_restarts : Runs to compare.
+    decnp.choosing.choose_k : Agreement for several numbers of clusters.
+
+    Notes
+    -----
+    The level is 0.7: see ``decnp.choosing.agreement.STABLE``. Runs that agree can all be wrong in the same way: high
+    agreement does not show that the clusters are in the data, while low agreement shows that the seed decides about them.
+    """
+    others = [run.labels_ for run in runs if run is not best]
+    seeds = [run.random_state for run in runs]
+    data = matrix_of(check_data(best, X, reset=False, dtype=best.cluster_centers_.dtype), KMEANS_ROWS)
+    return {"n_runs": len(runs), "agreement": agreement([run.labels_ for run in runs]),
+            "clusters": cluster_agreement(best.labels_, others, best.n_clusters),
+            "kmeans_agreement": agreement([kmeans_labels(data, best.n_clusters, seed) for seed in seeds]), "level": STABLE}
 
 
 def scores_of(runs: Sequence[DEC], X: Any) -> list[dict[str, Any]]:

@@ -18,7 +18,7 @@ sections that not every name needs; RT02, because results have names, as in NumP
 
 MODULES = """
 decnp decnp.equations decnp.layers decnp.losses decnp.clustering decnp.autoencoder decnp.dec decnp.optim decnp.profiles
-decnp.metrics decnp.inference decnp.persistence decnp.export decnp.restarts decnp.baselines decnp.baselines.cliques
+decnp.metrics decnp.inference decnp.persistence decnp.export decnp.restarts decnp.choosing decnp.baselines decnp.baselines.cliques
 decnp.baselines.eigen decnp.baselines.ldmgi decnp.baselines.rotation decnp.baselines.sec decnp.datasets
 decnp.datasets.digits decnp.datasets.hog decnp.datasets.imbalanced decnp.datasets.mnist decnp.datasets.registry
 decnp.datasets.reuters decnp.datasets.stl decnp.experiments.reproduce decnp.gradcheck decnp.kernels decnp.plotting
@@ -53,6 +53,7 @@ TWINS = [
     ("decnp.equations.grad_z", "decnp.equations.grad_mu"), ("decnp.layers.mlp", "decnp.layers.mlp_vjp"),
     ("decnp.losses.clustering_loss", "decnp.equations.loss_and_grads"),
     ("decnp.dec.DEC", "decnp.autoencoder.StackedAutoencoder"), ("decnp.dec.DEC", "decnp.restarts.fit_restarts"),
+    ("decnp.restarts.fit_restarts", "decnp.choosing.choose_k"),
     ("decnp.baselines.ldmgi.LDMGI", "decnp.baselines.sec.SEC"), ("decnp.persistence.save", "decnp.persistence.load"),
     ("decnp.persistence.save", "decnp.inference.load_model"), ("decnp.profiles.fast", "decnp.profiles.paper"),
     ("decnp.gradcheck.derivatives.complex_step", "decnp.gradcheck.derivatives.central_difference"),

@@ -44,8 +44,8 @@ EVERY = [MODEL, *dict.fromkeys(line for parser in parsers(build_parser()) for li
 
 def brief(words):
     """The command's words with options that leave little to compute; those that the example has are still parsed."""
-    if words[0] == "fit" and "--resume" not in words:
-        return ["fit", *BRIEF.split(), *(word.replace("digits", "few.npy") for word in words[1:])]
+    if words[0] in ("fit", "choose-k") and "--resume" not in words:
+        return [words[0], *BRIEF.split(), *(word.replace("digits", "few.npy") for word in words[1:])]
     return words + {"gradcheck": ["--trials", "1"], "reproduce": CHEAP.split()}.get(words[0], [])
 
 
@@ -96,8 +96,10 @@ def test_every_command_has_an_example():
 
 @pytest.mark.skipif(SHELL is None, reason="the examples are for a shell")
 @pytest.mark.parametrize("line", EVERY)
-def test_an_example_of_the_help_works(run, line):
-    if "--resume" in line:  # needs a run that is not complete
+def test_an_example_of_the_help_works(run, folder, line):
+    if "choose-k --resume" in line:  # the results of a comparison that is complete
+        assert here(*brief(f"choose-k new.npy --k 2..3 --overwrite --out {line.split()[-1]}".split()), cwd=folder)[0] == 0
+    elif "--resume" in line:  # needs a run that is not complete
         begun = run("decnp fit digits --out run --overwrite --checkpoint-every 0 --max-iter 120 --tol 0 & "
                       "until [ -e run/checkpoint.decnp ]; do sleep 0.01; done; kill -TERM $!; wait $!")
         assert begun.returncode == 130, begun.stderr

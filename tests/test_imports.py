@@ -16,7 +16,7 @@ LEVELS = [
     "training inference datasets",
     "autoencoder clustering report",
     "dec",
-    "persistence export restarts experiments",
+    "persistence export choosing restarts experiments",
     "cli",
 ]
 """Modules and packages, lowest level first; each imports only from its own level and those before it."""

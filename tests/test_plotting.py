@@ -14,6 +14,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from decnp import Step, cluster_accuracy, plotting
 from decnp.plotting import (
     accuracy_curve,
+    agreement_curves,
     choosing_k,
     cluster_columns,
     cluster_montage,
@@ -54,6 +55,18 @@ def test_learning_curves_are_the_history():
     assert "nats" in right.get_ylabel() and ax.get_ylabel() == "reconstruction loss"
     ticks = [ax.xaxis.get_major_formatter()(x) for x in (0, 0.5, 1, 1.5, 2, 2.5, 3)]
     assert ticks == ["0", "10", "20", "30", "60", "20", "40"]  # each phase's own steps
+
+
+def test_agreement_curves_have_dashed_lines_for_k_means_and_a_mark():
+    ax = agreement_curves([2, 3], [0.5, 0.9], [0.3, 0.6], [0.2, 0.1], [0.4, 1.0], [0.25, 0.65], best_k=3)
+    drawn = {line.get_label(): (line.get_ydata().tolist(), line.get_linestyle()) for line in ax.lines[:5]}
+    assert drawn == {
+        "agreement of seeds": ([0.5, 0.9], "-"), "silhouette in the data": ([0.3, 0.6], "-"),
+        "silhouette without clusters": ([0.2, 0.1], ":"), "k-means: agreement": ([0.4, 1.0], "--"),
+        "k-means: silhouette": ([0.25, 0.65], "--")}
+    assert ax.lines[5].get_xdata() == [3, 3] and len(agreement_curves([2], [1], [1], [0], [1], [1]).lines) == 5
+    with pytest.raises(ValueError, match="k-means: agreement must have 1 entries"):
+        agreement_curves([2], [1], [1], [0], [1, 2], [1])
 
 
 def test_learning_curves_of_one_phase_and_of_records_with_more_fields():

@@ -72,7 +72,7 @@ def test_lines_for_the_shell_work(page, capsys, tmp_path, monkeypatch):
     x = blobs(60, 6)
     header = ",".join("abcdef")
     np.savetxt("new.csv", x, delimiter=",", header=header, comments="")
-    label = "species" if page.stem == "command" else "label"
+    label = "species" if page.stem in ("command", "choosing_k") else "label"
     np.savetxt("mydata.csv", np.c_[x, np.arange(60) % 3], delimiter=",", header=f"{header},{label}", comments="")
     np.savetxt("mylabels.csv", np.arange(60) % 3, fmt="%d")
     np.save("new.npy", x)
@@ -84,6 +84,8 @@ def test_lines_for_the_shell_work(page, capsys, tmp_path, monkeypatch):
             continue  # has tests of its own, which take as long as they need and no network
         if args.command == "fit":
             words = ["fit", *BRIEF, *(word.replace("mnist", "digits") for word in words[1:])]
+        if args.command == "choose-k":
+            words = ["choose-k", *BRIEF, *words[1:]]
         if args.command == "reproduce":  # test_experiments.py computes all tables and figures
             words = [*words, "--quick", "--so-far"]
         assert main(words) == 0, capsys.readouterr().err

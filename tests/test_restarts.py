@@ -1,18 +1,28 @@
-"""Several starts: the runs are those of their seeds, the criterion chooses, and joblib's engines take the work."""
+"""Several starts: the runs are those of their seeds, the criterion chooses, and joblib's engines take the work.
 
+``decnp fit --restarts`` does the same, and a process that is killed resumes at the restart that it was in.
+"""
+
+import json
 import os
 import sys
+from itertools import combinations
+from pathlib import Path
 
 import joblib
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import QUICK, blobs, identical
+from commands import QUICK as WORDS
+from commands import here, outcome, start
+from conftest import QUICK, blobs, identical, sparse_blobs, write_data
 from numpy.testing import assert_allclose
+from scipy import sparse
 from sklearn.base import clone
+from sklearn.cluster import KMeans
 from sklearn.compose import make_column_transformer
 from sklearn.impute import SimpleImputer
-from sklearn.metrics import normalized_mutual_info_score, silhouette_score
+from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score, silhouette_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from tables import penguins
@@ -77,6 +87,7 @@ def test_a_given_autoencoder_is_the_start_of_all(X, autoencoder):
 def test_the_best_runs_warnings_are_said_once(model, X, monkeypatch):
     monkeypatch.setattr(DEC, "iter_fit", lambda self, X, steps=DEC.iter_fit: [
         *steps(self, X), setattr(self, "warnings_", [f"of {self.random_state}"])])
+    monkeypatch.setattr(restarts, "STABLE", 0)
     with pytest.warns(TrainingWarning) as seen:
         best = fit_restarts(model, X, 2)
     assert [str(warning.message) for warning in seen] == [f"of {best.random_state}"]
@@ -96,6 +107,104 @@ def test_a_run_with_one_label_has_no_silhouette(runs, X):
     flat = clone(runs[0])
     flat.__dict__.update(vars(runs[0]), labels_=np.zeros(len(X), np.int32))
     assert restarts._silhouette(flat, flat.transform(X), []) == -1
+
+
+# ---------------------------------------------------------------- agreement of the seeds
+
+@pytest.mark.parametrize("kind", [np.asarray, sparse.csr_array])
+def test_agreement_of_the_seeds_beside_that_of_k_means(model, kind, monkeypatch):
+    monkeypatch.setattr(restarts, "STABLE", -1)
+    X = kind(sparse_blobs(100))
+    best = fit_restarts(model, X, 3)
+    runs = run_restarts(model, X, 3)
+    seeds = [run.random_state for run in runs]
+    kmeans = [KMeans(4, n_init=1, random_state=seed).fit(X.astype(best.cluster_centers_.dtype)).labels_ for seed in seeds]
+    for name, labels in (("agreement", [run.labels_ for run in runs]), ("kmeans_agreement", kmeans)):
+        expected = np.mean([adjusted_rand_score(a, b) for a, b in combinations(labels, 2)])
+        assert_allclose(best.stability_[name], expected, rtol=1e-12)
+    others = [run.labels_ for run in runs if run.random_state != best.random_state]
+    own, best_match = best.labels_ == 2, []
+    for labels in others:
+        best_match.append(max((own & (labels == j)).sum() / (own | (labels == j)).sum() for j in range(4)))
+    assert_allclose(best.stability_["clusters"][2], np.mean(best_match), rtol=1e-12)
+    assert best.stability_["n_runs"] == 3 and best.stability_["level"] == -1
+
+
+def test_seeds_that_disagree_are_the_first_warning(model, X, monkeypatch):
+    monkeypatch.setattr(restarts, "STABLE", 1.1)
+    with pytest.warns(TrainingWarning) as seen:
+        best = fit_restarts(model, X, 3)
+    score, kmeans = (best.stability_[name] for name in ("agreement", "kmeans_agreement"))
+    sentence = (f"3 seeds agree to {score:.2f} only (adjusted Rand index; k-means on the same rows: {kmeans:.2f}): these "
+                "clusters may not be in the data")
+    assert best.warnings_[0] == sentence == str(seen[0].message)
+
+
+def test_one_run_agrees_with_no_other(model, X):
+    stability = fit_restarts(model, X, 1).stability_
+    assert stability["agreement"] is stability["kmeans_agreement"] is None and stability["clusters"] == [None] * 4
+
+
+# ---------------------------------------------------------------- the command
+
+COMMAND = ("fit", "x.npy", *WORDS, "--restarts", "3", "--seed", "3")
+
+
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory):
+    """A folder with the data, and with the files of a run that was left alone."""
+    folder = tmp_path_factory.mktemp("restarts")
+    write_data(folder)
+    status, out, err = here(*COMMAND, "--out", "alone", cwd=folder)
+    assert status == 0, err
+    assert "3 seeds agree to " in out and "each cluster is found again to: " in out and "restart 3 of 3: seed " in err
+    return folder
+
+
+def test_the_command_keeps_the_run_of_fit_restarts(alone):
+    record = json.loads((alone / "alone" / "run.json").read_text())
+    seeds = np.random.default_rng(3).integers(2**31, size=3).tolist()
+    assert [run["random_state"] for run in record["restarts"]] == seeds
+    best = max(record["restarts"], key=lambda run: run["agreement"])["random_state"]
+    assert record["seed"] == best and record["stability"]["n_runs"] == 3
+    words = [word if word != "3" or before != "--seed" else str(best) for before, word in zip(("", *COMMAND), COMMAND)]
+    words = [word for before, word in zip(("", *words), words) if "--restarts" not in (before, word)]
+    assert here(*words, "--out", "single", "-q", cwd=alone)[0] == 0
+    assert outcome(alone / "single") == outcome(alone / "alone")
+    assert json.loads((alone / "single" / "run.json").read_text())["stability"] is None
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals as in POSIX")
+def test_a_run_killed_in_a_restart_is_resumed_there(alone):
+    process = start(*COMMAND, "--out", "killed", cwd=alone)
+    while "restart 3 of 3" not in process.stderr.readline():
+        assert process.poll() is None, "it ended before it could be killed"
+    process.kill()
+    process.communicate(timeout=300)
+    names = sorted(os.listdir(alone / "killed"))
+    assert names[:2] == ["checkpoint-restart-1.decnp", "checkpoint-restart-2.decnp"] and "run.json" not in names
+    status, _, err = here("fit", "--resume", "killed", cwd=alone)
+    assert status == 0, err
+    lines = err.splitlines()
+    assert ["restart 3" in line for line in lines].index(True) == 3, err  # no step of the first two was taken again
+    assert outcome(alone / "killed") == outcome(alone / "alone")
+    assert json.loads((alone / "killed" / "run.json").read_text())["stability"] == json.loads(
+        (alone / "alone" / "run.json").read_text())["stability"]
+
+
+@pytest.mark.slow
+def test_restarts_in_several_processes_are_the_same(alone):
+    status, _, err = here(*COMMAND, "--jobs", 2, "--out", "jobs", cwd=alone)
+    assert status == 0 and "3 restarts, 2 at a time" in err
+    assert outcome(alone / "jobs") == outcome(alone / "alone")
+
+
+def test_low_agreement_is_said_in_the_terminal_and_at_the_top_of_the_report(alone, monkeypatch):
+    monkeypatch.setattr(restarts, "STABLE", 1.1)
+    status, _, err = here(*COMMAND, "--out", "low", "--report", "-q", cwd=alone)
+    assert status == 0 and "decnp: warning: 3 seeds agree to " in err and "may not be in the data" in err
+    page = Path(alone, "low", "report.html").read_text()
+    assert "<li>3 seeds agree to " in page and page.index("3 seeds agree to") < page.index('<div class="grid">')
 
 
 # ---------------------------------------------------------------- on Dask
@@ -119,8 +228,8 @@ def test_on_a_dask_cluster_and_on_dask_arrays(model, runs, X, tmp_path):
             worker = {*client.run(os.getpid).values()}
     assert tables.failures == [] and [found["result"]["number"] for found in tables.results.values()] == [0, 1, 2]
     assert {found["result"]["pid"] for found in tables.results.values()} == worker != {os.getpid()}
-    for here, run in zip(runs, there):
-        assert identical(here, run) and here.history_ == run.history_
+    for local, run in zip(runs, there):
+        assert identical(local, run) and local.history_ == run.history_
     rows = array.from_array(blobs(500), chunks=(128, -1))
     for method, dtype, drop in (("predict", np.int32, 1), ("predict_proba", float, None), ("transform", float, None)):
         answer = getattr(runs[0], method)

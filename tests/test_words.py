@@ -18,7 +18,8 @@ EXEMPT: list[str] = []
 WITH_SECTIONS = """
 equations.py losses.py metrics.py clustering.py export.py kernels/equations.py kernels/optim.py
 baselines/cliques.py baselines/ldmgi.py baselines/sec.py datasets/imbalanced.py datasets/mnist.py datasets/reuters.py
-datasets/stl.py plotting/clusters.py plotting/columns.py plotting/curves.py plotting/gradient.py plotting/network.py
+datasets/stl.py plotting/choosing.py plotting/clusters.py plotting/columns.py plotting/curves.py plotting/gradient.py
+plotting/network.py
 """.split()
 """Files in which each public function with parameters has a section for them. Elsewhere a sentence is enough."""
 

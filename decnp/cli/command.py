@@ -13,7 +13,7 @@ from importlib.util import find_spec
 from .. import __version__
 from ..exceptions import ArchiveError, CheckpointError, DataError, TrainingError, UserError
 from ..utils.progress import message
-from . import data, export, fit, gradcheck, info, notebooks, predict, report, reproduce
+from . import choose_k, data, export, fit, gradcheck, info, notebooks, predict, report, reproduce
 from .arguments import Parser
 from .process import OutputError, close_output, interrupt_on_signals, prepare_streams
 
@@ -43,7 +43,7 @@ def build_parser() -> Parser:
     )
     parser.add_argument("-V", "--version", action="version", version=f"decnp {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for module in (fit, report, predict, info, export, gradcheck, notebooks, data, reproduce):
+    for module in (fit, choose_k, report, predict, info, export, gradcheck, notebooks, data, reproduce):
         module.add_parser(commands)
     return parser
 

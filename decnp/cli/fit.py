@@ -119,6 +119,8 @@ def format_results(record: dict[str, Any], out: str | None, report: bool) -> str
     lines = textwrap.wrap(sizes, 100, subsequent_indent=" " * 15)
     lines.append(f"{record['n_iter']} steps: {record['stop_reason']}")
     lines += format_diagnosis(**record["diagnostics"])
+    if record.get("stability"):
+        lines += _format_stability(**record["stability"])
     if record["scores"]:
         width = max(map(len, record["scores"]))
         lines.append(" " * width + "".join(f"{metric:>8}" for metric in record["scores"]["end"]))
@@ -131,3 +133,14 @@ def format_results(record: dict[str, Any], out: str | None, report: bool) -> str
         if report:
             lines.append(f"report: {os.path.join(out, 'report.html')}")
     return "\n".join(lines)
+
+
+def _format_stability(
+    n_runs: int, agreement: float, clusters: list[float | None], kmeans_agreement: float, level: float
+) -> list[str]:
+    """Return the agreement of several seeds as lines of text."""
+    words = " ".join("-" if value is None else f"{value:.2f}" for value in clusters)
+    return [f"{n_runs} seeds agree to {agreement:.2f} (adjusted Rand index), k-means from as many seeds, one start each, to "
+            f"{kmeans_agreement:.2f}",
+            *textwrap.wrap(f"each cluster is found again to: {words} (mean of the largest Jaccard index in each other run)",
+                           100, subsequent_indent=" " * 4)]

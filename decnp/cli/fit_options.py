@@ -7,7 +7,10 @@ from typing import Any, NamedTuple
 
 from .arguments import Parser, add_header_argument, integer, layer_sizes, number, setting
 
-__all__ = ["FitOptions", "add_options", "parse_options"]
+__all__ = [
+    "FitOptions", "add_output_options", "add_recipe_options", "add_source", "add_table_options", "add_training_options",
+    "add_options", "parse_options",
+]
 
 
 class FitOptions(NamedTuple):
@@ -52,6 +55,10 @@ class FitOptions(NamedTuple):
     """Name of a start, or path of a file."""
     settings: list[tuple[str, Any]]
     """Fields of the profile to change, and their values."""
+    restarts: int | None = None
+    """Number of seeds, or None for the one run of ``seed``."""
+    jobs: int = 1
+    """Number of restarts at a time."""
     resumed: bool = False
     """True if an earlier process started the run."""
     has_checkpoint: bool = False
@@ -78,19 +85,31 @@ def parse_options(argv: list[str]) -> argparse.Namespace:
 
 def add_options(parser: Parser) -> None:
     """Add the options to the parser of ``decnp fit``."""
+    add_source(parser)
+    _add_data_options(parser)
+    add_recipe_options(parser)
+    _add_restart_options(parser)
+    add_training_options(parser)
+    add_output_options(parser)
+
+
+def add_source(parser: Parser) -> None:
+    """Add the argument SOURCE."""
     parser.add_argument("source", metavar="SOURCE", nargs="?",
                         help="mnist, digits, stl, reuters10k (see decnp data list), or a file with one row for each "
                              "sample: .npy (may be larger than memory), .npz (array X, or a sparse matrix from "
                              "scipy.sparse.save_npz), .csv, .tsv, .txt (.gz too), or - for standard input")
-    _add_data_options(parser)
-    _add_recipe_options(parser)
-    _add_training_options(parser)
+
+
+def add_output_options(parser: Parser) -> None:
+    """Add --quiet and --json."""
     output = parser.add_argument_group("what to print")
     output.add_argument("-q", "--quiet", action="store_true", help="no progress; the results only")
     output.add_argument("--json", action="store_true", help="the results as JSON instead of words")
 
 
-def _add_recipe_options(parser: Parser) -> None:
+def add_recipe_options(parser: Parser) -> None:
+    """Add the options that prepare the columns of a table."""
     recipe = parser.add_argument_group(
         "how to prepare the columns of a .csv (nothing is done without an option; the model file holds the steps, and "
         "decnp predict takes raw rows)")
@@ -111,14 +130,7 @@ def _add_data_options(parser: Parser) -> None:
                       help="number of clusters (default: the classes of a named data set, else 8)")
     data.add_argument("--labels", metavar="FILE",
                       help="true labels, one for each row: .npy, .npz (array y), .csv or .txt; only for the scores")
-    data.add_argument("--label-column", metavar="NAME",
-                      help="the column of a .csv that holds the true labels, by its name (default: one called label)")
-    data.add_argument("--drop", action="append", default=[], metavar="NAME",
-                      help="leave out a column of a .csv, by its name, or by its number if the columns have no names; "
-                           "several with commas between them; may be repeated")
-    data.add_argument("--columns", action="append", default=[], metavar="NAMES",
-                      help="read these columns of a .csv only, likewise")
-    add_header_argument(data)
+    add_table_options(data)
     data.add_argument("--out", metavar="DIR", help="write the results into this folder (default: only print them)")
     data.add_argument("--overwrite", action="store_true",
                       help="replace a finished run in DIR when the new one is complete")
@@ -129,7 +141,29 @@ def _add_data_options(parser: Parser) -> None:
                       help="resume the run that was started with --out DIR; its result is the same; without SOURCE")
 
 
-def _add_training_options(parser: Parser) -> None:
+def add_table_options(group: argparse._ActionsContainer) -> None:
+    """Add the options that say which columns of a table to read."""
+    group.add_argument("--label-column", metavar="NAME",
+                       help="the column of a .csv that holds the true labels, by its name (default: one called label)")
+    group.add_argument("--drop", action="append", default=[], metavar="NAME",
+                       help="leave out a column of a .csv, by its name, or by its number if the columns have no names; "
+                            "several with commas between them; may be repeated")
+    group.add_argument("--columns", action="append", default=[], metavar="NAMES",
+                       help="read these columns of a .csv only, likewise")
+    add_header_argument(group)
+
+
+def _add_restart_options(parser: Parser) -> None:
+    restarts = parser.add_argument_group("how often")
+    restarts.add_argument("--restarts", type=integer(2), metavar="R",
+                          help="fit from R seeds, keep the run that agrees most with the others, and say how far the seeds "
+                               "agree, beside k-means; --seed draws the seeds (default: one run)")
+    restarts.add_argument("--jobs", type=integer(1, 4096), default=1, metavar="N",
+                          help="restarts at a time, each in a process of its own (default: 1)")
+
+
+def add_training_options(parser: Parser) -> None:
+    """Add the options of the network and its training."""
     training = parser.add_argument_group("how to train")
     training.add_argument("--profile", choices=["fast", "paper"], default="fast",
                           help="training schedule: fast (default), or the paper's, which takes an hour or more")

@@ -22,13 +22,16 @@ from ..training.checkpoint import Checkpoint
 from ..utils.provenance import working_folder
 
 __all__ = [
-    "AUTOENCODER_CHECKPOINT", "CHECKPOINT", "Request", "abandon", "checkpoints", "finish", "finished_run",
-    "read_request", "start", "stop_on_signals",
+    "AUTOENCODER_CHECKPOINT", "CHECKPOINT", "RESTART_CHECKPOINT", "Request", "abandon", "checkpoints", "finish",
+    "finished_run", "read_request", "start", "stop_on_signals",
 ]
 
 CHECKPOINT = "checkpoint.decnp"
 AUTOENCODER_CHECKPOINT = "checkpoint-autoencoder.decnp"
 """Checkpoint of an autoencoder that trains on other rows than those that are clustered."""
+
+RESTART_CHECKPOINT = "checkpoint-restart-{}.decnp"
+"""Checkpoint of one of several restarts, which are counted from 1."""
 
 REQUEST = "resume.json"
 REPORTED_KEYS = {"cluster_sizes", "n_iter", "stop_reason", "diagnostics", "scores", "peak_memory_mb", "seconds"}
@@ -39,7 +42,7 @@ class Request(NamedTuple):
     """Command of an incomplete run."""
 
     argv: list[str]
-    """Words after ``decnp``; the first one is "fit"."""
+    """Words after ``decnp``."""
     folder: Path
     """Working directory, which relative paths in ``argv`` start from."""
     has_checkpoint: bool
@@ -54,8 +57,8 @@ def start(out: Path, argv: list[str]) -> None:
 
 def finish(out: Path) -> None:
     """Delete the files of an incomplete run; the results have been written."""
-    for name in (CHECKPOINT, AUTOENCODER_CHECKPOINT):
-        Checkpoint(out / name).remove()
+    for path in (out / CHECKPOINT, out / AUTOENCODER_CHECKPOINT, *checkpoints(out)):
+        Checkpoint(path).remove()
     (out / REQUEST).unlink(missing_ok=True)
 
 
@@ -73,7 +76,8 @@ def abandon(out: Path, created: bool) -> None:
 
 def checkpoints(out: Path) -> list[Path]:
     """Return the checkpoints in the folder."""
-    return [out / name for name in (CHECKPOINT, AUTOENCODER_CHECKPOINT) if (out / name).exists()]
+    single = [out / name for name in (CHECKPOINT, AUTOENCODER_CHECKPOINT) if (out / name).exists()]
+    return single + sorted(out.glob(RESTART_CHECKPOINT.format("*")))
 
 
 def finished_run(out: str) -> dict[str, Any] | None:
@@ -87,8 +91,8 @@ def finished_run(out: str) -> dict[str, Any] | None:
     return record if isinstance(record, dict) and REPORTED_KEYS <= record.keys() else None
 
 
-def read_request(out: str) -> Request:
-    """Return the command of the incomplete run in the folder. Raises UserError if there is none."""
+def read_request(out: str, command: str = "fit") -> Request:
+    """Return the words of the incomplete run of ``command`` in the folder. Raises UserError if there is none."""
     path = Path(out) / REQUEST
     with explain_os_errors(f"--resume {out}: cannot read {path}"):
         try:
@@ -98,8 +102,8 @@ def read_request(out: str) -> Request:
     try:
         note = json.loads(content)
         argv, folder = [str(word) for word in note["argv"]], Path(note["folder"])
-        if argv[:1] != ["fit"]:
-            raise ValueError("it holds no command of decnp fit")
+        if argv[:1] != [command]:
+            raise ValueError(f"it holds no command of decnp {command}")
     except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise UserError(f"--resume {out}: {path} is damaged ({error})") from error
     return Request(argv, folder, (Path(out) / CHECKPOINT).exists())

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import shlex
 import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,14 +17,13 @@ from ..exceptions import DataError, UserError
 from ..metrics import adjusted_rand_index, cluster_accuracy, normalized_mutual_info
 from ..profiles import recorded_profile
 from ..report import check_pictures, write_report
-from ..training.checkpoint import Checkpoint
 from ..training.records import Record
 from ..utils.provenance import peak_memory, provenance, working_folder
 from .fit_folder import CLUSTERS, output_folder, write_clusters, write_results
 from .fit_options import FitOptions
 from .prepare_fit import FitInput, prepare
-from .pretraining import pretrain_on
-from .resume import AUTOENCODER_CHECKPOINT, finish, start, stop_on_signals
+from .resume import finish, start
+from .train_fit import train
 
 if TYPE_CHECKING:
     from ..dec import DEC
@@ -73,7 +71,8 @@ def run_fit(
 
         with limit_blas_threads(options.threads):
             load_seconds = round(time.perf_counter() - began, 2)
-            seconds = {"load": load_seconds, **_train(fit, options, on_step)}
+            model, spent = train(fit, options, log, on_step)
+            fit, seconds = fit._replace(model=model), {"load": load_seconds, **spent}
             record = _record(fit, options, argv, seconds)
             if out:
                 write_results(out, fit, record)
@@ -85,39 +84,6 @@ def run_fit(
                 if options.report:
                     write_report(out, data=(fit.X, fit.y))
     return record
-
-
-def _train(fit: FitInput, options: FitOptions, on_step: Callable[[Record], None]) -> dict[str, float]:
-    """Train the model and return the seconds of each phase.
-
-    They include the seconds in earlier processes, up to their last checkpoint.
-    """
-    seconds: dict[str, float] = {}
-    if fit.autoencoder_rows is not None:
-        own = Checkpoint(Path(options.out) / AUTOENCODER_CHECKPOINT, options.checkpoint_every) if options.out else None
-        resume = own is not None and options.resumed and own.path.exists()
-        seconds = _drain(pretrain_on(fit.model, fit.autoencoder_rows, own, resume), own, on_step)
-    return {**seconds, **_drain(fit.model.iter_fit(fit.X, options.has_checkpoint), fit.model.checkpoint, on_step)}
-
-
-def _drain(
-    records: Iterator[Record], checkpoint: Checkpoint | None, on_step: Callable[[Record], None],
-) -> dict[str, float]:
-    """Run the training that yields ``records``, and return the seconds of each phase.
-
-    ``checkpoint`` stores the seconds beside the state of the training.
-    """
-    seconds: dict[str, float] = {}
-    last = time.perf_counter()
-    with stop_on_signals(checkpoint):
-        for step in records:
-            if checkpoint:
-                seconds = checkpoint.notes.setdefault("seconds", seconds)
-            now = time.perf_counter()
-            seconds[step.phase] = round(seconds.get(step.phase, 0.0) + now - last, 2)
-            last = now
-            on_step(step)
-    return seconds
 
 
 def _record(fit: FitInput, options: FitOptions, argv: list[str], seconds: dict[str, float]) -> dict[str, Any]:
@@ -149,6 +115,8 @@ def _results(fit: FitInput, options: FitOptions) -> dict[str, Any]:
     diagnoses = [step.diagnosis._asdict() for step in model.history_ if step.diagnosis]
     return {
         "n_clusters": k,
+        "stability": getattr(model, "stability_", None),
+        "restarts": getattr(model, "restarts_", None),
         "seed": model.random_state,
         "profile": recorded_profile(model._schedule(len(fit.X)), model.autoencoder_.shift_),
         "parameters": {**{n: v for n, v in model.get_params(deep=False).items() if n not in NOT_RECORDED},

@@ -15,6 +15,7 @@ except ImportError as error:
     raise ImportError('figures need matplotlib: pip install "decnp[plot]"') from error
 
 from ._canvas import panels
+from .choosing import agreement_curves
 from .clusters import cluster_montage, confusion_matrix, embedding_scatter
 from .columns import cluster_columns
 from .curves import accuracy_curve, choosing_k, label_changes, learning_curves, settings_curves
@@ -22,6 +23,7 @@ from .gradient import gradient_against_q
 from .network import network_diagram
 
 __all__ = [
-    "accuracy_curve", "choosing_k", "cluster_columns", "cluster_montage", "confusion_matrix", "embedding_scatter",
-    "gradient_against_q", "label_changes", "learning_curves", "network_diagram", "panels", "settings_curves",
+    "accuracy_curve", "agreement_curves", "choosing_k", "cluster_columns", "cluster_montage", "confusion_matrix",
+    "embedding_scatter", "gradient_against_q", "label_changes", "learning_curves", "network_diagram", "panels",
+    "settings_curves",
 ]

@@ -16,7 +16,7 @@ import decnp
 ROOT = Path(__file__).parents[2]
 PUBLIC = [f"decnp.{name}" for name in (
     "equations layers losses optim profiles autoencoder clustering dec metrics "
-    "restarts training.checkpoint training.records training.diagnostics training.estimator inference persistence export "
+    "restarts choosing training.checkpoint training.records training.diagnostics training.estimator inference persistence export "
     "plotting report exceptions gradcheck gradcheck.naive kernels datasets io.tables baselines experiments").split()]
 
 

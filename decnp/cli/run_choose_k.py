@@ -1,0 +1,150 @@
+"""Work of ``decnp choose-k``: the data, the comparison, and the folder of ``--out``."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from ..choosing import KChoice
+from ..choosing.plan import plan_of, run_plan
+from ..exceptions import UserError
+from ..io.atomic import PathLike, write_all_atomically
+from ..io.os_errors import explain_os_errors
+from ..profiles import INITS
+from ..utils.progress import message
+from ..utils.provenance import provenance, working_folder
+from ..utils.threads import limit_blas_threads
+from .fit_folder import exclusive
+from .fit_options import FitOptions
+from .prepare_fit import prepare
+from .resume import REQUEST, start
+
+__all__ = ["finished_record", "run_choose_k"]
+
+RESULT = "choose_k.json"
+PICTURE = "choose_k.png"
+CELLS = "choose_k.cells"
+"""Folder with the finished runs of a comparison that is not complete."""
+
+
+def run_choose_k(
+    options: FitOptions, ks: list[int], n_seeds: int, out: str | None, argv: list[str], quiet: bool
+) -> dict[str, Any]:
+    """Compare the numbers of clusters, write the files of ``out``, and return the content of ``choose_k.json``.
+
+    ``options`` are those of the runs. Raises UserError or DataError for bad input, TrainingError if training diverges.
+    """
+    began = time.perf_counter()
+    if options.init is not None and options.init not in INITS:
+        raise UserError(f"--init of choose-k must be {' or '.join(INITS)}, because a file is for one k; got {options.init}")
+    log: Callable[[str], None] = (lambda line: None) if quiet else message
+    with _folder(out, options) as folder:
+        fit = prepare(options, log)
+        if fit.autoencoder_rows is not None:
+            raise UserError(f"choose-k is not for {options.source}, whose autoencoder trains on other rows")
+        for sentence in (*fit.notes, *(f"warning: {warning}" for warning in fit.warnings)) if quiet else ():
+            message(sentence)
+        try:
+            plan = plan_of(fit.model, fit.X, ks, n_seeds)
+        except ValueError as error:
+            raise UserError(f"{options.source}: {error}") from error
+        if folder and not options.resumed:
+            start(folder, argv)
+        log(f"{len(ks)} k and {n_seeds} seeds: {n_seeds} autoencoders and {n_seeds * len(ks)} clustering phases")
+        with limit_blas_threads(options.threads):
+            choice = run_plan(plan, options.jobs, folder and folder / CELLS, verbose=not quiet)
+        record = {
+            "command": shlex.join(["decnp", *argv]),
+            "source": {"name": options.source, "n_samples": len(fit.X), "n_features": fit.X.shape[1],
+                       "folder": working_folder(), "notes": fit.notes, "warnings": fit.warnings},
+            **choice.as_dict(),
+            "table": choice.table(),
+            "seconds": round(time.perf_counter() - began, 2),
+            **provenance(),
+        }
+        if folder:
+            _write(folder, record, choice)
+    return record
+
+
+def finished_record(out: str) -> dict[str, Any] | None:
+    """Return ``choose_k.json`` of a complete comparison in the folder, or None if it is not complete."""
+    if (Path(out) / CELLS).exists() or (Path(out) / REQUEST).exists():
+        return None
+    try:
+        record = json.loads((Path(out) / RESULT).read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return None
+    complete = isinstance(record, dict) and {"table", "sentences", "seconds"} <= record.keys()
+    return record if complete else None
+
+
+@contextmanager
+def _folder(out: str | None, options: FitOptions) -> Iterator[Path | None]:
+    """Yield --out as a folder that can be written to, or None without --out. Raises UserError.
+
+    Without a finished run, a folder that was created for the comparison is deleted if the comparison fails.
+    """
+    if not out:
+        yield None
+        return
+    folder = Path(out)
+    created = not os.path.lexists(folder)
+    with ExitStack() as stack:
+        with explain_os_errors(f"--out {out} cannot be written to"):
+            if not created and not folder.is_dir():
+                raise UserError(f"--out {out} is a file, not a folder")
+            folder.mkdir(parents=True, exist_ok=True)
+            stack.enter_context(exclusive(folder))
+            if not options.resumed:
+                _check_empty(folder, options.overwrite)
+        try:
+            yield folder
+        except BaseException as error:
+            if not any(folder.glob(f"{CELLS}/*.json")):
+                with suppress(OSError):
+                    shutil.rmtree(folder / CELLS, ignore_errors=True)
+                    (folder / REQUEST).unlink(missing_ok=True)
+                    if created:
+                        folder.rmdir()
+            elif isinstance(error, KeyboardInterrupt):
+                raise KeyboardInterrupt(
+                    f"interrupted; to resume: decnp choose-k --resume {shlex.quote(out)}") from None
+            raise
+
+
+def _check_empty(folder: Path, overwrite: bool) -> None:
+    """Raise UserError if the folder has an incomplete run, or results that must not be replaced."""
+    if (folder / REQUEST).exists() or (folder / CELLS).exists():
+        raise UserError(f"--out {folder} holds a run that is not complete: --resume {shlex.quote(str(folder))} resumes it; "
+                        f"delete {folder / REQUEST} and {folder / CELLS} to start again")
+    if (folder / RESULT).exists() and not overwrite:
+        raise UserError(f"--out {folder} holds a finished comparison: --overwrite replaces it, or choose another")
+
+
+def _write(folder: Path, record: dict[str, Any], choice: KChoice) -> None:
+    """Write the results, then delete the files of the incomplete comparison. Raises UserError."""
+    files: dict[PathLike, Callable[[BinaryIO], object]] = {
+        folder / RESULT: lambda file: file.write(json.dumps(record, indent=1).encode())}
+    try:
+        from ..plotting import agreement_curves
+    except ImportError as error:
+        message(f"no picture: {error}")
+    else:
+        rows = choice.rows
+        figure: Any = agreement_curves(
+            [row.k for row in rows], [row.agreement for row in rows], [row.data_silhouette for row in rows],
+            [row.reference for row in rows], [row.kmeans_agreement for row in rows],
+            [row.kmeans_silhouette for row in rows], choice.best_k).figure
+        files[folder / PICTURE] = lambda file: figure.savefig(file, format="png", dpi=144)
+    with explain_os_errors(f"--out {folder} could not be written"):
+        write_all_atomically(files)
+        shutil.rmtree(folder / CELLS, ignore_errors=True)
+        (folder / REQUEST).unlink(missing_ok=True)
