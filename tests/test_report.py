@@ -367,6 +367,12 @@ def test_folders_that_hold_no_finished_run(run, refused_report):
     (lambda r: r.pop("n_clusters"), "run/run.json is damaged, or is of another version: n_clusters in it is None"),
     (lambda r: r.update(n_clusters=True), "n_clusters in it is True"),
     (lambda r: r["source"].update(drop=3), "source.drop in it is 3"),
+    (lambda r: r.update(stability=[0.5]), "stability in it is [0.5]"),
+    (lambda r: r.update(stability={"clusters": [1]}), "stability in it is {'clusters': [1]}"),
+    (lambda r: r.update(stability={"n_runs": 2, "agreement": "1", "kmeans_agreement": 1, "clusters": [None] * r["n_clusters"]}),
+     "stability in it is {'n_runs': 2, 'agreement': '1'"),
+    (lambda r: r.update(stability={"n_runs": 2, "agreement": 1, "kmeans_agreement": 1, "clusters": [""] * r["n_clusters"]}),
+     "stability in it is {'n_runs': 2, 'agreement': 1, "),
     (lambda r: r["source"].update(drop=[3]), "source.drop in it is [3]"),
     (lambda r: r.update(n_clusters=4), "the files in run do not fit together: labels (60,), embedding (60, 2), "
                                        "centroids (3, 2), and run.json says 60 rows in 4 clusters"),

@@ -205,6 +205,9 @@ def test_low_agreement_is_said_in_the_terminal_and_at_the_top_of_the_report(alon
     assert status == 0 and "decnp: warning: 3 seeds agree to " in err and "may not be in the data" in err
     page = Path(alone, "low", "report.html").read_text()
     assert "<li>3 seeds agree to " in page and page.index("3 seeds agree to") < page.index('<div class="grid">')
+    found = json.loads(Path(alone, "low", "run.json").read_text())["stability"]
+    assert f"3 seeds agree to {found['agreement']:.2f} (mean adjusted Rand index over pairs)" in page
+    assert all(f"<td>{cluster:.2f}</td><td class=\"bar\">" in page for cluster in found["clusters"])
 
 
 # ---------------------------------------------------------------- on Dask

@@ -23,7 +23,6 @@ N_REFERENCES = 5
 TINY = 0.01
 """A cluster with a smaller fraction of the rows is mentioned."""
 
-
 CLOSE = 1.2
 """A silhouette below this multiple of that of data without clusters is mentioned. On a bent line, which has no groups, it
 was at most 1.10 times as large for k = 2 to 10; on iris it was 1.3 times as large for k = 2, and on digits 2.9 for 10."""

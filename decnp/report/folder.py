@@ -127,7 +127,7 @@ def _first_invalid_value(record: Any) -> tuple[str, Any] | None:
 
 
 def _first_invalid_result(record: dict[str, Any]) -> tuple[str, Any] | None:
-    """Return name and value of the first invalid entry among columns, scores and history, or None."""
+    """Return name and value of the first invalid entry among columns, scores, stability and history, or None."""
     columns = record.get("columns", [])
     if not isinstance(columns, list) or len(columns) not in (0, record["source"]["n_features"]):
         return "columns", columns
@@ -140,11 +140,22 @@ def _first_invalid_result(record: dict[str, Any]) -> tuple[str, Any] | None:
             isinstance(one, dict) and {*one} == {"ACC", "NMI", "ARI"}
             and all(isinstance(value, NUMBER) for value in one.values()) for one in scores.values())):
         return "scores", scores
+    stability = record.get("stability")
+    if stability is not None and not _is_stability(stability, record["n_clusters"]):
+        return "stability", stability
     for step in record["history"]:
         if not (isinstance(step, dict) and isinstance(step.get("phase"), str) and isinstance(step.get("iteration"), int)
                 and isinstance(step.get("loss"), NUMBER) and isinstance(step.get("changed"), (*NUMBER, type(None)))):
             return "a step of history", step
     return None
+
+
+def _is_stability(found: Any, k: int) -> bool:
+    """Return True if ``found`` is the record of the agreement of several seeds, for k clusters."""
+    if not isinstance(found, dict) or not isinstance(found.get("clusters"), list) or len(found["clusters"]) != k:
+        return False
+    numbers = [found.get(name) for name in ("n_runs", "agreement", "kmeans_agreement")]
+    return all(isinstance(value, NUMBER) for value in [*numbers, *(c for c in found["clusters"] if c is not None)])
 
 
 def _read_array(path: Path) -> np.ndarray:

@@ -108,19 +108,34 @@ def _table(head: Iterable[str], rows: Iterable[str]) -> str:
 
 
 def _sizes(run: FinishedRun) -> str:
-    """Return a table of the sizes of the clusters, with bars and the median q of their rows."""
+    """Return a table of the sizes of the clusters, the median q of their rows, and the agreement of several seeds."""
+    stability = run.record.get("stability")
     sizes = np.bincount(run.labels, minlength=run.record["n_clusters"])
     own = run.q[np.arange(len(run.labels)), run.labels]
     rows = []
     for j, size in enumerate(sizes.tolist()):
-        median = f"{np.median(own[run.labels == j]):.2f}" if size else "–"
-        rows.append(f'<tr><td>{j}</td><td>{size:,}</td><td>{size / len(own):.1%}</td><td>{median}</td>'
+        median = _two_digits(float(np.median(own[run.labels == j])) if size else None)
+        again = "" if not stability else f"<td>{_two_digits(stability['clusters'][j])}</td>"
+        rows.append(f'<tr><td>{j}</td><td>{size:,}</td><td>{size / len(own):.1%}</td><td>{median}</td>{again}'
                     f'<td class="bar"><span style="width:{100 * size / sizes.max():.1f}%"></span></td></tr>')
-    table = _table(("cluster", "rows", "share", "median q", ""), rows)
+    table = _table(("cluster", "rows", "share", "median q", *["Jaccard"] * bool(stability), ""), rows)
     return (f'<section class="card"><h2>Cluster sizes</h2>{table}'
             f'<p>q (Eq. 1) is the soft assignment of a row to its own cluster, from {1 / len(sizes):.2g} to 1. Training '
-            'raises q, so a high q does not mean that a cluster is right. Compare the labels of several seeds '
-            '(fit_restarts).</p></section>')
+            f'raises q, so a high q does not mean that a cluster is right. {_agreement(stability)}</p></section>')
+
+
+def _agreement(stability: dict[str, Any] | None) -> str:
+    """Return what several seeds say about the clusters, or the option that fits them."""
+    if not stability:
+        return "Compare several seeds: decnp fit --restarts 5."
+    return (f"{stability['n_runs']} seeds agree to {stability['agreement']:.2f} (mean adjusted Rand index over pairs), and "
+            f"k-means from as many seeds to {stability['kmeans_agreement']:.2f}. Jaccard is the mean over the other runs of "
+            "the largest Jaccard index of the cluster with one of theirs, 1 if each run has the same cluster.")
+
+
+def _two_digits(value: float | None) -> str:
+    """Return a number, or a dash."""
+    return "–" if value is None else f"{value:.2f}"
 
 
 def _n_columns(run: FinishedRun) -> int:
@@ -219,7 +234,7 @@ def _no_scores(record: dict[str, Any]) -> str:
              "are made of Q (Eqs. 2 and 3). So it may rise, and it does not say whether the clusters are right. "
              if losses else "")
     return ('<section class="card"><h2>Scores</h2><p>No labels were given, so there is no accuracy. '
-            f"{words}Repeat the run with another seed, and compare the clusters.</p></section>")
+            f"{words}decnp fit --restarts 5 compares the clusters of five seeds.</p></section>")
 
 
 def _figure(picture: Picture) -> str:
