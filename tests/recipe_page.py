@@ -21,41 +21,31 @@ def runs(key="runs"):
     return found
 
 
-def spread(values):
-    """Return the mean, with the standard deviation if there are several values; nothing for no values."""
-    return f"{np.mean(values):.2f}" + (f" ± {np.std(values, ddof=1):.2f}" if len(values) > 1 else "") if values else ""
+def mean(values):
+    """Return the mean, the standard deviation, and in parentheses the number of values; nothing for no values."""
+    if not values:
+        return ""
+    return f"{np.mean(values):.2f}" + (f" ± {np.std(values, ddof=1):.2f}" if len(values) > 1 else "") + f" ({len(values)})"
 
 
-def seeds(found):
-    """Return the seeds, in order: "0-4" if they follow each other."""
-    numbers = sorted(run["seed"] for run in found)
-    if len(numbers) > 2 and numbers == list(range(numbers[0], numbers[-1] + 1)):
-        return f"{numbers[0]}-{numbers[-1]}"
-    return ", ".join(map(str, numbers))
-
-
-def others(found):
-    """Return mean, standard deviation and seeds of the runs of another method."""
-    return f"{spread([run['acc'] for run in found])} ({seeds(found)})" if found else ""
+def seconds(found):
+    """Return the mean of the processor seconds."""
+    return f"{np.mean([run['cpu'] for run in found]):.0f}" if found else ""
 
 
 def table():
     """Return the rows of the table, in Markdown."""
     rows, clustpy = runs("k_means_on_rows"), runs("clustpy")
-    lines = ["| data | k-means on the rows | ClustPy's DEC | seeds | k-means on our code | start | ACC of the start | ACC of DEC | "
-             "lowest | NMI | processor seconds, ClustPy's |", "|---" * 11 + "|"]
+    lines = ["| data | k-means on the rows | k-means on our code | ClustPy's DEC | our start | our DEC | lowest | seconds, ours "
+             "and ClustPy's |", "|---" * 8 + "|"]
     for name, found in runs().items():
-        starts = ", ".join(f"{sum(run['start'] == start for run in found)} {start}"
-                           for start in ("neighbors", "k-means") if any(run["start"] == start for run in found))
-        acc = [run["acc"] for run in found]
-        code = [run["ae_kmeans"] for run in found if "ae_kmeans" in run]
-        code = "" if not code else spread(code) if len(code) == len(found) else f"{spread(code)} ({len(code)} seeds)"
-        seconds = f"{np.mean([run['cpu'] for run in found]):.0f}" + "".join(
-            f", {np.mean([run['cpu'] for run in theirs]):.0f}" for theirs in [clustpy[name]] if theirs)
-        lines.append(f"| {NAMES[name]} | {others(rows[name])} | {others(clustpy[name])} | {seeds(found)} | {code} | {starts} | "
-                     f"{spread([run['acc_start'] for run in found])} | **{spread(acc)}** | {min(acc):.2f} | "
-                     f"{spread([run['nmi'] for run in found])} | {seconds} |")
-    return "\n".join(lines) + "\n"
+        acc, code = [run["acc"] for run in found], [run["ae_kmeans"] for run in found if "ae_kmeans" in run]
+        starts = sorted({run["start"] for run in found})
+        lines.append(f"| {NAMES[name]} | {mean([run['acc'] for run in rows[name]])} | {mean(code)} | "
+                     f"{mean([run['acc'] for run in clustpy[name]])} | {mean([run['acc_start'] for run in found])} "
+                     f"{', '.join(starts)} | **{mean(acc)}** | {min(acc):.2f} | "
+                     f"{' / '.join(filter(None, (seconds(found), seconds(clustpy[name]))))} |")
+    return "\n".join(lines).replace("  |", " |") + "\n"
 
 
 def fresh(text):
