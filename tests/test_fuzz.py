@@ -50,7 +50,7 @@ def read_or_refused(read, *errors, name=""):
             return read()
         except errors as error:
             sentence = str(error)
-    assert sentence.isprintable() and 10 < len(sentence) < 2000 + 2 * len(name) and name in sentence, repr(sentence)
+    assert sentence.isprintable() and 10 < len(sentence) < 4000 and name in sentence, repr(sentence)
     return None
 
 

@@ -44,8 +44,8 @@ ROOT = Path(__file__).parents[2]
 RECORD = ROOT / "data/results/mutants.json"
 SLOW = 5
 TESTS = {  # files, and the names of their tests, the fastest first; test_defaults.py is the last
-    "equations.py": "equations symbolic", "layers.py": "layers derivatives", "losses.py": "losses trajectories",
-    "optim.py": "optim trajectories", "kernels/equations.py": "kernels", "kernels/tiles.py": "kernels",
+    "equations.py": "equations symbolic", "layers.py": "layers derivatives", "losses.py": "losses",
+    "optim.py": "optim", "kernels/equations.py": "kernels", "kernels/tiles.py": "kernels",
     "kernels/layers.py": "fused losses layers", "kernels/optim.py": "kernels fused", "kernels/fused_step.py": "fused",
     "kernels/jit.py": "kernel_cache", "metrics.py": "metrics", "autoencoder.py": "autoencoder trajectories checkpoint",
     "clustering.py": "trajectories dec checkpoint", "dec.py": "dec init checkpoint", "inference.py": "inference predict",
