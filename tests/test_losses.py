@@ -60,5 +60,6 @@ def test_without_an_encoder_x_is_the_embedding():
 
 
 def test_the_losses_need_neither_scikit_learn_nor_numba():
+    """The code asserts it; its process ends with an error where one of them was imported."""
     code = "import sys, decnp.losses; assert not {'sklearn', 'numba', 'scipy'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)
