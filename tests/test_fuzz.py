@@ -103,7 +103,7 @@ def check_table(X):
 COLUMN = st.none() | st.sampled_from(["a", "b", "label", "1", ""])
 
 
-@examples(500)
+@examples(250)
 @given(file=text_files(), header=st.sampled_from([None, None, True, False]), label=COLUMN,
        drop=st.lists(st.sampled_from(["a", "1", "b,c"]), max_size=1))
 def test_text_tables(scratch, file, header, label, drop):
@@ -116,7 +116,7 @@ def test_text_tables(scratch, file, header, label, drop):
         assert len(table.names) in (0, table.X.shape[1]) and all(map(str.isprintable, table.notes))
 
 
-@examples(300)
+@examples(150)
 @given(file=text_files(), header=st.sampled_from([None, True, False]), words=st.lists(st.sampled_from(["auto", "a", "1"]), max_size=1),
        may_miss=st.booleans(), decimal=st.sampled_from([".", ","]))
 def test_raw_tables(scratch, file, header, words, may_miss, decimal):
@@ -138,7 +138,7 @@ RECIPE = Recipe.from_json({"columns": ["a", "b"], "named": True, "features": [
     {"column": 1, "values": ["a", "b", None], "counts": [4, 5, 6], "dropped": 0, "unseen": "ignore"}]})
 
 
-@examples(300)
+@examples(150)
 @given(file=text_files(), recipe=st.booleans())
 def test_rows_of_text_to_predict(scratch, file, recipe):
     path = scratch / f"x{file[0]}"
@@ -152,7 +152,7 @@ def test_rows_of_text_to_predict(scratch, file, recipe):
     assert found is None or all(np.isfinite(x).all() for x in found)
 
 
-@examples(150)
+@examples(100)
 @given(file=text_files(), n=st.integers(1, 5))
 def test_labels_in_text(scratch, file, n):
     path = scratch / f"y{file[0]}"
@@ -190,7 +190,7 @@ def headers(draw):
     return b"\x93NUMPY\1\0" + len(text).to_bytes(2, "little") + text + T.tobytes()
 
 
-@examples(500)
+@examples(250)
 @given(content=st.sampled_from(NPY).flatmap(any_bytes) | headers())
 def test_npy(scratch, content):
     path = scratch / "x.npy"
@@ -209,7 +209,7 @@ def test_npy(scratch, content):
     assert y is None or y.shape == (4,)
 
 
-@examples(500)
+@examples(250)
 @given(content=st.sampled_from(NPZ).flatmap(lambda content: any_bytes(content) | changed_entries(content)))
 def test_npz(scratch, content):
     path = scratch / "x.npz"
@@ -269,7 +269,7 @@ def use_model(path):
 
 
 @pytest.mark.filterwarnings("ignore:.*categor", "ignore:X does not have valid feature names")
-@examples(250)
+@examples(125)
 @given(data=st.data(), which=st.integers(0, 7))
 def test_models(models, scratch, data, which):
     path = scratch / "m"
@@ -280,7 +280,7 @@ def test_models(models, scratch, data, which):
 
 # ---------------------------------------------------------------- recipes
 
-@examples(300)
+@examples(150)
 @given(changed_json(recipe_of_six().to_json()))
 def test_recipes(data):
     recipe = read_or_refused(lambda: Recipe.from_json(data), ValueError)
@@ -320,7 +320,7 @@ def stopped(scratch):
 
 
 @pytest.mark.filterwarnings("ignore:the run began with")
-@examples(250)
+@examples(125)
 @given(data=st.data(), which=st.integers(0, 2))
 def test_checkpoints(stopped, data, which):
     good = stopped.kept[which]
@@ -360,7 +360,7 @@ def refused_by_command(*argv):
 
 
 @pytest.mark.usefixtures("sketched")
-@examples(200)
+@examples(100)
 @given(data=st.data())
 def test_run_json(run, data):
     folder, record = run
@@ -373,7 +373,7 @@ def test_run_json(run, data):
 REQUEST = {"argv": ["fit", "x.csv", *OPTIONS, "--out", "run"], "folder": "."}
 
 
-@examples(150)
+@examples(100)
 @given(content=changed_json(REQUEST).map(lambda value: json.dumps(value).encode()) | any_bytes(json.dumps(REQUEST).encode()))
 def test_resume_json(scratch, content):
     folder = scratch / "unfinished"

@@ -3,7 +3,7 @@
     pip install cosmic-ray && python tests/benchmarks/mutants.py [--number 500] [--seed 0] [--only kernels] [--minutes 60]
 
 The mutations are made in a copy of HEAD, one at a time, and for each the tests of that file are run until the first failure,
-in a child that is forked from a process with NumPy, SciPy, scikit-learn, numba and pytest already imported. A child has
+those first that failed for other mutations, in a child that is forked from a process with NumPy, SciPy, scikit-learn, numba and pytest already imported. A child has
 ``SLOW`` times the processor time that the tests take without a mutation, and at least 30 s; one that needs more counts as noticed.
 The kernels run without numba's compiler (``NUMBA_DISABLE_JIT=1``), because its cache does not see that a function called by a
 compiled one has changed. mutmut 3 is of no use here: it keeps all mutations of a function in one file behind a switch, which
@@ -30,10 +30,11 @@ from datetime import date
 from pathlib import Path
 
 import cosmic_ray.plugins
+import hypothesis  # noqa: F401  (imported once, for all children)
 import numba
 import pytest
 import scipy.optimize
-import scipy.sparse.linalg  # noqa: F401  (imported once, for all children)
+import scipy.sparse.linalg
 import sklearn.cluster  # noqa: F401
 from cosmic_ray.commands.init import init
 from cosmic_ray.mutating import mutate_code
@@ -108,7 +109,7 @@ def run_tests(path: str, seconds: float) -> tuple[str, float]:
         if "kernels" in path:
             os.environ["NUMBA_DISABLE_JIT"], numba.config.DISABLE_JIT = "1", 1
             files += ["-k", "not fit and not one_thread and not large_work"]  # minutes without the compiler
-        os._exit(int(pytest.main(["-n", "0", "-x", "-q", "-p", "no:cacheprovider", "--no-header", *files])))
+        os._exit(int(pytest.main(["-n", "0", "-x", "-q", "--no-header", "--ff", "-o", "cache_dir=failed", *files])))
     _, status = os.waitpid(child, 0)
     used = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - before
     outcome = "survived" if status == 0 else "noticed" if os.WIFEXITED(status) else "timeout"
@@ -158,7 +159,7 @@ def main() -> None:
         subprocess.run(["tar", "-x", "-C", folder], input=archive, check=True)
         os.chdir(folder)
         sys.path.insert(0, folder)
-        os.environ.update(PYTHONPATH=folder, OPENBLAS_NUM_THREADS="1", OMP_NUM_THREADS="1")
+        os.environ.update(PYTHONPATH=folder, OPENBLAS_NUM_THREADS="1", OMP_NUM_THREADS="1", DECNP_EXAMPLES="30")
         paths = [path for pattern in TESTS for path in sorted(Path("decnp").glob(pattern)) if args.only in str(path)]
         every = [spec for path in paths for spec in mutations(path, f"{folder}/mutations.sqlite")]
         limits: dict[str, float] = {}
