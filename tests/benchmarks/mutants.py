@@ -3,8 +3,9 @@
     pip install cosmic-ray && python tests/benchmarks/mutants.py [--number 500] [--seed 0] [--only kernels] [--minutes 60]
 
 The mutations are made in a copy of HEAD, one at a time, and for each the tests of that file are run until the first failure,
-those first that failed for other mutations, in a child that is forked from a process with NumPy, SciPy, scikit-learn, numba and pytest already imported. A child has
-``SLOW`` times the processor time that the tests take without a mutation, and at least 30 s; one that needs more counts as noticed.
+those first that failed for other mutations, in a child that is forked from a process that has imported SciPy, scikit-learn,
+numba and pytest. A child has ``SLOW`` times the processor time that the tests take without a mutation, and at least 30 s; one
+that needs more counts as noticed.
 The kernels run without numba's compiler (``NUMBA_DISABLE_JIT=1``), because its cache does not see that a function called by a
 compiled one has changed. mutmut 3 is of no use here: it keeps all mutations of a function in one file behind a switch, which
 numba cannot compile.
@@ -33,8 +34,7 @@ import cosmic_ray.plugins
 import hypothesis  # noqa: F401  (imported once, for all children)
 import numba
 import pytest
-import scipy.optimize
-import scipy.sparse.linalg
+import scipy.optimize  # noqa: F401
 import sklearn.cluster  # noqa: F401
 from cosmic_ray.commands.init import init
 from cosmic_ray.mutating import mutate_code
@@ -90,6 +90,20 @@ def sample_of(every: list[MutationSpec], number: int, seed: int) -> list[Mutatio
     return [draw.choice(places[place]) for place in order][:number]
 
 
+def _in_child(path: str, files: list[str], seconds: int) -> int:
+    """Run pytest with limits and without output; return its exit status."""
+    with open("output", "w") as output:
+        os.dup2(output.fileno(), 1)
+        os.dup2(output.fileno(), 2)
+    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
+    resource.setrlimit(resource.RLIMIT_DATA, (4 << 30, 4 << 30))
+    sys.dont_write_bytecode = True
+    if "kernels" in path:
+        os.environ["NUMBA_DISABLE_JIT"], numba.config.DISABLE_JIT = "1", 1
+        files = [*files, "-k", "not fit and not one_thread and not large_work"]  # minutes without the compiler
+    return int(pytest.main(["-n", "0", "-x", "-q", "--no-header", "--ff", "-o", "cache_dir=failed", *files]))
+
+
 def run_tests(path: str, seconds: float) -> tuple[str, float]:
     """Run the tests of a file in a forked child; return "noticed", "survived" or "timeout", and the seconds it computed."""
     names = next(names for pattern, names in TESTS.items() if Path(path).match(f"decnp/{pattern}"))
@@ -99,17 +113,11 @@ def run_tests(path: str, seconds: float) -> tuple[str, float]:
     before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
     child = os.fork()
     if child == 0:
-        with open(os.devnull, "w") as nowhere:
-            os.dup2(nowhere.fileno(), 1)
-            os.dup2(nowhere.fileno(), 2)
-        limit = int(seconds) + 1
-        resource.setrlimit(resource.RLIMIT_CPU, (limit, limit))
-        resource.setrlimit(resource.RLIMIT_DATA, (4 << 30, 4 << 30))
-        sys.dont_write_bytecode = True
-        if "kernels" in path:
-            os.environ["NUMBA_DISABLE_JIT"], numba.config.DISABLE_JIT = "1", 1
-            files += ["-k", "not fit and not one_thread and not large_work"]  # minutes without the compiler
-        os._exit(int(pytest.main(["-n", "0", "-x", "-q", "--no-header", "--ff", "-o", "cache_dir=failed", *files])))
+        code = 9  # also where pytest raises
+        try:
+            code = _in_child(path, files, int(seconds) + 1)
+        finally:
+            os._exit(code)
     _, status = os.waitpid(child, 0)
     used = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - before
     outcome = "survived" if status == 0 else "noticed" if os.WIFEXITED(status) else "timeout"
@@ -173,6 +181,8 @@ def main() -> None:
                 break
             if path not in limits:  # what fails anyway notices nothing
                 outcome, used = run_tests(path, 3600)
+                if outcome != "survived":
+                    print(Path("output").read_text()[-2000:])
                 limits[path] = max(30, SLOW * used) if outcome == "survived" else 0
                 print(f"{path}: {used} s" + ("" if limits[path] else ", and the tests fail without a mutation"), flush=True)
             if limits[path]:
