@@ -27,14 +27,14 @@ import subprocess
 import sys
 import tempfile
 import time
+import traceback
 from datetime import date
 from pathlib import Path
 
 import cosmic_ray.plugins
-import hypothesis  # noqa: F401  (imported once, for all children)
 import numba
 import pytest
-import scipy.optimize  # noqa: F401
+import scipy.optimize  # noqa: F401  (imported once, for all children)
 import sklearn.cluster  # noqa: F401
 from cosmic_ray.commands.init import init
 from cosmic_ray.mutating import mutate_code
@@ -113,11 +113,11 @@ def run_tests(path: str, seconds: float) -> tuple[str, float]:
     before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
     child = os.fork()
     if child == 0:
-        code = 9  # also where pytest raises
         try:
-            code = _in_child(path, files, int(seconds) + 1)
-        finally:
-            os._exit(code)
+            os._exit(_in_child(path, files, int(seconds) + 1))
+        except BaseException:
+            traceback.print_exc()
+            os._exit(9)
     _, status = os.waitpid(child, 0)
     used = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - before
     outcome = "survived" if status == 0 else "noticed" if os.WIFEXITED(status) else "timeout"
