@@ -45,7 +45,7 @@ ROOT = Path(__file__).parents[2]
 RECORD = ROOT / "data/results/mutants.json"
 SLOW = 5
 TESTS = {  # files, and the names of their tests, the fastest first; test_defaults.py is the last
-    "equations.py": "equations symbolic", "layers.py": "layers derivatives", "losses.py": "losses",
+    "equations.py": "equations symbolic", "layers.py": "layers derivatives", "losses.py": "losses derivatives",
     "optim.py": "optim", "kernels/equations.py": "kernels", "kernels/tiles.py": "kernels",
     "kernels/layers.py": "fused losses layers", "kernels/optim.py": "kernels fused", "kernels/fused_step.py": "fused",
     "kernels/jit.py": "kernel_cache", "metrics.py": "metrics", "autoencoder.py": "autoencoder trajectories checkpoint",
