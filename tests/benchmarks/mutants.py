@@ -53,7 +53,7 @@ TESTS = {  # files, and the names of their tests, the fastest first; test_defaul
     "profiles.py": "dec autoencoder cli", "training/checkpoint.py": "checkpoint", "training/diagnostics.py": "diagnostics",
     "training/engine.py": "fused dec autoencoder", "training/estimator.py": "dec autoencoder",
     "training/features.py": "rows autoencoder", "training/neighbors.py": "init", "training/preparation.py": "recipe",
-    "training/records.py": "dec autoencoder cli", "training/scaling.py": "scaling offset autoencoder",
+    "training/records.py": "dec autoencoder cli", "training/scaling.py": "scaling offset",
     "training/stability.py": "autoencoder", "training/start.py": "init dec", "training/state.py": "dec checkpoint",
     "baselines/*.py": "baselines spectral_estimators", "datasets/hog.py": "stl", "datasets/imbalanced.py": "imbalanced",
 }
