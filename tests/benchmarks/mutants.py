@@ -44,8 +44,8 @@ from cosmic_ray.work_item import MutationSpec
 ROOT = Path(__file__).parents[2]
 RECORD = ROOT / "data/results/mutants.json"
 SLOW = 5
-TESTS = {  # files, and the names of their tests, the fastest first; test_defaults.py is the last
-    "equations.py": "equations symbolic", "layers.py": "layers derivatives", "losses.py": "losses derivatives",
+TESTS = {  # files, and the names of their tests, the fastest first; then its doctests, and test_defaults.py
+    "equations.py": "equations symbolic", "layers.py": "layers derivatives", "losses.py": "losses",
     "optim.py": "optim", "kernels/equations.py": "kernels", "kernels/tiles.py": "kernels",
     "kernels/layers.py": "fused losses layers", "kernels/optim.py": "kernels fused", "kernels/fused_step.py": "fused",
     "kernels/jit.py": "kernel_cache", "metrics.py": "metrics", "autoencoder.py": "autoencoder trajectories checkpoint",
@@ -109,7 +109,7 @@ def run_tests(path: str, seconds: float) -> tuple[str, float]:
     names = next(names for pattern, names in TESTS.items() if Path(path).match(f"decnp/{pattern}"))
     module = path.removesuffix("/__init__.py").removesuffix(".py").replace("/", ".")
     files = [f"tests/test_{name}.py" for name in names.split()]
-    files += [f"tests/test_defaults.py::test_the_defaults_are_those_of_the_docstring[{module}]"]
+    files += [path, f"tests/test_defaults.py::test_the_defaults_are_those_of_the_docstring[{module}]"]
     before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
     child = os.fork()
     if child == 0:
