@@ -10,7 +10,7 @@ import re
 from importlib.util import find_spec
 from pathlib import Path
 
-from test_metrics import best_by_trying
+from naive import best_by_trying
 
 from decnp import autoencoder, clustering, equations, kernels, layers, losses, metrics
 from decnp.gradcheck import check_equations, derivatives, naive, references

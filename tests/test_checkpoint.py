@@ -11,6 +11,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from conftest import BY_THE_BOOK, blobs, identical
+from hostile_models import with_header
 from numpy.testing import assert_array_equal
 from sklearn.base import clone
 
@@ -221,7 +222,17 @@ def test_files_that_are_no_checkpoints_are_refused(X, kept, tmp_path):
     with zipfile.ZipFile(kept, "w") as archive:
         for name, member in members.items():
             archive.writestr(name, member)
-    with pytest.raises(CheckpointError, match="is a checkpoint of another decnp: its format is 99, this one reads 4"):
+    with pytest.raises(CheckpointError, match="is a checkpoint of another decnp: its format is 99, this one reads 5"):
+        dec(checkpoint=kept).resume(X)
+
+
+@pytest.mark.parametrize("change", [
+    lambda header: header["state"]["fields"]["autoencoder"]["fields"].update(t="1"), lambda header: header.update(notes={"a": 1}),
+    lambda header: header["recipe"].update(alpha=2), lambda header: header.update(digest="0"),
+], ids=["state", "notes", "recipe", "digest"])
+def test_a_header_that_was_changed_is_refused(X, kept, change):
+    kept.write_bytes(with_header(change)(kept.read_bytes()))
+    with pytest.raises(CheckpointError, match="run.checkpoint is damaged: its header does not have the digest in it"):
         dec(checkpoint=kept).resume(X)
 
 

@@ -75,7 +75,7 @@ def test_a_run_from_end_to_end(data, says):
         assert len(line) == len(lines[4])
     assert lines[-1] == "written to run/"
 
-    with open("run/labels.npy", "rb") as file:  # and in another process the same seed gives the same result, to the bit
+    with open("run/labels.npy", "rb") as file:  # and in another process on this machine the same seed gives the same bits
         before = file.read()
     assert says("fit", "x.npy", *QUICK, "--out", "again", "-q")[2] == ""
     assert Path("again/labels.npy").read_bytes() == before

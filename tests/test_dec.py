@@ -260,6 +260,7 @@ def test_small_cases(X):
     "decnp.DEC(2, hidden_layer_sizes=2, profile=p, engine='numpy').fit(numpy.eye(4)); assert 'numba' not in sys.modules"
 ], ids=["decnp", "layers", "numpy engine"])
 def test_nothing_heavy_is_imported_without_need(code):
+    """The code asserts it; its process ends with an error where a heavy package was imported."""
     path = os.pathsep.join([str(Path(decnp.__file__).parents[1]), os.environ.get("PYTHONPATH", "")])
     subprocess.run([sys.executable, "-W", "error", "-c", code], check=True, env={**os.environ, "PYTHONPATH": path})
 

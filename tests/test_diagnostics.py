@@ -188,6 +188,7 @@ def test_each_sentence_has_its_border():
     assert dead.startswith("1 of 3 clusters died: number 1 ") and "since step 30;" in dead  # it had come back once
     assert said(GOOD, changed(sizes=(10, 0, 5)), GOOD) == []
     assert said(GOOD, changed(distance=0.1001)) == [] and "0 and 1 have merged" in said(GOOD, changed(distance=0.1))[0]
+    assert "0 and 1 have merged" in said(changed(sizes=(8, 7)), changed(sizes=(8, 7), distance=0.1))[0]  # all that there are
     assert said(GOOD, changed(confidence=0.751)) == [] and "0.800 to 0.749" in said(GOOD, changed(confidence=0.749))[0]
     wide = changed(radius=1.4)  # 6 % and 12 % of the variance
     assert "from 6% of the embedding's variance to 12%" in said(GOOD, wide)[0] and said(GOOD, wide, moves=False) == []

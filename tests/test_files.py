@@ -269,6 +269,16 @@ def test_bytes_that_changed_in_an_npz_never_give_wrong_numbers(tmp_path):
     assert n_refused > 50  # most of the rest are dates and permissions
 
 
+@pytest.mark.parametrize("change", [
+    lambda content: content[1:], lambda content: content[:300] + content[900:], lambda content: b"PK\3\4" + content[24:],
+], ids=["begun late", "a piece cut out", "another beginning"])
+def test_an_npz_with_entries_in_other_places(tmp_path, change):
+    np.savez(tmp_path / "x.npz", X=np.tile(X, (20, 1)), y=np.zeros(500, "U1"))
+    (tmp_path / "x.npz").write_bytes(change((tmp_path / "x.npz").read_bytes()))
+    sentence = refused(tmp_path / "x.npz")
+    assert sentence.startswith("FILE is damaged: it cannot be unzipped (") and len(sentence) < 400
+
+
 @pytest.mark.parametrize("arrays, listed", [
     ({"train": X, "test": X}, "train (4, 3), test (4, 3)"), ({"a": X[0], "b": X[1]}, "a (3,), b (3,)"),
     ({}, "no arrays"),

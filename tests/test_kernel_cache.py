@@ -95,7 +95,8 @@ def test_a_user_without_a_home_trains_from_a_package_that_cannot_be_written(tmp_
             folder.chmod(0o755)
     np.save(tmp_path / "x.npy", np.random.default_rng(0).normal(size=(30, 3)))
     environment = {"HOME": "/nonexistent", "PATH": os.environ["PATH"], "PYTHONPATH": str(package)}
-    other_user = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", sys.executable]
+    other_user = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--inh-caps=+dac_read_search",
+                  "--ambient-caps=+dac_read_search", sys.executable]  # may read root's Python, and write nothing
     if subprocess.run([*other_user, "-c", "import numpy"], env=environment, cwd="/", capture_output=True).returncode:
         pytest.skip("the other user cannot read this Python or its packages")
     run = subprocess.run(

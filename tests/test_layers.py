@@ -257,6 +257,15 @@ def test_dropout_mask(rate, dtype):
     assert_allclose(mask.mean(dtype=np.float64), 1, atol=0.05)  # rate 0.9: standard error 0.01
 
 
+@pytest.mark.parametrize("n", [1, 4, 5])
+def test_four_units_take_one_word_of_random_bits(n):
+    """More would change the masks, and the minibatches, of each seed."""
+    rng, other = np.random.default_rng(0), np.random.default_rng(0)
+    assert dropout_mask(rng, (1, n), 0.5).shape == (1, n)
+    other.integers(1 << 64, size=(n + 3) // 4, dtype=np.uint64)
+    assert rng.bit_generator.state == other.bit_generator.state
+
+
 def test_no_dropout_draws_nothing():
     rng = np.random.default_rng(0)
     assert dropout_mask(rng, (3, 4), 0) is None

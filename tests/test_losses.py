@@ -10,8 +10,8 @@ from numpy.testing import assert_allclose
 from problems import problem
 
 from decnp import equations, kernels
-from decnp.layers import init_mlp, mlp
-from decnp.losses import clustering_loss, clustering_loss_and_grads
+from decnp.layers import dropout_mask, init_mlp, mlp
+from decnp.losses import clustering_loss, clustering_loss_and_grads, reconstruction_loss_and_grads
 
 PARTS = [equations.loss_and_grads, kernels.loss_and_grads]
 
@@ -51,6 +51,26 @@ def test_the_gradient_of_the_clustering_step_is_that_of_its_loss():
         assert_allclose(g_b, gradient(lambda b: with_layer(b=b), layer.b), **exact)
 
 
+def test_the_gradient_of_the_autoencoder_step_is_that_of_its_loss():
+    rng = np.random.default_rng(0)
+    theta = init_mlp(rng, [5, 4, 5], ["relu", "linear"], 0.5, np.float64)
+    x = rng.standard_normal((6, 5))
+    masks = [dropout_mask(rng, (6, 5), 0.3, np.float64), dropout_mask(rng, (6, 4), 0.3, np.float64)]
+
+    def loss(theta):
+        return ((mlp(theta, x, masks)[-1] - x) ** 2).sum() / 60  # the target has no mask
+
+    value, g_theta = reconstruction_loss_and_grads(theta, x, masks)
+    exact = dict(rtol=1e-12, atol=1e-15)
+    assert_allclose(value, loss(theta), **exact)
+    for l, (layer, (g_W, g_b)) in enumerate(zip(theta, g_theta, strict=True)):
+        def with_layer(l=l, layer=layer, **change):
+            return loss([*theta[:l], layer._replace(**change), *theta[l + 1 :]])
+
+        assert_allclose(g_W, gradient(lambda W: with_layer(W=W), layer.W), **exact)
+        assert_allclose(g_b, gradient(lambda b: with_layer(b=b), layer.b), **exact)
+
+
 def test_without_an_encoder_x_is_the_embedding():
     z, mu, p = problem(7, 3, 2)["grad_z"][:3]
     loss, g_mu, g_theta = clustering_loss_and_grads([], mu, z, p)
@@ -60,5 +80,6 @@ def test_without_an_encoder_x_is_the_embedding():
 
 
 def test_the_losses_need_neither_scikit_learn_nor_numba():
+    """The code asserts it; its process ends with an error where one of them was imported."""
     code = "import sys, decnp.losses; assert not {'sklearn', 'numba', 'scipy'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -147,7 +147,7 @@ def test_numpy_gives_the_bits_of_scikit_learn(drawn, standardize, missing):
         wanted = pipeline_for(numbers, sorted(words), standardize, missing).fit(X[:n]).transform(X)
     again = Recipe.from_json(json.loads(json.dumps(recipe.to_json())))
     columns = [columns[names.index(name)] for name in again.columns]
-    assert_array_equal(PreparedRows(again, columns)[:], np.asarray(wanted, float))  # to the bit
+    assert_array_equal(PreparedRows(again, columns)[:], np.asarray(wanted, float))  # to the bit: the same operations on one machine
     for feature in recipe.features:
         assert not isinstance(feature, Categories) or sum(feature.counts) == n
 

@@ -188,6 +188,14 @@ def test_options_that_do_not_fit(table, refused):
     assert refused("p.csv", "--missing", "mode").startswith("argument --missing: invalid choice: 'mode'")
 
 
+@pytest.mark.parametrize("option", ["--standardize", "--missing=mean"])
+def test_infinite_values_are_refused_with_their_place(data, refused, option):
+    Path("x.csv").write_text("a,b\n1,2\n3,-inf\n,1e999\n")
+    option = [option] if option != "--standardize" else [option, "--missing", "median"]
+    assert refused("x.csv", *option) == (
+        "x.csv has infinite values: the first (-inf) in row 2 (counted from 1) of the column 'b'")
+
+
 def test_a_name_with_a_comma(data, says):
     pd.DataFrame(blobs(60, 2), columns=["a", "b"]).assign(**{"c, d": "x"}).to_csv("x.csv", index=False)
     assert says("fit", "x.csv", *QUICK, "--drop", "c, d", "--out", "run")[0] == 0

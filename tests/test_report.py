@@ -378,6 +378,7 @@ def test_folders_that_hold_no_finished_run(run, refused_report):
                                        "centroids (3, 2), and run.json says 60 rows in 4 clusters"),
     (lambda r: r.update(source="x"), "source in it is 'x'"),
     (lambda r: r.update(columns=["a"]), "columns in it is ['a']"),
+    (lambda r: r["columns"].append(r["columns"].pop() and None), "columns in it is ['p0', "),
     (lambda r: r["source"].update(name=3), "source.name in it is 3"),
     (lambda r: r["seconds"].update(total=float("nan")), "seconds.total in it is nan"),
     (lambda r: r["parameters"].update(hidden_layer_sizes=None), "parameters.hidden_layer_sizes in it is None"),

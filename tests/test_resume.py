@@ -153,6 +153,10 @@ def test_a_complete_run_is_told_again_and_left_alone(data, says):
         Path("run/run.json").write_text(content)
         status, out, err = says("fit", "--resume", "run")
         assert (status, out) == (2, "") and "there is no run to resume" in err
+    Path("run/run.json").write_text(json.dumps({**json.loads(as_json[1]), "diagnostics": None}))
+    status, out, err = says("fit", "--resume", "run")
+    assert (status, out) == (2, "")
+    assert err.endswith("decnp: error: --resume run: run.json in it is damaged, or is of another version\n")
 
 
 def test_what_resume_refuses(data, says):

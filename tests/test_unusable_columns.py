@@ -210,3 +210,11 @@ def test_dates_in_a_data_frame():
     for X in (frame, frame[["t"]], frame.assign(t=frame.t - frame.t[0]), frame.assign(t=frame.t.dt.tz_localize("UTC"))):
         with pytest.raises(ValueError, match=sentence):
             DEC(2, hidden_layer_sizes=(4, 2)).fit(X)
+
+
+def test_a_name_that_controls_a_terminal_is_escaped_in_the_options_too(tmp_path):
+    path = tmp_path / "x.csv"
+    path.write_text("n\x1b[31m\u202e,b\n" + "cat,1\n" * 3)
+    with pytest.raises(DataError) as error:
+        read_table(path)
+    assert str(error.value).isprintable() and r"--drop $'n\x1b[31m\u202e' leaves the column out" in str(error.value)

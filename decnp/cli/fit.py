@@ -45,7 +45,10 @@ def _fit(args: argparse.Namespace, argv: list[str]) -> int:
         record = finished_run(args.resume)
         if record:
             message(f"the run in {args.resume} is complete: these are its results")
-            return _print_results(record, args.json, args.resume, report=args.report)
+            try:
+                return _print_results(record, args.json, args.resume, report=args.report)
+            except (TypeError, ValueError, LookupError, AttributeError) as error:
+                raise UserError(f"--resume {args.resume}: run.json in it is damaged, or is of another version") from error
         options, argv = _first_options(args.resume)
     elif args.source is None:
         raise UserError("fit needs a SOURCE, or --resume DIR (see decnp fit --help)")

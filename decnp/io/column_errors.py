@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Sequence
 from typing import NamedTuple
+
+from ..utils.spelling import shell_word
 
 __all__ = ["KINDS", "MAX_DIFFERENT", "UNNAMED", "Column", "Problem", "Seen", "options", "several"]
 
@@ -50,7 +51,7 @@ class Column(NamedTuple):
     @property
     def option(self) -> str:
         """Return the word that names the column in an option of the command."""
-        return shlex.quote(self.name) if self.name is not None else str(self.position)
+        return shell_word(self.name) if self.name is not None else str(self.position)
 
     def __str__(self) -> str:
         return f"column {self.position}" + ("" if self.name is None else f" ({self.name!r})")
@@ -177,7 +178,7 @@ def options(option: str, columns: Sequence[Column]) -> str:
     names = [str(column.position) if column.name is None else column.name for column in columns[:MAX_LISTED]]
     plain = [name for name in names if "," not in name]
     words = [",".join(plain)] * bool(plain) + [name for name in names if "," in name]
-    return " ".join(f"{option} {shlex.quote(word)}" for word in words)
+    return " ".join(f"{option} {shell_word(word)}" for word in words)
 
 
 def several(problems: list[Problem], n_columns: int, labels_known: bool, for_fit: bool, row_numbers: bool) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -12,6 +13,7 @@ import numpy as np
 
 from ..exceptions import DataError
 from ..utils.rows import Rows
+from .array_file import one_line
 from .atomic import PathLike
 from .npy import read_npy, read_npy_header
 from .sparse import is_sparse, read_sparse
@@ -77,7 +79,11 @@ def _zipped_arrays(path: PathLike) -> Iterator[ZippedArrays]:
     except DataError:
         raise
     except BROKEN_ZIP as error:
-        raise DataError(f"{path} is damaged: it cannot be unzipped ({error})") from error
+        raise DataError(f"{path} is damaged: it cannot be unzipped ({one_line(error)})") from error
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # that of an entry whose place lies before the file
+            raise
+        raise DataError(f"{path} is damaged: it cannot be unzipped (its entries lie outside of the file)") from error
 
 
 def _choose(path: PathLike, shapes: Mapping[str, tuple[int, ...]], names: Sequence[str], n_axes: int) -> str:

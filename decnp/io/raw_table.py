@@ -79,6 +79,11 @@ def read_raw_table(
             raise DataError(f"{OPTIONS} are for a .csv file; {name} is an .npy")
         csv = parse_csv(name, file, label_column, header=header, choose=choice, asked=choice.asked, for_fit=True,
                         words=choice.words, may_miss=may_miss, decimal=decimal)
+    for column_name, column in zip(csv.all_names, csv.columns):
+        if column.dtype.kind == "f" and np.isinf(column).any():
+            row = int(np.isinf(column).argmax())
+            raise DataError(f"{name} has infinite values: the first ({column[row]}) in row {row + 1} (counted from 1) of "
+                            f"the column {column_name!r}")
     y = None if csv.labels is None else as_labels(csv.labels, Path(name))
     return RawTable(name, csv.columns, csv.all_names, csv.named, frozenset(csv.words), y, csv.notes, csv.left_out)
 

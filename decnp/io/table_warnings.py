@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from ..utils.rows import LazyRows, Rows, is_mapped
+from ..utils.spelling import shell_word
 from .column_errors import Column, options
 from .raw_table import RawTable
 
@@ -75,7 +75,7 @@ def label_copies(columns: Sequence[np.ndarray] | np.ndarray, names: Sequence[str
     of_labels = np.unique(y, return_inverse=True)[1]
     each = columns.T if isinstance(columns, np.ndarray) else columns
     return [f"the column {name!r} divides the rows as the labels do; if it is a copy of them, "
-            f"say --drop {shlex.quote(name)}"
+            f"say --drop {shell_word(name)}"
             for name, column in zip(names, each) if _same_groups(_codes(column), of_labels)]
 
 
@@ -123,9 +123,9 @@ def _columns(X: np.ndarray, names: Sequence[str]) -> Iterator[str]:
     for name, column in zip(names, X.T):
         if name.lower() in LABEL_LIKE and (column % 1 == 0).all():
             yield (f"the column {name!r} is trained on like the others; if it holds labels, "
-                   f"say --label-column {shlex.quote(name)}")
+                   f"say --label-column {shell_word(name)}")
         if _counts(column):
-            yield f"the column {name!r} counts the rows; if that is all it does, say --drop {shlex.quote(name)}"
+            yield f"the column {name!r} counts the rows; if that is all it does, say --drop {shell_word(name)}"
 
 
 def _constant(names: Sequence[str]) -> list[str]:

@@ -129,7 +129,8 @@ def _first_invalid_value(record: Any) -> tuple[str, Any] | None:
 def _first_invalid_result(record: dict[str, Any]) -> tuple[str, Any] | None:
     """Return name and value of the first invalid entry among columns, scores, stability and history, or None."""
     columns = record.get("columns", [])
-    if not isinstance(columns, list) or len(columns) not in (0, record["source"]["n_features"]):
+    if not (isinstance(columns, list) and len(columns) in (0, record["source"]["n_features"])
+            and all(isinstance(name, str) for name in columns)):
         return "columns", columns
     for option in ("drop", "columns"):
         names = record["source"].get(option, [])

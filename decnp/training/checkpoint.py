@@ -2,7 +2,7 @@
 
 A checkpoint is the state object of the run, written down. ``to_tree`` turns dataclasses, arrays and random generators
 into JSON and .npy arrays; ``from_tree`` restores them. The file is an archive as a model file is: nothing in it is ever
-executed, every array has its SHA-256 digest, and the file is written atomically.
+executed, every array and the header have their SHA-256 digests, and the file is written atomically.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from ..utils.validation import check_sizes
 
 __all__ = ["Checkpoint", "check_same_shapes", "fingerprint", "from_tree", "recipe_of", "to_tree"]
 
-FORMAT = 4
+FORMAT = 5
 KIND = "checkpoint"
 GENERATORS = ("PCG64", "PCG64DXSM", "MT19937", "Philox", "SFC64")
 
@@ -152,6 +152,7 @@ class Checkpoint:
         arrays: dict[str, np.ndarray] = {}
         header = {"format": FORMAT, "kind": KIND, "notes": self.notes, "machine": rounding(),
                   "recipe": to_tree(self.recipe, arrays), "state": to_tree(state, arrays, "state")}
+        header["digest"] = _digest(header)
         self._delete_temporary_files()
         write_atomically(self.path, lambda file: write_archive(file, header, arrays))
 
@@ -190,6 +191,8 @@ class Checkpoint:
             if header["format"] != FORMAT:
                 raise CheckpointError(f"{self.path} is a checkpoint of another decnp: its format is "
                                       f"{header['format']!r}, this one reads {FORMAT}")
+            if header.pop("digest") != _digest({name: value for name, value in header.items() if name != "sha256"}):
+                raise CheckpointError(f"{self.path} is damaged: its header does not have the digest in it")
             notes, machine, stored = dict(header["notes"]), header["machine"], dict(header["recipe"])
             self._check_recipe(recipe, stored)
             state = from_tree(header["state"], arrays, {cls.__name__: cls for cls in classes})
@@ -252,6 +255,11 @@ def check_same_shapes(restored: Sequence[Dense], new: Sequence[Dense]) -> None:
     shapes, others = ([(a.shape, a.dtype) for a in arrays_of(theta)] for theta in (restored, new))
     if shapes != others:
         raise CheckpointError("the checkpoint is damaged: its layers do not fit the parameters of this run")
+
+
+def _digest(header: Mapping[str, Any]) -> str:
+    """Return the SHA-256 digest of a header as JSON, which is the same for a header that was read."""
+    return hashlib.sha256(json.dumps(header, sort_keys=True).encode()).hexdigest()
 
 
 def fingerprint(*arrays: Rows) -> str:

@@ -1,39 +1,60 @@
 """By hand: how many random mutations of the code its tests notice, and which they do not; made with cosmic-ray.
 
-    pip install cosmic-ray && python tests/benchmarks/mutants.py [--number 500] [--seed 0] [--only kernels]
+    pip install cosmic-ray && python tests/benchmarks/mutants.py [--number 500] [--seed 0] [--only kernels] [--minutes 60]
 
-The mutations are made in a copy of HEAD, one at a time, and for each the tests of that file are run, in one process and
-until the first failure. A run that takes longer than ten minutes counts as noticed. mutmut 3 is of no use here: it keeps
-all mutations of a function in one file behind a switch, which numba cannot compile.
+The mutations are made in a copy of HEAD, one at a time, and for each the tests of that file are run until the first failure,
+those first that failed for other mutations, in a child that is forked from a process that has imported SciPy, scikit-learn,
+numba and pytest. A child has ``SLOW`` times the processor time that the tests take without a mutation, and at least 30 s; one
+that needs more counts as noticed.
+The kernels run without numba's compiler (``NUMBA_DISABLE_JIT=1``), because its cache does not see that a function called by a
+compiled one has changed. mutmut 3 is of no use here: it keeps all mutations of a function in one file behind a switch, which
+numba cannot compile.
+
+The result of each is appended to ``data/results/mutants.json``. The next call with the same seed goes on with the mutations that
+are not in it. After the code or the tests have changed, ``--again`` repeats those that survived.
 """
 
 from __future__ import annotations
 
 import argparse
 import ast
+import json
 import os
 import random
 import re
-import shlex
+import resource
 import subprocess
 import sys
 import tempfile
+import time
+import traceback
+from datetime import date
 from pathlib import Path
 
+import cosmic_ray.plugins
+import numba
+import pytest
+import scipy.optimize  # noqa: F401  (imported once, for all children)
+import sklearn.cluster  # noqa: F401
 from cosmic_ray.commands.init import init
-from cosmic_ray.mutating import mutate_and_test
+from cosmic_ray.mutating import mutate_code
 from cosmic_ray.work_db import WorkDB, use_db
-from cosmic_ray.work_item import MutationSpec, TestOutcome
+from cosmic_ray.work_item import MutationSpec
 
 ROOT = Path(__file__).parents[2]
-TESTS = {  # files, and the names of their tests; test_defaults.py is run for each
-    "equations.py": "equations gradcheck", "layers.py": "layers derivatives symbolic", "losses.py": "losses trajectories",
-    "optim.py": "optim", "kernels/*.py": "kernels fused optim losses kernel_cache", "metrics.py": "metrics",
-    "autoencoder.py": "autoencoder checkpoint trajectories", "clustering.py": "dec checkpoint trajectories",
-    "dec.py": "dec checkpoint init diagnostics", "inference.py": "inference predict", "profiles.py": "dec autoencoder cli",
-    "training/checkpoint.py": "checkpoint", "training/diagnostics.py": "diagnostics", "training/engine.py": "dec autoencoder",
-    "training/features.py": "rows autoencoder", "training/neighbors.py": "init", "training/start.py": "init dec",
-    "training/scaling.py": "scaling autoencoder offset", "training/stability.py": "autoencoder",
+RECORD = ROOT / "data/results/mutants.json"
+SLOW = 5
+TESTS = {  # files, and the names of their tests, the fastest first; then its doctests, and test_defaults.py
+    "equations.py": "equations symbolic", "layers.py": "layers derivatives", "losses.py": "losses",
+    "optim.py": "optim", "kernels/equations.py": "kernels", "kernels/tiles.py": "kernels",
+    "kernels/layers.py": "fused losses layers", "kernels/optim.py": "kernels fused", "kernels/fused_step.py": "fused",
+    "kernels/jit.py": "kernel_cache", "metrics.py": "metrics", "autoencoder.py": "autoencoder trajectories checkpoint",
+    "clustering.py": "trajectories dec checkpoint", "dec.py": "dec init checkpoint", "inference.py": "inference predict",
+    "profiles.py": "dec autoencoder cli", "training/checkpoint.py": "checkpoint", "training/diagnostics.py": "diagnostics",
+    "training/engine.py": "fused dec autoencoder", "training/estimator.py": "dec autoencoder",
+    "training/features.py": "rows autoencoder", "training/neighbors.py": "init", "training/preparation.py": "recipe",
+    "training/records.py": "dec autoencoder cli", "training/scaling.py": "scaling offset",
+    "training/stability.py": "autoencoder", "training/start.py": "init dec", "training/state.py": "dec checkpoint",
     "baselines/*.py": "baselines spectral_estimators", "datasets/hog.py": "stl", "datasets/imbalanced.py": "imbalanced",
 }
 LEFT_OUT = re.compile(  # a kernel that is not compiled gives the same; an error of a type at once; experimental
@@ -59,16 +80,73 @@ def mutations(path: Path, database: str) -> list[MutationSpec]:
     return [spec for spec in specs if not LEFT_OUT.match(spec.operator_name) and tuple(spec.start_pos) not in unread]
 
 
-def command(names: str) -> str:
-    """Return the line that runs some tests until the first failure."""
-    files = [f"tests/test_{name}.py" for name in (*names.split(), "defaults")]
-    return shlex.join([sys.executable, "-m", "pytest", "-n", "0", "-x", "-q", "-p", "no:cacheprovider", *files])
+def sample_of(every: list[MutationSpec], number: int, seed: int) -> list[MutationSpec]:
+    """Return a sample: first the place, then the mutation there, because an operator has many others."""
+    draw = random.Random(seed)
+    places: dict[tuple, list[MutationSpec]] = {}
+    for spec in every:
+        places.setdefault((str(spec.module_path), spec.start_pos), []).append(spec)
+    order = draw.sample(sorted(places), len(places))
+    return [draw.choice(places[place]) for place in order][:number]
 
 
-def changed(diff: str) -> str:
+def _in_child(path: str, files: list[str], seconds: int) -> int:
+    """Run pytest with limits and without output; return its exit status."""
+    with open("output", "w") as output:
+        os.dup2(output.fileno(), 1)
+        os.dup2(output.fileno(), 2)
+    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
+    resource.setrlimit(resource.RLIMIT_DATA, (4 << 30, 4 << 30))
+    sys.dont_write_bytecode = True
+    if "kernels" in path:
+        os.environ["NUMBA_DISABLE_JIT"], numba.config.DISABLE_JIT = "1", 1
+        files = [*files, "-k", "not fit and not one_thread and not large_work"]  # minutes without the compiler
+    return int(pytest.main(["-n", "0", "-x", "-q", "--no-header", "--ff", "-o", "cache_dir=failed", *files]))
+
+
+def run_tests(path: str, seconds: float) -> tuple[str, float]:
+    """Run the tests of a file in a forked child; return "noticed", "survived" or "timeout", and the seconds it computed."""
+    names = next(names for pattern, names in TESTS.items() if Path(path).match(f"decnp/{pattern}"))
+    module = path.removesuffix("/__init__.py").removesuffix(".py").replace("/", ".")
+    files = [f"tests/test_{name}.py" for name in names.split()]
+    files += [path, f"tests/test_defaults.py::test_the_defaults_are_those_of_the_docstring[{module}]"]
+    before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
+    child = os.fork()
+    if child == 0:
+        try:
+            os._exit(_in_child(path, files, int(seconds) + 1))
+        except BaseException:
+            traceback.print_exc()
+            os._exit(9)
+    _, status = os.waitpid(child, 0)
+    used = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - before
+    outcome = "survived" if status == 0 else "noticed" if os.WIFEXITED(status) else "timeout"
+    return outcome, round(used, 1)
+
+
+def mutated(spec: MutationSpec) -> str:
+    """Return the text of a file with a mutation."""
+    operator = cosmic_ray.plugins.get_operator(spec.operator_name)(**spec.operator_args)
+    return mutate_code(Path(spec.module_path).read_text(), operator, spec.occurrence)
+
+
+def changed(spec: MutationSpec) -> str:
     """Return the line before and after the mutation."""
-    lines = [line for line in diff.splitlines() if line[:1] in "+-" and line[:3] not in ("+++", "---")]
-    return " -> ".join(line[1:].strip() for line in lines)
+    row = spec.start_pos[0] - 1
+    old, new = (text.splitlines()[row].strip() for text in (Path(spec.module_path).read_text(), mutated(spec)))
+    return f"{old} -> {new}"
+
+
+def mutate_and_test(spec: MutationSpec, seconds: float) -> tuple[str, float]:
+    """Do as ``run_tests`` with a mutated file."""
+    path = Path(spec.module_path)
+    before, times, after = path.read_text(), path.stat(), mutated(spec)
+    path.write_text(after)
+    try:
+        return run_tests(str(path), seconds)
+    finally:
+        path.write_text(before)
+        os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))  # the caches go by it
 
 
 def main() -> None:
@@ -77,31 +155,46 @@ def main() -> None:
     parser.add_argument("--number", type=int, default=500)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--only", default="", metavar="WORD", help="only files whose path holds it")
+    parser.add_argument("--minutes", type=float, default=float("inf"), help="end after this time")
+    parser.add_argument("--again", action="store_true", help="repeat the recorded survivors, by their changed lines")
     args = parser.parse_args()
+    end = time.monotonic() + 60 * args.minutes
+    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, check=True, capture_output=True,
+                            text=True).stdout.strip()
+    record = json.loads(RECORD.read_text()) if RECORD.exists() else []
     with tempfile.TemporaryDirectory() as folder:
         archive = subprocess.run(["git", "archive", "HEAD"], cwd=ROOT, check=True, capture_output=True).stdout
         subprocess.run(["tar", "-x", "-C", folder], input=archive, check=True)
         os.chdir(folder)
-        os.environ.update(PYTHONPATH=folder, OPENBLAS_NUM_THREADS="1", OMP_NUM_THREADS="1")
-        tests = {path: command(names) for pattern, names in TESTS.items() for path in sorted(Path("decnp").glob(pattern))
-                 if args.only in str(path)}
-        for line in dict.fromkeys(tests.values()):  # what fails anyway notices nothing
-            subprocess.run(shlex.split(line), check=True, stdout=subprocess.DEVNULL)
-        every = [spec for path in tests for spec in mutations(path, f"{folder}/mutations.sqlite")]
-        draw = random.Random(args.seed)
-        places: dict[tuple, list[MutationSpec]] = {}
-        for spec in every:  # first the place, then what stands there instead: an operator has many others
-            places.setdefault((spec.module_path, spec.start_pos), []).append(spec)
-        sample = [draw.choice(places[place]) for place in draw.sample(sorted(places), min(args.number, len(places)))]
-        survivors = []
-        for spec in sorted(sample, key=lambda spec: (str(spec.module_path), spec.start_pos)):
-            found = mutate_and_test([spec], tests[spec.module_path], 600)
-            if found.test_outcome == TestOutcome.SURVIVED:
-                survivors.append(f"| {spec.module_path} | {spec.start_pos[0]} | `{changed(found.diff or '')}` |")
-                print(survivors[-1], flush=True)
-    noticed = len(sample) - len(survivors)
-    print(f"\n{noticed} of {len(sample)} mutations noticed ({noticed / max(1, len(sample)):.1%}), of {len(places)} places\n")
-    print("\n".join(["| file | line | change |", "|---|---|---|", *survivors]))
+        sys.path.insert(0, folder)
+        os.environ.update(PYTHONPATH=folder, OPENBLAS_NUM_THREADS="1", OMP_NUM_THREADS="1", DECNP_EXAMPLES="30")
+        paths = [path for pattern in TESTS for path in sorted(Path("decnp").glob(pattern)) if args.only in str(path)]
+        every = [spec for path in paths for spec in mutations(path, f"{folder}/mutations.sqlite")]
+        limits: dict[str, float] = {}
+        for spec in sample_of(every, args.number, args.seed):
+            path = str(spec.module_path)
+            change = changed(spec)
+            before = next((one for one in record if (one["file"], one["change"]) == (path, change)), None)
+            if before and not (args.again and before["outcome"] == "survived"):
+                continue
+            if time.monotonic() > end:
+                break
+            if path not in limits:  # what fails anyway notices nothing
+                outcome, used = run_tests(path, 3600)
+                if outcome != "survived":
+                    print(Path("output").read_text()[-2000:])
+                limits[path] = max(30, SLOW * used) if outcome == "survived" else 0
+                print(f"{path}: {used} s" + ("" if limits[path] else ", and the tests fail without a mutation"), flush=True)
+            if limits[path]:
+                outcome, used = mutate_and_test(spec, limits[path])
+                record = [one for one in record if one is not before]
+                record.append({"file": path, "line": spec.start_pos[0], "change": change, "outcome": outcome,
+                               "seconds": used, "commit": commit, "date": str(date.today())})
+                RECORD.write_text(json.dumps(record, indent=0, ensure_ascii=False))
+    survivors = [one for one in record if one["outcome"] == "survived"]
+    print(f"\n{len(record) - len(survivors)} of {len(record)} mutations noticed, of {len(every)}\n\n| file | line | change |\n|---|---|---|")
+    for one in sorted(survivors, key=lambda one: (one["file"], one["line"])):
+        print(f"| {one['file']} | {one['line']} | `{one['change']}` |")
 
 
 if __name__ == "__main__":
