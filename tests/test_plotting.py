@@ -337,6 +337,7 @@ PICTURES = {
     "settings_curves": lambda ax: settings_curves({"DEC": [0.1]}, ax),
     "accuracy_curve": lambda ax: accuracy_curve([0, 1], [0.1, 0.2], ax),
     "choosing_k": lambda ax: choosing_k([2, 3], [0.1, 0.2], [0.3, 0.4], ax),
+    "agreement_curves": lambda ax: agreement_curves([2, 3], [0.1, 0.2], [0.3, 0.4], [0.1, 0.1], [0, 1], [0, 0.5], 3, ax),
 }
 
 

@@ -130,7 +130,7 @@ def _agreement(stability: dict[str, Any] | None) -> str:
         return "Compare several seeds: decnp fit --restarts 5."
     return (f"{stability['n_runs']} seeds agree to {stability['agreement']:.2f} (mean adjusted Rand index over pairs), and "
             f"k-means from as many seeds to {stability['kmeans_agreement']:.2f}. Jaccard is the mean over the other runs of "
-            "the largest Jaccard index of the cluster with one of theirs, 1 if each run has the same cluster.")
+            "the largest Jaccard index of the cluster with a cluster of that run, and 1 if each run has the same cluster.")
 
 
 def _two_digits(value: float | None) -> str:
