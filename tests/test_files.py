@@ -248,6 +248,13 @@ def test_hostile_headers_take_no_memory_and_run_nothing(tmp_path, content):
     assert "damaged" in refused(tmp_path / "x.npy") or "objects" in refused(tmp_path / "x.npy")
 
 
+def test_a_header_with_arrays_as_cells_is_damage(tmp_path):
+    (tmp_path / "x.npy").write_bytes(header("(2, 0)", "'8f8'"))
+    for read, *args in ((read_table,), (read_labels, 2)):
+        assert "is damaged: its header announces the dtype ('<f8', (8,)), an array in each cell" in refused(
+            tmp_path / "x.npy", read, *args)
+
+
 def test_headers_as_python_2_wrote_them_still_read():
     content = header("(2L, 3L)") + X[:2].tobytes()
     assert_array_equal(read_npy(io.BytesIO(content), len(content), "x"), X[:2])

@@ -56,11 +56,14 @@ def read_npy(file: Any, size: int, name: str) -> np.ndarray:
 def npy_layout(file: Any, size: int, name: str) -> NpyLayout:
     """Return the layout of the ``.npy`` in ``file``; leave ``file`` at the first value.
 
-    Raises DataError, with ``name``, for Python objects, and if the header and ``size`` disagree about the number of bytes.
+    Raises DataError, with ``name``, for Python objects and for cells that are arrays, and if the header and ``size``
+    disagree about the number of bytes.
     """
     layout = read_npy_header(file, name)
     if layout.dtype.hasobject:
         raise DataError(f"{name} holds Python objects, which are never loaded; save it with a dtype of numbers")
+    if layout.dtype.subdtype is not None:  # np.save writes no such header
+        raise DataError(f"{name} is damaged: its header announces the dtype {layout.dtype}, an array in each cell")
     there = size - file.tell()
     if layout.nbytes != there or not layout.dtype.itemsize:
         raise DataError(f"{name} is damaged: its header announces {layout.nbytes} bytes of data, and {there} are there")
