@@ -3,7 +3,7 @@
 from importlib import import_module
 from typing import Any
 
-__version__ = "0.1.0"
+__version__ = "0.2.0.dev0"
 
 _HOME = {  # imported on first use, so that importing decnp imports neither numba nor scikit-learn
     "DEC": "dec",

@@ -289,6 +289,19 @@ def test_a_run_of_an_earlier_version_has_no_folder(run):
     assert "is not a number" in read_run(run).missing[0]  # relative to here, and the column of labels is not known
 
 
+def test_the_first_targets_are_explained(run, sketched):
+    change(lambda record: (record["profile"].update(label_iter=8), record.update(scores=None), record.update(start="neighbors")))
+    text = Page(write_report(run).read_text(encoding="utf-8")).text
+    assert "P is the clusters of the start in the first steps, and then sharper than Q (Eq. 3)." in text
+
+
+@pytest.mark.parametrize("value, std, shown", [
+    (4.657e-10, 0.03, "0"), (-4.657e-10, 0.03, "0"), (1034.5, 733.0, "1034.5"), (1012.2999878, 6.0, "1012.3"),
+    (2013.0, 0.0, "2013"), (123456.0, 9e4, "123456"), (0.00012345, 1e-4, "0.0001234"), (-0.4, 5e5, "0")])
+def test_medians_have_digits_for_a_thousandth_of_the_standard_deviation(value, std, shown):
+    assert report_page._in_units(value, std) == shown
+
+
 def test_without_labels_the_page_looks_for_no_accuracy(run, sketched):
     change(lambda record: record.update(scores=None))
     found = read_run(run)
@@ -296,7 +309,9 @@ def test_without_labels_the_page_looks_for_no_accuracy(run, sketched):
     text = Page(write_report(run).read_text(encoding="utf-8")).text
     losses = [step["loss"] for step in found.record["history"] if step["phase"] == "cluster"]
     assert f"was {losses[0]:.4f} nats per sample at the k-means start, and {losses[-1]:.4f} at the end." in text
-    assert "So it may rise, and it does not say whether the clusters are right." in text
+    assert "So it may rise or jump where P changes, and it does not say whether the clusters are right." in text
+    assert "P is sharper than Q, of which it is made (Eq. 3)." in text
+
     assert "No labels were given" in text and "DEC, at the end" not in text and "accuracy (Eq. 10)" not in text
 
 

@@ -13,8 +13,6 @@ from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from joblib import Parallel, delayed
-
 from ..exceptions import UserError
 from ..training.checkpoint import Checkpoint
 from ..training.records import Record
@@ -123,6 +121,8 @@ def _fit_all(
 ) -> tuple[list[DEC], dict[str, float]]:
     """Fit all runs, and return them and the seconds of each phase; with several ``jobs``, those of all together."""
     if jobs > 1:
+        from joblib import Parallel, delayed  # comes with scikit-learn, which prediction does without
+
         began = time.perf_counter()
         log(f"{len(runs)} restarts, {jobs} at a time")
         pairs = Parallel(n_jobs=jobs)(delayed(_fit_one)(run, X) for run in runs)

