@@ -220,6 +220,34 @@ def test_the_table_of_the_fast_profile_is_that_of_the_raw_runs():
         assert page.read_text().count("<!-- recipe -->") == 1
 
 
+def test_the_results_quote_what_was_reached():
+    text, raw = recipe_page.PAGES[0].read_text(), json.loads(recipe_page.RAW.read_text())
+    acc = {name: [run["acc"] for run in found] for name, found in recipe_page.runs().items()}
+    assert [len(found) for found in acc.values()] == [10, 5, 5, 5, 5, 10]
+
+    def mean(name):
+        return f"{np.mean(acc[name]):.2f}"
+
+    assert f"| {mean('mnist')}, {min(acc['mnist']):.2f} |" in text
+    clustpy = np.mean([run["acc"] for run in recipe_page.runs("clustpy")["mnist5000"]])
+    assert f"| {mean('mnist5000')}, in 65.3 s (EPYC, two free cores), ClustPy {clustpy:.2f} |" in text
+    for name in ("usps", "rcv"):
+        assert f"| **{mean(name)} ± {np.std(acc[name], ddof=1):.2f}**, short |" in text
+    assert f"| {mean('digits')} and {mean('pendigits')}, above both |" in text
+    for name in ("digits", "pendigits"):
+        assert all(np.mean([run["acc"] for run in recipe_page.runs(key)[name]]) < np.mean(acc[name])
+                   for key in ("k_means_on_rows", "clustpy"))
+    small, middle, large = (run["cpu"] for run in raw["growth"]["runs"])
+    assert f"| {middle / small:.1f} (20,000 to 200,000 rows) and **{large / middle:.1f}** (200,000 to 2,000,000) |" in text
+    least, *others = sorted(acc["rcv"])
+    assert f"Nine of the ten seeds end between {others[0]:.2f} and {others[-1]:.2f}." in text and f"ends at {least:.2f}" in text
+    ends, starts = ([run[name] for run in raw["rcv1_from_labels_of_lsa"]] for name in ("acc", "acc_start"))
+    assert f"end at {ends[0]:.2f} and {ends[1]:.2f}, from {starts[0]:.2f} and {starts[1]:.2f}" in text
+    page = (PAGE.parent / "reproducibility.md").read_text()
+    assert f"on the RCV1 sample end between {least:.2f} and {others[-1]:.2f} %" in page
+    assert f"on MNIST between {min(acc['mnist']):.2f} and {max(acc['mnist']):.2f} %" in page
+
+
 def test_the_pages_quote_the_first_command_of_the_readme():
     run = run_of("fast-now-seed0")
     start, end, seconds = percent(run, "neighbors start"), percent(run), run["seconds"]["total"]
