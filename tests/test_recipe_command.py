@@ -286,7 +286,7 @@ def test_the_clusters_in_the_units_of_the_table():
     first, last = describe_clusters(np.c_[(size - 3.5) / 2, kind], recipe.feature_names, labels, q, recipe)
     std = size.std()
     assert (first.cluster, first.size, first.typical, first.unsure) == (0, 3, [2, 3, 1], [1, 3, 2])
-    assert first.numbers == [NumberFact("size", 2.0, 3.0, -1 / std)]
+    assert first.numbers == [NumberFact("size", 2.0, 3.0, -1 / std, std)]
     assert first.shares == [ShareFact("kind", "cat", 1.0, 0.5), ShareFact("kind", "dog", 0.0, 2 / 6)]
     assert (last.cluster, last.typical, last.numbers[0].median) == (2, [4, 6, 5], 5.0)
     assert last.shares == [ShareFact("kind", "cat", 0.0, 0.5), ShareFact("kind", "dog", 2 / 3, 2 / 6)]
