@@ -222,7 +222,7 @@ def frame_of(n=90, seed=0):
     frame["kind"] = np.array(["x", "y", "z"])[np.arange(n) % 3]
     frame["grade"] = np.random.default_rng(seed).integers(1, 4, n)
     frame.loc[::7, "b"] = np.nan
-    frame.loc[::11, "kind"] = None
+    frame.loc[::11, "kind"] = np.nan  # for the encoder of scikit-learn, None is another category with pandas 2
     return frame
 
 
@@ -241,7 +241,7 @@ def saved(pipeline, tmp_path):
     return load_model(tmp_path / "m.decnp")
 
 
-NEW = pd.DataFrame({"a": [0.1, np.nan, 2], "b": [np.nan, 2100, 1900], "c": [0, 1e-3, np.nan], "kind": ["x", "w", None],
+NEW = pd.DataFrame({"a": [0.1, np.nan, 2], "b": [np.nan, 2100, 1900], "c": [0, 1e-3, np.nan], "kind": ["x", "w", np.nan],
                     "grade": [1, 2, 9]})
 
 
