@@ -270,6 +270,7 @@ class DEC(NetworkMixin, ClusterMixin, BaseEstimator):
         if state.done:  # the checkpoint of a complete run
             changed = run.history[-1].changed or 0.0
             self.labels_, self.n_iter_, self.converged_ = state.labels, state.t, changed < self.tol
+            self.inertia_ = _inertia(self._embed(X), state.mu)
         with ThreadPool() as pool:
             rows = ScaledRows(X, ae.shift_, ae.scale_) if self.update_encoder else self._embed(X, pool)
             for event in cluster(rows, state, schedule, engine, self.alpha, self.tol, pool):

@@ -28,6 +28,7 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from tables import penguins
 
 from decnp import DEC, TrainingWarning, fit_restarts, restarts, save
+from decnp.cli import train_fit
 from decnp.experiments.cells import Cell, cell_work, run_cells
 from decnp.inference import load_model
 from decnp.restarts import CRITERIA, run_restarts, scores_of
@@ -197,6 +198,19 @@ def test_restarts_in_several_processes_are_the_same(alone):
     status, _, err = here(*COMMAND, "--jobs", 2, "--out", "jobs", cwd=alone)
     assert status == 0 and "3 restarts, 2 at a time" in err
     assert outcome(alone / "jobs") == outcome(alone / "alone")
+
+
+def test_the_checkpoint_of_a_complete_run_has_all_of_it(model, X, tmp_path):
+    fitted = []
+    for resume in (False, True):
+        run = clone(model).set_params(checkpoint=train_fit._KeptCheckpoint(tmp_path / "checkpoint", 0.0), random_state=0)
+        for _ in run.iter_fit(X, resume):
+            pass
+        run.checkpoint.write_final()
+        fitted.append(run)
+    first, again = fitted
+    assert identical(first, again) and first.history_ == again.history_
+    assert first.inertia_ == again.inertia_ and first.n_iter_ == again.n_iter_ and first.stop_reason_ == again.stop_reason_
 
 
 def test_low_agreement_is_said_in_the_terminal_and_at_the_top_of_the_report(alone, monkeypatch):
