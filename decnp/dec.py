@@ -96,7 +96,7 @@ class DEC(NetworkMixin, ClusterMixin, BaseEstimator):
         Centroids mu, in the embedded space.
     inertia_ : float
         Sum of the squared distances of the rows from their nearest centroid, in the embedded space. The scale of that space
-        is another in each fit, so two fits cannot be compared by it.
+        differs between fits, so the inertia does not compare two fits.
     autoencoder_ : StackedAutoencoder
         Its encoder is f_theta after clustering; its decoder is as pretrained.
     initial_labels_, initial_centers_ : ndarray of shapes (n,) and (k, d)
@@ -334,8 +334,8 @@ class DEC(NetworkMixin, ClusterMixin, BaseEstimator):
     def score(self, X: Any, y: Any = None, **others: Any) -> float:
         """Return minus the inertia of X (n, D), as ``KMeans.score`` does; more is better. ``y`` is ignored.
 
-        The inertia is the sum of the squared distances from the nearest centroid, in the embedded space. It depends on the
-        scale of that space, which is another in each fit, and falls with k. So the score compares data under one model. To
+        The inertia is the sum of the squared distances from the nearest centroid, in the embedded space. The scale of that
+        space differs between fits, and the inertia falls with k. The score therefore compares data under one model. To
         compare models, give ``GridSearchCV`` a ``scoring`` in the original columns. Raises TypeError for ``sample_weight``.
         """
         self._refuse(others, "score")

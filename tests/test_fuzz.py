@@ -272,6 +272,7 @@ def use_model(path):
 @examples(125)
 @given(data=st.data(), which=st.integers(0, 7))
 def test_models(models, scratch, data, which):
+    """Catches an exception of another type, a warning, or a message of several lines."""
     path = scratch / "m"
     good = models[which]
     path.write_bytes(data.draw(changed_header(good) | any_bytes(good)))
@@ -363,6 +364,7 @@ def refused_by_command(*argv):
 @examples(100)
 @given(data=st.data())
 def test_run_json(run, data):
+    """Catches a traceback of the command, and a message that is not one printable line."""
     folder, record = run
     changed = data.draw(changed_json(record).map(lambda value: json.dumps(value).encode()) | any_bytes(json.dumps(record).encode()))
     (folder / "run.json").write_bytes(changed)

@@ -158,7 +158,7 @@ def alone(tmp_path_factory):
     write_data(folder)
     status, out, err = here(*COMMAND, "--out", "alone", cwd=folder)
     assert status == 0, err
-    assert "3 seeds agree to " in out and "each cluster is found again to: " in out and "restart 3 of 3: seed " in err
+    assert "3 seeds agree to " in out and "Jaccard index of each cluster: " in out and "restart 3 of 3: seed " in err
     return folder
 
 

@@ -57,7 +57,7 @@ class KRow(NamedTuple):
 
     @property
     def kmeans_supported(self) -> bool:
-        """Return the same for k-means."""
+        """Return True if the runs of k-means agree, and if their clusters are more compact than in data without clusters."""
         return self.kmeans_agreement >= STABLE and self.kmeans_silhouette > self.reference
 
 

@@ -145,5 +145,5 @@ def _format_stability(
     words = " ".join("-" if value is None else f"{value:.2f}" for value in clusters)
     return [f"{n_runs} seeds agree to {agreement:.2f} (adjusted Rand index), k-means from as many seeds, one start each, to "
             f"{kmeans_agreement:.2f}",
-            *textwrap.wrap(f"each cluster is found again to: {words} (mean of the largest Jaccard index in each other run)",
-                           100, subsequent_indent=" " * 4)]
+            *textwrap.wrap(f"Jaccard index of each cluster: {words} (the largest with a cluster of another run, mean over "
+                           "the other runs)", 100, subsequent_indent=" " * 4)]

@@ -26,7 +26,7 @@ from .resume import abandon, checkpoints
 if TYPE_CHECKING:
     from .prepare_fit import FitInput
 
-__all__ = ["CLUSTERS", "RESULTS", "exclusive", "output_folder", "write_clusters", "write_results"]
+__all__ = ["CLUSTERS", "RESULTS", "locked_folder", "output_folder", "write_clusters", "write_results"]
 
 RESULTS = ("labels.npy", "embedding.npy", "centroids.npy", "model.decnp", "run.json")
 CLUSTERS = "clusters.csv"
@@ -46,10 +46,7 @@ def output_folder(options: FitOptions) -> Iterator[Path | None]:
     created = not os.path.lexists(out)
     with ExitStack() as stack:
         with explain_os_errors(f"--out {out} cannot be written to"):
-            if not created and not out.is_dir():
-                raise UserError(f"--out {out} is a file, not a folder")
-            out.mkdir(parents=True, exist_ok=True)
-            stack.enter_context(exclusive(out))
+            stack.enter_context(locked_folder(out))
             _check_incomplete_run(out, options)
             _check_earlier_results(out, options)
             tempfile.NamedTemporaryFile(dir=out, prefix=".decnp.").close()
@@ -61,7 +58,17 @@ def output_folder(options: FitOptions) -> Iterator[Path | None]:
 
 
 @contextmanager
-def exclusive(out: Path) -> Iterator[None]:
+def locked_folder(out: Path) -> Iterator[None]:
+    """Lock the folder ``out`` for this process; make it if it does not exist. Raises UserError and OSError."""
+    if os.path.lexists(out) and not out.is_dir():
+        raise UserError(f"--out {out} is a file, not a folder")
+    out.mkdir(parents=True, exist_ok=True)
+    with _exclusive(out):
+        yield
+
+
+@contextmanager
+def _exclusive(out: Path) -> Iterator[None]:
     """Lock the folder for this process; UserError while another process holds it.
 
     The system releases the lock when the process ends, however it ends. Where folders cannot be locked, as on Windows

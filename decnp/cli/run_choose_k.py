@@ -21,7 +21,7 @@ from ..profiles import INITS
 from ..utils.progress import message
 from ..utils.provenance import provenance, working_folder
 from ..utils.threads import limit_blas_threads
-from .fit_folder import exclusive
+from .fit_folder import locked_folder
 from .fit_options import FitOptions
 from .prepare_fit import prepare
 from .resume import REQUEST, start
@@ -99,10 +99,7 @@ def _folder(out: str | None, options: FitOptions) -> Iterator[Path | None]:
     created = not os.path.lexists(folder)
     with ExitStack() as stack:
         with explain_os_errors(f"--out {out} cannot be written to"):
-            if not created and not folder.is_dir():
-                raise UserError(f"--out {out} is a file, not a folder")
-            folder.mkdir(parents=True, exist_ok=True)
-            stack.enter_context(exclusive(folder))
+            stack.enter_context(locked_folder(folder))
             if not options.resumed:
                 _check_empty(folder, options.overwrite)
         try:
