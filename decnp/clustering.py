@@ -23,6 +23,9 @@ from .utils.threads import ThreadPool, map_blocks
 
 __all__ = ["ClusteringState", "Refresh", "Stepped", "cluster", "initial_state"]
 
+LABEL_REPORTS = 4
+"""Number of reports, at least, while the targets P are the labels of the start."""
+
 
 @dataclass
 class ClusteringState:
@@ -56,7 +59,7 @@ class ClusteringState:
 
 
 class Refresh(NamedTuple):
-    """Event after a refresh of the targets P."""
+    """Event after a refresh of the targets P, or after a report while P is the labels of the start."""
 
     z: np.ndarray
     """Embedding (n, d)."""
@@ -128,16 +131,27 @@ def cluster(
                     state.p = engine.target_distribution(q)  # Eq. 3
             settled = changed < tol and not 0 < state.t <= state.label_iter  # up to there, P was the labels of the start
             state.refresh_due, state.done = False, settled or state.t >= schedule.max_iter
-            if schedule.momentum_restart:
-                optimizer.restart()
             yield Refresh(z, q, p_before, changed)
             del z, q, p_before  # to free memory: each has n rows
         else:
+            if schedule.momentum_restart and state.t % schedule.update_interval == 0:
+                optimizer.restart()
             i = next(state.batches)  # (b,) row numbers
             loss = step.cluster(X[i], state.mu, state.p[i], alpha)  # Eqs. 2, 4 and 5, backpropagation, SGD
             state.t += 1
-            state.refresh_due = state.t % schedule.update_interval == 0 or state.t == schedule.max_iter
+            state.refresh_due = _refresh_is_due(state, schedule)
             yield Stepped(loss)
+
+
+def _refresh_is_due(state: ClusteringState, schedule: Profile) -> bool:
+    """Return True after every ``update_interval`` steps, and after the last one.
+
+    While P is the labels of the start, nothing but the reports needs q, and ``LABEL_REPORTS`` of them are enough.
+    """
+    interval = schedule.update_interval
+    if state.t < state.label_iter:
+        interval *= max(1, state.label_iter // interval // LABEL_REPORTS)
+    return state.t % interval == 0 or state.t in (state.label_iter, schedule.max_iter)
 
 
 def initial_state(

@@ -275,8 +275,7 @@ class DEC(NetworkMixin, ClusterMixin, BaseEstimator):
             rows = ScaledRows(X, ae.shift_, ae.scale_) if self.update_encoder else self._embed(X, pool)
             for event in cluster(rows, state, schedule, engine, self.alpha, self.tol, pool):
                 if isinstance(event, Stepped):
-                    begun = (state.t - 1) // schedule.update_interval * schedule.update_interval
-                    run.mean_loss += event.loss / min(schedule.update_interval, schedule.max_iter - begun)
+                    run.mean_loss += (event.loss - run.mean_loss) / (state.t - run.history[-1].iteration)
                     save()
                     continue
                 record, changed = self._report(X, schedule, run, state, event, engine, pool), event.changed

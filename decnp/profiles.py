@@ -117,7 +117,8 @@ class Profile:
     kl_bias_lr: float = 2.0
     """Learning rate of the biases, as a multiple of ``kl_lr``. Code: 2. Text: not given (1)."""
     momentum_restart: bool = True
-    """Set the velocity to 0 at each refresh of P. Code: yes (each interval is a new solver process). Text: not given."""
+    """Set the velocity to 0 every ``update_interval`` steps, at each refresh of P. Code: yes (each interval is a new solver
+    process). Text: not given."""
     update_interval: int = 160
     """Steps between refreshes of P. Code: 160 on MNIST, 40 on STL-10, 20 on REUTERS. Text: 40 is near the optimum
     on all three."""
@@ -185,7 +186,7 @@ def fast(n_samples: int) -> Profile:
       the first two thirds of the phase (``label_iter``), and follows Eq. 3 in the last third.
     - P is refreshed every 160 steps on MNIST, as in the paper, in proportion to the number of rows, and not more often
       than every 20 steps.
-    - The clustering phase ends after 15 refreshes, at least 1200 steps.
+    - The clustering phase ends after 15 intervals between refreshes, at least 1200 steps.
     - The mean of each feature is subtracted from dense data if it dominates (``center="auto"``).
 
     Parameters

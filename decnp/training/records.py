@@ -53,6 +53,8 @@ class Diagnosis(NamedTuple):
 class Record(NamedTuple):
     """Report of a training loop: one for each refresh of P, and one for each interval of an autoencoder phase.
 
+    While P is the labels of the start (``Profile.label_iter``), there are four to seven reports at equal distances.
+
     Attributes
     ----------
     phase : str
