@@ -67,7 +67,8 @@ class DEC(NetworkMixin, ClusterMixin, BaseEstimator):
         Rows in a minibatch, and largest number of steps of the clustering phase; None takes the profile's.
     init : {"k-means", "neighbors"}, array or callable, default=None
         Start of the clustering phase; None takes the profile's. "k-means": the best of ``n_init`` runs in the embedding z.
-        "neighbors": clusters of the neighbor graph of z, or k-means, with a warning, if the graph has no k stable clusters.
+        "neighbors": clusters of the neighbor graph of z. If the graph has no k stable clusters, it is k-means, or spherical
+        k-means if k-means puts short rows of several directions into one cluster; a warning says which and why.
         An array holds labels (n,), whole numbers from 0 to k - 1, or centroids (k, d) in z. A callable returns such an
         array for ``init(z, n_clusters, random_state=...)``, as in ``KMeans``.
     n_init : int, default=20
@@ -102,7 +103,8 @@ class DEC(NetworkMixin, ClusterMixin, BaseEstimator):
     initial_labels_, initial_centers_ : ndarray of shapes (n,) and (k, d)
         Start of the clustering phase.
     init_ : str
-        Start that was taken: "k-means", "neighbors", "array" or "callable". ``warnings_`` says why it is not ``init``.
+        Start that was taken: "k-means", "spherical k-means", "neighbors", "array" or "callable". ``warnings_`` says why
+        it is not ``init``.
     n_iter_, n_features_in_ : int
         Number of steps of the clustering phase, and number D of columns of X.
     converged_, stop_reason_ : bool and str

@@ -17,7 +17,7 @@ from sklearn.cluster import KMeans
 from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import GridSearchCV
 
-from decnp import DEC, CheckpointError, StackedAutoencoder, TrainingWarning, fit_restarts, load, save
+from decnp import DEC, CheckpointError, StackedAutoencoder, TrainingWarning, cluster_accuracy, fit_restarts, load, save
 from decnp.cli.start_file import read_start
 from decnp.clustering import initial_state
 from decnp.equations import soft_assignment, target_distribution
@@ -153,6 +153,14 @@ def strips(n=200):
     return np.column_stack([rng.uniform(0, 12, 2 * n), 3 * strip + 0.3 * rng.normal(size=2 * n)]), strip
 
 
+def rays(seed=0):
+    """Six rays from the origin, with many short rows, as in a code of text: z (600, 3), and the ray of each row."""
+    rng = np.random.default_rng(seed)
+    ray = rng.integers(6, size=600)
+    directions = np.vstack([np.eye(3), -np.eye(3)])[ray] + 0.1 * rng.normal(size=(600, 3))
+    return np.abs(rng.normal(size=(600, 1))) * directions + 0.02 * rng.normal(size=(600, 3)), ray
+
+
 def same_groups(one, other):
     """Whether two arrays of labels have the same groups, whatever their numbers are."""
     pairs = set(zip(one.tolist(), other.tolist()))
@@ -262,6 +270,50 @@ def test_clusters_that_no_centroid_stands_for_are_no_start():
     assert re.fullmatch("the clustering phase started from k-means, not from the neighbor graph of the embedding: only "
                         r"5\d% of the rows are nearest to the mean of their own cluster, and a cluster of DEC is one "
                         "centroid; this alone needs no action, because k-means is the start of the paper", model.warnings_[0])
+
+
+@pytest.fixture
+def no_graph(monkeypatch):
+    """Every neighbor graph is one without clusters."""
+    def fail(*others):
+        raise GraphError("it has none")
+    monkeypatch.setattr(start, "graph_clusters", fail)
+
+
+def test_rays_start_from_spherical_k_means(no_graph):
+    """k-means puts the short rows of all rays into one cluster; the labels of the directions are the first targets P."""
+    z, ray = rays()
+    z[:2] = 0  # rows without a direction
+    model = quietly(dec(identity(3), init="neighbors", n_clusters=6, n_init=5,
+                        profile=replace(QUICK, update_interval=4, label_iter=9, max_iter=20)), z)
+    assert (model.init_, phases(model)) == ("spherical k-means", ["spherical k-means"])
+    assert cluster_accuracy(ray, model.initial_labels_) > 0.95
+    assert cluster_accuracy(ray, dec(identity(3), n_clusters=6, max_iter=0).fit(z).initial_labels_) < 0.7
+    means = [z[model.initial_labels_ == j].mean(axis=0) for j in range(6)]
+    assert_allclose(model.initial_centers_, means, rtol=1e-12)  # in z itself
+    assert model.warnings_[0] == (
+        "the clustering phase started from spherical k-means, not from the neighbor graph of the embedding: it has none; this "
+        "alone needs no action, because k-means, the start of the paper, has a cluster that holds the short rows of several "
+        "directions")
+    state = initial_state(find_start(z, 6, "neighbors", 5, np.random.default_rng(0), np.float64), [np.eye(3)],
+                          replace(QUICK, label_iter=20, max_iter=90, update_interval=10), np.random.default_rng(0))
+    assert state.label_iter == 20
+
+
+@pytest.mark.parametrize("constant, value", [("DIRECTED", 0.0), ("STABLE", 1.01)])
+def test_when_directions_are_no_start(monkeypatch, no_graph, constant, value):
+    """Each of the two conditions alone prevents it: every cluster has a direction, or the directions are not stable."""
+    z, _ = rays()
+    monkeypatch.setattr(start, constant, value)
+    assert find_start(z, 6, "neighbors", 5, np.random.default_rng(0), np.float64).name == "k-means"
+
+
+def test_directions_are_compared_with_those_of_halves():
+    """1 for groups that every half has; near 0 for rows without groups; and for fewer different rows than clusters, 1."""
+    z, _ = blobs_of([(0, 0), (9, 0), (0, 9)], 40)
+    assert start._stability(z, 3, 5, 0) == 1
+    assert start._stability(np.random.default_rng(0).normal(size=(600, 5)), 8, 5, 0) < start.STABLE
+    assert start._stability(np.eye(3)[[0, 1, 0, 1]], 3, 1, 0) == 1
 
 
 def test_a_cluster_of_more_than_twice_the_mean_is_no_start(monkeypatch):

@@ -16,7 +16,7 @@ __all__ = ["accuracy_curve", "choosing_k", "label_changes", "learning_curves", "
 
 PAPER: dict[str, Any] = dict(linestyle="--", linewidth=1.2, marker="")  # the paper's values: thin and dashed
 OURS: dict[str, Any] = dict(linewidth=2.2, marker="o", markersize=5)
-STARTS = ("k-means", "neighbors", "array", "callable")
+STARTS = ("k-means", "spherical k-means", "neighbors", "array", "callable")
 """Phases that find the start of the clustering phase; they have no curve."""
 NAMES = {"finetune": "end to end", "cluster": "clustering"}
 

@@ -232,6 +232,7 @@ def _source_of_start(record: dict[str, Any]) -> str:
     """Return where the start of the clustering phase came from."""
     return {"k-means": "k-means in the embedding of the autoencoder",
             "neighbors": "clusters of the neighbor graph of the embedding",
+            "spherical k-means": "spherical k-means in the embedding of the autoencoder",
             "array": "the array of --init"}.get(_start(record), _start(record))
 
 
@@ -249,7 +250,7 @@ def _no_scores(record: dict[str, Any]) -> str:
 
 def _targets(record: dict[str, Any]) -> str:
     """Return a sentence that says what the targets P are."""
-    if _start(record) == "neighbors" and record["profile"].get("label_iter"):
+    if _start(record) in ("neighbors", "spherical k-means") and record["profile"].get("label_iter"):
         return "P is the clusters of the start in the first steps, and then sharper than Q (Eq. 3)."
     return "P is sharper than Q, of which it is made (Eq. 3)."
 

@@ -58,7 +58,8 @@ class Record(NamedTuple):
     Attributes
     ----------
     phase : str
-        "pretrain 1", ..., "finetune", the start ("k-means", "neighbors", "array" or "callable"), "cluster".
+        "pretrain 1", ..., "finetune", the start ("k-means", "spherical k-means", "neighbors", "array" or
+        "callable"), "cluster".
     iteration : int
         Steps taken in this phase.
     n_iter : int

@@ -5,18 +5,20 @@ DEC section 3.1 takes them from k-means in z. ``find_start`` takes them from any
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike
 from sklearn.cluster import KMeans
-from sklearn.metrics import pairwise_distances_argmin
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.metrics import adjusted_rand_score, pairwise_distances_argmin
 from sklearn.neighbors import KNeighborsClassifier
 from threadpoolctl import threadpool_limits
 
 from ..profiles import INITS
 from ..utils.threads import single_threaded_blas
-from .neighbors import N_NEIGHBORS, GraphError, graph_clusters, stability
+from .neighbors import HALVES, N_NEIGHBORS, GraphError, graph_clusters, stability
 from .state import Start
 
 __all__ = ["INITS", "check_init", "find_start"]
@@ -28,7 +30,11 @@ AGREEMENT = 0.6
 """Clusters of the graph are a start if at least this fraction of their rows is nearest to the mean of its own cluster."""
 
 STABLE = 0.65
-"""Clusters of the graph are a start if their mean adjusted Rand index with those of half of the rows is at least this."""
+"""Clusters of the graph, or of directions, are a start if their mean adjusted Rand index with those of half of the rows is
+at least this."""
+
+DIRECTED = 0.5
+"""A cluster has a direction if the mean of its rows, each scaled to length 1, is at least this long (from 0 to 1)."""
 
 
 def check_init(init: Any, n_samples: int, n_clusters: int, d: int, name: str = "init") -> None:
@@ -117,7 +123,7 @@ def _from_kmeans(z: np.ndarray, n_clusters: int, n_init: int, seed: int) -> Star
 
 
 def _from_neighbors(z: np.ndarray, n_clusters: int, n_init: int, seed: int) -> Start:
-    """Return the start from clusters of the neighbor graph, or that of k-means with a warning if it has none.
+    """Return the start from clusters of the neighbor graph, or one from k-means with a warning if it has none.
 
     Rows that are not in the sample, or that the graph leaves out, have the label of most of their neighbors that are.
     """
@@ -136,15 +142,52 @@ def _from_neighbors(z: np.ndarray, n_clusters: int, n_init: int, seed: int) -> S
             raise GraphError(f"only {agreement:.0%} of the rows are nearest to the mean of their own cluster, and a "
                              "cluster of DEC is one centroid")
     except GraphError as error:
-        return _from_kmeans(z, n_clusters, n_init, seed)._replace(warnings=[
-            f"the clustering phase started from k-means, not from the neighbor graph of the embedding: {error}; this "
-            "alone needs no action, because k-means is the start of the paper"])
+        start = _from_kmeans_or_directions(z, rows, n_clusters, n_init, seed)
+        no_action = ("because k-means is the start of the paper" if start.name == "k-means" else "because k-means, the "
+                     "start of the paper, has a cluster that holds the short rows of several directions")
+        return start._replace(warnings=[f"the clustering phase started from {start.name}, not from the neighbor graph of "
+                                        f"the embedding: {error}; this alone needs no action, {no_action}"])
     labels = np.full(len(z), -1, np.int32)
     labels[rows] = found
     others = np.flatnonzero(labels < 0)
     if len(others):
         labels[others] = KNeighborsClassifier(min(N_NEIGHBORS, len(rows))).fit(z[rows], found).predict(z[others])
     return _start("neighbors", z, labels, centers, True)
+
+
+def _from_kmeans_or_directions(z: np.ndarray, rows: np.ndarray, n_clusters: int, n_init: int, seed: int) -> Start:
+    """Return the start from k-means, or from spherical k-means if k-means has a cluster of short rows.
+
+    In a code of text, the length of z follows that of the document, and k-means may put the short rows of all topics into
+    one cluster around the origin. Spherical k-means (Dhillon & Modha 2001) compares directions: here it is k-means on rows
+    of length 1. It is taken if a cluster of k-means has no direction (``DIRECTED``), and if its own clusters are stable on
+    random halves of ``rows`` (``STABLE``).
+    """
+    start = _from_kmeans(z, n_clusters, n_init, seed)
+    if len(np.unique(start.labels)) < n_clusters:  # there are fewer different rows
+        return start
+    length = np.linalg.norm(z, axis=1, keepdims=True)
+    directions = z / np.where(length > 0, length, 1)
+    resultants = np.linalg.norm(_means(directions, start.labels, n_clusters), axis=1)
+    if resultants.min() >= DIRECTED or _stability(directions[rows], n_clusters, n_init, seed) < STABLE:
+        return start
+    labels = _from_kmeans(directions, n_clusters, n_init, seed).labels
+    if len(np.unique(labels)) < n_clusters:
+        return start
+    return _start("spherical k-means", z, labels, _means(z, labels, n_clusters), True)
+
+
+def _stability(x: np.ndarray, n_clusters: int, n_init: int, seed: int) -> float:
+    """Return the mean adjusted Rand index of k-means on x (n, d) with k-means on random halves of the rows."""
+    rng = np.random.default_rng(seed)
+    found = []
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # fewer than n_clusters different rows
+        labels = _from_kmeans(x, n_clusters, n_init, seed).labels
+        for _ in range(HALVES):
+            half = rng.choice(len(x), max(len(x) // 2, n_clusters), replace=False)
+            found.append(adjusted_rand_score(labels[half], _from_kmeans(x[half], n_clusters, n_init, seed).labels))
+    return float(np.mean(found))
 
 
 def _from_array(name: str, what: str, array: Any, z: np.ndarray, n_clusters: int) -> Start:

@@ -25,7 +25,7 @@ class Start(NamedTuple):
     centers: np.ndarray
     """(k, d)."""
     name: str
-    """Start that was taken: "k-means", "neighbors", "array" or "callable"."""
+    """Start that was taken: "k-means", "spherical k-means", "neighbors", "array" or "callable"."""
     n_iter: int
     loss: float
     """Mean squared distance of the rows from the centroid of their label."""

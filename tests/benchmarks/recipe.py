@@ -59,7 +59,7 @@ def decnp(X, y, k, seed):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         for step in model.iter_fit(X):
-            if step.phase in ("neighbors", "k-means"):
+            if step.phase in ("neighbors", "k-means", "spherical k-means"):
                 stopped = time.process_time()
                 code = KMeans(k, n_init=20, random_state=seed).fit_predict(model.autoencoder_.encode(X))
                 found, pause = {"ae_kmeans": scores(y, code)["acc"]}, time.process_time() - stopped
