@@ -9,8 +9,10 @@ import numpy as np
 ROOT = Path(__file__).parents[1]
 RAW = ROOT / "data" / "results" / "recipe.json"
 PAGES = [ROOT / "data" / "results" / "README.md", ROOT / "docs" / "results.md"]
-NAMES = {"mnist": "MNIST, 70,000", "mnist5000": "MNIST, 5,000", "usps": "USPS", "pendigits": "pendigits", "digits": "digits",
+NAMES = {"mnist": "MNIST, 70,000", "mnist20000": "MNIST, 20,000", "mnist5000": "MNIST, 5,000", "mnist1000": "MNIST, 1,000", "usps": "USPS", "pendigits": "pendigits", "digits": "digits",
          "rcv": "RCV1 sample"}
+TEXTS = {"R8": "R8 of Reuters-21578", "WebKB": "WebKB", "snippets": "SearchSnippets", "agnews": "AG News",
+         "so": "StackOverflow titles", "biomed": "Biomedical titles"}
 
 
 def runs(key="runs"):
@@ -48,10 +50,27 @@ def table():
     return "\n".join(lines).replace("  |", " |") + "\n"
 
 
+def text_table():
+    """Return the rows of the table of other text, in Markdown: the start before and after, and the end of DEC."""
+    raw = json.loads(RAW.read_text())["text_sets"]
+    lines = ["| data | rows | k | seed | k-means → DEC | k-means on directions of the rows → DEC | `fast` now → DEC | NMI |",
+             "|---" * 8 + "|"]
+    for run in raw["runs"]:
+        rows, k = raw["sizes"][run["data"]]
+        before, linear = (run.get(key) for key in ("from_k_means", "from_labels_of_lsa"))
+        cells = [f"{was['acc_start']:.1f} → {was['acc']:.1f}" if was else "" for was in (before, linear)]
+        lines.append(f"| {TEXTS[run['data']]} | {rows:,} | {k} | {run['seed']} | {cells[0]} | {cells[1]} | "
+                     f"{run['acc_start']:.1f} → **{run['acc']:.1f}**, {run['start']} | "
+                     f"{before['nmi'] if before else run['nmi']:.1f}, now {run['nmi']:.1f} |")
+    return "\n".join(lines).replace("  |", " |") + "\n"
+
+
 def fresh(text):
-    """Return the text of a page with the table of today."""
-    return re.sub(r"(<!-- recipe -->\n).*?(<!-- end of recipe -->)", lambda found: found[1] + table() + found[2], text,
-                  flags=re.S)
+    """Return the text of a page with the tables of today."""
+    for mark, lines in (("recipe", table), ("text sets", text_table)):
+        text = re.sub(f"(<!-- {mark} -->\n).*?(<!-- end of {mark} -->)",
+                      lambda found: found[1] + lines() + found[2], text, flags=re.S)
+    return text
 
 
 if __name__ == "__main__":

@@ -2,8 +2,8 @@
 
     python tests/benchmarks/recipe.py DATA SEED [--method decnp|k-means|clustpy] [--results FILE]
 
-DATA is mnist, mnist5000.SEED (another 5,000 random images for each seed), usps, pendigits, digits or rcv. The folder
-of usps.npz, pendigits.npz and reuters10k_counts.npz is $DECNP_DATA. Labels are used for the scores only. The stored
+DATA is mnist, mnist5000.SEED (another 5,000 random images for each seed; likewise other numbers), usps, pendigits, digits
+or rcv. The folder of usps.npz, pendigits.npz and reuters10k_counts.npz is $DECNP_DATA. Labels are used for the scores only. The stored
 runs have one thread: OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 NUMBA_NUM_THREADS=1.
 
 ``clustpy`` is the DEC of ClustPy 0.0.3 with its defaults, on rows scaled as ours are (mean of ||x||^2 / D = 1).
@@ -32,10 +32,11 @@ KEYS = {"decnp": "runs", "k-means": "k_means_on_rows", "clustpy": "clustpy"}
 def load(name):
     """Return the rows, classes and number of classes of a data set."""
     base, _, sample = name.partition(".")
-    if base in ("mnist", "mnist5000"):
+    if base.startswith("mnist"):
         X, y = load_mnist()[:2]
         if sample:
-            rows = np.random.default_rng(1000 + int(sample)).choice(len(X), 5000, replace=False)
+            n = int(base.removeprefix("mnist"))
+            rows = np.random.default_rng(1000 + int(sample)).choice(len(X), n, replace=False)
             X, y = X[rows], y[rows]
     elif base == "digits":
         X, y = load_digits()
