@@ -9,8 +9,8 @@ import numpy as np
 ROOT = Path(__file__).parents[1]
 RAW = ROOT / "data" / "results" / "recipe.json"
 PAGES = [ROOT / "data" / "results" / "README.md", ROOT / "docs" / "results.md"]
-NAMES = {"mnist": "MNIST, 70,000", "mnist20000": "MNIST, 20,000", "mnist5000": "MNIST, 5,000", "mnist1000": "MNIST, 1,000", "usps": "USPS", "pendigits": "pendigits", "digits": "digits",
-         "rcv": "RCV1 sample"}
+NAMES = {"mnist": "MNIST, 70,000", "mnist20000": "MNIST, 20,000", "mnist5000": "MNIST, 5,000", "mnist1000": "MNIST, 1,000",
+         "usps": "USPS", "pendigits": "pendigits", "digits": "digits", "rcv": "RCV1 sample"}
 TEXTS = {"R8": "R8 of Reuters-21578", "WebKB": "WebKB", "snippets": "SearchSnippets", "agnews": "AG News",
          "so": "StackOverflow titles", "biomed": "Biomedical titles"}
 

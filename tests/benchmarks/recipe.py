@@ -2,9 +2,9 @@
 
     python tests/benchmarks/recipe.py DATA SEED [--method decnp|k-means|clustpy] [--results FILE]
 
-DATA is mnist, mnist5000.SEED (another 5,000 random images for each seed; likewise other numbers), usps, pendigits, digits
-or rcv. The folder of usps.npz, pendigits.npz and reuters10k_counts.npz is $DECNP_DATA. Labels are used for the scores only. The stored
-runs have one thread: OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 NUMBA_NUM_THREADS=1.
+DATA is mnist, usps, pendigits, digits, rcv, or mnist5000.SEED: 5,000 random images, others for each seed, and likewise for
+other numbers. The folder of usps.npz, pendigits.npz and reuters10k_counts.npz is $DECNP_DATA. Labels are used for the scores
+only. The stored runs have one thread: OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 NUMBA_NUM_THREADS=1.
 
 ``clustpy`` is the DEC of ClustPy 0.0.3 with its defaults, on rows scaled as ours are (mean of ||x||^2 / D = 1).
 ``python tests/recipe_page.py`` then writes the table of the pages.
