@@ -42,8 +42,9 @@ def autoencoder(X, seed, checkpoint):
         for record in model.iter_fit(X, resume=True):
             if record.phase == "k-means":
                 break
-        save(model.autoencoder_, kept)
-    return load(kept)
+        start = DEC(10, profile=replace(PROFILE, max_iter=0), autoencoder=model.autoencoder_, dtype="float32", random_state=seed)
+        save(start.fit(X), kept)
+    return load(kept).autoencoder_
 
 
 def run(X, y, ae, seed, changes):
