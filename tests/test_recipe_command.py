@@ -106,6 +106,28 @@ def test_rows_that_predict_refuses(run, table, says):
             in says("predict", "run/model.decnp", "x.npy")[2])
 
 
+def test_an_error_names_missing_cells_only_where_nothing_fills_them_in(run, table, says, refused):
+    bad = table.astype({"mass": object, "bill": object})
+    bad.loc[5, "mass"], bad.loc[6, "mass"] = "heavy", None
+    bad.to_csv("bad.csv", index=False)  # row 3 has no mass either
+    expected = "bad.csv, line 7, column 5 ('mass'): 'heavy' is not a number"
+    assert says("predict", "run/model.decnp", "bad.csv")[2] == f"decnp: error: {expected}\n"
+    options = ["--label-column", "species", "--categories", "auto"]
+    assert refused("bad.csv", *options, "--missing", "mean") == expected
+    assert "'mass' has a cell that is not a number ('heavy' in line 7) and 2 missing values" in refused("bad.csv", *options)
+    bad.loc[7, "bill"] = "x"
+    bad.to_csv("bad.csv", index=False)
+    assert says("predict", "run/model.decnp", "bad.csv")[2] == (
+        "decnp: error: bad.csv has 2 columns that cannot be used as they are: 'bill' has a cell that is not a number ('x' in "
+        "line 9); 'mass' has a cell that is not a number ('heavy' in line 7)\n")
+    Path("bad.csv").write_text('a,b\n1,"0,5"\n2,\n3,"1,5"\n')
+    assert refused("bad.csv", "--missing", "median") == (
+        "bad.csv, line 2, column 2 ('b'): '0,5' is not a number; --decimal comma reads decimal commas; --drop b leaves the "
+        "column out")
+    Path("bad.csv").write_text("a,b\n1,\n2,NA\n")
+    assert "column 2 ('b'): every cell is" in refused("bad.csv", "--missing", "median")  # it has no median
+
+
 def test_info_and_report_show_the_recipe(run, says):
     status, out, err = says("info", "run/model.decnp")
     assert status == 0 and "raw        5 columns, prepared by the recipe in the file" in out
