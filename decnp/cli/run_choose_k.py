@@ -24,14 +24,12 @@ from ..utils.threads import limit_blas_threads
 from .fit_folder import locked_folder
 from .fit_options import FitOptions
 from .prepare_fit import prepare
-from .resume import REQUEST, start
+from .resume import CELLS, REQUEST, check_no_incomplete_run, start
 
 __all__ = ["finished_record", "run_choose_k"]
 
 RESULT = "choose_k.json"
 PICTURE = "choose_k.png"
-CELLS = "choose_k.cells"
-"""Folder with the finished runs of a comparison that is not complete."""
 
 
 def run_choose_k(
@@ -119,9 +117,7 @@ def _folder(out: str | None, options: FitOptions) -> Iterator[Path | None]:
 
 def _check_empty(folder: Path, overwrite: bool) -> None:
     """Raise UserError if the folder has an incomplete run, or results that must not be replaced."""
-    if (folder / REQUEST).exists() or (folder / CELLS).exists():
-        raise UserError(f"--out {folder} holds a run that is not complete: --resume {shlex.quote(str(folder))} resumes it; "
-                        f"delete {folder / REQUEST} and {folder / CELLS} to start again")
+    check_no_incomplete_run(folder, "choose-k")
     if (folder / RESULT).exists() and not overwrite:
         raise UserError(f"--out {folder} holds a finished comparison: --overwrite replaces it, or choose another")
 
