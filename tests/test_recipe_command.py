@@ -20,7 +20,7 @@ from tables import N, penguins
 from decnp.inference import load_model
 from decnp.io.recipe import Categories, Number, Recipe
 from decnp.io.table_warnings import label_copies, table_warnings
-from decnp.report.describe import NumberFact, ShareFact, describe_clusters
+from decnp.report.describe import NumberFact, ShareFact, describe_clusters, one_column_warnings
 
 OPTIONS = ["--standardize", "--missing", "median", "--categories", "auto"]
 
@@ -316,6 +316,57 @@ def test_the_clusters_in_the_units_of_the_table():
 
 def headings(page):
     return re.findall(r"<h2>(.*?)</h2>", page)
+
+
+def copied(columns, labels, recipe=None, names=()):
+    return [sentence.split(" (adjusted")[0] for sentence in one_column_warnings(np.stack(columns, 1), names, labels, recipe)]
+
+
+def test_columns_that_give_the_clusters():
+    n, rng = 300, np.random.default_rng(0)
+    labels, size, noise = np.arange(n) % 3, rng.normal(size=n), rng.integers(4, size=n)
+    values = np.array([7.5, -2, 1e9])[labels]
+    whole = "alone gives the cluster of 100% of the rows"
+    assert copied([size, values, noise], labels) == [f"column 2 {whole}"]
+    assert copied([size, values], labels, names=["size", "kind"]) == [f"the column 'kind' {whole}"]
+    assert copied([size, values], labels == 0) == [f"column 2 {whole}"]  # two of its values are one cluster
+    assert copied([values, labels], labels) == [f"column 1 {whole}", f"column 2 {whole}"]
+    for fraction, share in ((0.02, ["column 2 alone gives the cluster of 98% of the rows"]), (0.1, [])):
+        moved = np.where(np.arange(n) < fraction * n, (labels + 1) % 3, labels)
+        assert copied([size, values], moved) == share
+    assert copied([size, labels > 0], labels) == []  # the clusters divide a value further
+    assert copied([size, noise], np.arange(n) > 2) == []  # 99 % of the rows are in one cluster, whatever the value
+    assert copied([size, values], 0 * labels) == copied([values], labels) == []  # one cluster, one column
+    assert copied([labels, np.arange(n) // 10], np.arange(n) // 20) == ["column 2 " + whole]
+    assert copied([labels, np.arange(n) // 9], np.arange(n) // 18) == []  # too few rows for each value
+    assert copied([size[:10], values[:10]], labels[:10]) == []
+
+
+def test_categories_that_give_the_clusters_are_one_column():
+    labels, size = np.arange(90) % 3, np.arange(90.0)
+    recipe = Recipe(("kind", "size"), True, (Categories(0, ("a", "b", "c", "d"), dropped=1), Number(1, std=2.0)))
+    first, rest = np.equal.outer(np.arange(90) % 4, [0, 2, 3]).astype(float), size / 2
+    X = [*first.T, rest]
+    assert copied(X, np.arange(90) % 4 > 1, recipe) == ["the column 'kind' alone gives the cluster of 100% of the rows"]
+    assert copied(X, np.arange(90) % 4, recipe) == ["the column 'kind' alone gives the cluster of 100% of the rows"]
+    assert copied(X, labels, recipe) == []
+    nameless = Recipe(("1", "2"), False, recipe.features)
+    assert copied(X, np.arange(90) % 4, nameless) == ["column 1 alone gives the cluster of 100% of the rows"]
+
+
+@pytest.mark.parametrize("words", [True, False], ids=["categories", "numbers"])
+def test_a_fit_whose_clusters_are_a_column_warns(data, says, words):
+    kind, rng = np.arange(90) % 3, np.random.default_rng(0)
+    frame = pd.DataFrame({"the kind": np.array(["cat", "dog", "eel"])[kind] if words else kind * 5,
+                          "a": 0.05 * rng.normal(size=90), "b": 0.05 * rng.normal(size=90)})
+    frame.to_csv("x.csv", index=False)
+    options = ["--categories", "auto"] if words else []
+    status, _, err = says("fit", "x.csv", *QUICK, *options, "--out", "run", "--report")
+    sentence = ("the column 'the kind' alone gives the cluster of 100% of the rows (adjusted Rand index 1.00), so the other "
+                "columns add little; --drop 'the kind' leaves it out")
+    assert status == 0 and f"decnp: warning: {sentence}\n" in err
+    assert sentence in json.loads(Path("run/run.json").read_text())["warnings"]
+    assert "alone gives the cluster of 100% of the rows" in Path("run/report.html").read_text()
 
 
 def test_the_report_describes_the_clusters(run, says):
