@@ -123,7 +123,9 @@ def format_results(record: dict[str, Any], out: str | None, report: bool) -> str
     lines.append(f"{record['n_iter']} steps: {record['stop_reason']}")
     lines += format_diagnosis(**record["diagnostics"])
     if record.get("stability"):
-        lines += _format_stability(**record["stability"])
+        seeds = [run["random_state"] for run in record["restarts"]]
+        kept = f"restart {seeds.index(record['seed']) + 1} of {len(seeds)}, seed {record['seed']}"
+        lines += [f"kept: {kept}, which agrees most with the others", *_format_stability(**record["stability"])]
     if record["scores"]:
         width = max(map(len, record["scores"]))
         lines.append(" " * width + "".join(f"{metric:>8}" for metric in record["scores"]["end"]))
