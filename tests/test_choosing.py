@@ -270,6 +270,17 @@ def test_a_killed_comparison_is_resumed(data, says):
     assert says(*command, "--out", "../alone")[0] == 2
 
 
+def test_a_sparse_file_gives_what_a_dense_one_gives(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    X = groups(60).astype(np.float32) * (np.arange(360).reshape(60, 6) % 3 > 0)
+    np.save("x.npy", X)
+    sp.save_npz("x.npz", sp.csr_matrix(X))
+    for name in ("x.npy", "x.npz"):
+        status, out, err = here("choose-k", name, *K_WORDS, "--k", "2,4", "--seeds", "2", "--out", name[2:])
+        assert status == 0 and (", sparse" in err) == (name == "x.npz"), err
+    assert rows_of("npy") == rows_of("npz")
+
+
 @pytest.mark.parametrize("started, files, refused, words", [
     ("fit", [], ["choose-k"], "decnp fit --resume run resumes it; delete run/resume.json to start again"),
     ("choose-k", [], ["fit"], "decnp choose-k --resume run resumes it; delete run/resume.json to start again"),
