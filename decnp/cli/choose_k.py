@@ -73,14 +73,12 @@ def _numbers(text: str) -> list[int]:
 
 
 def _choose_k(args: argparse.Namespace, argv: list[str]) -> int:
+    from .resume import check_resume_alone
     from .run_choose_k import finished_record, run_choose_k
 
     quiet, as_json, out, resumed = args.quiet, args.json, args.out, bool(args.resume)
     if resumed:
-        allowed = ("choose-k", "-q", "--quiet", "--json", "--resume", args.resume, f"--resume={args.resume}")
-        others = [word for word in argv if word not in allowed]
-        if others:
-            raise UserError(f"--resume takes everything from DIR, and only --quiet and --json beside it; got {others[0]}")
+        check_resume_alone(argv, args.resume)
         out = args.resume
         record = finished_record(out)
         if record is not None:

@@ -24,7 +24,8 @@ from ..utils.provenance import working_folder
 
 __all__ = [
     "AUTOENCODER_CHECKPOINT", "CELLS", "CHECKPOINT", "REQUEST", "RESTART_CHECKPOINT", "Request", "abandon",
-    "check_no_incomplete_run", "checkpoints", "finish", "finished_run", "read_request", "start", "stop_on_signals",
+    "check_no_incomplete_run", "check_resume_alone", "checkpoints", "finish", "finished_run", "read_request", "start",
+    "stop_on_signals",
 ]
 
 CHECKPOINT = "checkpoint.decnp"
@@ -118,6 +119,14 @@ def finished_run(out: str) -> dict[str, Any] | None:
     except (OSError, ValueError, RecursionError):
         return None
     return record if isinstance(record, dict) and REPORTED_KEYS <= record.keys() else None
+
+
+def check_resume_alone(argv: list[str], out: str) -> None:
+    """Raise UserError if a command ``argv`` has words beside --resume ``out`` that would change the run."""
+    allowed = ("-q", "--quiet", "--json", "--resume", out, f"--resume={out}")
+    others = [word for word in argv[1:] if word not in allowed]
+    if others:
+        raise UserError(f"--resume takes everything from DIR, and only --quiet and --json beside it; got {others[0]}")
 
 
 def read_request(out: str, command: str = "fit") -> Request:

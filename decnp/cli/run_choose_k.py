@@ -23,7 +23,7 @@ from ..utils.provenance import provenance, working_folder
 from ..utils.threads import limit_blas_threads
 from .fit_folder import locked_folder
 from .fit_options import FitOptions
-from .prepare_fit import prepare
+from .prepare_fit import FitInput, prepare
 from .resume import CELLS, REQUEST, check_no_incomplete_run, start
 
 __all__ = ["finished_record", "run_choose_k"]
@@ -58,18 +58,22 @@ def run_choose_k(
         log(f"{len(ks)} k and {n_seeds} seeds: {n_seeds} autoencoders and {n_seeds * len(ks)} clustering phases")
         with limit_blas_threads(options.threads):
             choice = run_plan(plan, options.jobs, folder and folder / CELLS, verbose=not quiet)
-        record = {
-            "command": shlex.join(["decnp", *argv]),
-            "source": {"name": options.source, "n_samples": len(fit.X), "n_features": fit.X.shape[1],
-                       "folder": working_folder(), "notes": fit.notes, "warnings": fit.warnings},
-            **choice.as_dict(),
-            "table": choice.table(),
-            "seconds": round(time.perf_counter() - began, 2),
-            **provenance(),
-        }
+        record = {**_record(options.source, fit, choice, argv), "seconds": round(time.perf_counter() - began, 2)}
         if folder:
             _write(folder, record, choice)
     return record
+
+
+def _record(source: str, fit: FitInput, choice: KChoice, argv: list[str]) -> dict[str, Any]:
+    """Return the content of ``choose_k.json`` without the seconds."""
+    return {
+        "command": shlex.join(["decnp", *argv]),
+        "source": {"name": source, "n_samples": len(fit.X), "n_features": fit.X.shape[1],
+                   "folder": working_folder(), "notes": fit.notes, "warnings": fit.warnings},
+        **choice.as_dict(),
+        "table": choice.table(),
+        **provenance(),
+    }
 
 
 def finished_record(out: str) -> dict[str, Any] | None:

@@ -9,7 +9,9 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, nullcontext
+from functools import partial
 from itertools import islice
+from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 import numpy as np
@@ -84,23 +86,12 @@ def run_predict(
         n, D = rows.shape
         if D != model.n_features:
             raise DataError(_other_width(rows.name, model, model_path, D))
-
-        def write(file: IO[bytes], as_npy: bool, named: bool = False) -> None:
-            if as_npy:
-                _write_npy_header(file, model, n, answer)
-            if named:
-                file.write(",".join(_names(model, answer)).encode() + b"\n")
-            with Progress("rows", n, delayed=True, quiet=quiet) as progress:
-                for block in _answers(model, rows, answer):
-                    file.write(block.tobytes()) if as_npy else _write_text(file, block)
-                    progress.update(len(block))
-
+        write = partial(_write_answers, model=model, rows=rows, answer=answer, quiet=quiet)
         if out is None:
-            _print_at_the_end(lambda file: write(file, False))
+            _print_at_the_end(write)
         else:
             with explain_os_errors(f"--out {out} could not be written"):
-                as_npy = str(out).lower().endswith(".npy")
-                write_atomically(out, lambda file: write(file, as_npy, not as_npy))
+                write_atomically(out, partial(write, suffix=Path(out).suffix.lower()))
         unseen = rows.prepared.unseen_note() if rows.prepared else ""
         notes = [*rows.notes, *[f"warning: {unseen}"] * bool(unseen)]
         for note in [*chooser.notes, *(f"{rows.name}: {note}" for note in notes)] * (not quiet):
@@ -153,6 +144,19 @@ class _ColumnChooser:
             self.notes.append(f"{self.name}: columns are matched to the model's by name"
                               + (f"; unknown columns left out: {unknown}" if unknown else ""))
         return [places[i] for i in order]
+
+
+def _write_answers(file: IO[bytes], model: Model, rows: RowReader, answer: str, quiet: bool, suffix: str = "") -> None:
+    """Write the answers of all rows, as an .npy or as text; a .csv begins with a line of names."""
+    n = rows.shape[0]
+    if suffix == ".npy":
+        _write_npy_header(file, model, n, answer)
+    elif suffix == ".csv":
+        file.write(",".join(_names(model, answer)).encode() + b"\n")
+    with Progress("rows", n, delayed=True, quiet=quiet) as progress:
+        for block in _answers(model, rows, answer):
+            file.write(block.tobytes()) if suffix == ".npy" else _write_text(file, block)
+            progress.update(len(block))
 
 
 def _answers(model: Model, rows: RowReader, answer: str) -> Iterator[np.ndarray]:
