@@ -88,7 +88,7 @@ def checkpoints(out: Path) -> list[Path]:
 def check_no_incomplete_run(out: Path, command: str) -> None:
     """Raise UserError if the folder holds an incomplete run of fit or choose-k.
 
-    A ``resume.json`` of the same ``command`` alone is no such run: it has computed nothing.
+    A ``resume.json`` of the same ``command``, without other files, is replaced: that run has computed nothing.
     """
     files = {"fit": checkpoints(out), "choose-k": [path for path in [out / CELLS] if path.exists()]}
     started = _started_command(out)

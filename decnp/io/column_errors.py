@@ -71,7 +71,7 @@ class Problem:
     n_nan : int
         Number of cells that were read as NaN.
     may_miss : bool, default=False
-        Whether cells beside others may be missing, so that they are no part of the problem.
+        Whether cells beside others may be missing. They are not reported then.
     """
 
     def __init__(self, column: Column, kinds: dict[str, Seen], n: int, n_nan: int, may_miss: bool = False) -> None:
