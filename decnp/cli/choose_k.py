@@ -34,8 +34,8 @@ def add_parser(commands: Subparsers) -> None:
                   "decnp choose-k digits --k 8,10,12 --seeds 5",
                   "decnp choose-k --resume k"],
         notes="Cost: an autoencoder for each seed, and a clustering phase for each seed and k. On one core and for iris or\n"
-              "digits, they take 2 s and 1 s with --hidden 32,5, and 2 to 3 minutes and half a minute with the default\n"
-              "network: three seeds and eleven k take less than a minute, or 20 to 30 minutes. --seeds 2 shows less.\n"
+              "digits, they take 2 s and 1 s with --hidden 32,5, and a minute and 20 s with the default network: three\n"
+              "seeds and eleven k take less than a minute, or about 13 minutes. --seeds 2 shows less.\n"
               "DIR takes choose_k.json, and choose_k.png if matplotlib is installed. Until they are complete, it has a\n"
               "file for each finished k and seed, for --resume.")
     _add_options(parser)
