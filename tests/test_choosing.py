@@ -21,6 +21,7 @@ from decnp import DEC, CheckpointError, StackedAutoencoder, choose_k
 from decnp.choosing.agreement import agreement, cluster_agreement
 from decnp.choosing.cells import Cell, held_out
 from decnp.choosing.verdict import choice_of, reference_silhouettes
+from decnp.cli import resume
 from decnp.equations import kl_divergence, target_distribution
 
 K_WORDS = [word for word in WORDS if word not in ("--n-clusters", "3")]
@@ -253,7 +254,12 @@ def test_a_killed_comparison_is_resumed(data, says):
     process.communicate(timeout=300)
     assert len(os.listdir("run/choose_k.cells")) >= 3 and "choose_k.json" not in os.listdir("run")
     status, _, err = says(*command, "--out", "run")
-    assert status == 2 and "holds a run that is not complete: --resume run resumes it" in err
+    cells = os.path.join("run", "choose_k.cells")
+    incomplete = "decnp: error: --out run holds a run that is not complete: decnp choose-k --resume run resumes it; delete "
+    assert status == 2 and err.endswith(f"{incomplete}{cells} to start again\n")
+    both = f"{cells} and {os.path.join('run', 'resume.json')}"
+    assert says("fit", "x.npy", *WORDS, "--out", "run", "--overwrite") == (2, "", f"{incomplete}{both} to start again\n")
+    assert "run/resume.json holds no command of decnp fit, but: decnp choose-k x.npy " in says("fit", "--resume", "run")[2]
     os.mkdir("elsewhere")
     os.chdir("elsewhere")
     status, out, err = says("choose-k", "--resume", "../run")
@@ -262,6 +268,53 @@ def test_a_killed_comparison_is_resumed(data, says):
     status, again, err = says("choose-k", "--resume", "../run")
     assert status == 0 and again == out and "is complete: these are its results" in err
     assert says(*command, "--out", "../alone")[0] == 2
+
+
+def test_a_sparse_file_gives_what_a_dense_one_gives(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    X = groups(60).astype(np.float32) * (np.arange(360).reshape(60, 6) % 3 > 0)
+    np.save("x.npy", X)
+    sp.save_npz("x.npz", sp.csr_matrix(X))
+    for name in ("x.npy", "x.npz"):
+        status, out, err = here("choose-k", name, *K_WORDS, "--k", "2,4", "--seeds", "2", "--out", name[2:])
+        assert status == 0 and (", sparse" in err) == (name == "x.npz"), err
+    assert rows_of("npy") == rows_of("npz")
+
+
+@pytest.mark.parametrize("started, files, refused, words", [
+    ("fit", [], ["choose-k"], "decnp fit --resume run resumes it; delete run/resume.json to start again"),
+    ("choose-k", [], ["fit"], "decnp choose-k --resume run resumes it; delete run/resume.json to start again"),
+    ("fit", ["checkpoint-restart-1.decnp", "checkpoint-restart-2.decnp"], ["choose-k"],
+     "decnp fit --resume run resumes it; delete run/checkpoint*.decnp and run/resume.json to start again"),
+    ("fit", ["checkpoint-restart-1.decnp", "checkpoint-restart-2.decnp"], ["fit"],
+     "decnp fit --resume run resumes it; delete run/checkpoint*.decnp to start again"),
+    (None, ["choose_k.cells"], ["choose-k", "fit"], "delete run/choose_k.cells to start again"),
+    (None, ["checkpoint.decnp"], ["choose-k", "fit"], "delete run/checkpoint.decnp to start again"),
+])
+def test_an_incomplete_run_of_either_command_is_not_replaced(data, says, started, files, refused, words):
+    os.mkdir("run")
+    if started:
+        resume.start(Path("run"), [started, "x.npy"])
+    for name in files:
+        Path("run", name).touch()
+    before = sorted(os.listdir("run"))
+    for command in refused:
+        source = [command, "x.npy", *(WORDS if command == "fit" else [*K_WORDS, "--k", "2"])]
+        for overwrite in ([], ["--overwrite"]):
+            status, out, err = says(*source, "--out", "run", *overwrite)
+            assert (status, out) == (2, "") and err.replace(os.sep, "/") == (
+                f"decnp: error: --out run holds a run that is not complete: {words}\n")
+    assert sorted(os.listdir("run")) == before
+
+
+@pytest.mark.parametrize("content", [None, "{", '{"argv": []}'], ids=["choose-k", "damaged", "empty"])
+def test_a_comparison_that_has_computed_nothing_is_replaced(data, says, content):
+    os.mkdir("run")
+    resume.start(Path("run"), ["choose-k", "x.npy"])
+    if content:
+        Path("run/resume.json").write_text(content)
+    assert says("choose-k", "x.npy", *K_WORDS, "--k", "2", "--seeds", "2", "--out", "run", "-q")[0] == 0
+    assert sorted(os.listdir("run")) == ["choose_k.json", "choose_k.png"]
 
 
 def test_a_raw_table_as_json_and_without_matplotlib(tmp_path, monkeypatch):

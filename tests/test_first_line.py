@@ -222,6 +222,29 @@ def test_fit_and_predict_say_how_the_first_line_was_read(data, says):
     assert (status, len(out.split())) == (0, 4)
 
 
+def test_predict_says_first_that_the_number_of_columns_differs(data, says):
+    x = np.load("x.npy").round(3)
+    frame = pd.DataFrame(x, columns=list("abcdef"))
+    frame.to_csv("x.csv", index=False)
+    np.save("bare.npy", x)
+    for source in ("x.csv", "bare.npy"):
+        assert says("fit", source, *QUICK, "--out", source[:-4])[0] == 0
+    frame = frame.head(3)
+    frame.assign(kind="cat").to_csv("wide.csv", index=False, header=False)
+    frame[["a", "b"]].assign(kind=None).to_csv("narrow.csv", index=False, header=False)
+    for name, width in (("wide.csv", 7), ("narrow.csv", 3)):
+        for model in ("x/model.decnp", "bare/model.decnp"):
+            sentence = f"decnp: error: {name} must have the 6 columns that {model} takes; got {width}"
+            assert says("predict", model, name, "--header", "no")[::2] == (2, f"{sentence}\n")
+            assert says("predict", model, name)[::2] == (
+                2, f"{sentence}, and its first line seems to hold no names (--header yes reads it as names)\n")
+    frame.assign(kind="cat").to_csv("wide.csv", index=False)  # with names, for a model without
+    assert says("predict", "bare/model.decnp", "wide.csv")[2] == (
+        "decnp: error: wide.csv must have the 6 columns that bare/model.decnp takes; got 7\n")
+    frame.to_csv("wide.csv")
+    assert "seems to hold the row numbers that pandas adds" in says("predict", "bare/model.decnp", "wide.csv")[2]
+
+
 def test_the_option_is_recorded_and_a_resumed_run_has_it(data, says):
     pd.DataFrame(np.load("x.npy")).to_csv("x.csv", index=False, header=[*range(10, 16)])
     for word, n in (("no", 61), ("yes", 60)):

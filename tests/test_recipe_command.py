@@ -20,7 +20,7 @@ from tables import N, penguins
 from decnp.inference import load_model
 from decnp.io.recipe import Categories, Number, Recipe
 from decnp.io.table_warnings import label_copies, table_warnings
-from decnp.report.describe import NumberFact, ShareFact, describe_clusters
+from decnp.report.describe import NumberFact, ShareFact, describe_clusters, one_column_warnings
 
 OPTIONS = ["--standardize", "--missing", "median", "--categories", "auto"]
 
@@ -104,6 +104,28 @@ def test_rows_that_predict_refuses(run, table, says):
     np.save("x.npy", np.ones((3, 5)))
     assert ("x.npy holds numbers, and the model takes words in the columns 'island', 'sex': take a .csv file"
             in says("predict", "run/model.decnp", "x.npy")[2])
+
+
+def test_an_error_names_missing_cells_only_where_nothing_fills_them_in(run, table, says, refused):
+    bad = table.astype({"mass": object, "bill": object})
+    bad.loc[5, "mass"], bad.loc[6, "mass"] = "heavy", None
+    bad.to_csv("bad.csv", index=False)  # row 3 has no mass either
+    expected = "bad.csv, line 7, column 5 ('mass'): 'heavy' is not a number"
+    assert says("predict", "run/model.decnp", "bad.csv")[2] == f"decnp: error: {expected}\n"
+    options = ["--label-column", "species", "--categories", "auto"]
+    assert refused("bad.csv", *options, "--missing", "mean") == expected
+    assert "'mass' has a cell that is not a number ('heavy' in line 7) and 2 missing values" in refused("bad.csv", *options)
+    bad.loc[7, "bill"] = "x"
+    bad.to_csv("bad.csv", index=False)
+    assert says("predict", "run/model.decnp", "bad.csv")[2] == (
+        "decnp: error: bad.csv has 2 columns that cannot be used as they are: 'bill' has a cell that is not a number ('x' in "
+        "line 9); 'mass' has a cell that is not a number ('heavy' in line 7)\n")
+    Path("bad.csv").write_text('a,b\n1,"0,5"\n2,\n3,"1,5"\n')
+    assert refused("bad.csv", "--missing", "median") == (
+        "bad.csv, line 2, column 2 ('b'): '0,5' is not a number; --decimal comma reads decimal commas; --drop b leaves the "
+        "column out")
+    Path("bad.csv").write_text("a,b\n1,\n2,NA\n")
+    assert "column 2 ('b'): every cell is" in refused("bad.csv", "--missing", "median")  # it has no median
 
 
 def test_info_and_report_show_the_recipe(run, says):
@@ -294,6 +316,57 @@ def test_the_clusters_in_the_units_of_the_table():
 
 def headings(page):
     return re.findall(r"<h2>(.*?)</h2>", page)
+
+
+def copied(columns, labels, recipe=None, names=()):
+    return [sentence.split(" (adjusted")[0] for sentence in one_column_warnings(np.stack(columns, 1), names, labels, recipe)]
+
+
+def test_columns_that_give_the_clusters():
+    n, rng = 300, np.random.default_rng(0)
+    labels, size, noise = np.arange(n) % 3, rng.normal(size=n), rng.integers(4, size=n)
+    values = np.array([7.5, -2, 1e9])[labels]
+    whole = "alone gives the cluster of 100% of the rows"
+    assert copied([size, values, noise], labels) == [f"column 2 {whole}"]
+    assert copied([size, values], labels, names=["size", "kind"]) == [f"the column 'kind' {whole}"]
+    assert copied([size, values], labels == 0) == [f"column 2 {whole}"]  # two of its values are one cluster
+    assert copied([values, labels], labels) == [f"column 1 {whole}", f"column 2 {whole}"]
+    for fraction, share in ((0.02, ["column 2 alone gives the cluster of 98% of the rows"]), (0.1, [])):
+        moved = np.where(np.arange(n) < fraction * n, (labels + 1) % 3, labels)
+        assert copied([size, values], moved) == share
+    assert copied([size, labels > 0], labels) == []  # the clusters divide a value further
+    assert copied([size, noise], np.arange(n) > 2) == []  # 99 % of the rows are in one cluster, whatever the value
+    assert copied([size, values], 0 * labels) == copied([values], labels) == []  # one cluster, one column
+    assert copied([labels, np.arange(n) // 10], np.arange(n) // 20) == ["column 2 " + whole]
+    assert copied([labels, np.arange(n) // 9], np.arange(n) // 18) == []  # too few rows for each value
+    assert copied([size[:10], values[:10]], labels[:10]) == []
+
+
+def test_categories_that_give_the_clusters_are_one_column():
+    labels, size = np.arange(90) % 3, np.arange(90.0)
+    recipe = Recipe(("kind", "size"), True, (Categories(0, ("a", "b", "c", "d"), dropped=1), Number(1, std=2.0)))
+    first, rest = np.equal.outer(np.arange(90) % 4, [0, 2, 3]).astype(float), size / 2
+    X = [*first.T, rest]
+    assert copied(X, np.arange(90) % 4 > 1, recipe) == ["the column 'kind' alone gives the cluster of 100% of the rows"]
+    assert copied(X, np.arange(90) % 4, recipe) == ["the column 'kind' alone gives the cluster of 100% of the rows"]
+    assert copied(X, labels, recipe) == []
+    nameless = Recipe(("1", "2"), False, recipe.features)
+    assert copied(X, np.arange(90) % 4, nameless) == ["column 1 alone gives the cluster of 100% of the rows"]
+
+
+@pytest.mark.parametrize("words", [True, False], ids=["categories", "numbers"])
+def test_a_fit_whose_clusters_are_a_column_warns(data, says, words):
+    kind, rng = np.arange(90) % 3, np.random.default_rng(0)
+    frame = pd.DataFrame({"the kind": np.array(["cat", "dog", "eel"])[kind] if words else kind * 5,
+                          "a": 0.05 * rng.normal(size=90), "b": 0.05 * rng.normal(size=90)})
+    frame.to_csv("x.csv", index=False)
+    options = ["--categories", "auto"] if words else []
+    status, _, err = says("fit", "x.csv", *QUICK, *options, "--out", "run", "--report")
+    sentence = ("the column 'the kind' alone gives the cluster of 100% of the rows (adjusted Rand index 1.00), so the other "
+                "columns add little; --drop 'the kind' leaves it out")
+    assert status == 0 and f"decnp: warning: {sentence}\n" in err
+    assert sentence in json.loads(Path("run/run.json").read_text())["warnings"]
+    assert "alone gives the cluster of 100% of the rows" in Path("run/report.html").read_text()
 
 
 def test_the_report_describes_the_clusters(run, says):

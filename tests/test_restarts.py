@@ -5,6 +5,7 @@
 
 import json
 import os
+import re
 import sys
 from itertools import combinations
 from pathlib import Path
@@ -159,6 +160,9 @@ def alone(tmp_path_factory):
     status, out, err = here(*COMMAND, "--out", "alone", cwd=folder)
     assert status == 0, err
     assert "3 seeds agree to " in out and "Jaccard index of each cluster: " in out and "restart 3 of 3: seed " in err
+    seed = json.loads((folder / "alone" / "run.json").read_text())["seed"]
+    number, = re.findall(rf"restart (\d) of 3: seed {seed}\n", err)
+    assert f"\nkept: restart {number} of 3, seed {seed}, which agrees most with the others\n" in out
     return folder
 
 

@@ -39,9 +39,9 @@ def add_parser(commands: Subparsers) -> None:
 
 def _fit(args: argparse.Namespace, argv: list[str]) -> int:
     if args.resume:
-        from .resume import finished_run
+        from .resume import check_resume_alone, finished_run
 
-        _check_resume_without_options(args, argv)
+        check_resume_alone(argv, args.resume)
         record = finished_run(args.resume)
         if record:
             message(f"the run in {args.resume} is complete: these are its results")
@@ -64,14 +64,6 @@ def _fit(args: argparse.Namespace, argv: list[str]) -> int:
     for warning in record["source"]["warnings"] * args.quiet + record["warnings"]:
         message(f"warning: {warning}")
     return _print_results(record, args.json, options.out, options.report)
-
-
-def _check_resume_without_options(args: argparse.Namespace, argv: list[str]) -> None:
-    """Raise UserError if there are words beside --resume DIR that would change the run."""
-    allowed = ("fit", "-q", "--quiet", "--json", "--resume", args.resume, f"--resume={args.resume}")
-    others = [word for word in argv if word not in allowed]
-    if others:
-        raise UserError(f"--resume takes everything from DIR, and only --quiet and --json beside it; got {others[0]}")
 
 
 def _first_options(out: str) -> tuple[FitOptions, list[str]]:
@@ -123,7 +115,9 @@ def format_results(record: dict[str, Any], out: str | None, report: bool) -> str
     lines.append(f"{record['n_iter']} steps: {record['stop_reason']}")
     lines += format_diagnosis(**record["diagnostics"])
     if record.get("stability"):
-        lines += _format_stability(**record["stability"])
+        seeds = [run["random_state"] for run in record["restarts"]]
+        kept = f"restart {seeds.index(record['seed']) + 1} of {len(seeds)}, seed {record['seed']}"
+        lines += [f"kept: {kept}, which agrees most with the others", *_format_stability(**record["stability"])]
     if record["scores"]:
         width = max(map(len, record["scores"]))
         lines.append(" " * width + "".join(f"{metric:>8}" for metric in record["scores"]["end"]))

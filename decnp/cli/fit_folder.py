@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shlex
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -21,7 +20,7 @@ from ..io.streams import is_stream
 from ..persistence import write_model
 from ..report import REPORT
 from .fit_options import FitOptions
-from .resume import abandon, checkpoints
+from .resume import abandon, check_no_incomplete_run
 
 if TYPE_CHECKING:
     from .prepare_fit import FitInput
@@ -47,7 +46,8 @@ def output_folder(options: FitOptions) -> Iterator[Path | None]:
     with ExitStack() as stack:
         with explain_os_errors(f"--out {out} cannot be written to"):
             stack.enter_context(locked_folder(out))
-            _check_incomplete_run(out, options)
+            if not options.resumed:
+                check_no_incomplete_run(out, "fit")
             _check_earlier_results(out, options)
             tempfile.NamedTemporaryFile(dir=out, prefix=".decnp.").close()
         try:
@@ -91,14 +91,6 @@ def _exclusive(out: Path) -> Iterator[None]:
         yield
     finally:
         os.close(folder)
-
-
-def _check_incomplete_run(out: Path, options: FitOptions) -> None:
-    """Raise UserError if the folder holds an incomplete run that is not being resumed."""
-    found = checkpoints(out)
-    if found and not options.resumed:
-        raise UserError(f"--out {out} holds a run that is not complete: decnp fit --resume {shlex.quote(str(out))} "
-                        f"resumes it; delete {found[0]} to start again")
 
 
 def _check_earlier_results(out: Path, options: FitOptions) -> None:

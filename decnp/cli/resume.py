@@ -1,7 +1,8 @@
-"""``decnp fit --resume``: the files of an incomplete run, and the signals that interrupt it.
+"""``--resume``: the files of an incomplete run, and the signals that interrupt it.
 
-``resume.json`` is written when a run starts; it holds the command. ``checkpoint.decnp`` follows after some minutes, or
-when the run is interrupted. Both are deleted when the results are written.
+``resume.json`` is written when a run starts; it holds the command. ``checkpoint.decnp`` of ``decnp fit`` follows after some
+minutes, or when the run is interrupted. ``decnp choose-k`` has a folder with a file for each finished k and seed instead.
+All of them are deleted when the results are written.
 """
 
 from __future__ import annotations
@@ -22,8 +23,9 @@ from ..training.checkpoint import Checkpoint
 from ..utils.provenance import working_folder
 
 __all__ = [
-    "AUTOENCODER_CHECKPOINT", "CHECKPOINT", "RESTART_CHECKPOINT", "Request", "abandon", "checkpoints", "finish",
-    "finished_run", "read_request", "start", "stop_on_signals",
+    "AUTOENCODER_CHECKPOINT", "CELLS", "CHECKPOINT", "REQUEST", "RESTART_CHECKPOINT", "Request", "abandon",
+    "check_no_incomplete_run", "check_resume_alone", "checkpoints", "finish", "finished_run", "read_request", "start",
+    "stop_on_signals",
 ]
 
 CHECKPOINT = "checkpoint.decnp"
@@ -32,6 +34,9 @@ AUTOENCODER_CHECKPOINT = "checkpoint-autoencoder.decnp"
 
 RESTART_CHECKPOINT = "checkpoint-restart-{}.decnp"
 """Checkpoint of one of several restarts, which are counted from 1."""
+
+CELLS = "choose_k.cells"
+"""Folder with the finished runs of a ``decnp choose-k`` that is not complete."""
 
 REQUEST = "resume.json"
 REPORTED_KEYS = {"cluster_sizes", "n_iter", "stop_reason", "diagnostics", "scores", "peak_memory_mb", "seconds"}
@@ -80,6 +85,31 @@ def checkpoints(out: Path) -> list[Path]:
     return single + sorted(out.glob(RESTART_CHECKPOINT.format("*")))
 
 
+def check_no_incomplete_run(out: Path, command: str) -> None:
+    """Raise UserError if the folder holds an incomplete run of fit or choose-k.
+
+    A ``resume.json`` of the same ``command``, without other files, is replaced: that run has computed nothing.
+    """
+    files = {"fit": checkpoints(out), "choose-k": [path for path in [out / CELLS] if path.exists()]}
+    started = _started_command(out)
+    found = next((name for name, paths in files.items() if paths or name == started != command), None)
+    if found is None:
+        return
+    paths = [*files[found]] if len(files[found]) <= 1 else [out / "checkpoint*.decnp"]
+    paths += [out / REQUEST] * (found == started != command)
+    resumes = f"decnp {found} --resume {shlex.quote(str(out))} resumes it; " * (found == started)
+    deleted = " and ".join(map(str, paths))
+    raise UserError(f"--out {out} holds a run that is not complete: {resumes}delete {deleted} to start again")
+
+
+def _started_command(out: Path) -> str | None:
+    """Return the command in ``resume.json``, or None if there is none or it is damaged."""
+    try:
+        return str(json.loads((out / REQUEST).read_bytes())["argv"][0])
+    except (OSError, ValueError, TypeError, LookupError, RecursionError):
+        return None
+
+
 def finished_run(out: str) -> dict[str, Any] | None:
     """Return ``run.json`` of a complete run in the folder, or None if the run is incomplete."""
     try:
@@ -89,6 +119,14 @@ def finished_run(out: str) -> dict[str, Any] | None:
     except (OSError, ValueError, RecursionError):
         return None
     return record if isinstance(record, dict) and REPORTED_KEYS <= record.keys() else None
+
+
+def check_resume_alone(argv: list[str], out: str) -> None:
+    """Raise UserError if a command ``argv`` has words beside --resume ``out`` that would change the run."""
+    allowed = ("-q", "--quiet", "--json", "--resume", out, f"--resume={out}")
+    others = [word for word in argv[1:] if word not in allowed]
+    if others:
+        raise UserError(f"--resume takes everything from DIR, and only --quiet and --json beside it; got {others[0]}")
 
 
 def read_request(out: str, command: str = "fit") -> Request:
@@ -102,10 +140,10 @@ def read_request(out: str, command: str = "fit") -> Request:
     try:
         note = json.loads(content)
         argv, folder = [str(word) for word in note["argv"]], Path(note["folder"])
-        if argv[:1] != [command]:
-            raise ValueError(f"it holds no command of decnp {command}")
     except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise UserError(f"--resume {out}: {path} is damaged ({error})") from error
+    if argv[:1] != [command]:
+        raise UserError(f"--resume {out}: {path} holds no command of decnp {command}, but: {shlex.join(['decnp', *argv])}")
     return Request(argv, folder, (Path(out) / CHECKPOINT).exists())
 
 

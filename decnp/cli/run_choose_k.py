@@ -23,15 +23,13 @@ from ..utils.provenance import provenance, working_folder
 from ..utils.threads import limit_blas_threads
 from .fit_folder import locked_folder
 from .fit_options import FitOptions
-from .prepare_fit import prepare
-from .resume import REQUEST, start
+from .prepare_fit import FitInput, prepare
+from .resume import CELLS, REQUEST, check_no_incomplete_run, start
 
 __all__ = ["finished_record", "run_choose_k"]
 
 RESULT = "choose_k.json"
 PICTURE = "choose_k.png"
-CELLS = "choose_k.cells"
-"""Folder with the finished runs of a comparison that is not complete."""
 
 
 def run_choose_k(
@@ -60,18 +58,22 @@ def run_choose_k(
         log(f"{len(ks)} k and {n_seeds} seeds: {n_seeds} autoencoders and {n_seeds * len(ks)} clustering phases")
         with limit_blas_threads(options.threads):
             choice = run_plan(plan, options.jobs, folder and folder / CELLS, verbose=not quiet)
-        record = {
-            "command": shlex.join(["decnp", *argv]),
-            "source": {"name": options.source, "n_samples": len(fit.X), "n_features": fit.X.shape[1],
-                       "folder": working_folder(), "notes": fit.notes, "warnings": fit.warnings},
-            **choice.as_dict(),
-            "table": choice.table(),
-            "seconds": round(time.perf_counter() - began, 2),
-            **provenance(),
-        }
+        record = {**_record(options.source, fit, choice, argv), "seconds": round(time.perf_counter() - began, 2)}
         if folder:
             _write(folder, record, choice)
     return record
+
+
+def _record(source: str, fit: FitInput, choice: KChoice, argv: list[str]) -> dict[str, Any]:
+    """Return the content of ``choose_k.json`` without the seconds."""
+    return {
+        "command": shlex.join(["decnp", *argv]),
+        "source": {"name": source, "n_samples": len(fit.X), "n_features": fit.X.shape[1],
+                   "folder": working_folder(), "notes": fit.notes, "warnings": fit.warnings},
+        **choice.as_dict(),
+        "table": choice.table(),
+        **provenance(),
+    }
 
 
 def finished_record(out: str) -> dict[str, Any] | None:
@@ -119,9 +121,7 @@ def _folder(out: str | None, options: FitOptions) -> Iterator[Path | None]:
 
 def _check_empty(folder: Path, overwrite: bool) -> None:
     """Raise UserError if the folder has an incomplete run, or results that must not be replaced."""
-    if (folder / REQUEST).exists() or (folder / CELLS).exists():
-        raise UserError(f"--out {folder} holds a run that is not complete: --resume {shlex.quote(str(folder))} resumes it; "
-                        f"delete {folder / REQUEST} and {folder / CELLS} to start again")
+    check_no_incomplete_run(folder, "choose-k")
     if (folder / RESULT).exists() and not overwrite:
         raise UserError(f"--out {folder} holds a finished comparison: --overwrite replaces it, or choose another")
 

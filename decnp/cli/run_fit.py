@@ -17,8 +17,10 @@ from ..exceptions import DataError, UserError
 from ..metrics import adjusted_rand_index, cluster_accuracy, normalized_mutual_info
 from ..profiles import recorded_profile
 from ..report import check_pictures, write_report
+from ..report.describe import one_column_warnings
 from ..training.records import Record
 from ..utils.provenance import peak_memory, provenance, working_folder
+from ..utils.rows import LazyRows
 from .fit_folder import CLUSTERS, output_folder, write_clusters, write_results
 from .fit_options import FitOptions
 from .prepare_fit import FitInput, prepare
@@ -125,11 +127,18 @@ def _results(fit: FitInput, options: FitOptions) -> dict[str, Any]:
         "n_iter": model.n_iter_,
         "converged": model.converged_,
         "stop_reason": model.stop_reason_,
-        "warnings": model.warnings_,
+        "warnings": [*model.warnings_, *_about_columns(fit)],
         "cluster_sizes": np.bincount(model.labels_, minlength=k).tolist(),
         "diagnostics": {"start": diagnoses[0], "end": diagnoses[-1]},
         "scores": None if fit.y is None else _scores(model, fit.y),
     }
+
+
+def _about_columns(fit: FitInput) -> list[str]:
+    """Return a sentence for each column that alone gives the clusters. Sparse rows and rows on the disk are not compared."""
+    if isinstance(fit.X, LazyRows):
+        return []
+    return one_column_warnings(fit.X, fit.columns, fit.model.labels_, fit.recipe, drop=fit.named is not None)
 
 
 def _scores(model: DEC, y: np.ndarray) -> dict[str, dict[str, float]]:

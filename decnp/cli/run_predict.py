@@ -9,7 +9,9 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, nullcontext
+from functools import partial
 from itertools import islice
+from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 import numpy as np
@@ -18,6 +20,7 @@ from ..equations import soft_assignment
 from ..exceptions import DataError, UserError
 from ..inference import Model, load_model
 from ..io.atomic import PathLike, write_atomically
+from ..io.column_errors import UNNAMED
 from ..io.os_errors import explain_os_errors, explain_read_errors, reason_of
 from ..io.row_reader import RowReader, open_rows
 from ..io.streams import name_of
@@ -75,31 +78,20 @@ def run_predict(
         check_output_file(out, (".npy", ".csv"), {model_path, source} - {"-"})
     with explain_read_errors(source):
         model = load_model(model_path)
-        chooser = _ColumnChooser(model, source, ignore_extra)
+        chooser = _ColumnChooser(model, model_path, source, ignore_extra, header)
         rows = open_rows(source, label_column, header=header, choose=chooser, known=model.feature_names,
                          recipe=model.recipe)
         model = model if model.recipe is None else model.without_recipe()
     with closing(rows):
         n, D = rows.shape
         if D != model.n_features:
-            raise DataError(f"{rows.name} must have the {model.n_features} columns that {model_path} takes; got {D}")
-
-        def write(file: IO[bytes], as_npy: bool, named: bool = False) -> None:
-            if as_npy:
-                _write_npy_header(file, model, n, answer)
-            if named:
-                file.write(",".join(_names(model, answer)).encode() + b"\n")
-            with Progress("rows", n, delayed=True, quiet=quiet) as progress:
-                for block in _answers(model, rows, answer):
-                    file.write(block.tobytes()) if as_npy else _write_text(file, block)
-                    progress.update(len(block))
-
+            raise DataError(_other_width(rows.name, model, model_path, D))
+        write = partial(_write_answers, model=model, rows=rows, answer=answer, quiet=quiet)
         if out is None:
-            _print_at_the_end(lambda file: write(file, False))
+            _print_at_the_end(write)
         else:
             with explain_os_errors(f"--out {out} could not be written"):
-                as_npy = str(out).lower().endswith(".npy")
-                write_atomically(out, lambda file: write(file, as_npy, not as_npy))
+                write_atomically(out, partial(write, suffix=Path(out).suffix.lower()))
         unseen = rows.prepared.unseen_note() if rows.prepared else ""
         notes = [*rows.notes, *[f"warning: {unseen}"] * bool(unseen)]
         for note in [*chooser.notes, *(f"{rows.name}: {note}" for note in notes)] * (not quiet):
@@ -107,22 +99,35 @@ def run_predict(
     return n
 
 
+def _other_width(name: str, model: Model, model_path: PathLike, width: int) -> str:
+    """Return the error for a file ``name`` with another number of columns."""
+    return f"{name} must have the {model.n_features} columns that {model_path} takes; got {width}"
+
+
 class _ColumnChooser:
     """``Choice`` of the columns of the model out of those of a text file.
 
-    Calling it raises DataError for missing columns, and for unknown ones without ``ignore_extra``.
+    Calling it raises DataError for missing columns, for unknown ones without ``ignore_extra``, and for another number of
+    columns without names. No row has been read then, so this error comes before those of the cells.
     """
 
-    def __init__(self, model: Model, source: PathLike, ignore_extra: bool) -> None:
+    def __init__(
+        self, model: Model, model_path: PathLike, source: PathLike, ignore_extra: bool, header: bool | None
+    ) -> None:
         self.model, self.name, self.ignore_extra = model, name_of(source), ignore_extra
+        self.model_path, self.header = model_path, header
         self.notes: list[str] = []
 
     def __call__(self, names: Sequence[str], width: int) -> list[int] | None:
         model = self.model
         if not names:
+            rest = [j for j in range(width) if str(j + 1) not in model.left_out]
+            if model.n_features not in (width, len(rest)):
+                found = "" if self.header is False else (
+                    ", and its first line seems to hold no names (--header yes reads it as names)")
+                raise DataError(_other_width(self.name, model, self.model_path, width) + found)
             if model.feature_names:
                 self.notes.append(f"{self.name} has no line of names: its columns are matched to the model's by position")
-            rest = [j for j in range(width) if str(j + 1) not in model.left_out]
             return rest if len(rest) == model.n_features else None
         places = [j for j, name in enumerate(names) if name in model.feature_names or name not in model.left_out]
         try:
@@ -131,12 +136,27 @@ class _ColumnChooser:
             hint = "" if "lacks" in str(error) else "; leave them out with --extra ignore, or labels with --label-column"
             raise DataError(f"{error}{hint}") from None
         if order is None:
+            if len(places) != model.n_features and UNNAMED not in names:
+                raise DataError(_other_width(self.name, model, self.model_path, len(places)))
             return places
         unknown = len(places) - len(order)
         if unknown or order != sorted(order):
             self.notes.append(f"{self.name}: columns are matched to the model's by name"
                               + (f"; unknown columns left out: {unknown}" if unknown else ""))
         return [places[i] for i in order]
+
+
+def _write_answers(file: IO[bytes], model: Model, rows: RowReader, answer: str, quiet: bool, suffix: str = "") -> None:
+    """Write the answers of all rows, as an .npy or as text; a .csv begins with a line of names."""
+    n = rows.shape[0]
+    if suffix == ".npy":
+        _write_npy_header(file, model, n, answer)
+    elif suffix == ".csv":
+        file.write(",".join(_names(model, answer)).encode() + b"\n")
+    with Progress("rows", n, delayed=True, quiet=quiet) as progress:
+        for block in _answers(model, rows, answer):
+            file.write(block.tobytes()) if suffix == ".npy" else _write_text(file, block)
+            progress.update(len(block))
 
 
 def _answers(model: Model, rows: RowReader, answer: str) -> Iterator[np.ndarray]:

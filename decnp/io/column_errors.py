@@ -70,23 +70,26 @@ class Problem:
         Number of rows.
     n_nan : int
         Number of cells that were read as NaN.
+    may_miss : bool, default=False
+        Whether cells beside others may be missing. They are not reported then.
     """
 
-    def __init__(self, column: Column, kinds: dict[str, Seen], n: int, n_nan: int) -> None:
+    def __init__(self, column: Column, kinds: dict[str, Seen], n: int, n_nan: int, may_miss: bool = False) -> None:
         others = {kind: seen for kind, seen in kinds.items() if kind != "missing"}
         n_others = sum(seen.n for kind, seen in others.items() if kind != "true or false")
+        n_missing = n_nan - n_others  # "nan" is a number for Python
         self.column, self.n = column, n
-        self.n_missing = n_nan - n_others  # "nan" is a number for Python
+        self.n_missing = 0 if others and may_miss else n_missing
         self.kind = max(others, key=lambda kind: others[kind].n) if others else "missing"
         self.seen = kinds[self.kind]
         self.empty = self.kind == "missing" and self.n_missing == n
-        self.most = self.kind != "missing" and 2 * self.seen.n > n - self.n_missing
+        self.most = self.kind != "missing" and 2 * self.seen.n > n - n_missing
         self.n_different = len(self.seen.different)
         self.of_words = self.kind in ("word", "yes or no") and self.most
         self.repeats = self.n_different < MAX_DIFFERENT and (2 * self.n_different <= n or n < 4)
         self.categories = self.of_words and self.repeats and self.n_different <= MAX_CATEGORIES
         self.useless = self.empty or self.kind == "date" or (self.of_words and not self.categories)
-        self.label_like = self.of_words and self.repeats and column.name is not None and not self.n_missing
+        self.label_like = self.of_words and self.repeats and column.name is not None and not n_missing
 
     def sentence(self, labels_known: bool, for_fit: bool) -> str:
         """Return place, cell, and the remedies.

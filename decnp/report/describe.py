@@ -1,4 +1,7 @@
-"""Description of the clusters in the units of the table: sizes, medians, shares of categories, and rows to look at."""
+"""Description of the clusters in the units of the table: sizes, medians, shares of categories, and rows to look at.
+
+``one_column_warnings`` says if a column alone gives the clusters.
+"""
 
 from __future__ import annotations
 
@@ -8,12 +11,27 @@ from typing import NamedTuple
 import numpy as np
 
 from ..io.recipe import Categories, Recipe, word_of
+from ..metrics import adjusted_rand_index, contingency
+from ..utils.rows import evenly_spaced_rows
+from ..utils.spelling import shell_word
 
-__all__ = ["ClusterSummary", "NumberFact", "ShareFact", "describe_clusters"]
+__all__ = ["ClusterSummary", "NumberFact", "ShareFact", "describe_clusters", "one_column_warnings"]
 
 MAX_NUMBERS = 6
 MAX_SHARES = 4
 MAX_ROWS = 5
+
+SAME = 0.9
+"""A column gives the clusters if the clusters that follow from its values have at least this adjusted Rand index with those
+found. On nine tables with k = 2 to 4 (penguins, titanic, tips, mpg, taxis and exercise of seaborn, diabetes, wine and breast
+cancer of scikit-learn), DEC and k-means reached 0.91 to 1 where the clusters were the values of a column, or nearly, and at
+most 0.88 otherwise."""
+MAX_VALUES = 50
+"""Different values of a column that may give the clusters."""
+MIN_ROWS = 10
+"""Rows for each of these values, on average. With fewer, values may determine the cluster by chance."""
+SAMPLE = 2000
+"""Maximal number of rows in the comparison."""
 
 
 class NumberFact(NamedTuple):
@@ -90,6 +108,55 @@ def describe_clusters(
         found.append(ClusterSummary(
             j, len(rows), _number_facts(numbers, rows), _share_facts(categories, rows), order[:MAX_ROWS].tolist(),
             order[::-1][:MAX_ROWS].tolist()))
+    return found
+
+
+def one_column_warnings(
+    X: np.ndarray, names: Sequence[str], labels: np.ndarray, recipe: Recipe | None = None, drop: bool = False,
+) -> list[str]:
+    """Return a sentence for each column of few values that alone give the cluster of nearly all rows.
+
+    At most ``SAMPLE`` evenly spaced rows are compared. A table of one column has no sentence.
+
+    Parameters
+    ----------
+    X : array of shape (n, D)
+        Rows of the model.
+    names : sequence of str
+        Names of the columns of X; () if they have none.
+    labels : array of shape (n,)
+        Clusters.
+    recipe : Recipe, default=None
+        Steps that made X. Its columns are compared, and a column of categories is one column.
+    drop : bool, default=False
+        Whether the option --drop may be recommended.
+
+    Examples
+    --------
+    >>> X = np.array([[0.0, 0.3], [1.0, 0.2]] * 10)
+    >>> one_column_warnings(X, ["sex", "size"], X[:, 0].astype(int))[0][:64]
+    "the column 'sex' alone gives the cluster of 100% of the rows (ad"
+    """
+    named = bool(names) if recipe is None else recipe.named
+    X = evenly_spaced_rows(X, SAMPLE)
+    clusters = np.unique(evenly_spaced_rows(labels, SAMPLE), return_inverse=True)[1]
+    columns = list(_numbers(X, names or [str(j + 1) for j in range(X.shape[1])], recipe))
+    if recipe is not None:
+        columns += [(name, block @ np.arange(1, block.shape[1] + 1)) for name, (block, _) in _categories(X, recipe)]
+    if len(columns) < 2 or not clusters.any():
+        return []
+    found = []
+    for name, column in columns:
+        values = np.unique(column, return_inverse=True)[1]
+        if values.max() >= min(MAX_VALUES, len(values) // MIN_ROWS):
+            continue
+        following = contingency(values, clusters).argmax(axis=0)[values]  # the most frequent cluster of the row's value
+        agreement = adjusted_rand_index(clusters, following)
+        if agreement >= SAME:
+            column_name = f"the column {name!r}" if named else f"column {name}"
+            share, remedy = (clusters == following).mean(), f"; --drop {shell_word(name)} leaves it out" * drop
+            found.append(f"{column_name} alone gives the cluster of {share:.0%} of the rows (adjusted Rand index "
+                         f"{agreement:.2f}), so the other columns add little{remedy}")
     return found
 
 
