@@ -17,6 +17,8 @@ from decnp.cli import main
 from decnp.exceptions import DataError
 from decnp.io.tables import read_table
 from decnp.layers import arrays_of, mlp, mlp_vjp
+from decnp.report import page
+from decnp.report.pictures import Picture
 
 sys.path.append(str(Path(__file__).parent / "data"))  # for ``make_autodiff``, the script beside its vectors
 threadpool_limits(1, "blas")  # this process, and ...
@@ -168,6 +170,12 @@ def says(capsys):
             status = exit.code
         return status, *capsys.readouterr()
     return says
+
+
+@pytest.fixture
+def sketched(monkeypatch):
+    """Reports whose pictures are not drawn, for tests of their words; to draw them takes a second."""
+    monkeypatch.setattr(page, "pictures", lambda *_: ([Picture("sketch", "c", False, "data:,")], []))
 
 
 @pytest.fixture

@@ -22,7 +22,6 @@ from decnp.plotting.embed import data_uri
 from decnp.report import page as report_page
 from decnp.report import write_report
 from decnp.report.folder import read_run
-from decnp.report.pictures import Picture
 
 TABLE = 'a<b>&"c.csv'  # a name that has to be escaped
 CLASSES = ("<script>alert(1)</script>", "fish & 'chips'", "Füchse")
@@ -71,12 +70,6 @@ class Page(HTMLParser):
 
     def handle_data(self, text):
         self.text += text
-
-
-@pytest.fixture
-def sketched(monkeypatch):
-    """Pages whose pictures are not drawn, for what does not concern them."""
-    monkeypatch.setattr(report_page, "pictures", lambda *_: ([Picture("sketch", "c", False, "data:,")], []))
 
 
 # ---------------------------------------------------------------- from a table to its page
