@@ -10,6 +10,7 @@ import commands
 import numpy as np
 import pytest
 import scipy.sparse as sp
+from datafiles import empty_folders
 from threadpoolctl import threadpool_limits
 
 from decnp import Profile, StackedAutoencoder, equations
@@ -17,8 +18,6 @@ from decnp.cli import main
 from decnp.exceptions import DataError
 from decnp.io.tables import read_table
 from decnp.layers import arrays_of, mlp, mlp_vjp
-from decnp.report import page
-from decnp.report.pictures import Picture
 
 sys.path.append(str(Path(__file__).parent / "data"))  # for ``make_autodiff``, the script beside its vectors
 threadpool_limits(1, "blas")  # this process, and ...
@@ -142,6 +141,12 @@ def autoencoder(X):
     return StackedAutoencoder((5, 4, 2), profile=QUICK, engine="numpy", random_state=0).fit(X)
 
 
+@pytest.fixture
+def folders(tmp_path, monkeypatch):
+    """Empty folders of $DECNP_DATA and of the cache, by the names "env" and "cache"."""
+    return empty_folders(tmp_path, monkeypatch)
+
+
 # ---------------------------------------------------------------- the command
 
 def write_data(folder):
@@ -175,7 +180,9 @@ def says(capsys):
 @pytest.fixture
 def sketched(monkeypatch):
     """Reports whose pictures are not drawn, for tests of their words; to draw them takes a second."""
-    monkeypatch.setattr(page, "pictures", lambda *_: ([Picture("sketch", "c", False, "data:,")], []))
+    from decnp.report import page, pictures  # here: they import Matplotlib, which .ci/elsewhere does not install
+
+    monkeypatch.setattr(page, "pictures", lambda *_: ([pictures.Picture("sketch", "c", False, "data:,")], []))
 
 
 @pytest.fixture

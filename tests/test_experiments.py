@@ -424,8 +424,7 @@ def fresh_data():
 
 
 @pytest.fixture
-def folders(tmp_path, monkeypatch):
-    folders = empty_folders(tmp_path, monkeypatch)
+def folders(folders):
     fresh_data()
     yield folders
     fresh_data()

@@ -97,7 +97,7 @@ def test_every_command_has_an_example():
 
 @pytest.mark.skipif(SHELL is None, reason="the examples are for a shell")
 @pytest.mark.parametrize("line", EVERY)
-def test_an_example_of_the_help_works(run, folder, line):
+def test_an_example_of_the_help_works(run, folder, line, sketched):
     if "choose-k --resume" in line:  # the results of a comparison that is complete
         assert here(*brief(f"choose-k new.npy --k 2..3 --overwrite --out {line.split()[-1]}".split()), cwd=folder)[0] == 0
     elif "--resume" in line:  # needs a run that is not complete
