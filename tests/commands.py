@@ -10,6 +10,7 @@ from io import StringIO
 from pathlib import Path
 
 import pytest
+from forked import Forked
 
 from decnp.cli import main
 
@@ -20,14 +21,18 @@ for setting in ("init_std=none", "optimizer=adam", "lr=0.001", "pretrain_iter=5"
     QUICK += ["--set", setting]
 
 
-def start(*argv, warnings="error", **kwargs):
-    """Start a process in which every warning is an error, or what else is said."""
+def new(*argv, warnings="error", **kwargs):
+    """Start a Python of its own in which every warning is an error, or what else is said. It imports for two seconds."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT), **kwargs.pop("env", {})}
     return subprocess.Popen([sys.executable, "-W", warnings, "-m", "decnp", *argv], stdout=subprocess.PIPE,
                             stderr=subprocess.PIPE, text=True, env=environment, **kwargs)
 
 
-def whole(*argv, **kwargs):
+start = Forked if os.name == "posix" else new
+"""Start a process in which every warning is an error, or what else is said; it has imported everything already."""
+
+
+def whole(*argv, start=start, **kwargs):
     """Return status, output and errors of a process that runs to its end."""
     process = start(*argv, **kwargs)
     out, err = process.communicate(timeout=300)

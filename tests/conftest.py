@@ -10,6 +10,7 @@ import commands
 import numpy as np
 import pytest
 import scipy.sparse as sp
+from datafiles import empty_folders
 from threadpoolctl import threadpool_limits
 
 from decnp import Profile, StackedAutoencoder, equations
@@ -140,6 +141,12 @@ def autoencoder(X):
     return StackedAutoencoder((5, 4, 2), profile=QUICK, engine="numpy", random_state=0).fit(X)
 
 
+@pytest.fixture
+def folders(tmp_path, monkeypatch):
+    """Empty folders of $DECNP_DATA and of the cache, by the names "env" and "cache"."""
+    return empty_folders(tmp_path, monkeypatch)
+
+
 # ---------------------------------------------------------------- the command
 
 def write_data(folder):
@@ -168,6 +175,14 @@ def says(capsys):
             status = exit.code
         return status, *capsys.readouterr()
     return says
+
+
+@pytest.fixture
+def sketched(monkeypatch):
+    """Reports whose pictures are not drawn, for tests of their words; to draw them takes a second."""
+    from decnp.report import page, pictures  # here: they import Matplotlib, which .ci/elsewhere does not install
+
+    monkeypatch.setattr(page, "pictures", lambda *_: ([pictures.Picture("sketch", "c", False, "data:,")], []))
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ import struct
 import warnings
 import zipfile
 from contextlib import contextmanager
+from copy import deepcopy
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -108,7 +109,7 @@ def changed_json(draw, value):
             other = draw(st.sampled_from(keys_of(place)))
             place[key], place[other] = place[other], place[key]
         else:
-            place[key] = draw(VALUES)
+            place[key] = deepcopy(draw(VALUES))  # what is drawn twice is one object, which must not come to hold itself
     return root[0]
 
 

@@ -18,6 +18,7 @@ from sklearn.base import clone
 from decnp import DEC, Checkpoint, CheckpointError, StackedAutoencoder
 from decnp.autoencoder import AutoencoderState
 from decnp.dec import STATES
+from decnp.io import array_file, safetensors
 from decnp.layers import Dense
 from decnp.optim import Minibatches
 from decnp.training import checkpoint as module
@@ -375,11 +376,14 @@ def test_it_is_no_part_of_the_result(X, path):
         assert identical(model.fit(X), dec().fit(X))
 
 
-def test_large_histories_fit(path):
-    """The header of a file is bounded; 5000 refreshes must not fill it."""
+def test_large_histories_fit(path, monkeypatch):
+    """The header of a file is bounded; 5000 refreshes must not fill it, and so 500 not a tenth of it."""
+    tenth = array_file.MAX_HEADER // 10
+    monkeypatch.setattr(array_file, "MAX_HEADER", tenth)
+    monkeypatch.setattr(safetensors, "MAX_HEADER", tenth)
     X = blobs(n=20, n_features=2)
-    profile = replace(BY_THE_BOOK, pretrain_iter=0, finetune_iter=2, update_interval=1, max_iter=5000, kl_lr=1e-3)
+    profile = replace(BY_THE_BOOK, pretrain_iter=0, finetune_iter=2, update_interval=1, max_iter=500, kl_lr=1e-3)
     with pytest.raises(Killed):
-        dec(profile, KilledAt(path, 2 + 5000), hidden_layer_sizes=(2,)).fit(X)
+        dec(profile, KilledAt(path, 2 + 500), hidden_layer_sizes=(2,)).fit(X)
     again = dec(profile, path, hidden_layer_sizes=(2,)).resume(X)
-    assert len(again.history_) == 5004
+    assert len(again.history_) == 504

@@ -208,9 +208,13 @@ def test_cells_of_another_run_and_damaged_ones_are_refused(model, choice, folder
         choose_k(model, groups() + 1, [3], 3, folder=folder)
     path = folder / f"k3-seed{choice.seeds[0]}.json"
     content = path.read_bytes()
-    path.write_bytes(content[:99])
-    with pytest.raises(CheckpointError, match="is damaged: delete it"):
-        choose_k(model, groups(), [3], 3, folder=folder)
+    record = json.loads(content)
+    others = [{**record, "cell": {**record["cell"], **change}} for change in (
+        {"labels": True}, {"labels": [0]}, {"kmeans_labels": ["0"] * 200}, {"silhouette": "0.5"}, {"train_loss": None}, {"start": 3})]
+    for damaged in (content[:99], *(json.dumps(other).encode() for other in others)):
+        path.write_bytes(damaged)
+        with pytest.raises(CheckpointError, match="is damaged: delete it"):
+            choose_k(model, groups(), [3], 3, folder=folder)
     path.write_bytes(content)
 
 

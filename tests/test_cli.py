@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from commands import QUICK, ROOT, interrupted, start, whole
+from commands import QUICK, ROOT, interrupted, new, start, whole
 from numpy.testing import assert_array_equal
 
 import decnp
@@ -34,7 +34,7 @@ def contents(folder):
 # ---------------------------------------------------------------- a run that works
 
 def test_a_run_from_end_to_end(data, says):
-    status, out, err = whole("fit", "x.npy", *QUICK, "--labels", "y.txt", "--out", "run")
+    status, out, err = whole("fit", "x.npy", *QUICK, "--labels", "y.txt", "--out", "run", start=new)
     assert status == 0, err
     assert err.startswith("decnp: x.npy: 60 rows of 6 columns; the labels are for the scores only\n")
     for phase in ("pretrain 1", "pretrain 2", "finetune", "k-means", "cluster"):

@@ -15,7 +15,6 @@ from datafiles import (
     HTML,
     TOKEN_FILES,
     TOPICS,
-    empty_folders,
     mirror,
     names_in,
     put,
@@ -33,11 +32,6 @@ ROOT = Path(__file__).parents[1]
 STL = {name: stl_bytes(array) for name, array in stl_contents(2, 2, 2).items()}
 ARCHIVE = stl_archive(STL)
 RCV1 = rcv1_files([(i, f"word{i} more", [["CCAT", "GCAT", "MCAT", "ECAT"][i % 4]]) for i in range(10)])
-
-
-@pytest.fixture
-def folders(tmp_path, monkeypatch):
-    return empty_folders(tmp_path, monkeypatch)
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 import json
 import signal
-import subprocess
 import sys
 from dataclasses import asdict
 from hashlib import sha256
@@ -11,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from commands import start
 from conftest import identical
 from datafiles import empty_folders, put, rcv1_files, stl_bytes, stl_contents
 
@@ -393,23 +393,23 @@ def test_bad_options_are_one_sentence(says, argv, sentence):
 
 
 def test_ctrl_c_keeps_what_is_done_and_the_same_command_goes_on(tmp_path, says):
-    argv = [sys.executable, "-m", "decnp", "reproduce", "table2", "--quick", "--data", "digits", "--out", str(tmp_path)]
-    run = subprocess.Popen(argv, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    argv = ["reproduce", "table2", "--quick", "--data", "digits", "--out", str(tmp_path)]
+    run = start(*argv, warnings="default")
     for line in run.stderr:
         if "k-means, seed 1" in line:
             run.send_signal(signal.SIGINT)
             break
     errors = run.stderr.read()
-    assert run.wait() == 130 and "interrupted; repeat the command to resume" in errors and "Traceback" not in errors
+    assert run.wait(300) == 130 and "interrupted; repeat the command to resume" in errors and "Traceback" not in errors
     run.stdout.close(), run.stderr.close()
     rows = json.loads((tmp_path / "table2.json").read_text())["rows"]
     assert rows[0]["best_of_nine"] is None and rows[0]["fixed"]["values"]
     done = {path: path.stat().st_mtime_ns for path in (tmp_path / "cells").iterdir()}
     (tmp_path / "table2.json").unlink()
-    assert main([*argv[3:], "-q", "--so-far"]) == 0
+    assert main([*argv, "-q", "--so-far"]) == 0
     assert json.loads((tmp_path / "table2.json").read_text())["rows"] == rows
     assert done == {path: path.stat().st_mtime_ns for path in (tmp_path / "cells").iterdir()}
-    status, _, errors = says(*argv[4:], "-q")
+    status, _, errors = says(*argv[1:], "-q")
     assert status == 0 and errors == ""
     assert all(path.stat().st_mtime_ns == when for path, when in done.items())
     assert json.loads((tmp_path / "table2.json").read_text())["rows"][0]["best_of_nine"]
@@ -424,8 +424,7 @@ def fresh_data():
 
 
 @pytest.fixture
-def folders(tmp_path, monkeypatch):
-    folders = empty_folders(tmp_path, monkeypatch)
+def folders(folders):
     fresh_data()
     yield folders
     fresh_data()

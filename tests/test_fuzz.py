@@ -34,8 +34,6 @@ from decnp.io.recipe import Recipe, describe_recipe
 from decnp.io.row_reader import open_rows
 from decnp.io.tables import read_labels, read_table
 from decnp.persistence import save, write_model
-from decnp.report import page as report_page
-from decnp.report.pictures import Picture
 
 
 @pytest.fixture(scope="module")
@@ -341,14 +339,6 @@ def run(scratch):
     record = json.loads((scratch / "run/run.json").read_text())
     record["scores"] = {"end": {"ACC": 0.5, "NMI": 0.25, "ARI": 0.125}}
     return scratch / "run", record
-
-
-@pytest.fixture(scope="module")
-def sketched():
-    """Pages without pictures."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(report_page, "pictures", lambda *_: ([Picture("sketch", "c", False, "data:,")], []))
-        yield
 
 
 def refused_by_command(*argv):

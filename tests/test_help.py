@@ -7,13 +7,14 @@ import os
 import re
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
-from commands import here
+from commands import here, start
 from conftest import blobs
 
 from decnp import load_digits
@@ -96,13 +97,16 @@ def test_every_command_has_an_example():
 
 @pytest.mark.skipif(SHELL is None, reason="the examples are for a shell")
 @pytest.mark.parametrize("line", EVERY)
-def test_an_example_of_the_help_works(run, folder, line):
+def test_an_example_of_the_help_works(run, folder, line, sketched):
     if "choose-k --resume" in line:  # the results of a comparison that is complete
         assert here(*brief(f"choose-k new.npy --k 2..3 --overwrite --out {line.split()[-1]}".split()), cwd=folder)[0] == 0
     elif "--resume" in line:  # needs a run that is not complete
-        begun = run("decnp fit digits --out run --overwrite --checkpoint-every 0 --max-iter 120 --tol 0 & "
-                      "until [ -e run/checkpoint.decnp ]; do sleep 0.01; done; kill -TERM $!; wait $!")
-        assert begun.returncode == 130, begun.stderr
+        begun = start(*brief("fit digits --out run --overwrite --max-iter 2000 --tol 0".split()), cwd=folder)
+        while "finetune" not in begun.stderr.readline():
+            assert begun.poll() is None
+        begun.send_signal(signal.SIGTERM)
+        begun.communicate(timeout=300)
+        assert begun.returncode == 130 and (folder / "run/checkpoint.decnp").exists()
     done = run(line)
     assert done.returncode == 0, done.stderr
     assert done.stdout or "--out" in line

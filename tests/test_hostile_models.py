@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 import tracemalloc
@@ -67,7 +68,9 @@ def refused(path, read):
 
 # ---------------------------------------------------------------- the corruptions, one by one
 
-@pytest.mark.parametrize("name", CORRUPTIONS)
+@pytest.mark.parametrize("name", [
+    pytest.param(name, marks=[pytest.mark.slow] if re.search("zip, the most nested|in our header", name) else [])  # seconds
+    for name in CORRUPTIONS])
 def test_each_corruption_has_its_sentence(good, scratch, name, monkeypatch):
     make, part = CORRUPTIONS[name]
     bad = make(good)

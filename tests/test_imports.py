@@ -35,11 +35,7 @@ FILES = {name_of(path): path for path in ROOT.rglob("*.py") if path.name != "__m
 def imports_of(name, path):
     """The modules of ``decnp`` that a file imports, in functions too; not those imported for annotations only."""
     package = name.split(".") if path.name == "__init__.py" else name.split(".")[:-1]
-    tree = ast.parse(path.read_text())
-    for node in ast.walk(tree):
-        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
-            node.body = []
-    for node in ast.walk(tree):
+    for node in statements(ast.parse(path.read_text())):
         if isinstance(node, ast.ImportFrom) and node.level:
             base = package[: len(package) - node.level + 1] + (node.module or "").split(".") * bool(node.module)
             for alias in node.names:
@@ -50,26 +46,38 @@ def imports_of(name, path):
             assert not any(imported.split(".")[0] == "decnp" for imported in names), f"{path} has an absolute import"
 
 
-IMPORTS = {name: {imported for imported in imports_of(name, path) if imported != name} for name, path in FILES.items()}
+def statements(tree):
+    """Yield the statements of a file, and those within them, but none below ``if TYPE_CHECKING``."""
+    for_annotations = isinstance(tree, ast.If) and "TYPE_CHECKING" in ast.unparse(tree.test)
+    for part in ("body", "orelse", "finalbody", "handlers", "cases")[for_annotations:]:
+        for node in getattr(tree, part, []):
+            yield node
+            yield from statements(node)
+
+
+@pytest.fixture(scope="module")
+def imports():
+    """The modules of ``decnp`` that each of them imports."""
+    return {name: {imported for imported in imports_of(name, path) if imported != name} for name, path in FILES.items()}
 
 
 @pytest.mark.parametrize("name", [name for name in FILES if name])
-def test_no_import_goes_up_a_level(name):
+def test_no_import_goes_up_a_level(imports, name):
     level = LEVEL[name.split(".")[0]]
-    above = [imported for imported in IMPORTS[name] if imported and LEVEL[imported.split(".")[0]] > level]
+    above = [imported for imported in imports[name] if imported and LEVEL[imported.split(".")[0]] > level]
     assert not above, f"decnp.{name} imports {above} from a level above its own"
 
 
-def test_no_import_goes_in_a_circle():
+def test_no_import_goes_in_a_circle(imports):
     """``prepare`` raises CycleError for two modules that import each other."""
-    graph = {name: imported - {""} for name, imported in IMPORTS.items()}  # "" is decnp itself, which imports nothing
+    graph = {name: imported - {""} for name, imported in imports.items()}  # "" is decnp itself, which imports nothing
     for name in graph:  # an __init__ runs before the modules below it that it imports
         graph[name] -= {parent for parent in (name.rpartition(".")[0],) if parent}
     TopologicalSorter(graph).prepare()
 
 
-def test_the_equations_import_nothing_of_the_package():
-    assert not IMPORTS["equations"] and not IMPORTS["exceptions"]
+def test_the_equations_import_nothing_of_the_package(imports):
+    assert not imports["equations"] and not imports["exceptions"]
 
 
 def test_the_top_of_the_package_is_the_paper_and_little_else():

@@ -22,7 +22,7 @@ SCORES = [cluster_accuracy, normalized_mutual_info, adjusted_rand_index]
 CLOSE = dict(rel=1e-12, abs=1e-12)
 
 # The same examples on every run; DECNP_EXAMPLES asks for fewer (or many more) of them.
-some_examples = settings(max_examples=int(os.environ.get("DECNP_EXAMPLES", "100")), deadline=None, derandomize=True)
+some_examples = settings(max_examples=int(os.environ.get("DECNP_EXAMPLES", "50")), deadline=None, derandomize=True)
 groupings = st.lists(st.tuples(st.integers(0, 4), st.integers(0, 3)), min_size=1, max_size=30)  # (class, cluster)
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from commands import QUICK, whole
+from commands import QUICK, here
 from conftest import blobs
 
 from decnp.io.table_warnings import table_warnings
@@ -46,7 +46,7 @@ def test_label_columns_are_of_tables(data, refused):
 
 
 def test_what_is_wrong_in_a_process_of_its_own(table):
-    status, out, err = whole("fit", "my.csv")
+    status, out, err = here("fit", "my.csv")
     assert (status, out) == (2, "") and err == (
         f"decnp: error: my.csv, line 2, column 4 ('kind'): {Path('my.csv').read_text().split()[1][-1]!r} is not a number; "
         "if 'kind' holds the labels, say --label-column kind; "

@@ -32,7 +32,7 @@ def groups(offset):
     return (3 * rng.normal(size=(3, 30))[y] + 2 * rng.normal(size=(600, 30)) + offset).astype(np.float32), y
 
 
-@pytest.mark.parametrize("offset", [0, 30, 100, 2007])
+@pytest.mark.parametrize("offset", [0, *(pytest.param(some, marks=pytest.mark.slow) for some in (30, 100)), 2007])
 def test_an_offset_changes_nothing_much(offset):
     X, y = groups(offset)
     dec = DEC(3, hidden_layer_sizes=(32, 5), random_state=0).fit(X)

@@ -492,13 +492,11 @@ def test_info_of_a_model_that_was_made_elsewhere_and_is_stored_small(work, says)
 @pytest.mark.parametrize("model_file", ["float32"], indirect=True)
 @pytest.mark.parametrize("words", ["info", "predict", "export"])
 def test_hostile_files_end_in_one_sentence(work, refused, words):
-    """What each sentence says is checked in test_hostile_models.py."""
+    """Every eighth of them; test_hostile_models.py reads all, and checks what each sentence says."""
     DEC(3, hidden_layer_sizes=(5, 4, 2), alpha=2.5, profile=QUICK, random_state=0).fit(work[1][:150]).save("good.decnp")
     good = Path("good.decnp").read_bytes()
     more = {"info": [], "predict": ["x.npy", "-q"], "export": ["m.onnx"]}[words]
-    for name, (make, _) in CORRUPTIONS.items():
-        if name.startswith("header, "):
-            continue  # they are among those of zip files, too
+    for name, (make, _) in list(CORRUPTIONS.items())[::8]:
         Path("bad").write_bytes(make(good))
         assert refused(words, "bad", *more).startswith("bad "), name
 

@@ -21,7 +21,8 @@ from decnp.cli.command import build_parser
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
-LONG = {"README", "for_kmeans_users", "large_data"}  # train for a minute, and for some seconds; start a cluster
+LONG = {"README", "for_kmeans_users", "large_data", "choosing_k", "reproducibility"}
+"""They train for a minute, and for some seconds; start a cluster; have choose_k's own example; train three times."""
 NOT_OURS = r"^(?:import|from) (torch|jax|keras|pyspark|dask\.dataframe|dask\.distributed)\b"
 """Packages whose users have them; the blocks that import them are left out elsewhere."""
 each_page_in_its_time = pytest.mark.parametrize("page", [
@@ -67,7 +68,7 @@ def test_python_blocks_run_and_print_what_their_comments_say(page, capsys, tmp_p
 
 
 @each_page
-def test_lines_for_the_shell_work(page, capsys, tmp_path, monkeypatch):
+def test_lines_for_the_shell_work(page, capsys, tmp_path, monkeypatch, sketched):
     monkeypatch.chdir(tmp_path)
     x = blobs(60, 6)
     header = ",".join("abcdef")

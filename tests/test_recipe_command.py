@@ -369,7 +369,7 @@ def test_a_fit_whose_clusters_are_a_column_warns(data, says, words):
     assert "alone gives the cluster of 100% of the rows" in Path("run/report.html").read_text()
 
 
-def test_the_report_describes_the_clusters(run, says):
+def test_the_report_describes_the_clusters(run, says, sketched):
     assert says("report", "run")[0] == 0
     page = Path("run/report.html").read_text()
     assert headings(page)[:3] == ["Clusters in the units of the table", "Cluster sizes", "Scores"]  # the figures follow
@@ -381,7 +381,7 @@ def test_the_report_describes_the_clusters(run, says):
         assert f"Cluster {j}: {np.sum(labels == j)} rows ({np.mean(labels == j):.1%})" in page
 
 
-def test_rows_in_the_report_are_numbered_as_in_clusters_csv(run, says):
+def test_rows_in_the_report_are_numbered_as_in_clusters_csv(run, says, sketched):
     """As a spreadsheet and an editor number them: row 1 is the line of names."""
     assert says("report", "run")[0] == 0
     page, lines = Path("run/report.html").read_text(), Path("run/clusters.csv").read_text().splitlines()
@@ -406,7 +406,7 @@ def test_rows_in_the_report_are_numbered_as_in_clusters_csv(run, says):
 
 
 @pytest.mark.parametrize("spoil", [lambda path: path.unlink(), lambda path: path.write_bytes(b"\xff\xfe,1\n2")])
-def test_without_clusters_csv_the_first_row_of_data_is_row_1(run, says, spoil):
+def test_without_clusters_csv_the_first_row_of_data_is_row_1(run, says, sketched, spoil):
     spoil(Path("run/clusters.csv"))
     assert says("report", "run")[0] == 0
     page = Path("run/report.html").read_text()
@@ -414,7 +414,7 @@ def test_without_clusters_csv_the_first_row_of_data_is_row_1(run, says, spoil):
     assert "Rows are numbered from 1, the first row of data." in page
 
 
-def test_text_in_the_cells_is_escaped(table, says):
+def test_text_in_the_cells_is_escaped(table, says, sketched):
     table.assign(island=np.where(table.island == "Dream", "<b>&'x'", table.island)).to_csv("p.csv", index=False)
     assert says("fit", "p.csv", *QUICK, *OPTIONS, "--drop", "species,year", "--out", "run", "--report")[0] == 0
     page = Path("run/report.html").read_text()

@@ -22,7 +22,6 @@ from decnp.plotting.embed import data_uri
 from decnp.report import page as report_page
 from decnp.report import write_report
 from decnp.report.folder import read_run
-from decnp.report.pictures import Picture
 
 TABLE = 'a<b>&"c.csv'  # a name that has to be escaped
 CLASSES = ("<script>alert(1)</script>", "fish & 'chips'", "Füchse")
@@ -71,12 +70,6 @@ class Page(HTMLParser):
 
     def handle_data(self, text):
         self.text += text
-
-
-@pytest.fixture
-def sketched(monkeypatch):
-    """Pages whose pictures are not drawn, for what does not concern them."""
-    monkeypatch.setattr(report_page, "pictures", lambda *_: ([Picture("sketch", "c", False, "data:,")], []))
 
 
 # ---------------------------------------------------------------- from a table to its page
@@ -388,6 +381,9 @@ def test_folders_that_hold_no_finished_run(run, refused_report):
      "stability in it is {'n_runs': 2, 'agreement': '1'"),
     (lambda r: r.update(stability={"n_runs": 2, "agreement": 1, "kmeans_agreement": 1, "clusters": [""] * r["n_clusters"]}),
      "stability in it is {'n_runs': 2, 'agreement': 1, "),
+    (lambda r: r["source"].update(labels=True), "source.labels in it is True"),
+    (lambda r: r["source"].update(label_column=False), "source.label_column in it is False"),
+    (lambda r: r["source"].update(warnings=True), "source.warnings in it is True"),
     (lambda r: r["source"].update(drop=[3]), "source.drop in it is [3]"),
     (lambda r: r.update(n_clusters=4), "the files in run do not fit together: labels (60,), embedding (60, 2), "
                                        "centroids (3, 2), and run.json says 60 rows in 4 clusters"),

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from commands import QUICK, RESULTS, here, interrupted, outcome, start
+from commands import QUICK, RESULTS, here, interrupted, new, outcome, start
 from conftest import write_data
 
 UNFINISHED = ["checkpoint.decnp", "resume.json"]
@@ -76,7 +76,7 @@ def test_killed_at_random_moments_again_and_again(alone, data, seed):
     draw = random.Random(seed)
     command, kills = ("fit", "x.npy", *LONGER, "--checkpoint-every", "0", "--out", "run"), 0
     while True:
-        process = start(*command)
+        process = new(*command)
         try:
             out, err = process.communicate(timeout=draw.uniform(0.5, 6))
         except subprocess.TimeoutExpired:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from datafiles import HTML, TOKEN_FILES, TOPICS, empty_folders, names_in, put, rcv1_files
+from datafiles import HTML, TOKEN_FILES, TOPICS, names_in, put, rcv1_files
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
@@ -56,11 +56,6 @@ def theirs(documents, max_features=2000):
     counts = CountVectorizer(dtype=np.float64, max_features=max_features).fit_transform(texts)
     X = TfidfTransformer(norm="l2", sublinear_tf=True).fit_transform(counts)
     return counts.toarray(), X.toarray() * np.sqrt(X.shape[1]), np.array(y)
-
-
-@pytest.fixture
-def folders(tmp_path, monkeypatch):
-    return empty_folders(tmp_path, monkeypatch)
 
 
 @pytest.fixture

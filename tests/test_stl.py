@@ -6,7 +6,7 @@ import re
 
 import numpy as np
 import pytest
-from datafiles import HTML, empty_folders, names_in, put, stl_archive, stl_bytes, stl_contents
+from datafiles import HTML, names_in, put, stl_archive, stl_bytes, stl_contents
 from numpy.testing import assert_allclose, assert_array_equal
 
 from decnp.datasets import DataError, UnofficialData, _stl10, load_stl, stl, stl_autoencoder_rows
@@ -207,11 +207,6 @@ LABELS = np.concatenate([CONTENTS["train_y.bin"], CONTENTS["test_y.bin"]]).astyp
 
 def unpacked(files):
     return {f"stl10_binary/{name}": content for name, content in files.items()}
-
-
-@pytest.fixture
-def folders(tmp_path, monkeypatch):
-    return empty_folders(tmp_path, monkeypatch)
 
 
 @pytest.fixture

@@ -76,6 +76,7 @@ class CellStore:
         try:
             content = json.loads(path.read_bytes())
             cell = Cell(**content["cell"])
+            _check_types(cell, self.settings["the shape of X"][0])
             differing = [name for name, value in self.settings.items() if content["settings"].get(name) != value]
         except FileNotFoundError:
             return None
@@ -92,6 +93,16 @@ class CellStore:
 
     def _path(self, k: int, seed: int) -> Path:
         return self.folder / f"k{k}-seed{seed}.json"
+
+
+def _check_types(cell: Cell, n: int) -> None:
+    """Raise TypeError unless ``cell`` has the types that it was written with, and labels of ``n`` rows."""
+    for labels in (cell.labels, cell.kmeans_labels):
+        if not isinstance(labels, list) or len(labels) != n or any(type(label) is not int for label in labels):
+            raise TypeError("labels")
+    numbers = (cell.silhouette, cell.data_silhouette, cell.kmeans_silhouette, cell.train_loss, cell.validation_loss)
+    if not (all(isinstance(value, (int, float)) for value in numbers) and isinstance(cell.start, str)):
+        raise TypeError("numbers")
 
 
 def settings_of(model: DEC, X: Rows) -> dict[str, Any]:

@@ -84,8 +84,10 @@ def finished_record(out: str) -> dict[str, Any] | None:
         record = json.loads((Path(out) / RESULT).read_bytes())
     except (OSError, ValueError, RecursionError):
         return None
-    complete = isinstance(record, dict) and {"table", "sentences", "seconds"} <= record.keys()
-    return record if complete else None
+    types = {"table": str, "sentences": list, "seconds": (int, float)}
+    if not (isinstance(record, dict) and all(isinstance(record.get(name), expected) for name, expected in types.items())):
+        return None
+    return record if all(isinstance(sentence, str) for sentence in record["sentences"]) else None
 
 
 @contextmanager

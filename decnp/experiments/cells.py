@@ -86,7 +86,7 @@ def read_record(cell: Cell, folder: Path) -> CellRecord | None:
     try:
         record = json.loads(cell.path(folder).read_bytes())
         return cast(CellRecord, record) if {"recipe", "result", "minutes"} <= record.keys() else None
-    except (OSError, ValueError, AttributeError):
+    except (OSError, ValueError, AttributeError, RecursionError):
         return None
 
 

@@ -34,6 +34,9 @@ TYPES: dict[str, Any] = {
     "parameters.hidden_layer_sizes": list,
 }
 """Types of the values of ``run.json`` that the report uses."""
+OPTIONAL: dict[str, Any] = {
+    "source.labels": str, "source.label_column": str, "source.warnings": list, "source.doubts": list}
+"""Types of values that may be missing, or be None."""
 N_COMPARED = 500
 """Number of rows that the model transforms to test whether the data have changed since the run."""
 
@@ -115,11 +118,13 @@ def _read_record(folder: Path) -> dict[str, Any]:
 
 
 def _first_invalid_value(record: Any) -> tuple[str, Any] | None:
-    """Return name and value of the first entry whose type is not the type in ``TYPES``, or None."""
-    for name, expected in TYPES.items():
+    """Return name and value of the first entry whose type is not that of ``TYPES`` or ``OPTIONAL``, or None."""
+    for name, expected in {**TYPES, **OPTIONAL}.items():
         value = record
         for part in name.split("."):
             value = value.get(part) if isinstance(value, dict) else None
+        if value is None and name in OPTIONAL:
+            continue
         if not isinstance(value, expected) or (expected is int and isinstance(value, bool)) or (
                 expected is NUMBER and not (math.isfinite(value) and value >= 0)):
             return name, value

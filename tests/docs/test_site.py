@@ -19,6 +19,8 @@ PUBLIC = [f"decnp.{name}" for name in (
     "restarts choosing training.checkpoint training.records training.diagnostics training.estimator inference persistence export "
     "plotting report exceptions gradcheck gradcheck.naive kernels datasets io.tables baselines experiments").split()]
 
+pytestmark = pytest.mark.slow  # Sphinx takes 15 s
+
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):
