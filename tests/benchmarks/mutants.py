@@ -10,8 +10,9 @@ The kernels run without numba's compiler (``NUMBA_DISABLE_JIT=1``), because its 
 compiled one has changed. mutmut 3 is of no use here: it keeps all mutations of a function in one file behind a switch, which
 numba cannot compile.
 
-The result of each is appended to ``data/results/mutants.json``. The next call with the same seed goes on with the mutations that
-are not in it. After the code or the tests have changed, ``--again`` repeats those that survived.
+The result of each is appended to ``data/results/mutants.json``, until it has ``--number``. The next call with the same seed goes on
+with the mutations that are not in it; if a file has got another number of places for mutations since then, the draw is another one.
+After the code or the tests have changed, ``--again`` repeats those that survived, and draws none.
 """
 
 from __future__ import annotations
@@ -54,7 +55,7 @@ TESTS = {  # files, and the names of their tests, the fastest first; then its do
     "training/engine.py": "fused dec autoencoder", "training/estimator.py": "dec autoencoder",
     "training/features.py": "rows autoencoder", "training/neighbors.py": "init", "training/preparation.py": "recipe",
     "training/records.py": "dec autoencoder cli", "training/scaling.py": "scaling offset",
-    "training/stability.py": "autoencoder", "training/start.py": "init dec", "training/state.py": "dec checkpoint",
+    "training/stability.py": "stability autoencoder", "training/start.py": "init dec", "training/state.py": "dec checkpoint",
     "baselines/*.py": "baselines spectral_estimators", "datasets/hog.py": "stl", "datasets/imbalanced.py": "imbalanced",
 }
 LEFT_OUT = re.compile(  # a kernel that is not compiled gives the same; an error of a type at once; experimental
@@ -80,14 +81,22 @@ def mutations(path: Path, database: str) -> list[MutationSpec]:
     return [spec for spec in specs if not LEFT_OUT.match(spec.operator_name) and tuple(spec.start_pos) not in unread]
 
 
-def sample_of(every: list[MutationSpec], number: int, seed: int) -> list[MutationSpec]:
-    """Return a sample: first the place, then the mutation there, because an operator has many others."""
+def in_random_order(every: list[MutationSpec], seed: int) -> list[MutationSpec]:
+    """Return one mutation for each place, because an operator has many; the places in random order."""
     draw = random.Random(seed)
     places: dict[tuple, list[MutationSpec]] = {}
     for spec in every:
         places.setdefault((str(spec.module_path), spec.start_pos), []).append(spec)
     order = draw.sample(sorted(places), len(places))
-    return [draw.choice(places[place]) for place in order][:number]
+    return [draw.choice(places[place]) for place in order]
+
+
+def on_lines_of(survivors: list[dict], every: list[MutationSpec]) -> list[MutationSpec]:
+    """Return the mutations of the lines on which a mutation survived."""
+    texts: dict[str, list[str]] = {one["file"]: Path(one["file"]).read_text().splitlines() for one in survivors}
+    return [spec for spec in every if any(
+        one["file"] == str(spec.module_path)
+        and one["change"].startswith(texts[one["file"]][spec.start_pos[0] - 1].strip() + " -> ") for one in survivors)]
 
 
 def _in_child(path: str, files: list[str], seconds: int) -> int:
@@ -152,7 +161,7 @@ def mutate_and_test(spec: MutationSpec, seconds: float) -> tuple[str, float]:
 def main() -> None:
     """Mutate, test, and print the survivors as a table in Markdown."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--number", type=int, default=500)
+    parser.add_argument("--number", type=int, default=500, help="end with this many in the record")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--only", default="", metavar="WORD", help="only files whose path holds it")
     parser.add_argument("--minutes", type=float, default=float("inf"), help="end after this time")
@@ -171,14 +180,15 @@ def main() -> None:
         paths = [path for pattern in TESTS for path in sorted(Path("decnp").glob(pattern)) if args.only in str(path)]
         every = [spec for path in paths for spec in mutations(path, f"{folder}/mutations.sqlite")]
         limits: dict[str, float] = {}
-        for spec in sample_of(every, args.number, args.seed):
+        survivors = [one for one in record if one["outcome"] == "survived"]
+        for spec in on_lines_of(survivors, every) if args.again else in_random_order(every, args.seed):
+            if time.monotonic() > end or (len(record) >= args.number and not args.again):
+                break
             path = str(spec.module_path)
             change = changed(spec)
             before = next((one for one in record if (one["file"], one["change"]) == (path, change)), None)
-            if before and not (args.again and before["outcome"] == "survived"):
+            if (before["outcome"] if before else None) != ("survived" if args.again else None):
                 continue
-            if time.monotonic() > end:
-                break
             if path not in limits:  # what fails anyway notices nothing
                 outcome, used = run_tests(path, 3600)
                 if outcome != "survived":
