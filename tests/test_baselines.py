@@ -166,6 +166,24 @@ def test_davidson_is_dense_at_large_mu(problem, mu):
     same_space(eigen.davidson(L, 4, mu, fit, np.random.default_rng(0), bound), eigen.dense(L, 4, mu, fit), 1e-5)
 
 
+@pytest.mark.parametrize("mu, steps", [(1e2, 9), (1e4, 6)])
+def test_davidson_with_another_preconditioner_would_take_more_steps(problem, mu, steps):
+    """Seen: 8 and 5, and 10 and 8 or more if the gain is 0 or is not that of the docstring."""
+    L, fit, _, bound = problem
+    eigen.davidson(L, 4, mu, fit, np.random.default_rng(0), bound, max_iter=steps)
+
+
+@pytest.mark.parametrize("mu", [1e-8, 1e-4, 1.0])
+def test_direct_with_a_shift_far_from_zero_would_take_more_solutions(problem, mu, monkeypatch):
+    """Seen: 81, the first Krylov space, and 229 with a shift of minus the bound."""
+    seen, largest = [], eigen._largest
+    monkeypatch.setattr(eigen, "_largest", lambda solve, *others, **how: largest(
+        lambda v: seen.append(v) or solve(v), *others, **how))
+    L, fit, start, bound = problem
+    eigen.direct(L, 4, mu, fit, None, start, bound)
+    assert len(seen) < 100
+
+
 @pytest.mark.parametrize("graph", ["problem", "parted"])
 def test_the_choice_of_solver_does_not_change_the_answer(request, graph, monkeypatch):
     L, fit, *_ = request.getfixturevalue(graph)

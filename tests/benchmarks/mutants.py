@@ -4,7 +4,7 @@
 
 The mutations are made in a copy of HEAD, one at a time, and for each the tests of that file are run until the first failure,
 those first that failed for other mutations, in a child that is forked from a process that has imported SciPy, scikit-learn,
-numba and pytest. A child has ``SLOW`` times the processor time that the tests take without a mutation, and at least 30 s; one
+numba, Hypothesis and pytest. A child has ``SLOW`` times the processor time that the tests take without a mutation, and at least 30 s; one
 that needs more counts as noticed.
 The kernels run without numba's compiler (``NUMBA_DISABLE_JIT=1``), because its cache does not see that a function called by a
 compiled one has changed. mutmut 3 is of no use here: it keeps all mutations of a function in one file behind a switch, which
@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import argparse
 import ast
+import gc
 import json
 import os
 import random
@@ -33,9 +34,11 @@ from datetime import date
 from pathlib import Path
 
 import cosmic_ray.plugins
+import hypothesis.core  # noqa: F401  (imported once, for all children)
+import hypothesis.internal.conjecture.engine  # noqa: F401
 import numba
 import pytest
-import scipy.optimize  # noqa: F401  (imported once, for all children)
+import scipy.optimize  # noqa: F401
 import sklearn.cluster  # noqa: F401
 from cosmic_ray.commands.init import init
 from cosmic_ray.mutating import mutate_code
@@ -54,7 +57,7 @@ TESTS = {  # files, and the names of their tests, the fastest first; then its do
     "profiles.py": "dec autoencoder cli", "training/checkpoint.py": "checkpoint", "training/diagnostics.py": "diagnostics",
     "training/engine.py": "fused dec autoencoder", "training/estimator.py": "dec autoencoder",
     "training/features.py": "rows autoencoder", "training/neighbors.py": "init", "training/preparation.py": "recipe",
-    "training/records.py": "dec autoencoder cli", "training/scaling.py": "scaling offset",
+    "training/records.py": "diagnostics dec autoencoder cli", "training/scaling.py": "scaling offset",
     "training/stability.py": "stability autoencoder", "training/start.py": "init dec", "training/state.py": "dec checkpoint",
     "baselines/*.py": "baselines spectral_estimators", "datasets/hog.py": "stl", "datasets/imbalanced.py": "imbalanced",
 }
@@ -106,11 +109,11 @@ def _in_child(path: str, files: list[str], seconds: int) -> int:
         os.dup2(output.fileno(), 2)
     resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
     resource.setrlimit(resource.RLIMIT_DATA, (4 << 30, 4 << 30))
-    sys.dont_write_bytecode = True
     if "kernels" in path:
         os.environ["NUMBA_DISABLE_JIT"], numba.config.DISABLE_JIT = "1", 1
         files = [*files, "-k", "not fit and not one_thread and not large_work"]  # minutes without the compiler
-    return int(pytest.main(["-n", "0", "-x", "-q", "--no-header", "--ff", "-o", "cache_dir=failed", *files]))
+    return int(pytest.main(["-n", "0", "-x", "-q", "--no-header", "--ff", "-o", "cache_dir=failed", "-W",
+                            "ignore:Module already imported:pytest.PytestAssertRewriteWarning", *files]))
 
 
 def run_tests(path: str, seconds: float) -> tuple[str, float]:
@@ -151,9 +154,11 @@ def mutate_and_test(spec: MutationSpec, seconds: float) -> tuple[str, float]:
     path = Path(spec.module_path)
     before, times, after = path.read_text(), path.stat(), mutated(spec)
     path.write_text(after)
+    sys.dont_write_bytecode = True  # the run without a mutation writes it, also that of the tests
     try:
         return run_tests(str(path), seconds)
     finally:
+        sys.dont_write_bytecode = False
         path.write_text(before)
         os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))  # the caches go by it
 
@@ -179,6 +184,7 @@ def main() -> None:
         os.environ.update(PYTHONPATH=folder, OPENBLAS_NUM_THREADS="1", OMP_NUM_THREADS="1", DECNP_EXAMPLES="30")
         paths = [path for pattern in TESTS for path in sorted(Path("decnp").glob(pattern)) if args.only in str(path)]
         every = [spec for path in paths for spec in mutations(path, f"{folder}/mutations.sqlite")]
+        gc.freeze()
         limits: dict[str, float] = {}
         survivors = [one for one in record if one["outcome"] == "survived"]
         for spec in on_lines_of(survivors, every) if args.again else in_random_order(every, args.seed):
