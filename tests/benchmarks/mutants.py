@@ -34,7 +34,7 @@ from datetime import date
 from pathlib import Path
 
 import cosmic_ray.plugins
-import hypothesis.core  # noqa: F401  (imported once, for all children)
+import hypothesis.core  # (imported once, for all children)
 import hypothesis.internal.conjecture.engine  # noqa: F401
 import numba
 import pytest
