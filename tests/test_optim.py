@@ -267,6 +267,34 @@ def test_a_profile_names_a_value_it_cannot_have(name, must_be, values):
             Profile(**{name: value})
 
 
+NOT_NEGATIVE = ["pretrain_iter", "finetune_iter", "burn_in", "lr_halvings", "label_iter", "max_iter"]
+POSITIVE = ["lr_every", "batch_size", "update_interval", "autoencoder_rows"]
+FACTORS = ["lr", "lr_factor", "bias_lr", "kl_lr", "kl_bias_lr", "init_std"]
+FRACTIONS = ["dropout", "finetune_dropout", "momentum", "kl_momentum"]
+SWITCHES = ["lr_by_spectrum", "dropout_on_input", "dropout_on_code", "shuffle", "momentum_restart"]
+WORDS = ["optimizer", "lr_decay", "init"]
+
+
+@pytest.mark.parametrize("names, good, bad", [
+    (NOT_NEGATIVE, [0, 1], [-1, 0.5]), (POSITIVE, [1], [0, 1.5]), (FACTORS, [0, 1.5], [-1e-9, np.inf]),
+    (FRACTIONS, [0, 0.999], [-1e-9, 1]), (SWITCHES, [True, False], [1, None]), (WORDS, [], ["x", None]),
+    (["input_scale"], [None, "unit", 1e-9], [0]), (["center"], [True, False, "auto"], ["x", 1, None]),
+    (["init_std", "autoencoder_rows"], [None], ["x"]),
+], ids=lambda value: value[0] if value and isinstance(value[0], str) else "")
+def test_each_field_of_a_profile_has_its_limits(names, good, bad):
+    """The last value allowed is accepted and the first one beyond is not: catches a limit off by one, and an unchecked field."""
+    for name in names:
+        for value in good:
+            assert getattr(Profile(**{name: value}), name) == value
+        for value in bad:
+            with pytest.raises(ValueError, match=f"^{name}"):
+                Profile(**{name: value})
+
+
+def test_no_field_of_a_profile_is_without_limits():
+    assert {*NOT_NEGATIVE, *POSITIVE, *FACTORS, *FRACTIONS, *SWITCHES, *WORDS, "input_scale", "center"} == set(asdict(Profile()))
+
+
 # ---------------------------------------------------------------- minibatches
 
 def test_cyclic_minibatches_take_rows_seek_to_seek_plus_255_modulo_n():

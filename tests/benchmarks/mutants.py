@@ -54,7 +54,7 @@ TESTS = {  # files, and the names of their tests, the fastest first; then its do
     "kernels/layers.py": "fused losses layers", "kernels/optim.py": "kernels fused", "kernels/fused_step.py": "fused",
     "kernels/jit.py": "kernel_cache", "metrics.py": "metrics", "autoencoder.py": "autoencoder trajectories checkpoint",
     "clustering.py": "trajectories dec checkpoint", "dec.py": "dec init checkpoint", "inference.py": "inference predict",
-    "profiles.py": "dec autoencoder cli", "training/checkpoint.py": "checkpoint", "training/diagnostics.py": "diagnostics",
+    "profiles.py": "optim dec autoencoder cli", "training/checkpoint.py": "checkpoint", "training/diagnostics.py": "diagnostics",
     "training/engine.py": "fused dec autoencoder", "training/estimator.py": "dec autoencoder",
     "training/features.py": "rows autoencoder", "training/neighbors.py": "init", "training/preparation.py": "recipe",
     "training/records.py": "diagnostics dec autoencoder cli", "training/scaling.py": "scaling offset",
