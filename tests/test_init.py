@@ -14,8 +14,8 @@ from conftest import QUICK, identical
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 from sklearn.cluster import KMeans
-from sklearn.metrics import adjusted_rand_score
 from sklearn.frozen import FrozenEstimator
+from sklearn.metrics import adjusted_rand_score
 from sklearn.model_selection import GridSearchCV
 
 from decnp import DEC, CheckpointError, StackedAutoencoder, TrainingWarning, fit_restarts, load, save
