@@ -58,6 +58,14 @@ def test_a_duplicate_is_first_in_its_own_clique():
     assert all(len(set(row)) == 5 for row in found.neighbors)
 
 
+def test_rounding_makes_no_squared_distance_negative():
+    """Near duplicates far from the rest of their clique, where the three terms cancel but for rounding."""
+    X = 1e3 * np.random.default_rng(0).normal(size=(40, 3))
+    X = np.concatenate([X, X * (1 + 1e-15)])
+    squared = find_cliques(X).squared_distances()
+    assert (squared >= 0).all()
+
+
 # ---------------------------------------------------------------- Laplacians
 
 @pytest.mark.parametrize("lam", [1e-3, 1.0, 1e3])
@@ -254,6 +262,14 @@ def test_rotation_keeps_the_best_start():
     objectives = [spectral_rotation(F, 1, one_at_a_time)[2] for _ in range(12)]
     assert len(set(np.round(objectives, 6))) > 1
     assert spectral_rotation(F, 12, np.random.default_rng(8))[2] == min(objectives)
+
+
+def test_rotation_stops_when_the_objective_no_longer_falls(monkeypatch):
+    """Catches a comparison that holds at the first step, or never."""
+    svds, svd = [], np.linalg.svd
+    monkeypatch.setattr(np.linalg, "svd", lambda a: svds.append(a) or svd(a))
+    spectral_rotation(np.random.default_rng(0).normal(size=(60, 5)), 1, np.random.default_rng(8))
+    assert 3 < len(svds) < 50
 
 
 def test_rotation_of_a_row_of_zeros():

@@ -206,7 +206,7 @@ def test_cosine_decay_may_rise_first():
     assert_allclose([lr(t) for t in (0, 4, 9, 10, 20)], [0.02, 0.1, 0.2, 0.2, 0.1], **ROUNDING)
     assert lr(30) == 0
     assert cosine_decay(0.2, 5, warmup=5)(5) == 0.2  # no steps left to fall in: no division by 0
-    assert cosine_decay(0.2, 5, warmup=5)(6) == 0
+    assert cosine_decay(0.2, 5, warmup=5)(6) == cosine_decay(0.2, 6, warmup=5)(6) == 0  # and with one
 
 
 def test_burn_in_rises_linearly_and_stays():
