@@ -283,8 +283,9 @@ def test_bad_data_are_named(X, autoencoder):
             fitted(np.where(X > 3, bad, X))
     with pytest.raises(ValueError, match=re.escape("X has 3 features, but StackedAutoencoder is expecting 6")):
         autoencoder.encode(X[:, :3])
-    with pytest.raises(ValueError, match=re.escape("Z must have the shape (n, 2); got (150, 6)")):
-        autoencoder.decode(X)
+    for Z, shape in ((X, "(150, 6)"), (np.zeros(2), "(2,)"), (np.zeros((2, 2, 2)), "(2, 2, 2)")):
+        with pytest.raises(ValueError, match=re.escape(f"Z must have the shape (n, 2); got {shape}")):
+            autoencoder.decode(Z)
 
 
 @pytest.mark.parametrize("lr, became", [(1e100, "(inf|nan)"), (100, "[0-9.e+]+")], ids=["overflow", "divergence"])

@@ -58,6 +58,14 @@ def test_a_duplicate_is_first_in_its_own_clique():
     assert all(len(set(row)) == 5 for row in found.neighbors)
 
 
+def test_rounding_makes_no_squared_distance_negative():
+    """Near duplicates far from the rest of their clique, where the three terms cancel but for rounding."""
+    X = 1e3 * np.random.default_rng(0).normal(size=(40, 3))
+    X = np.concatenate([X, X * (1 + 1e-15)])
+    squared = find_cliques(X).squared_distances()
+    assert (squared >= 0).all()
+
+
 # ---------------------------------------------------------------- Laplacians
 
 @pytest.mark.parametrize("lam", [1e-3, 1.0, 1e3])
@@ -166,6 +174,24 @@ def test_davidson_is_dense_at_large_mu(problem, mu):
     same_space(eigen.davidson(L, 4, mu, fit, np.random.default_rng(0), bound), eigen.dense(L, 4, mu, fit), 1e-5)
 
 
+@pytest.mark.parametrize("mu, steps", [(1e2, 9), (1e4, 6)])
+def test_davidson_with_another_preconditioner_would_take_more_steps(problem, mu, steps):
+    """Seen: 8 and 5, and 10 and 8 or more if the gain is 0 or is not that of the docstring."""
+    L, fit, _, bound = problem
+    eigen.davidson(L, 4, mu, fit, np.random.default_rng(0), bound, max_iter=steps)
+
+
+@pytest.mark.parametrize("mu", [1e-8, 1e-4, 1.0])
+def test_direct_with_a_shift_far_from_zero_would_take_more_solutions(problem, mu, monkeypatch):
+    """Seen: 81, the first Krylov space, and 229 with a shift of minus the bound."""
+    seen, largest = [], eigen._largest
+    monkeypatch.setattr(eigen, "_largest", lambda solve, *others, **how: largest(
+        lambda v: seen.append(v) or solve(v), *others, **how))
+    L, fit, start, bound = problem
+    eigen.direct(L, 4, mu, fit, None, start, bound)
+    assert len(seen) < 100
+
+
 @pytest.mark.parametrize("graph", ["problem", "parted"])
 def test_the_choice_of_solver_does_not_change_the_answer(request, graph, monkeypatch):
     L, fit, *_ = request.getfixturevalue(graph)
@@ -236,6 +262,14 @@ def test_rotation_keeps_the_best_start():
     objectives = [spectral_rotation(F, 1, one_at_a_time)[2] for _ in range(12)]
     assert len(set(np.round(objectives, 6))) > 1
     assert spectral_rotation(F, 12, np.random.default_rng(8))[2] == min(objectives)
+
+
+def test_rotation_stops_when_the_objective_no_longer_falls(monkeypatch):
+    """Catches a comparison that holds at the first step, or never."""
+    svds, svd = [], np.linalg.svd
+    monkeypatch.setattr(np.linalg, "svd", lambda a: svds.append(a) or svd(a))
+    spectral_rotation(np.random.default_rng(0).normal(size=(60, 5)), 1, np.random.default_rng(8))
+    assert 3 < len(svds) < 50
 
 
 def test_rotation_of_a_row_of_zeros():

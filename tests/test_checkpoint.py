@@ -172,6 +172,7 @@ def kept(X, path):
     ({"profile": replace(BY_THE_BOOK, lr_every=5)}, "lr_every was 4, and is 5 now"),
     ({"max_iter": 31}, "max_iter was 32, and is 31 now"),
     ({"dtype": "float32"}, "dtype was 'float64', and is 'float32' now"),
+    ({"init": "neighbors"}, "init was 'k-means', and is 'neighbors' now"),
     ({"engine": "numba"}, "engine was 'numpy', and is 'numba' now"),
 ], ids=lambda value: next(iter(value)) if isinstance(value, dict) else "")
 def test_another_recipe_is_refused_with_the_difference(X, kept, settings, sentence):

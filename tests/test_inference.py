@@ -46,6 +46,21 @@ def test_same_labels_and_q_as_the_estimator(fitted, X):
     assert labels.shape == (len(x),) and q.shape == (len(x), 3) and z.shape == (len(x), 2)
 
 
+def test_a_table_in_another_order_is_warned_of_at_the_callers_line():
+    """Catches another stacklevel, and a permutation that is applied twice or backwards."""
+    pd = pytest.importorskip("pandas")
+    theta = [Dense(np.array([[1.0], [10.0], [100.0]]), np.zeros(1), "linear")]
+    model = Model(theta, np.array([[0.0], [400.0]]), header={"feature_names": ["a", "b", "c"]})
+    table = pd.DataFrame({"c": [3.0], "a": [1.0], "b": [2.0]})
+    for method in (model.transform, model.predict, model.predict_proba):
+        with pytest.warns(UserWarning, match="the columns of X were reordered by name") as seen:
+            found = method(table)
+        assert [warning.filename for warning in seen] == [__file__]
+        assert_array_equal(found, method(table[["a", "b", "c"]]))
+    with pytest.warns(UserWarning):
+        assert_array_equal(model.transform(table), [[321.0]])
+
+
 def test_a_row_does_not_depend_on_its_batch_but_for_rounding(fitted, X):
     dec, path = fitted
     model, x = load_model(path), many(X)

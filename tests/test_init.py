@@ -15,6 +15,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 from sklearn.cluster import KMeans
 from sklearn.frozen import FrozenEstimator
+from sklearn.metrics import adjusted_rand_score
 from sklearn.model_selection import GridSearchCV
 
 from decnp import DEC, CheckpointError, StackedAutoencoder, TrainingWarning, cluster_accuracy, fit_restarts, load, save
@@ -375,6 +376,26 @@ def test_the_stability_of_clear_and_of_arbitrary_clusters():
     assert neighbors.stability(z, left_out, 2, 5, np.random.default_rng(0)) == 1
     one = np.random.default_rng(2).normal(size=(400, 2))  # one group, cut into five at random places
     assert neighbors.stability(one, clusters(one, 5), 5, 5, np.random.default_rng(0)) < start.STABLE
+
+
+def test_stability_is_the_mean_agreement_with_the_graphs_of_two_random_halves(monkeypatch):
+    """Catches another size of the halves, one half less, and rows that count although one of both has left them out."""
+    rng, labels, halves, agreements = np.random.default_rng(0), np.arange(400) % 3, [], []
+    labels[:40] = -1
+
+    def graph(rows, *others):
+        half = rows[:, 0].astype(int)
+        again = np.where((labels[half] == 1) | (rng.random(len(half)) < 0.2), rng.integers(3, size=len(half)), labels[half])
+        again[:30] = -1
+        halves.append(half)
+        pairs = [(a, b) for a, b in zip(labels[half], again) if a >= 0 and b >= 0]
+        agreements.append(adjusted_rand_score(*zip(*pairs)))
+        return again
+
+    monkeypatch.setattr(neighbors, "graph_clusters", graph)
+    found = neighbors.stability(np.arange(400.0)[:, None], labels, 3, 5, np.random.default_rng(0))
+    assert [len(set(half)) for half in halves] == [200, 200] and set(halves[0]) != set(halves[1])
+    assert found == pytest.approx(np.mean(agreements)) and 0.2 < found < 0.5
 
 
 # ---------------------------------------------------------------- labels as the first targets

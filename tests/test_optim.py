@@ -206,7 +206,7 @@ def test_cosine_decay_may_rise_first():
     assert_allclose([lr(t) for t in (0, 4, 9, 10, 20)], [0.02, 0.1, 0.2, 0.2, 0.1], **ROUNDING)
     assert lr(30) == 0
     assert cosine_decay(0.2, 5, warmup=5)(5) == 0.2  # no steps left to fall in: no division by 0
-    assert cosine_decay(0.2, 5, warmup=5)(6) == 0
+    assert cosine_decay(0.2, 5, warmup=5)(6) == cosine_decay(0.2, 6, warmup=5)(6) == 0  # and with one
 
 
 def test_burn_in_rises_linearly_and_stays():
@@ -265,6 +265,34 @@ def test_a_profile_names_a_value_it_cannot_have(name, must_be, values):
     for value in values:
         with pytest.raises(ValueError, match=re.escape(f"{name} {must_be}; got {value!r}".replace(" ,", ","))):
             Profile(**{name: value})
+
+
+NOT_NEGATIVE = ["pretrain_iter", "finetune_iter", "burn_in", "lr_halvings", "label_iter", "max_iter"]
+POSITIVE = ["lr_every", "batch_size", "update_interval", "autoencoder_rows"]
+FACTORS = ["lr", "lr_factor", "bias_lr", "kl_lr", "kl_bias_lr", "init_std"]
+FRACTIONS = ["dropout", "finetune_dropout", "momentum", "kl_momentum"]
+SWITCHES = ["lr_by_spectrum", "dropout_on_input", "dropout_on_code", "shuffle", "momentum_restart"]
+WORDS = ["optimizer", "lr_decay", "init"]
+
+
+@pytest.mark.parametrize("names, good, bad", [
+    (NOT_NEGATIVE, [0, 1], [-1, 0.5]), (POSITIVE, [1], [0, 1.5]), (FACTORS, [0, 1.5], [-1e-9, np.inf]),
+    (FRACTIONS, [0, 0.999], [-1e-9, 1]), (SWITCHES, [True, False], [1, None]), (WORDS, [], ["x", None]),
+    (["input_scale"], [None, "unit", 1e-9], [0]), (["center"], [True, False, "auto"], ["x", 1, None]),
+    (["init_std", "autoencoder_rows"], [None], ["x"]),
+], ids=lambda value: value[0] if value and isinstance(value[0], str) else "")
+def test_each_field_of_a_profile_has_its_limits(names, good, bad):
+    """The last value allowed is accepted and the first one beyond is not: catches a limit off by one, and an unchecked field."""
+    for name in names:
+        for value in good:
+            assert getattr(Profile(**{name: value}), name) == value
+        for value in bad:
+            with pytest.raises(ValueError, match=f"^{name}"):
+                Profile(**{name: value})
+
+
+def test_no_field_of_a_profile_is_without_limits():
+    assert {*NOT_NEGATIVE, *POSITIVE, *FACTORS, *FRACTIONS, *SWITCHES, *WORDS, "input_scale", "center"} == set(asdict(Profile()))
 
 
 # ---------------------------------------------------------------- minibatches

@@ -190,6 +190,19 @@ def test_the_recipe_of_a_pipeline(name):
     assert set(recipe.columns) == {columns[j] for j in range(len(columns)) if columns[j] not in ("code",)} or "code" in columns
 
 
+@pytest.mark.parametrize("rule, refused", [("error", True), ("ignore", False), ("infrequent_if_exist", False)])
+def test_a_category_that_the_encoder_refuses_is_refused(rule, refused):
+    """The rule of a fitted encoder is that of the recipe: catches a rule that is lost on the way."""
+    fitted = make_pipeline(OneHotEncoder(handle_unknown=rule, sparse_output=False)).fit(FRAME[["kind"]])
+    rows = PreparedRows(recipe_of(fitted.steps, ["kind"], True), [objects("cat", "eel")])
+    if refused:
+        with pytest.raises(ValueError, match="the column 'kind' has the category 'eel', which the model was not trained on"):
+            rows[:]
+    else:
+        assert_array_equal(rows[:], [[1, 0, 0, 0], [0, 0, 0, 0]])
+        assert "'kind' 1 ('eel')" in rows.unseen_note()
+
+
 @pytest.mark.parametrize("steps, sentence", [
     ([SimpleImputer(), PCA(2)], "the step 'pca' (PCA) cannot be kept in a model file, which holds ColumnTransformer, "),
     ([SimpleImputer(), MinMaxScaler()], "the step 'minmaxscaler' (MinMaxScaler) cannot be kept"),

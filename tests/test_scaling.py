@@ -22,6 +22,13 @@ def test_rows_that_are_all_the_same_number_keep_their_scale(dtype):
         fit_scaling(tiny, Profile(center=False))
 
 
+@pytest.mark.parametrize("shape", [(1, 5), (2, 5), (5, 1), (5, 2)])
+def test_the_top_share_is_one_of_two_directions_or_less_and_of_zeros(shape):
+    """Catches a limit off by one, and a division by the sum of squares 0."""
+    assert top_singular_share(rng.normal(size=shape)) == top_singular_share(np.zeros((4, 3))) == 1
+    assert top_singular_share(np.eye(3)) == pytest.approx(1 / 3)
+
+
 A = np.round(8 * rng.normal(size=(60, 5)))
 
 

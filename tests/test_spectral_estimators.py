@@ -120,8 +120,9 @@ def test_degenerate_but_right(model):
 
 def test_more_components_than_clusters_warns_and_separates_the_largest():
     X = np.concatenate([blobs(n=n, k=1) + 100 * j for j, n in enumerate([6, 30, 7, 20, 25])])
-    with pytest.warns(UserWarning, match=r"the graph has 5 connected components, more than n_clusters \+ 1 = 3"):
-        labels = LDMGI(2, random_state=0).fit_predict(X)
+    with pytest.warns(UserWarning, match=r"the graph has 5 connected components, more than n_clusters \+ 1 = 3") as seen:
+        labels = LDMGI(2, random_state=0).fit(X).labels_
+    assert [warning.filename for warning in seen] == [__file__]  # the line that called fit
     assert all(len(set(labels[a:b])) == 1 for a, b in ((6, 36), (43, 63), (63, 88)))
 
 

@@ -141,10 +141,10 @@ def _after(name: str, step: Any, features: list[Feature]) -> list[Feature]:
         return features
     if isinstance(step, ColumnTransformer):
         # This attribute has the columns as numbers; the public ones have them as they were given: names, slices, functions.
-        return [feature for inner, one, _ in step.transformers_ if not _drops(one)
+        return [feature for inner, one, _ in step.transformers_ if one != "drop"
                 for feature in _after(f"{name}.{inner}", one, [
                     features[j] for j in step._transformer_to_input_indices[inner]])]
-    if step is None or (isinstance(step, str) and step == "passthrough"):
+    if step is None or step == "passthrough":
         return features
     if isinstance(step, FunctionTransformer) and step.func is None:
         return features
@@ -156,10 +156,6 @@ def _after(name: str, step: Any, features: list[Feature]) -> list[Feature]:
             return change(step, features)
     raise ValueError(f"the step {name!r} ({type(step).__name__}) cannot be kept in a model file, which holds "
                      "ColumnTransformer, SimpleImputer, StandardScaler and OneHotEncoder")
-
-
-def _drops(step: Any) -> bool:
-    return isinstance(step, str) and step == "drop"
 
 
 def _reason(step: Any, features: list[Feature]) -> str:
