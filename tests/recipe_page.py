@@ -40,7 +40,7 @@ def table():
     rows, clustpy = runs("k_means_on_rows"), runs("clustpy")
     lines = ["| data | k-means on the rows | k-means on our code | ClustPy's DEC | our start | our DEC | lowest | seconds, ours "
              "and ClustPy's |", "|---" * 8 + "|"]
-    for name, found in runs().items():
+    for name, found in [(name, found) for name, found in runs().items() if found]:
         acc, code = [run["acc"] for run in found], [run["ae_kmeans"] for run in found if "ae_kmeans" in run]
         starts = sorted({run["start"] for run in found})
         lines.append(f"| {NAMES[name]} | {mean([run['acc'] for run in rows[name]])} | {mean(code)} | "
@@ -53,15 +53,15 @@ def table():
 def text_table():
     """Return the rows of the table of other text, in Markdown: the start before and after, and the end of DEC."""
     raw = json.loads(RAW.read_text())["text_sets"]
-    lines = ["| data | rows | k | seed | k-means → DEC | k-means on directions of the rows → DEC | `fast` now → DEC | NMI |",
-             "|---" * 8 + "|"]
+    lines = ["| data | rows | k | seed | the rule before | labels of the singular directions | `fast` now | start now | NMI before, now |",
+             "|---" * 9 + "|"]
     for run in raw["runs"]:
         rows, k = raw["sizes"][run["data"]]
-        before, linear = (run.get(key) for key in ("from_k_means", "from_labels_of_lsa"))
+        before, linear = (run.get(key) for key in ("before", "from_labels_of_lsa"))
         cells = [f"{was['acc_start']:.1f} → {was['acc']:.1f}" if was else "" for was in (before, linear)]
         lines.append(f"| {TEXTS[run['data']]} | {rows:,} | {k} | {run['seed']} | {cells[0]} | {cells[1]} | "
-                     f"{run['acc_start']:.1f} → **{run['acc']:.1f}**, {run['start']} | "
-                     f"{before['nmi'] if before else run['nmi']:.1f}, now {run['nmi']:.1f} |")
+                     f"{run['acc_start']:.1f} → **{run['acc']:.1f}** | {run['start']} | "
+                     f"{before['nmi'] if before else np.nan:.1f}, {run['nmi']:.1f} |")
     return "\n".join(lines).replace("  |", " |") + "\n"
 
 

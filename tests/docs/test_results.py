@@ -128,6 +128,11 @@ def test_the_results_quote_the_studies_of_restarts(mark, studies, names):
     assert f"| mean ± standard deviation | {' | '.join(ends)} |" in table
 
 
+def test_the_page_quotes_the_text_of_many_topics():
+    run = next(run for run in json.loads(recipe_page.RAW.read_text())["text_sets"]["runs"] if run["data"] == "so")
+    assert f"end at {run['acc']:.1f} instead of {run['before']['acc']:.1f}" in recipe_page.PAGES[1].read_text()
+
+
 def test_the_results_quote_what_agreement_selects_today():
     text = (RESULTS / "README.md").read_text()
     above = {name: 100 * (study["criteria"]["agreement"]["ACC of its choice"] - study["mean ACC"])
