@@ -4,15 +4,15 @@
 
 The mutations are made in a copy of HEAD, one at a time, and for each the tests of that file are run until the first failure,
 those first that failed for other mutations, in a child that is forked from a process that has imported SciPy, scikit-learn,
-numba, Hypothesis and pytest. The test that fails must pass without the mutation. A child has ``SECONDS`` of processor time, about
-three times what the slowest tests take; one that needs more counts as noticed.
+numba, Hypothesis and pytest. The test that fails must pass without the mutation. A child has ``SECONDS`` of processor time,
+about three times the time of the slowest tests; one that needs more counts as noticed.
 The kernels run without numba's compiler (``NUMBA_DISABLE_JIT=1``), because its cache does not see that a function called by a
 compiled one has changed. mutmut 3 is of no use here: it keeps all mutations of a function in one file behind a switch, which
 numba cannot compile.
 
-The result of each is appended to ``data/results/mutants.json``, until it has ``--number``. The next call with the same seed goes on
-with the mutations that are not in it; if a file has got another number of places for mutations since then, the draw is another one.
-After the code or the tests have changed, ``--again`` repeats those that survived, and draws none.
+The result of each is appended to ``data/results/mutants.json``, until it has ``--number``. The next call with the same seed
+goes on with the mutations that are not in it; if a file has got another number of places for mutations since then, the draw
+is another one. After the code or the tests have changed, ``--again`` repeats those that survived, and draws none.
 """
 
 from __future__ import annotations
