@@ -1,7 +1,7 @@
 """Processes of the ``decnp`` command that are forked from one that has imported NumPy, numba and scikit-learn already.
 
 A new Python imports them for two seconds. A forked process has a pid, streams and signal handlers of its own, so that tests
-interrupt and kill it. Where the start of Python itself matters, tests run a new one: ``commands.start``, and test_process.py.
+interrupt and kill it. Where the start of Python itself matters, tests run a new one: ``commands.new``, and test_process.py.
 """
 
 import multiprocessing

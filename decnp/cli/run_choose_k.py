@@ -84,7 +84,7 @@ def finished_record(out: str) -> dict[str, Any] | None:
         record = json.loads((Path(out) / RESULT).read_bytes())
     except (OSError, ValueError, RecursionError):
         return None
-    types = {"table": str, "sentences": list, "seconds": (int, float)}
+    types: dict[str, Any] = {"table": str, "sentences": list, "seconds": (int, float)}
     if not (isinstance(record, dict) and all(isinstance(record.get(name), expected) for name, expected in types.items())):
         return None
     return record if all(isinstance(sentence, str) for sentence in record["sentences"]) else None

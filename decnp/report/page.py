@@ -83,8 +83,7 @@ def _threads(record: dict[str, Any]) -> int | str:
     """Return the number of threads of the BLAS library, or "?" if the run did not record it."""
     counts = [pool.get("num_threads") for pool in record["threads"]
               if isinstance(pool, dict) and pool.get("internal_api") != "openmp"]
-    counts = [count for count in counts if isinstance(count, int)]
-    return max(counts, default="?")
+    return max((count for count in counts if isinstance(count, int)), default="?")
 
 
 def _notes(run: FinishedRun) -> str:
