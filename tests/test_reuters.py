@@ -198,16 +198,21 @@ def test_unofficial_files_are_read_even_where_counts_of_the_official_ones_are_ke
 def test_tokens_are_never_all_in_memory(folders, monkeypatch):
     """Ten times as long texts of the same terms take as much memory."""
     monkeypatch.setattr(_rcv1, "READ_SIZE", 1 << 14)
+
+    def peak():
+        tracemalloc.start()
+        _rcv1.count_terms(verify=False)
+        found = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return found
+
     peaks = []
     for length in (100, 1000):
         rng = np.random.default_rng(0)
         lines = rng.choice([f"t{i} t{j} t{i + j}" for i in range(9) for j in range(9)], (60, length // 3))
         documents = [(i, "\n".join(line), ["MCAT"]) for i, line in enumerate(lines)]
         put(folders["env"], rcv1_files(documents))
-        tracemalloc.start()
-        _rcv1.count_terms(verify=False)
-        peaks.append(tracemalloc.get_traced_memory()[1])
-        tracemalloc.stop()
+        peaks.append(min(peak() for _ in range(2)))  # the other threads of a test run may allocate during one of the two
     assert peaks[1] < peaks[0] + 300_000  # one text is 4 kB, its tokens 60 kB; all tokens are 3.6 MB
 
 
