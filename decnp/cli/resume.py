@@ -92,14 +92,16 @@ def check_no_incomplete_run(out: Path, command: str) -> None:
     """
     files = {"fit": checkpoints(out), "choose-k": [path for path in [out / CELLS] if path.exists()]}
     started = _started_command(out)
-    found = next((name for name, paths in files.items() if paths or name == started != command), None)
+    other = started if started in files and started != command else None
+    found = next((name for name, paths in files.items() if paths), other)
     if found is None:
         return
-    paths = [*files[found]] if len(files[found]) <= 1 else [out / "checkpoint*.decnp"]
-    paths += [out / REQUEST] * (found == started != command)
-    resumes = f"decnp {found} --resume {shlex.quote(str(out))} resumes it; " * (found == started)
-    deleted = " and ".join(map(str, paths))
-    raise UserError(f"--out {out} holds a run that is not complete: {resumes}delete {deleted} to start again")
+    delete = files[found] if len(files[found]) <= 1 else [out / "checkpoint*.decnp"]
+    if found == other:
+        delete = [*delete, out / REQUEST]
+    resumes = f"decnp {found} --resume {shlex.quote(str(out))} resumes it; " if found == started else ""
+    raise UserError(f"--out {out} holds a run that is not complete: {resumes}delete {' and '.join(map(str, delete))} to "
+                    "start again")
 
 
 def _started_command(out: Path) -> str | None:
