@@ -273,7 +273,7 @@ def test_the_results_quote_what_was_reached():
 def test_the_pages_quote_the_first_command_of_the_readme():
     run = run_of("fast-now-seed0")
     start, end, seconds = percent(run, "neighbors start"), percent(run), run["seconds"]["total"]
-    assert run["command"] == "decnp fit mnist --out run" and Profile(**run["profile"]) == replace(fast(70_000), center=False)
+    assert run["command"] == "decnp fit mnist --out run -q" and Profile(**run["profile"]) == replace(fast(70_000), center=False)
     assert f"seed 0 | {start} | {end} |" in (ROOT / "README.md").read_text()
     assert f"in {seconds:.0f} s on two free cores" in (ROOT / "README.md").read_text()
     nmi, ari = percent(run, score="NMI"), percent(run, score="ARI")
