@@ -19,7 +19,7 @@ import scipy.sparse as sp
 from commands import QUICK as OPTIONS
 from commands import here
 from conftest import QUICK, blobs
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from mutated import any_bytes, bounded, changed_bytes, changed_entries, changed_header, changed_json, examples
 
@@ -367,6 +367,7 @@ REQUEST = {"argv": ["fit", "x.csv", *OPTIONS, "--out", "run"], "folder": "."}
 
 @examples(100)
 @given(content=changed_json(REQUEST).map(lambda value: json.dumps(value).encode()) | any_bytes(json.dumps(REQUEST).encode()))
+@example(content=json.dumps({**REQUEST, "argv": ["\x1f"]}).encode())
 def test_resume_json(scratch, content):
     folder = scratch / "unfinished"
     shutil.rmtree(folder, ignore_errors=True)

@@ -145,7 +145,8 @@ def read_request(out: str, command: str = "fit") -> Request:
     except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise UserError(f"--resume {out}: {path} is damaged ({error})") from error
     if argv[:1] != [command]:
-        raise UserError(f"--resume {out}: {path} holds no command of decnp {command}, but: {shlex.join(['decnp', *argv])}")
+        other = f", but one of decnp {argv[0]}" if argv[:1] in (["fit"], ["choose-k"]) else ""
+        raise UserError(f"--resume {out}: {path} holds no command of decnp {command}{other}")
     return Request(argv, folder, (Path(out) / CHECKPOINT).exists())
 
 
