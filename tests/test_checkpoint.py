@@ -17,6 +17,7 @@ from sklearn.base import clone
 
 from decnp import DEC, Checkpoint, CheckpointError, StackedAutoencoder
 from decnp.autoencoder import AutoencoderState
+from decnp.cli.train_fit import _KeptCheckpoint
 from decnp.dec import STATES
 from decnp.io import array_file, safetensors
 from decnp.layers import Dense
@@ -294,6 +295,22 @@ def test_it_is_written_when_it_is_time(X, path, monkeypatch):
     dec(checkpoint=Noted(path, every=12.5)).fit(X)
     assert written == [float(minute) for minute in range(13, 71, 13)]
     assert not path.exists()  # the run is complete
+
+
+def test_a_complete_run_without_a_change_is_converged_again(X, path):
+    """The last fraction of changed labels is 0, which must not count as missing."""
+    fitted = []
+    for resume in (False, True):
+        model = dec(replace(BY_THE_BOOK, kl_lr=0.0), checkpoint=_KeptCheckpoint(path, 0.0), tol=0.5)
+        for record in model.iter_fit(X, resume):
+            assert not resume, "a complete run has no more reports"
+        model.checkpoint.write_final()
+        fitted.append(model)
+    assert record.changed == 0
+    for model in fitted:
+        assert model.converged_ and model.n_iter_ == record.iteration
+        assert_array_equal(model.labels_, model.predict(X))
+        assert model.stop_reason_ == "0.000% of the labels changed between two refreshes of P, fewer than tol = 50.000%"
 
 
 def test_stop_writes_and_ends_the_run(X, path):

@@ -211,6 +211,12 @@ def test_labels_embedding_and_probabilities(X, dec):
     assert_array_equal(clone(dec).fit_predict(X), dec.labels_)
     assert_array_equal(clone(dec).fit_transform(X), dec.transform(X))
     assert list(dec.get_feature_names_out()) == ["dec0", "dec1"]
+    assert list(dec.autoencoder_.get_feature_names_out()) == ["stackedautoencoder0", "stackedautoencoder1"]
+
+
+@pytest.mark.parametrize("given, expected", [(None, "float32"), ("float64", "float64")])
+def test_the_new_autoencoder_has_the_dtype_of_the_estimator_unless_one_is_given(given, expected):
+    assert DEC(3, dtype="float32").new_autoencoder(10, given).dtype == expected
 
 
 def test_the_constructor_only_stores():

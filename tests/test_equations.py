@@ -260,6 +260,7 @@ def test_bad_points_centroids_or_alpha_are_named(function, z, mu, alpha, sentenc
     ("kl_divergence", [(4, 3), (3, 4)], "p and q must both have the shape (n, k); got (4, 3) and (3, 4)"),
     ("kl_divergence", [(3,), (3,)], "p and q must both have the shape (n, k); got (3,) and (3,)"),
     ("target_distribution", [(3,)], "q must have the shape (n, k); got (3,)"),
+    ("target_distribution", [(2, 3, 4)], "q must have the shape (n, k); got (2, 3, 4)"),
 ])
 def test_bad_distributions_are_named(name, shapes, sentence):
     with pytest.raises(ValueError, match=re.escape(sentence)):

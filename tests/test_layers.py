@@ -257,6 +257,15 @@ def test_dropout_mask(rate, dtype):
     assert_allclose(mask.mean(dtype=np.float64), 1, atol=0.05)  # rate 0.9: standard error 0.01
 
 
+def test_dropout_drops_the_numbers_below_the_rate():
+    """Of the 65,536 numbers of sixteen bits, exactly half are below the rate 0.5."""
+    class Counter:
+        def integers(self, high, size, dtype):
+            return np.arange(1 << 16, dtype=np.uint16).view(dtype)
+    mask = dropout_mask(Counter(), (1 << 16,), 0.5)
+    assert_array_equal(mask, 2 * (np.arange(1 << 16) >= 1 << 15))
+
+
 @pytest.mark.parametrize("n", [1, 4, 5])
 def test_four_units_take_one_word_of_random_bits(n):
     """More would change the masks, and the minibatches, of each seed."""

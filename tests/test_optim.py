@@ -236,6 +236,7 @@ def test_fast_has_a_budget_that_follows_the_samples():
     assert [fast(n).finetune_iter for n in (256, 10_000, 70_000)] == [2000, 2000, 7656]  # 14 epochs: 7656.25
     assert [(fast(n).update_interval, fast(n).label_iter, fast(n).max_iter) for n in (256, 70_000)] == [
         (20, 800, 1200), (160, 1600, 2400)]
+    assert fast(70_000).shuffle and not profile_for("paper", 70_000).shuffle
     assert profile_for("fast", 70_000) == fast(70_000)
     assert profile_for(given := Profile(lr=1.0), 10) is given
 

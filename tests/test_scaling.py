@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from numpy.testing import assert_allclose
 from scipy.linalg import hadamard
 
 from decnp import Profile
@@ -20,6 +21,14 @@ def test_rows_that_are_all_the_same_number_keep_their_scale(dtype):
     tiny = np.full((4, 3), np.sqrt(np.finfo(np.float64).tiny) * 1e-9, np.float64)
     with pytest.raises(TrainingError, match="the factor would be inf"):  # its squares are 0, and it is not
         fit_scaling(tiny, Profile(center=False))
+
+
+@pytest.mark.parametrize("size", [0.1, 30.0])
+def test_the_mean_square_becomes_1(size):
+    X = size * rng.normal(size=(50, 4))
+    shift, scale = fit_scaling(X, Profile(center=True))
+    assert_allclose(shift, X.mean(axis=0), rtol=1e-12)
+    assert np.mean(((X - shift) * scale) ** 2) == pytest.approx(1)
 
 
 @pytest.mark.parametrize("shape", [(1, 5), (2, 5), (5, 1), (5, 2)])

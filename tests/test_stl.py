@@ -189,6 +189,7 @@ def test_features_are_shape_then_colour_scaled():
     (hog, np.zeros((1, 24, 28, 3), np.uint8), r"multiples of 8 and at least 24; got \(1, 24, 28, 3\)"),
     (hog, np.zeros((1, 24, 24, 3)), "be a uint8 array; got float64"),
     (hog, [[0]], "be a uint8 array; got list"),
+    (hog, np.zeros((1, 24, 24, 3), bool), "be a uint8 array; got bool"),
     (color_map, np.zeros((1, 24, 32, 3), np.uint8), "multiples of 16; got 24 and 32"),
 ])
 def test_images_that_do_not_fit(function, images, says):
