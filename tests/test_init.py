@@ -17,6 +17,7 @@ from sklearn.cluster import KMeans
 from sklearn.frozen import FrozenEstimator
 from sklearn.metrics import adjusted_rand_score
 from sklearn.model_selection import GridSearchCV
+from sklearn.neighbors import kneighbors_graph
 
 from decnp import DEC, CheckpointError, StackedAutoencoder, TrainingWarning, cluster_accuracy, fit_restarts, load, save
 from decnp.cli.start_file import read_start
@@ -327,6 +328,20 @@ def test_a_cluster_of_more_than_twice_the_mean_is_no_start(monkeypatch):
                 clusters(np.eye(100), 4)
         else:
             assert_array_equal(clusters(np.eye(100), 4), found)
+
+
+def test_the_laplacian_is_the_normalized_one(monkeypatch):
+    """Its diagonal is 1, and its trivial eigenvector is the square root of the number of neighbors."""
+    seen = []
+    monkeypatch.setattr(neighbors, "nontrivial_eigenvectors",
+                        lambda L, root, *others: seen.append((L, root)) or np.random.default_rng(0).normal(size=(len(root), 1)))
+    z, _ = blobs_of([(0, 0), (1, 0)], 30)
+    clusters(z, 1)
+    L, root = seen[0]
+    A = kneighbors_graph((z - z.mean(axis=0)), neighbors.N_NEIGHBORS).toarray()
+    assert_allclose(L.diagonal(), 1)
+    assert_allclose(root**2, (A + A.T).sum(axis=0))
+    assert_allclose(L @ root, 0, atol=1e-12)
 
 
 def test_groups_that_split_off_without_end(monkeypatch):
