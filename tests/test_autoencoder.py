@@ -363,3 +363,7 @@ def test_the_scale_comes_from_the_rows_that_train(X):
 def test_squares_beyond_the_dtype_are_named(X, factor):
     with pytest.raises(TrainingError, match="the data's scale does not fit into float64"):
         fitted(X * factor, QUICK)
+
+
+def test_the_code_has_a_name_for_each_unit(autoencoder):
+    assert list(autoencoder.get_feature_names_out()) == ["stackedautoencoder0", "stackedautoencoder1"]

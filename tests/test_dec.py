@@ -211,7 +211,6 @@ def test_labels_embedding_and_probabilities(X, dec):
     assert_array_equal(clone(dec).fit_predict(X), dec.labels_)
     assert_array_equal(clone(dec).fit_transform(X), dec.transform(X))
     assert list(dec.get_feature_names_out()) == ["dec0", "dec1"]
-    assert list(dec.autoencoder_.get_feature_names_out()) == ["stackedautoencoder0", "stackedautoencoder1"]
 
 
 @pytest.mark.parametrize("given, expected", [(None, "float32"), ("float64", "float64")])

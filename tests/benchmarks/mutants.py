@@ -51,7 +51,7 @@ SECONDS = 100
 TESTS = {  # files, and the names of their tests, the fastest first; then its doctests, and test_defaults.py
     "equations.py": "equations symbolic", "layers.py": "layers derivatives", "losses.py": "losses",
     "optim.py": "optim", "kernels/equations.py": "kernels", "kernels/tiles.py": "kernels",
-    "kernels/layers.py": "fused losses layers", "kernels/optim.py": "kernels fused", "kernels/fused_step.py": "fused",
+    "kernels/layers.py": "fused losses layers", "kernels/optim.py": "kernels fused", "kernels/fused_step.py": "fused trajectories",
     "kernels/jit.py": "kernel_cache", "metrics.py": "metrics", "autoencoder.py": "autoencoder trajectories checkpoint",
     "clustering.py": "trajectories dec checkpoint", "dec.py": "dec init checkpoint", "inference.py": "inference predict",
     "profiles.py": "optim dec autoencoder cli", "training/checkpoint.py": "checkpoint", "training/diagnostics.py": "diagnostics",
