@@ -302,13 +302,14 @@ def test_a_complete_run_without_a_change_is_converged_again(X, path):
     fitted = []
     for resume in (False, True):
         model = dec(replace(BY_THE_BOOK, kl_lr=0.0), checkpoint=_KeptCheckpoint(path, 0.0), tol=0.5)
-        for record in model.iter_fit(X, resume):
-            assert not resume, "a complete run has no more reports"
+        reports = list(model.iter_fit(X, resume))
+        assert bool(reports) is not resume, "a complete run has no more reports"
         model.checkpoint.write_final()
         fitted.append(model)
-    assert record.changed == 0
+    last = fitted[0].history_[-1]
+    assert last.changed == 0
     for model in fitted:
-        assert model.converged_ and model.n_iter_ == record.iteration
+        assert model.converged_ and model.n_iter_ == last.iteration
         assert_array_equal(model.labels_, model.predict(X))
         assert model.stop_reason_ == "0.000% of the labels changed between two refreshes of P, fewer than tol = 50.000%"
 
