@@ -24,7 +24,7 @@ from .utils.threads import ThreadPool, map_blocks
 __all__ = ["ClusteringState", "Refresh", "Stepped", "cluster", "initial_state"]
 
 LABEL_REPORTS = 4
-"""Number of reports, at least, while the targets P are the labels of the start."""
+"""Number of reports while P is the labels of the start, if there are that many update intervals; at most seven."""
 
 
 @dataclass
@@ -146,7 +146,8 @@ def cluster(
 def _refresh_is_due(state: ClusteringState, schedule: Profile) -> bool:
     """Return True after every ``update_interval`` steps, and after the last one.
 
-    While P is the labels of the start, nothing but the reports needs q, and ``LABEL_REPORTS`` of them are enough.
+    While P is the labels of the start, q is for the reports only. A report then follows several intervals, so that there are
+    about ``LABEL_REPORTS`` of them.
     """
     interval = schedule.update_interval
     if state.t < state.label_iter:

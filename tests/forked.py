@@ -27,7 +27,7 @@ def context():
 
 
 class Forked:
-    """What the tests use of ``subprocess.Popen``: a process of ``decnp`` with the words ``argv``.
+    """Process of ``decnp`` with the words ``argv``. It has the methods of ``subprocess.Popen`` that the tests use.
 
     Warnings are errors in it, or what else is said. ``stderr`` may be a file to write to, and ``ignored`` are signals.
     """
@@ -84,7 +84,7 @@ def detached(duplicate):
 
 
 def run(argv, folder, environment, warning, ignored, *streams):
-    """Be a process of the command."""
+    """Run the command in the forked process, and exit with its status."""
     import signal
 
     from decnp.__main__ import run

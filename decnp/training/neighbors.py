@@ -10,6 +10,7 @@ A graph without ``n_clusters`` clusters raises ``GraphError``; no labels are nee
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from math import ceil
 
 import numpy as np
@@ -21,7 +22,7 @@ from sklearn.neighbors import kneighbors_graph
 
 from ..baselines._base import nontrivial_eigenvectors
 
-__all__ = ["GraphError", "graph_clusters", "stability"]
+__all__ = ["GraphError", "agreement_of_halves", "graph_clusters", "stability"]
 
 N_NEIGHBORS = 7
 """Number of nearest neighbors to which a row is connected in the graph."""
@@ -119,10 +120,21 @@ def stability(
     GraphError
         If the graph of a half has no clusters.
     """
+    return agreement_of_halves(labels, lambda half: graph_clusters(z[half], n_clusters, n_init, rng), len(z) // 2, rng)
+
+
+def agreement_of_halves(
+    labels: np.ndarray, cluster: Callable[[np.ndarray], np.ndarray], n_rows: int, rng: np.random.Generator
+) -> float:
+    """Return the mean adjusted Rand index of ``labels`` (n,) with the clusters of ``HALVES`` random samples of the rows.
+
+    ``cluster`` maps the numbers of the ``n_rows`` rows of a sample to their labels (n_rows,). Rows with the label -1 are
+    left out. ``rng`` draws the samples.
+    """
     found = []
     for _ in range(HALVES):
-        half = rng.choice(len(z), len(z) // 2, replace=False)
-        again = graph_clusters(z[half], n_clusters, n_init, rng)
+        half = rng.choice(len(labels), n_rows, replace=False)
+        again = cluster(half)
         both = (again >= 0) & (labels[half] >= 0)
         found.append(adjusted_rand_score(labels[half][both], again[both]))
     return float(np.mean(found))

@@ -12,13 +12,13 @@ import numpy as np
 from numpy.typing import DTypeLike
 from sklearn.cluster import KMeans
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.metrics import adjusted_rand_score, pairwise_distances_argmin
+from sklearn.metrics import pairwise_distances_argmin
 from sklearn.neighbors import KNeighborsClassifier
 from threadpoolctl import threadpool_limits
 
 from ..profiles import INITS
 from ..utils.threads import single_threaded_blas
-from .neighbors import HALVES, N_NEIGHBORS, GraphError, graph_clusters, stability
+from .neighbors import N_NEIGHBORS, GraphError, agreement_of_halves, graph_clusters, stability
 from .state import Start
 
 __all__ = ["INITS", "check_init", "find_start"]
@@ -179,15 +179,13 @@ def _from_kmeans_or_directions(z: np.ndarray, rows: np.ndarray, n_clusters: int,
 
 def _stability(x: np.ndarray, n_clusters: int, n_init: int, seed: int) -> float:
     """Return the mean adjusted Rand index of k-means on x (n, d) with k-means on random halves of the rows."""
-    rng = np.random.default_rng(seed)
-    found = []
+    def cluster(rows: Any) -> np.ndarray:
+        return _from_kmeans(x[rows], n_clusters, n_init, seed).labels
+
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # fewer than n_clusters different rows
-        labels = _from_kmeans(x, n_clusters, n_init, seed).labels
-        for _ in range(HALVES):
-            half = rng.choice(len(x), max(len(x) // 2, n_clusters), replace=False)
-            found.append(adjusted_rand_score(labels[half], _from_kmeans(x[half], n_clusters, n_init, seed).labels))
-    return float(np.mean(found))
+        n_rows = max(len(x) // 2, n_clusters)
+        return agreement_of_halves(cluster(slice(None)), cluster, n_rows, np.random.default_rng(seed))
 
 
 def _from_array(name: str, what: str, array: Any, z: np.ndarray, n_clusters: int) -> Start:
