@@ -4,6 +4,7 @@ import naive_baselines as naive
 import numpy as np
 import pytest
 from conftest import blobs
+from scipy import sparse
 from scipy.sparse.linalg import ArpackNoConvergence
 
 from decnp.baselines import cliques, eigen, find_cliques
@@ -213,6 +214,12 @@ def test_known_vectors_are_left_out(parted):
     for F in (eigen.dense(L, 3, null=null), eigen.lanczos(L, 3, 0, None, null, start, bound),
               eigen.direct(L, 3, 0, None, null, start, bound)):
         same_space(F, exact, 1e-4)
+
+
+def test_a_known_vector_is_beyond_the_largest_eigenvalue():
+    """Two points: the eigenvalues are 0 and 2, and 2 is also the bound of M. Catches a known vector moved to the bound."""
+    L, null = sparse.csr_array(np.array([[1.0, -1.0], [-1.0, 1.0]])), sparse.csr_array(np.full((2, 1), 0.5**0.5))
+    same_space(eigen.dense(L, 1, null=null), np.array([[0.5**0.5], [-(0.5**0.5)]]), 1e-12)
 
 
 @pytest.mark.parametrize("transposed", [False, True], ids=["rows", "columns"])

@@ -7,6 +7,7 @@ import shutil
 import warnings
 import zipfile
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -314,6 +315,19 @@ def test_a_complete_run_without_a_change_is_converged_again(X, path):
         assert model.stop_reason_ == "0.000% of the labels changed between two refreshes of P, fewer than tol = 50.000%"
 
 
+def test_a_complete_run_that_did_not_converge_has_not_converged_again(path):
+    """Catches the fraction of another report than the last: the reports of the autoencoder have none."""
+    noise, fitted = np.random.default_rng(0).normal(size=(150, 6)), []
+    for resume in (False, True):
+        model = dec(replace(BY_THE_BOOK, kl_lr=0.3), checkpoint=_KeptCheckpoint(path, 0.0), tol=1e-6)
+        list(model.iter_fit(noise, resume))
+        model.checkpoint.write_final()
+        fitted.append(model)
+    assert fitted[0].history_[-1].changed > 0
+    assert [model.converged_ for model in fitted] == [False, False]
+    assert fitted[0].stop_reason_ == fitted[1].stop_reason_ and fitted[0].inertia_ == fitted[1].inertia_
+
+
 def test_stop_writes_and_ends_the_run(X, path):
     checkpoint = Checkpoint(path, every=np.inf)
     seen = []
@@ -385,6 +399,13 @@ def test_what_a_killed_run_left_half_written_goes(X, kept):
     part.write_bytes(b"half")
     dec(checkpoint=kept).resume(X)
     assert os.listdir(kept.parent) == []
+
+
+def test_a_temporary_file_that_another_process_deleted_first_is_no_error(X, kept, monkeypatch):
+    """Two runs that end at the same time both see the file."""
+    monkeypatch.setattr(Path, "glob", lambda folder, pattern: iter([folder / f".{kept.name}.0123abcd.part"]))
+    assert dec(checkpoint=kept).resume(X).converged_ is not None
+    assert not kept.exists()
 
 
 def test_it_is_no_part_of_the_result(X, path):

@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 from conftest import QUICK
 from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
 from decnp import DEC, ModelFileError
@@ -44,6 +46,17 @@ def test_same_labels_and_q_as_the_estimator(fitted, X):
     assert_allclose(z, dec.transform(x), rtol=1e-4 if dec.dtype == "float32" else 1e-12, atol=1e-5)
     assert labels.dtype == np.int32 and q.dtype == z.dtype == dec.dtype
     assert labels.shape == (len(x),) and q.shape == (len(x), 3) and z.shape == (len(x), 2)
+
+
+def test_a_model_is_made_from_the_estimator_or_from_a_pipeline_that_ends_in_it(fitted, X):
+    """Steps that are "passthrough" or None are left out, so that nothing is prepared."""
+    dec, path = fitted
+    pipeline = Pipeline([("none", None), ("left", "passthrough"), ("dec", dec)])
+    for model in (Model.from_estimator(dec), Model.from_estimator(pipeline)):
+        assert model.recipe is None
+        assert_array_equal(model.predict_proba(X), load_model(path).predict_proba(X))
+    scaled = make_pipeline("passthrough", StandardScaler().fit(X), dec)
+    assert_array_equal(Model.from_estimator(scaled).predict(X), dec.predict(StandardScaler().fit_transform(X)))
 
 
 def test_a_table_in_another_order_is_warned_of_at_the_callers_line():

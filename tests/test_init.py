@@ -440,6 +440,14 @@ def test_labels_are_the_targets_of_the_first_steps(X, autoencoder, labels):
     assert [r.iteration for r in model.history_ if r.phase == "cluster"] == [0, 4, 8, 12, 16, 18, 20, 22, 24, 25]
 
 
+@pytest.mark.parametrize("label_iter, reports", [(3, [0, 1, 2, 3, 4, 5, 6]), (8, [0, 2, 4, 6, 8, 9, 10, 11, 12, 13, 14, 15, 16])])
+def test_labels_for_a_few_intervals_are_reported_at_each(X, autoencoder, labels, label_iter, reports):
+    """Catches a larger distance of the reports, where there are four or fewer without it."""
+    settings = replace(QUICK, update_interval=1, label_iter=label_iter, max_iter=2 * label_iter)
+    history = dec(autoencoder, init=labels, profile=settings).fit(X).history_
+    assert [r.iteration for r in history if r.phase == "cluster"] == reports
+
+
 @pytest.mark.parametrize("max_iter, label_iter", [(800, 520), (60, 40), (59, 20), (30, 20), (29, 0), (2, 0), (0, 0)])
 def test_eq_3_has_the_last_third_of_any_number_of_steps(X, autoencoder, labels, max_iter, label_iter):
     settings = replace(QUICK, update_interval=20, max_iter=max_iter, label_iter=537)

@@ -21,6 +21,7 @@ from decnp import (
 )
 from decnp.profiles import fast, paper
 from decnp.training.scaling import OFFSET, offset_share, resolve_center
+from decnp.utils.rows import LazyRows
 
 AUTO = replace(QUICK, center="auto")
 
@@ -51,6 +52,10 @@ def test_the_share_is_that_of_the_mean_row():
     assert offset_share(X) == pytest.approx(4 * 16 / (9 + 25 + 17 + 17), rel=1e-15)
     assert offset_share(np.zeros((4, 2))) == 0 and offset_share(np.full((4, 2), 7.0)) == pytest.approx(1)
     assert offset_share(np.full((4, 2), 1e200)) == 0  # its squares overflow, which ``fit_scaling`` reports
+
+
+def test_sparse_rows_have_none():
+    assert offset_share(LazyRows(sp.csr_array(np.full((4, 2), 7.0)), "float64")) == 0
 
 
 def test_images_and_small_offsets_stay_as_they_are():

@@ -30,7 +30,7 @@ from decnp.io.prepared_rows import PreparedRows
 from decnp.io.raw_columns import raw_columns
 from decnp.io.raw_table import RawTable
 from decnp.io.recipe import Categories, Number, Recipe
-from decnp.training.preparation import fit_recipe, pipeline_for, recipe_of
+from decnp.training.preparation import fit_recipe, pipeline_for, recipe_of, split_pipeline
 
 ROOT = Path(__file__).parents[1]
 
@@ -188,6 +188,13 @@ def test_the_recipe_of_a_pipeline(name):
             wanted = fitted.transform(frame[columns])
         assert_array_equal(PreparedRows(recipe, raw_columns(frame[list(recipe.columns)], recipe))[:], np.asarray(wanted, float))
     assert set(recipe.columns) == {columns[j] for j in range(len(columns)) if columns[j] not in ("code",)} or "code" in columns
+
+
+def test_the_columns_of_a_pipeline_are_those_of_its_first_step_that_is_one():
+    """A Pipeline asks its first entry for them, which can be "passthrough"."""
+    steps = make_pipeline("passthrough", SimpleImputer(), StandardScaler()).fit(FRAME[["old", "size"]])
+    recipe = split_pipeline(make_pipeline(*(step for _, step in steps.steps), "passthrough"))[1]
+    assert recipe.columns == ("old", "size") and recipe.named
 
 
 @pytest.mark.parametrize("rule, refused", [("error", True), ("ignore", False), ("infrequent_if_exist", False)])

@@ -91,8 +91,8 @@ def split_pipeline(pipeline: Any) -> tuple[Any, Recipe | None]:
     last = pipeline.steps[-1][1]
     if not steps:
         return last, None
-    names = getattr(pipeline, "feature_names_in_", None)
-    n = pipeline.n_features_in_
+    first = steps[0][1]
+    names, n = getattr(first, "feature_names_in_", None), first.n_features_in_
     recipe = recipe_of(steps, [str(j + 1) for j in range(n)] if names is None else list(map(str, names)), names is not None)
     return last, recipe
 
