@@ -9,7 +9,7 @@ from conftest import gradient
 from numpy.testing import assert_allclose
 from problems import problem
 
-from decnp import equations, kernels
+from decnp import equations, kernels, layers
 from decnp.layers import dropout_mask, init_mlp, mlp
 from decnp.losses import clustering_loss, clustering_loss_and_grads, reconstruction_loss_and_grads
 
@@ -69,6 +69,23 @@ def test_the_gradient_of_the_autoencoder_step_is_that_of_its_loss():
 
         assert_allclose(g_W, gradient(lambda W: with_layer(W=W), layer.W), **exact)
         assert_allclose(g_b, gradient(lambda b: with_layer(b=b), layer.b), **exact)
+
+
+def test_the_gradient_of_the_data_is_not_computed(monkeypatch):
+    """Catches a product of the first layer that nothing reads."""
+    asked, dense_vjp = [], layers.dense_vjp
+
+    def watched(g, x, W, need_x=True):
+        asked.append(need_x)
+        return dense_vjp(g, x, W, need_x)
+
+    monkeypatch.setattr(layers, "dense_vjp", watched)
+    rng = np.random.default_rng(0)
+    x, mu, p = rng.standard_normal((6, 5)), rng.standard_normal((3, 2)), rng.dirichlet(np.ones(3), 6)
+    theta = init_mlp(rng, [5, 4, 2], ["relu", "linear"], 0.5, np.float64)
+    clustering_loss_and_grads(theta, mu, x, p)
+    reconstruction_loss_and_grads(init_mlp(rng, [5, 4, 5], ["relu", "linear"], 0.5, np.float64), x)
+    assert asked == [True, False, True, False]
 
 
 def test_without_an_encoder_x_is_the_embedding():

@@ -62,9 +62,10 @@ def nontrivial_eigenvectors(
 
     Raises ValueError if c >= n.
     """
-    if c >= L.shape[0]:
+    n = len(trivial)
+    if c >= n:
         raise ValueError(f"X must have more than n_clusters = {c} samples, as the first eigenvector is dropped; "
-                         f"got n_samples = {L.shape[0]}")
+                         f"got n_samples = {n}")
     null = trivial_vectors(L, trivial)  # (n, p)
     p = null.shape[1]
     if p > c + 1:

@@ -241,9 +241,9 @@ def normalized_cut_laplacian(cliques: Cliques) -> tuple[sparse.csr_array, np.nda
     A = _summed(np.exp(-exponent[:, 1:]), np.repeat(np.arange(n), k - 1), cliques.neighbors[:, 1:].ravel(), n)
     A = A.maximum(A.T).tocsr()
     degree = A.sum(axis=1)
-    trivial = np.sqrt(np.where(degree > 0, degree, 1.0))
+    trivial = np.sqrt(np.where(degree, degree, 1.0))
     D = sparse.csr_array(sparse.diags(1 / trivial))
-    L = sparse.csr_array(sparse.diags((degree > 0).astype(float))) - D @ A @ D
+    L = sparse.csr_array(sparse.diags(np.sign(degree))) - D @ A @ D
     return ((L + L.T) / 2).tocsr(), trivial
 
 
@@ -271,7 +271,7 @@ def trivial_vectors(L: sparse.csr_array, trivial: np.ndarray) -> sparse.csr_arra
     """
     L = L.copy()
     L.eliminate_zeros()
-    _, part = connected_components(L, directed=False)
+    _, part = connected_components(L)
     size = np.bincount(part)
     rank = np.empty(len(size), np.int64)
     rank[np.argsort(-size, kind="stable")] = np.arange(len(size))

@@ -185,7 +185,7 @@ def lanczos(
     w, V = _largest(matvec, count + 1, start, tol=1e-7)
     residual = np.linalg.norm(np.column_stack([matvec(v) for v in V.T]) - V * w, axis=0).max()
     if residual > ACCURACY * (1 - w[-1]):
-        raise ArpackNoConvergence("not accurate enough", w[:0], V[:, :0])
+        raise ArpackNoConvergence("not accurate enough", w, V)
     return V[:, :count]
 
 
@@ -265,4 +265,4 @@ def davidson(
         for _ in range(2):  # the second pass removes the components along V that rounding left
             T = np.linalg.qr(T - V @ (V.T @ T))[0]
         V, MV = np.hstack([V, T]), np.hstack([MV, apply(T)])
-    raise ArpackNoConvergence("no convergence", theta[:0], F[:, :0])
+    raise ArpackNoConvergence("no convergence", theta, F)

@@ -50,7 +50,7 @@ def stl_hog(images: np.ndarray) -> np.ndarray:
     for start in range(0, len(images), IMAGES_PER_BLOCK):
         block = images[start : start + IMAGES_PER_BLOCK]
         rows = out[start : start + IMAGES_PER_BLOCK]
-        rows[:, :1300] = (hog(block).reshape(len(block), -1) - 0.2) * 10
+        rows[:, :1300] = (hog(block).reshape(len(block), 1300) - 0.2) * 10
         rows[:, 1300:] = (color_map(block).reshape(len(block), -1) - 128.0) / 10
     return out
 

@@ -65,7 +65,7 @@ def measure_refresh(
     """
     n, k = q.shape
     distances = np.sqrt(np.sum(np.square(mu[:, None] - mu, dtype=np.float64), axis=2))  # (k, k)
-    off_diagonal = distances + np.where(np.eye(k), np.inf, 0)
+    off_diagonal = np.where(np.eye(k), np.inf, distances)
     i, j = np.unravel_index(np.argmin(off_diagonal), distances.shape) if k > 1 else (0, 0)
     logs = np.log(q, out=np.zeros(q.shape, q.dtype), where=q > 0)
     return Diagnosis(

@@ -177,7 +177,7 @@ class History(list[Record]):
                    for record in self]
         found = [[*d.sizes, np.nan if d.kl_before is None else d.kl_before, *d[2:5], *d.nearest, *d[6:]]
                  for d in (record.diagnosis for record in self) if d is not None]
-        return {"phases": phases, "numbers": np.array(numbers, np.float64).reshape(-1, 5),
+        return {"phases": phases, "numbers": np.array(numbers, np.float64).reshape(len(numbers), 5),
                 "diagnosed": [i for i, record in enumerate(self) if record.diagnosis is not None],
                 "diagnoses": np.array(found, np.float64).reshape(len(found), len(found[0]) if found else 0)}
 

@@ -167,7 +167,7 @@ def _from_kmeans_or_directions(z: np.ndarray, rows: np.ndarray, n_clusters: int,
     if len(np.unique(start.labels)) < n_clusters:  # there are fewer different rows
         return start
     length = np.linalg.norm(z, axis=1, keepdims=True)
-    directions = z / np.where(length > 0, length, 1)
+    directions = np.divide(z, length, out=np.zeros_like(z), where=length > 0)
     resultants = np.linalg.norm(_means(directions, start.labels, n_clusters), axis=1)
     if resultants.min() >= DIRECTED or _stability(directions[rows], n_clusters, n_init, seed) < STABLE:
         return start

@@ -53,7 +53,7 @@ TESTS = {  # files, and the names of their tests, the fastest first; then its do
     "optim.py": "optim", "kernels/equations.py": "kernels", "kernels/tiles.py": "kernels",
     "kernels/layers.py": "fused losses layers", "kernels/optim.py": "kernels fused", "kernels/fused_step.py": "fused trajectories",
     "kernels/jit.py": "kernel_cache", "metrics.py": "metrics", "autoencoder.py": "autoencoder trajectories checkpoint",
-    "clustering.py": "trajectories dec checkpoint", "dec.py": "dec init checkpoint", "inference.py": "inference predict",
+    "clustering.py": "trajectories dec checkpoint init", "dec.py": "dec init checkpoint", "inference.py": "inference predict",
     "profiles.py": "optim dec autoencoder cli", "training/checkpoint.py": "checkpoint", "training/diagnostics.py": "diagnostics",
     "training/engine.py": "fused dec autoencoder", "training/estimator.py": "dec autoencoder",
     "training/features.py": "rows autoencoder", "training/neighbors.py": "init", "training/preparation.py": "recipe",
