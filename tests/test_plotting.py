@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.offsetbox import AnnotationBbox
 from numpy.testing import assert_allclose, assert_array_equal
@@ -111,6 +112,22 @@ def test_settings_curves_have_the_papers_in_the_same_colour_thin_and_dashed():
     assert ax.lines[0].get_linewidth() > ax.lines[2].get_linewidth()
     assert ax.lines[1].get_xdata().tolist() == [1] and ax.get_xticks().tolist() == [1, 2, 3]
     assert [text.get_text() for text in ax.get_legend().get_texts()] == ["DEC", "SEC", "LDMGI, paper", "paper"]
+
+
+def test_several_runs_have_their_mean_and_a_band():
+    ax = settings_curves({"DEC": [[0.5, np.nan, 0.6], [0.7, np.nan, np.nan]], "SEC": [[0.4, 0.3, 0.2]]})
+    assert_allclose(ax.lines[0].get_ydata(), [0.6, np.nan, 0.6])
+    assert_allclose(ax.lines[1].get_ydata(), [0.4, 0.3, 0.2])
+    band, = ax.collections
+    assert band.get_facecolor()[0][:3].tolist() == list(to_rgb(ax.lines[0].get_color()))
+    assert {tuple(point) for point in band.get_paths()[0].vertices.round(3)} == {(1, 0.5), (1, 0.7)}
+    ax = choosing_k([3, 5], [[0.4, 0.5], [0.6, 0.7]], [1.2, 0.8])
+    assert_allclose([line.get_ydata() for line in ax.lines], [[0.5, 0.6], [1.2, 0.8]])
+    assert len(ax.collections) == 1
+    with pytest.raises(ValueError, match="NMI must have 2 entries, as many as the others; got 3"):
+        choosing_k([3, 5], [[0.4, 0.5, 0.6]], [1, 1])
+    with pytest.raises(ValueError, match="the curve of 'DEC' must hold numbers"):
+        settings_curves({"DEC": [[0.4, 0.5], [0.6]]})
 
 
 def test_accuracy_curve_and_choosing_k_hold_their_values():

@@ -39,8 +39,8 @@ def _add_options(parser: Parser) -> None:
                         help="names of data sets in `decnp data list` (default: all data sets of the table; missing ones "
                              "are reported)")
     parser.add_argument("--seeds", metavar="S,T,..", type=_seeds,
-                        help="seeds; sweeps and figures use the first one, means use all (default: 0,1,2,3,4 for tables "
-                             "2 and 3, else 0)")
+                        help="seeds; the sweeps of tables 2 and 3 and figures 1, 3, 4 and 5 use the first one (default: "
+                             "0,1,2,3,4 for tables 2 and 3; 0,1,2 for table 4 and figure 2; 0,1 for figure 6; else 0)")
     parser.add_argument("--profile", choices=["fast", "paper"], default="fast",
                         help="training schedule: fast (default), or the paper's, which takes hours per network")
     parser.add_argument("--jobs", metavar="N", type=_count, default=1,

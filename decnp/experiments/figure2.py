@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
 
 from . import sweeps
 from .formatting import format_table
 from .options import Plan
 from .specs import Results, Row
-from .table2 import QUADRATIC, MethodCells
+from .table2 import QUADRATIC
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 TITLE = "Figure 2: accuracy at nine settings of each method, numbered 1 to 9"
 DATA = ("mnist", "stl", "reuters10k", "reuters10k-sample", "reuters")
-SEEDS = (0,)
+SEEDS = (0, 1, 2)
 
 PAPER = {  # read from the printed curves, +-0.002
     "mnist": {
@@ -39,51 +42,73 @@ PAPER = {  # read from the printed curves, +-0.002
 }
 
 
-def cells(plan: Plan) -> list[MethodCells]:
-    """Plan the nine cells of each method, which are also cells of Table 2."""
-    seed = plan.seeds(SEEDS)[0]
-    return [MethodCells(method, name, nine=sweeps.add_sweep(plan, method, data, seed), fixed=[])
+class Sweeps(NamedTuple):
+    """Names of the nine cells of a method on a data set, for each seed."""
+
+    method: str
+    data: str
+    nine: dict[int, list[str]]
+
+
+def cells(plan: Plan) -> list[Sweeps]:
+    """Plan the nine cells of each method. Those of the first seed are also cells of Table 2.
+
+    Each seed of DEC is another autoencoder. The other methods run on the rows themselves, with the first seed only.
+    """
+    seeds = plan.seeds(SEEDS)
+    return [Sweeps(method, name, {seed: sweeps.add_sweep(plan, method, data, seed)
+                                  for seed in (seeds if method.startswith("DEC") else seeds[:1])})
             for name, data in plan.data_sets(DATA) for method in reversed(sweeps.SETTINGS)
             if method not in QUADRATIC or not name.removesuffix("-unofficial") == "reuters"]
 
 
-def gather(planned: list[MethodCells], results: Results) -> list[Row]:
-    """Return the curve and the spread of each method. The spread is the largest minus the smallest finished accuracy."""
+def gather(planned: list[Sweeps], results: Results) -> list[Row]:
+    """Return the curves of each method, their mean, and the spread.
+
+    The spread of a curve is its largest minus its smallest finished accuracy. The spread of a method is the mean over its
+    seeds.
+    """
     rows = []
-    for method, name, nine, _ in planned:
-        curve = [results[cell]["result"]["ACC"] if cell in results else None for cell in nine]
-        done = [value for value in curve if value is not None]
+    for method, name, nine in planned:
+        curves = [[results[cell]["result"]["ACC"] if cell in results else None for cell in own] for own in nine.values()]
+        done = [[value for value in curve if value is not None] for curve in curves]
+        spreads = [max(values) - min(values) for values in done if values]
         paper = PAPER.get(name.removesuffix("-unofficial").removesuffix("-sample"), {}).get(method)
         parameter, settings = sweeps.SETTINGS[method]
         rows.append({
-            "data": name, "method": method, "parameter": parameter, "settings": list(settings), "curve": curve,
-            "paper": paper, "spread": max(done) - min(done) if done else None,
-            "paper_spread": paper and max(paper) - min(paper)})
+            "data": name, "method": method, "parameter": parameter, "settings": list(settings), "seeds": list(nine),
+            "curves": curves, "curve": [_mean(values) for values in zip(*curves)], "spreads": spreads,
+            "paper": paper, "spread": _mean(spreads), "paper_spread": paper and max(paper) - min(paper)})
     return rows
 
 
+def _mean(values: Sequence[float | None]) -> float | None:
+    """Return the mean of the values that are not None; None if there are none."""
+    done = [value for value in values if value is not None]
+    return sum(done) / len(done) if done else None
+
+
 def format_rows(rows: list[Row]) -> str:
-    """Return the curves as text."""
-    lines = [["data", "method", "", *map(str, range(1, 10)), "spread"]]
+    """Return the mean curves as text."""
+    lines = [["data", "method", "", *map(str, range(1, 10)), "spread", "seeds"]]
     for row in rows:
-        for whose, curve, spread in (("paper", row["paper"], row["paper_spread"]),
-                                     ("ours", row["curve"], row["spread"])):
+        for whose, curve, spread, seeds in (("paper", row["paper"], row["paper_spread"], ""),
+                                            ("ours", row["curve"], row["spread"], str(len(row["spreads"])))):
             if curve:
                 numbers = ["-" if value is None else f"{100 * value:.1f}" for value in (*curve, spread)]
-                lines.append([row["data"], row["method"], whose, *numbers])
+                lines.append([row["data"], row["method"], whose, *numbers, seeds])
     return format_table(lines)
 
 
 def draw(rows: list[Row], results: Results) -> Axes:
-    """Draw a panel for each data set, with thin lines for the curves of the paper."""
+    """Draw a panel for each data set, with a band over the seeds, and thin lines for the curves of the paper."""
     from ..plotting import panels, settings_curves
 
     names = list(dict.fromkeys(row["data"] for row in rows))
     axes = panels(1, len(names), 7 * len(names), 5)
     for name, ax in zip(names, axes):
         own = [row for row in rows if row["data"] == name]
-        settings_curves(
-            {row["method"]: [float("nan") if value is None else value for value in row["curve"]] for row in own},
-            ax, paper={row["method"]: row["paper"] for row in own if row["paper"]})
+        settings_curves({row["method"]: np.array(row["curves"], float) for row in own}, ax,
+                        paper={row["method"]: row["paper"] for row in own if row["paper"]})
         ax.set_title(name)
     return axes[0]

@@ -30,7 +30,7 @@ PAPER = {"q": [0.12, 0.63], "gradient": [0.002, 0.11]}  # read from the figure: 
 
 @cell_work("decnp.experiments.figure4.start")
 def start(folder: Path, data: DataSpec, network: NetworkSpec) -> dict[str, Any]:
-    """Return q_ij and |dL/dz_i| of the points of the smallest cluster, at the k-means start.
+    """Return q_ij and |dL/dz_i| of the points of the smallest cluster, at the start.
 
     The caption of the paper says cluster "5". The authors' code uses the smallest cluster, and so does this function.
     The code plots another quantity than the text describes: the norm |.|_1 of the j-th term of Eq. 4, with a target p
@@ -39,7 +39,7 @@ def start(folder: Path, data: DataSpec, network: NetworkSpec) -> dict[str, Any]:
     """
     X, y, k, _ = load(**data)
     model = new_dec(k, autoencoder(folder, data, network), network, update_interval=1)
-    next(model.iter_fit(X))  # k-means
+    next(model.iter_fit(X))  # the start
     z, mu = (a.astype(np.float64) for a in (model._embed(X), model.cluster_centers_))
     q = equations.soft_assignment(z, mu)
     labels = q.argmax(axis=1)

@@ -32,23 +32,28 @@ PAPER: dict[str, list[float]] = {"epochs": [0, 10, 20, 37], "ACC": [0.80, 0.839,
 
 @cell_work("decnp.experiments.figure5.trajectory")
 def trajectory(folder: Path, data: DataSpec, network: NetworkSpec, update_interval: int) -> dict[str, Any]:
-    """Run DEC; return ACC at each refresh of P, and t-SNE of a sample at the refreshes nearest to ``EPOCHS``."""
+    """Run DEC; return ACC at each report, and t-SNE of a sample at the reports nearest to five epochs.
+
+    They are ``EPOCHS``, or are spread evenly over a run that ends before the last of them.
+    """
     X, y, k, _ = load(**data)
     model = new_dec(k, autoencoder(folder, data, network), network, update_interval)
     rows = np.sort(np.random.default_rng(0).choice(len(X), min(SHOWN, len(X)), replace=False))
     epoch = len(X) / model._schedule(len(X)).batch_size
-    wanted = {round(e * epoch / update_interval) * update_interval: e for e in reversed(EPOCHS)}
     curve: list[list[float]] = []
-    panels = []
+    reports: list[tuple[int, np.ndarray]] = []
     for step in model.iter_fit(X):
-        if step.phase != "cluster":
-            continue
-        curve.append([round(step.iteration / epoch, 3), cluster_accuracy(y, model.labels_)])
-        if step.iteration in wanted:
-            z = model._embed(X[rows])
-            points = TSNE(perplexity=min(30.0, (len(z) - 1) / 3), init="pca", random_state=0).fit_transform(z)
-            panels.append({"epoch": wanted[step.iteration], "step": step.iteration, "ACC": curve[-1][1],
-                           "points": points.round(2).tolist()})
+        if step.phase == "cluster":
+            curve.append([round(step.iteration / epoch, 3), cluster_accuracy(y, model.labels_)])
+            reports.append((step.iteration, model._embed(X[rows])))
+    end = curve[-1][0]
+    wanted = EPOCHS if end >= EPOCHS[-1] else np.linspace(0, end, len(EPOCHS))
+    panels = []
+    for i in dict.fromkeys(int(np.abs([at - e for at, _ in curve]).argmin()) for e in wanted):
+        iteration, z = reports[i]
+        points = TSNE(perplexity=min(30.0, (len(z) - 1) / 3), init="pca", random_state=0).fit_transform(z)
+        panels.append({"epoch": round(curve[i][0], 1), "step": iteration, "ACC": curve[i][1],
+                       "points": points.round(2).tolist()})
     return {**scores(y, model.labels_), "rows": rows.tolist(), "classes": y[rows].tolist(), "panels": panels,
             "curve": curve}
 
@@ -87,7 +92,7 @@ def draw(rows: list[Row], results: Results) -> Axes:
     axes = panels(2, 3, 15, 9)
     for panel, ax in zip(ours["panels"], axes):
         embedding_scatter(panel["points"], ours["classes"], ax)  # two dimensions: PCA only rotates them
-        ax.set(xlabel="", ylabel="", xticks=[], yticks=[], title=f"epoch {panel['epoch']}")
+        ax.set(xlabel="", ylabel="", xticks=[], yticks=[], title=f"epoch {panel['epoch']:g}")
     for ax in axes[len(ours["panels"]) : 5]:
         ax.set_axis_off()
     epochs, accuracy = zip(*ours["curve"])

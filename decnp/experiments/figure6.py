@@ -8,6 +8,7 @@ training split.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
 TITLE = "Figure 6: NMI and generalizability G = L_train / L_validation against the number of clusters k"
 DATA = ("mnist",)
-SEEDS = (0,)
+SEEDS = (0, 1)
 KS = (9, 10, 8, 11, 3, 5, 15, 20, 7, 12, 4, 6, 13, 14, 16, 17, 18, 19)
 """All k from 3 to 20. The most informative k are first, in case the run is interrupted."""
 
@@ -38,10 +39,10 @@ PAPER: dict[str, list[Any]] = {  # read from the bends of the curves
 
 
 class CellsByK(NamedTuple):
-    """Names of the cells of a data set, by k."""
+    """Names of the cells of a data set, by k and seed."""
 
     data: str
-    cells: dict[int, str]
+    cells: dict[int, dict[int, str]]
 
 
 @cell_work("decnp.experiments.figure6.at_k")
@@ -59,27 +60,34 @@ def at_k(folder: Path, data: DataSpec, network: NetworkSpec, update_interval: in
 
 
 def cells(plan: Plan) -> list[CellsByK]:
-    """Plan a cell for each k, all with the same autoencoder."""
-    seed, planned = plan.seeds(SEEDS)[0], []
+    """Plan a cell for each k and seed. All k of a seed have the same autoencoder."""
+    seeds, planned = plan.seeds(SEEDS), []
     for name, whole in plan.data_sets(DATA):
         data: DataSpec = {**whole, "part": "train"}
-        setting, network = sweeps.fixed_setting(plan, "DEC", data, seed), plan.network(data, seed)
-        planned.append(CellsByK(name, {k: plan.add(
-            f"k {k}, seed {seed}", at_k, data, ("autoencoder",), network=network, update_interval=setting, k=k)
-            for k in KS}))
+        found: dict[int, dict[int, str]] = {}
+        for k, seed in product(KS, seeds):
+            setting, network = sweeps.fixed_setting(plan, "DEC", data, seed), plan.network(data, seed)
+            found.setdefault(k, {})[seed] = plan.add(
+                f"k {k}, seed {seed}", at_k, data, ("autoencoder",), network=network, update_interval=setting, k=k)
+        planned.append(CellsByK(name, found))
     return planned
 
 
 def gather(planned: list[CellsByK], results: Results) -> list[Row]:
-    """Return the curves over the finished k, and their ``signs``."""
+    """Return the curves of each seed over the k that every seed has finished, their mean, and the ``signs`` of both."""
     rows = []
     for data, names in planned:
-        done = {k: results[name]["result"] for k, name in sorted(names.items()) if name in results}
+        done = [k for k in sorted(names) if all(name in results for name in names[k].values())]
         if not done:
             continue
-        curves: dict[str, list[Any]] = {
-            "k": list(done), **{score: [result[score] for result in done.values()] for score in ("NMI", "G")}}
-        rows.append({"data": data, **curves, "paper": PAPER, "signs": signs(**curves), "paper_signs": signs(**PAPER)})
+        by_seed: dict[str, list[list[float]]] = {
+            score: [[results[names[k][seed]]["result"][score] for k in done] for seed in names[done[0]]]
+            for score in ("NMI", "G", "train_loss", "validation_loss")}
+        means = {score: np.mean(by_seed[score], axis=0).tolist() for score in ("NMI", "G")}
+        rows.append({
+            "data": data, "k": done, "seeds": list(names[done[0]]), **means, "by_seed": by_seed, "paper": PAPER,
+            "signs": signs(done, **means), "paper_signs": signs(**PAPER),
+            "signs_by_seed": [signs(done, *both) for both in zip(by_seed["NMI"], by_seed["G"])]})
     return rows
 
 
@@ -98,14 +106,15 @@ def format_rows(rows: list[Row]) -> str:
         for k, nmi, g in zip(row["k"], row["NMI"], row["G"]):
             theirs = [f"{value:.3f}" for value in paper[k]] if k in paper else ["-", "-"]
             lines.append([row["data"], str(k), theirs[0], f"{nmi:.3f}", theirs[1], f"{g:.3f}"])
-        for whose, said in (("the paper", row["paper_signs"]), ("ours", row["signs"])):
+        for whose, said in (("the paper", row["paper_signs"]), (f"ours, mean of seeds {row['seeds']}", row["signs"])):
             ends += (f"\n{row['data']}, {whose}: NMI has its peak at k = {said['peak_of_NMI']}, "
                      f"and G falls most after k = {said['G_falls_most_after']}")
     return format_table(lines) + ends
 
 
 def draw(rows: list[Row], results: Results) -> Axes:
-    """Draw both curves of the first data set, with thin lines for the curves of the paper."""
+    """Draw both curves of the first data set, with a band over the seeds, and thin lines for the curves of the paper."""
     from ..plotting import choosing_k
 
-    return choosing_k(rows[0]["k"], rows[0]["NMI"], rows[0]["G"], paper=(PAPER["k"], PAPER["NMI"], PAPER["G"]))
+    NMI, G = (rows[0]["by_seed"][score] for score in ("NMI", "G"))
+    return choosing_k(rows[0]["k"], NMI, G, paper=(PAPER["k"], PAPER["NMI"], PAPER["G"]))

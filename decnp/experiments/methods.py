@@ -92,7 +92,7 @@ def dec(folder: Path, data: DataSpec, network: NetworkSpec, update_interval: int
         update_encoder: bool = True) -> dict[str, Any]:
     """Run DEC from the cached autoencoder. The labels are the same as from ``decnp fit`` with this seed.
 
-    The result has the scores at the end ("ACC", "NMI", "ARI") and at the k-means start ("start"). "refreshes" lists the
+    The result has the scores at the end ("ACC", "NMI", "ARI") and at the start ("start"). "refreshes" lists the
     step, the fraction of labels changed, the mean loss since the last refresh, and ACC of each refresh of P. "top_ten"
     lists the ten rows nearest to the center of each cluster, for Figure 3.
     """
@@ -140,4 +140,4 @@ def new_dec(k: int, autoencoder: StackedAutoencoder, network: NetworkSpec, updat
     """Return the estimator of ``decnp fit`` with an autoencoder that is already trained."""
     return DEC(k, hidden_layer_sizes=tuple(network["hidden"]), profile=Profile(**network["profile"]),
                update_interval=update_interval, update_encoder=update_encoder, autoencoder=autoencoder,
-               dtype="float32", init="k-means", random_state=network["seed"])
+               dtype="float32", random_state=network["seed"])

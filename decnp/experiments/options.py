@@ -15,7 +15,7 @@ from .data import autoencoder_rows, load
 from .specs import DataSpec, NetworkSpec
 from .store import prepare_autoencoder, prepare_cliques
 
-__all__ = ["Options", "Plan", "PlannedCell"]
+__all__ = ["Options", "Plan", "PlannedCell", "settings_of"]
 
 QUICK = Profile(
     init_std=None, optimizer="adam", lr=2e-3, lr_decay="cosine", pretrain_iter=0, finetune_iter=150, shuffle=True,
@@ -24,8 +24,8 @@ QUICK = Profile(
 """Schedule of ``--quick``: one second of training. Its results say nothing about the methods."""
 
 
-OF_THE_START = ("init", "label_iter")
-"""Fields of the profile that no experiment uses: all start from k-means, as the paper. Cells are cached without them."""
+LATER = ("init", "label_iter")
+"""Fields of the profile that the keys of the first cached cells did not have. At their defaults, they are not in a key."""
 
 
 @dataclass(frozen=True)
@@ -36,13 +36,19 @@ class Options:
     data: tuple[str, ...] | None = None
     """Names of data sets. None means the default of the experiment."""
     seeds: tuple[int, ...] | None = None
-    """Seeds. Sweeps and figures use the first seed, means use all. None means the default of the experiment."""
+    """Seeds. Tables 2 and 3 sweep with the first seed, Figures 1, 3, 4 and 5 use the first seed, and all else uses every
+    seed. None means the default of the experiment."""
     profile: str = "fast"
     jobs: int = 1
     threads: int | None = None
     quick: bool = False
     so_far: bool = False
     """Compute no cell, and make the table of the finished cells."""
+
+
+def settings_of(profile: Profile) -> dict[str, Any]:
+    """Return the fields of ``profile`` for a ``NetworkSpec``, without those of ``LATER`` that have their defaults."""
+    return {name: value for name, value in asdict(profile).items() if name not in LATER or value != getattr(Profile(), name)}
 
 
 class PlannedCell(NamedTuple):
@@ -97,8 +103,8 @@ class Plan:
             profile = replace(profile, center=False)  # as in the paper, for all data sets
         if self.options.profile == "paper" and data["name"] == "mnist" and not self.options.quick:
             profile = replace(profile, **{**PAPER_MNIST, "autoencoder_rows": None if n < 70_000 else 60_000})
-        settings = {name: value for name, value in asdict(profile).items() if name not in OF_THE_START}
-        return {"hidden": [32, 10] if self.options.quick else [500, 500, 2000, 10], "profile": settings, "seed": seed}
+        hidden = [32, 10] if self.options.quick else [500, 500, 2000, 10]
+        return {"hidden": hidden, "profile": settings_of(profile), "seed": seed}
 
     def add(self, name: str, work: Callable[..., dict[str, Any]], data: DataSpec, needs: tuple[str, ...] = (),
             **recipe: Any) -> str:

@@ -147,15 +147,16 @@ def label_changes(history: Iterable[Any], ax: Axes | None = None, tol: float | N
 
 
 def settings_curves(
-    curves: Mapping[str, Sequence[float]], ax: Axes | None = None,
+    curves: Mapping[str, Any], ax: Axes | None = None,
     paper: Mapping[str, Sequence[float]] | None = None,
 ) -> Axes:
     """Draw the paper's Figure 2: the accuracy of each method at each setting of its parameter, numbered from 1.
 
     Parameters
     ----------
-    curves : mapping of str to sequence of float
-        Accuracies of each method, as fractions. NaN marks a setting that was not run.
+    curves : mapping of str to array-like of shape (settings,) or (runs, settings)
+        Accuracies of each method, as fractions. NaN marks a setting that was not run. Several runs have a line for their
+        mean, and a band from the smallest to the largest.
     ax : matplotlib Axes, default=None
         Axes to draw in. None makes a new figure.
     paper : mapping of str to sequence of float, default=None
@@ -179,11 +180,11 @@ def settings_curves(
     longest = 1
     for given, look in ((curves, OURS), (paper or {}, PAPER)):
         for method, values in given.items():
-            y = numbers(f"the curve of {method!r}", values, finite=False)
-            longest = max(longest, len(y))
+            y = _runs(f"the curve of {method!r}", values, finite=False)
+            longest = max(longest, y.shape[1])
             color = LINE_COLORS[methods.index(method) % len(LINE_COLORS)]
             label = method if look is OURS else f"{method}, paper" if method not in curves else None
-            ax.plot(np.arange(1, len(y) + 1), y, color=color, label=label, **look)
+            _mean_and_band(ax, np.arange(1, y.shape[1] + 1), y, color=color, label=label, **look)
     ax.set_xticks(range(1, longest + 1))
     style(ax, "parameter index", "accuracy")
     _legend(ax, bool(paper))
@@ -228,7 +229,7 @@ def accuracy_curve(
 
 
 def choosing_k(
-    k: Sequence[float], nmi: Sequence[float], generalizability: Sequence[float], ax: Axes | None = None,
+    k: Sequence[float], nmi: Any, generalizability: Any, ax: Axes | None = None,
     paper: tuple[Sequence[float], Sequence[float], Sequence[float]] | None = None,
 ) -> Axes:
     """Draw the paper's Figure 6: NMI and generalizability G against the number of clusters, on one axis.
@@ -237,8 +238,10 @@ def choosing_k(
 
     Parameters
     ----------
-    k, nmi, generalizability : sequence of float
-        Points of the two curves.
+    k : sequence of float
+        Numbers of clusters.
+    nmi, generalizability : array-like of shape (len(k),) or (runs, len(k))
+        Points of the two curves. Several runs have a line for their mean, and a band from the smallest to the largest.
     ax : matplotlib Axes, default=None
         Axes to draw in. None makes a new figure.
     paper : triple of sequences of float, default=None
@@ -268,14 +271,34 @@ def choosing_k(
         whose = "the paper's " if look is PAPER else ""
         x = numbers(f"{whose}k", kinds[0])
         for label, values, color in zip(("NMI", "generalizability G"), kinds[1:], (BLUE, RED)):
-            y = numbers(f"{whose}{label}", values, len(x))
+            y = _runs(f"{whose}{label}", values, len(x))
             highest = max(highest, y.max() * 1.02)
-            ax.plot(x, y, color=color, label=None if whose else label, **look)
+            _mean_and_band(ax, x, y, color=color, label=None if whose else label, **look)
     ax.set_ylim(0, highest)
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     style(ax, "number of clusters k", "NMI, generalizability")
     _legend(ax, paper is not None)
     return ax
+
+
+def _runs(name: str, values: Any, n: int | None = None, finite: bool = True) -> np.ndarray:
+    """Return the values of one run (n,) or of several (runs, n) as (runs, n); raise ValueError for anything else."""
+    try:
+        several = np.ndim(values) == 2
+    except ValueError:  # runs of different lengths
+        several = True
+    y = np.atleast_2d(numbers(name, values, None, 2 if several else 1, finite))
+    numbers(name, y[0], n, finite=finite)
+    return y
+
+
+def _mean_and_band(ax: Axes, x: np.ndarray, y: np.ndarray, color: str, **look: Any) -> None:
+    """Draw the mean of the runs y (runs, n) at x (n,), and a band from the smallest to the largest of several runs."""
+    finished = np.ma.masked_invalid(y)
+    ax.plot(x, finished.mean(axis=0).filled(np.nan), color=color, **look)
+    if len(y) > 1:
+        low, high = (getattr(finished, end)(axis=0).filled(np.nan) for end in ("min", "max"))
+        ax.fill_between(x, low, high, color=color, alpha=0.2, linewidth=0)
 
 
 class PlainNumbers(Formatter):
