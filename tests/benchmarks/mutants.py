@@ -12,7 +12,8 @@ numba cannot compile.
 
 The result of each is appended to ``data/results/mutants.json``, until it has ``--number``. The next call with the same seed
 goes on with the mutations that are not in it; if a file has got another number of places for mutations since then, the draw
-is another one. After the code or the tests have changed, ``--again`` repeats those that survived, and draws none.
+is another one. After the code or the tests have changed, ``--again`` repeats those that survived, and draws none. A survivor
+whose line is no longer in its file leaves the record.
 """
 
 from __future__ import annotations
@@ -92,6 +93,12 @@ def in_random_order(every: list[MutationSpec], seed: int) -> list[MutationSpec]:
         places.setdefault((str(spec.module_path), spec.start_pos), []).append(spec)
     order = draw.sample(sorted(places), len(places))
     return [draw.choice(places[place]) for place in order]
+
+
+def line_is_there(one: dict) -> bool:
+    """Return True unless the line of a recorded mutation has gone from its file."""
+    lines = {line.strip() for line in Path(one["file"]).read_text().splitlines()}
+    return any(one["change"].startswith(f"{line} -> ") for line in lines if line)
 
 
 def on_lines_of(survivors: list[dict], every: list[MutationSpec]) -> list[MutationSpec]:
@@ -197,6 +204,7 @@ def main() -> None:
         gc.freeze()
         sound: set[str] = set()
         collected: set[str] = set()
+        record = [one for one in record if one["outcome"] != "survived" or line_is_there(one)]
         survivors = [one for one in record if one["outcome"] == "survived"]
         for spec in on_lines_of(survivors, every) if args.again else in_random_order(every, args.seed):
             if time.monotonic() > end or (len(record) >= args.number and not args.again):
