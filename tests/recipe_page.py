@@ -65,9 +65,21 @@ def text_table():
     return "\n".join(lines).replace("  |", " |") + "\n"
 
 
+def budget_table():
+    """Return the rows of the table of longer autoencoders, in Markdown, each beside the run of ``fast`` with its seed."""
+    lines = ["| data | seed | `fast` | steps | minibatch | dropped | k-means on the code | start | DEC |", "|---" * 9 + "|"]
+    for run in json.loads(RAW.read_text())["budget"]:
+        name = run["data"].split(".")[0]
+        fast = next(one for one in runs()[name] if one["seed"] == run["seed"])
+        lines.append(f"| {NAMES[name]} | {run['seed']} | {fast['acc']:.2f} | {run['finetune_iter']} | {run['batch_size']} | "
+                     f"{run['finetune_dropout']:g} | {run['ae_kmeans']:.2f} | {run['acc_start']:.2f} {run['start']} | "
+                     f"{run['acc']:.2f} |")
+    return "\n".join(lines) + "\n"
+
+
 def fresh(text):
     """Return the text of a page with the tables of today."""
-    for mark, lines in (("recipe", table), ("text sets", text_table)):
+    for mark, lines in (("recipe", table), ("text sets", text_table), ("budget", budget_table)):
         text = re.sub(f"(<!-- {mark} -->\n).*?(<!-- end of {mark} -->)",
                       lambda found: found[1] + lines() + found[2], text, flags=re.S)
     return text
