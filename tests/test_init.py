@@ -442,7 +442,7 @@ def test_labels_are_the_targets_of_the_first_steps(X, autoencoder, labels):
 
 @pytest.mark.parametrize("label_iter, reports", [(3, [0, 1, 2, 3, 4, 5, 6]), (8, [0, 2, 4, 6, 8, 9, 10, 11, 12, 13, 14, 15, 16])])
 def test_labels_for_a_few_intervals_are_reported_at_each(X, autoencoder, labels, label_iter, reports):
-    """Catches a larger distance of the reports, where there are four or fewer without it."""
+    """Catches a rule that leaves out reports of a short start."""
     settings = replace(QUICK, update_interval=1, label_iter=label_iter, max_iter=2 * label_iter)
     history = dec(autoencoder, init=labels, profile=settings).fit(X).history_
     assert [r.iteration for r in history if r.phase == "cluster"] == reports

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -75,17 +74,13 @@ def gather(planned: list[Sweeps], results: Results) -> list[Row]:
         spreads = [max(values) - min(values) for values in done if values]
         paper = PAPER.get(name.removesuffix("-unofficial").removesuffix("-sample"), {}).get(method)
         parameter, settings = sweeps.SETTINGS[method]
+        at_settings = [sweeps.fixed_over_seeds(own, results) for own in zip(*nine.values())]
         rows.append({
             "data": name, "method": method, "parameter": parameter, "settings": list(settings), "seeds": list(nine),
-            "curves": curves, "curve": [_mean(values) for values in zip(*curves)], "spreads": spreads,
-            "paper": paper, "spread": _mean(spreads), "paper_spread": paper and max(paper) - min(paper)})
+            "curves": curves, "curve": [found and found["mean"] for found in at_settings], "spreads": spreads,
+            "paper": paper, "spread": float(np.mean(spreads)) if spreads else None,
+            "paper_spread": paper and max(paper) - min(paper)})
     return rows
-
-
-def _mean(values: Sequence[float | None]) -> float | None:
-    """Return the mean of the values that are not None; None if there are none."""
-    done = [value for value in values if value is not None]
-    return sum(done) / len(done) if done else None
 
 
 def format_rows(rows: list[Row]) -> str:

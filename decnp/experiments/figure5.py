@@ -34,7 +34,7 @@ PAPER: dict[str, list[float]] = {"epochs": [0, 10, 20, 37], "ACC": [0.80, 0.839,
 def trajectory(folder: Path, data: DataSpec, network: NetworkSpec, update_interval: int) -> dict[str, Any]:
     """Run DEC; return ACC at each report, and t-SNE of a sample at the reports nearest to five epochs.
 
-    They are ``EPOCHS``, or are spread evenly over a run that ends before the last of them.
+    The epochs are ``EPOCHS``, or five evenly spaced ones if the run ends before the last of ``EPOCHS``.
     """
     X, y, k, _ = load(**data)
     model = new_dec(k, autoencoder(folder, data, network), network, update_interval)

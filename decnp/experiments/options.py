@@ -25,7 +25,7 @@ QUICK = Profile(
 
 
 LATER = ("init", "label_iter")
-"""Fields of the profile that the keys of the first cached cells did not have. At their defaults, they are not in a key."""
+"""Fields of the profile that the keys of the first cached cells did not have. A default value is not part of a key."""
 
 
 @dataclass(frozen=True)
@@ -36,8 +36,8 @@ class Options:
     data: tuple[str, ...] | None = None
     """Names of data sets. None means the default of the experiment."""
     seeds: tuple[int, ...] | None = None
-    """Seeds. Tables 2 and 3 sweep with the first seed, Figures 1, 3, 4 and 5 use the first seed, and all else uses every
-    seed. None means the default of the experiment."""
+    """Seeds. The sweeps of Tables 2 and 3 and Figures 1, 3, 4 and 5 use the first seed. Other cells use every seed. None
+    means the default of the experiment."""
     profile: str = "fast"
     jobs: int = 1
     threads: int | None = None

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 __all__ = ["BLUE", "CLUSTER_COLORS", "GRAY", "LINE_COLORS", "RED", "TEXT", "axes", "images_of", "names", "numbers",
-           "panels", "style"]
+           "panels", "runs", "style"]
 
 TEXT = 13  # points; readable on a projector for a figure about 7 inches wide
 GRAY = "#666666"
@@ -79,6 +79,17 @@ def numbers(name: str, values: Any, n: int | None = None, ndim: int = 1, finite:
     if finite and not np.isfinite(array).all():
         raise ValueError(f"{name} must hold finite numbers; got {array[~np.isfinite(array)][0]}")
     return array
+
+
+def runs(name: str, values: Any, n: int | None = None, finite: bool = True) -> np.ndarray:
+    """Return the values of one run (n,) or of several (runs, n) as (runs, n); raise ValueError for anything else."""
+    try:
+        several = np.ndim(values) == 2
+    except ValueError:  # runs of different lengths
+        several = True
+    y = np.atleast_2d(numbers(name, values, None, 2 if several else 1, finite))
+    numbers(name, y[0], n, finite=finite)
+    return y
 
 
 def names(name: str, values: Any, n: int | None = None) -> np.ndarray:

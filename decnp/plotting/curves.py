@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import Formatter, FuncFormatter, MaxNLocator
 
-from ._canvas import BLUE, GRAY, LINE_COLORS, RED, TEXT, axes, numbers, style
+from ._canvas import BLUE, GRAY, LINE_COLORS, RED, TEXT, axes, numbers, runs, style
 
 __all__ = ["accuracy_curve", "choosing_k", "label_changes", "learning_curves", "settings_curves"]
 
@@ -180,7 +180,7 @@ def settings_curves(
     longest = 1
     for given, look in ((curves, OURS), (paper or {}, PAPER)):
         for method, values in given.items():
-            y = _runs(f"the curve of {method!r}", values, finite=False)
+            y = runs(f"the curve of {method!r}", values, finite=False)
             longest = max(longest, y.shape[1])
             color = LINE_COLORS[methods.index(method) % len(LINE_COLORS)]
             label = method if look is OURS else f"{method}, paper" if method not in curves else None
@@ -271,7 +271,7 @@ def choosing_k(
         whose = "the paper's " if look is PAPER else ""
         x = numbers(f"{whose}k", kinds[0])
         for label, values, color in zip(("NMI", "generalizability G"), kinds[1:], (BLUE, RED)):
-            y = _runs(f"{whose}{label}", values, len(x))
+            y = runs(f"{whose}{label}", values, len(x))
             highest = max(highest, y.max() * 1.02)
             _mean_and_band(ax, x, y, color=color, label=None if whose else label, **look)
     ax.set_ylim(0, highest)
@@ -279,17 +279,6 @@ def choosing_k(
     style(ax, "number of clusters k", "NMI, generalizability")
     _legend(ax, paper is not None)
     return ax
-
-
-def _runs(name: str, values: Any, n: int | None = None, finite: bool = True) -> np.ndarray:
-    """Return the values of one run (n,) or of several (runs, n) as (runs, n); raise ValueError for anything else."""
-    try:
-        several = np.ndim(values) == 2
-    except ValueError:  # runs of different lengths
-        several = True
-    y = np.atleast_2d(numbers(name, values, None, 2 if several else 1, finite))
-    numbers(name, y[0], n, finite=finite)
-    return y
 
 
 def _mean_and_band(ax: Axes, x: np.ndarray, y: np.ndarray, color: str, **look: Any) -> None:

@@ -12,8 +12,8 @@ numba cannot compile.
 
 The result of each is appended to ``data/results/mutants.json``, until it has ``--number``. The next call with the same seed
 goes on with the mutations that are not in it; if a file has got another number of places for mutations since then, the draw
-is another one. After the code or the tests have changed, ``--again`` repeats those that survived, and draws none. A survivor
-whose line is no longer in its file leaves the record.
+is another one. After the code or the tests have changed, ``--again`` repeats those that survived, and draws none. Survivors
+whose line was changed or deleted are removed from the record.
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ def in_random_order(every: list[MutationSpec], seed: int) -> list[MutationSpec]:
 
 
 def line_is_there(one: dict) -> bool:
-    """Return True unless the line of a recorded mutation has gone from its file."""
+    """Return True if the file still has the line of a recorded mutation."""
     lines = {line.strip() for line in Path(one["file"]).read_text().splitlines()}
     return any(one["change"].startswith(f"{line} -> ") for line in lines if line)
 
