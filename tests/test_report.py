@@ -369,6 +369,9 @@ def test_folders_that_hold_no_finished_run(run, refused_report):
     assert refused_report(TABLE).endswith("(decnp fit --out writes one)")
     Path("run/run.json").rename("run/resume.json")
     assert refused_report("run") == "the run in run is not complete: resume it with decnp fit --resume run"
+    Path("run/choose_k.cells").touch()
+    assert refused_report("run") == ("run holds a comparison of decnp choose-k that is not complete; a report needs a folder "
+                                     "that decnp fit --out has filled")
 
 
 @pytest.mark.parametrize("spoil, sentence", [

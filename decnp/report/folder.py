@@ -97,6 +97,9 @@ def read_run(folder: Path, data: tuple[Rows, np.ndarray | None] | None = None) -
 def _read_record(folder: Path) -> dict[str, Any]:
     """Return the content of ``run.json``; every value that the report uses is checked."""
     path = folder / "run.json"
+    if (folder / "choose_k.cells").exists():
+        raise UserError(f"{folder} holds a comparison of decnp choose-k that is not complete; a report needs a folder that "
+                        "decnp fit --out has filled")
     if (folder / "resume.json").exists() and not path.exists():
         raise UserError(f"the run in {folder} is not complete: resume it with decnp fit --resume {folder}")
     with explain_os_errors(f"cannot read {path}"):

@@ -3,8 +3,8 @@
     python tests/benchmarks/recipe.py DATA SEED [--method decnp|k-means|clustpy] [--results FILE]
 
 DATA is mnist, usps, pendigits, digits, rcv, or mnist5000.SEED: 5,000 random images, others for each seed, and likewise for
-other numbers. The folder of usps.npz, pendigits.npz and reuters10k_counts.npz is $DECNP_DATA. Labels are used for the scores
-only. The stored runs have one thread: OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 NUMBA_NUM_THREADS=1.
+other numbers. The folder of usps.npz, pendigits.npz and reuters10k_counts.npz is $DECNP_DATA. Other DATA is a text file in
+this folder, such as agnews.txt, with a class, a tab and words in each line, taken as tf-idf. Labels are used for the scores only. The stored runs have one thread: OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 NUMBA_NUM_THREADS=1.
 
 ``clustpy`` is the DEC of ClustPy 0.0.3 with its defaults, on rows scaled as ours are (mean of ||x||^2 / D = 1).
 ``python tests/recipe_page.py`` then writes the table of the pages.
@@ -19,6 +19,7 @@ from pathlib import Path
 
 import numpy as np
 from sklearn.cluster import KMeans
+from sklearn.feature_extraction.text import TfidfVectorizer
 
 from decnp import DEC, cluster_accuracy, load_digits, load_mnist, normalized_mutual_info
 from decnp.datasets import load_reuters10k_sample
@@ -42,10 +43,20 @@ def load(name):
         X, y = load_digits()
     elif base == "rcv":
         X, y = load_reuters10k_sample(data_home=os.environ["DECNP_DATA"])
+    elif name.endswith(".txt"):
+        X, y = load_text(Path(os.environ["DECNP_DATA"]) / name)
     else:
         with np.load(Path(os.environ["DECNP_DATA"]) / f"{base}.npz") as file:
             X, y = file["X"].astype(np.float32), file["y"]
     return X, y, len(np.unique(y))
+
+
+def load_text(path):
+    """Return tf-idf of the 2,000 most frequent terms, and the classes; lines without a term are left out."""
+    classes, words = zip(*(line.split("\t", 1) for line in path.read_text().splitlines() if "\t" in line))
+    X = TfidfVectorizer(max_features=2000, stop_words="english", dtype=np.float32).fit_transform(words)
+    rows = np.diff(X.indptr) > 0
+    return X[rows], np.unique(classes, return_inverse=True)[1][rows]
 
 
 def scores(y, labels, when=""):
