@@ -1,13 +1,15 @@
 """By hand: one run of the default profile, or of a rival, on one data set. The result is added to recipe.json.
 
-    python tests/benchmarks/recipe.py DATA SEED [--method decnp|k-means|clustpy] [--results FILE]
+    python tests/benchmarks/recipe.py DATA SEED [--method decnp|k-means|clustpy] [--results FILE] [--labels FOLDER]
 
 DATA is mnist, usps, pendigits, digits, rcv, or mnist5000.SEED: 5,000 random images, others for each seed, and likewise for
 other numbers. The folder of usps.npz, pendigits.npz and reuters10k_counts.npz is $DECNP_DATA. Other DATA is a text file in
-this folder, such as agnews.txt, with a class, a tab and words in each line, taken as tf-idf. Labels are used for the scores only. The stored runs have one thread: OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 NUMBA_NUM_THREADS=1.
+this folder, such as agnews.txt, with a class, a tab and words in each line, taken as tf-idf. Labels are used for the scores
+only. The stored runs have one thread: OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 NUMBA_NUM_THREADS=1.
 
-``clustpy`` is the DEC of ClustPy 0.0.3 with its defaults, on rows scaled as ours are (mean of ||x||^2 / D = 1).
-``python tests/recipe_page.py`` then writes the table of the pages.
+``clustpy`` is the DEC of ClustPy 0.0.3 with its defaults, on rows scaled as ours are (mean of ||x||^2 / D = 1). With
+``--labels``, the labels of decnp are kept in FOLDER/DATA-SEED.npy, to compare seeds. ``python tests/recipe_page.py`` then
+writes the table of the pages.
 """
 
 import argparse
@@ -65,7 +67,7 @@ def scores(y, labels, when=""):
             f"nmi{when}": round(100 * normalized_mutual_info(y, labels), 2)}
 
 
-def decnp(X, y, k, seed):
+def decnp(X, y, k, seed, keep=None):
     """Fit DEC with its defaults. k-means on the code of the same autoencoder is not part of the seconds."""
     model, begun, pause, found = DEC(k, random_state=seed), time.process_time(), 0.0, {}
     with warnings.catch_warnings():
@@ -76,6 +78,8 @@ def decnp(X, y, k, seed):
                 code = KMeans(k, n_init=20, random_state=seed).fit_predict(model.autoencoder_.encode(X))
                 found, pause = {"ae_kmeans": scores(y, code)["acc"]}, time.process_time() - stopped
     found["cpu"] = round(time.process_time() - begun - pause, 1)
+    if keep:
+        np.save(keep, model.labels_)
     z = model.transform(X)
     found["scores"] = {name: float(f(model, z, [])) for name, f in CRITERIA.items() if name != "agreement"}
     return {**found, "start": model.init_, "acc_start": scores(y, model.initial_labels_)["acc"],
@@ -108,9 +112,11 @@ def main():
     parser.add_argument("seed", metavar="SEED", type=int)
     parser.add_argument("--method", choices=KEYS, default="decnp")
     parser.add_argument("--results", type=Path, default=RESULTS)
+    parser.add_argument("--labels", type=Path, metavar="FOLDER")
     args = parser.parse_args()
+    keep = {"keep": args.labels / f"{args.data}-{args.seed}.npy"} if args.labels else {}
     fit = {"decnp": decnp, "k-means": k_means, "clustpy": clustpy}[args.method]
-    run = {"data": args.data, "seed": args.seed, **fit(*load(args.data), args.seed)}
+    run = {"data": args.data, "seed": args.seed, **fit(*load(args.data), args.seed, **keep)}
     print(json.dumps(run))
     raw = json.loads(args.results.read_text())
     raw.setdefault(KEYS[args.method], []).append(run)
