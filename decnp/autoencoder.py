@@ -24,7 +24,7 @@ from .training.engine import Engine, engine_for, make_optimizer
 from .training.estimator import NetworkMixin, TrainingWarning
 from .training.features import features
 from .training.records import History, Record
-from .training.scaling import fit_scaling, offset_warnings, resolve_center, top_singular_share
+from .training.scaling import fit_scaling, offset_warnings, profile_for_data, top_singular_share
 from .training.stability import PhaseMonitor, PhaseProgress
 from .utils.rows import Rows, ScaledRows, blocks, evenly_spaced_rows, first_rows
 from .utils.threads import ThreadPool, map_blocks, single_threaded_blas
@@ -225,7 +225,7 @@ class StackedAutoencoder(NetworkMixin, BaseEstimator):
         weights_rng, noise_rng, batch_rng = as_generator(self.random_state).spawn(3)
         rows = first_rows(X, schedule.autoencoder_rows)
         self._forget()
-        schedule = resolve_center(schedule, rows)
+        schedule = profile_for_data(schedule, rows)
         self.warnings_ = offset_warnings(schedule, rows)
         self.shift_, self.scale_ = fit_scaling(rows, schedule)
         if schedule.lr_by_spectrum:

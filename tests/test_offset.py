@@ -20,7 +20,7 @@ from decnp import (
     save,
 )
 from decnp.profiles import fast, paper
-from decnp.training.scaling import OFFSET, offset_share, resolve_center
+from decnp.training.scaling import OFFSET, offset_share, profile_for_data
 from decnp.utils.rows import LazyRows
 
 AUTO = replace(QUICK, center="auto")
@@ -61,7 +61,7 @@ def test_sparse_rows_have_none():
 def test_images_and_small_offsets_stay_as_they_are():
     for X, share in ((load_mnist()[0], 0.40), (load_digits()[0], 0.69)):
         assert offset_share(X) == pytest.approx(share, abs=0.01)
-        assert resolve_center(fast(len(X)), X).center is False
+        assert profile_for_data(fast(len(X)), X).center is False
     assert 0.69 < OFFSET < 0.85  # digits + 3 has 0.81, and gains by centering
 
 
@@ -114,3 +114,21 @@ def test_the_papers_profile_stays_and_warns():
 def test_no_other_word_is_a_center():
     with pytest.raises(ValueError, match="center must be True, False or 'auto'; got 'mean'"):
         Profile(center="mean")
+
+
+@pytest.mark.parametrize("share, most, steps", [(0.099, 20, 20), (0.1, 20, 30), (0.099, 40, 30), (0.099, None, 30)])
+def test_sparse_data_have_fewer_steps(share, most, steps):
+    """Fewer than a tenth of the entries are not 0, in dense rows and in sparse ones; the smaller number counts."""
+    X = np.zeros((100, 10), np.float32)
+    X.flat[:round(1000 * share)] = -1
+    profile = replace(QUICK, finetune_iter=30, sparse_finetune_iter=most)
+    for rows in (X, LazyRows(sp.csr_array(X), "float32")):
+        assert profile_for_data(profile, rows) == replace(profile, finetune_iter=steps)
+
+
+def test_the_autoencoder_takes_the_steps_of_sparse_data():
+    profile = replace(QUICK, pretrain_iter=0, finetune_iter=30, sparse_finetune_iter=20)
+    X = sp.random_array((50, 40), density=0.05, rng=np.random.default_rng(0))
+    for rows, steps in ((X, 20), (X.toarray(), 20), (blobs(), 30)):
+        ae = StackedAutoencoder((4,), profile=profile, engine="numpy", random_state=0).fit(rows)
+        assert ae.history_[-1].n_iter == ae.history_[-1].iteration == steps

@@ -1,4 +1,4 @@
-"""Scale of the data: shift and factor for the network's input, and how steep the data's top direction is."""
+"""Scale of the data: shift and factor for the network's input, and the settings of a profile that depend on the data."""
 
 from __future__ import annotations
 
@@ -13,11 +13,14 @@ from ..exceptions import TrainingError
 from ..profiles import Profile
 from ..utils.rows import LazyRows, Rows, blocks, evenly_spaced_rows, is_mapped
 
-__all__ = ["fit_scaling", "offset_share", "offset_warnings", "resolve_center", "top_singular_share"]
+__all__ = ["fit_scaling", "offset_share", "offset_warnings", "profile_for_data", "top_singular_share"]
 
 
 OFFSET = 0.8
 """Share of the sum of squares from which on the mean row dominates the data."""
+SPARSE = 0.1
+"""Share of the entries that are not 0, below which the data are sparse. It is 0.002 to 0.03 on seven sets of text, and 0.19
+on MNIST."""
 
 
 def offset_share(X: Rows) -> float:
@@ -35,9 +38,14 @@ def offset_share(X: Rows) -> float:
     return share if np.isfinite(share) else 0.0
 
 
-def resolve_center(profile: Profile, X: Rows) -> Profile:
-    """Return the profile with True or False for ``center="auto"``, decided from X (n, D)."""
-    return replace(profile, center=offset_share(X) > OFFSET) if profile.center == "auto" else profile
+def profile_for_data(profile: Profile, X: Rows) -> Profile:
+    """Return the profile with the values that depend on X (n, D): ``center``, if "auto", and ``finetune_iter``."""
+    if profile.center == "auto":
+        profile = replace(profile, center=offset_share(X) > OFFSET)
+    most = profile.sparse_finetune_iter
+    if most is not None and profile.finetune_iter > most and np.mean(evenly_spaced_rows(X) != 0) < SPARSE:
+        profile = replace(profile, finetune_iter=most)
+    return profile
 
 
 def offset_warnings(profile: Profile, X: Rows) -> list[str]:
