@@ -66,9 +66,9 @@ class Profile:
     """Steps for each pair of layers. 0 skips the layer-wise phase."""
     finetune_iter: int = 100_000
     """Steps of end-to-end training."""
-    sparse_finetune_iter: int | None = None
-    """Largest number of steps of end-to-end training on sparse data: fewer than 10 % of the entries of x are not 0, as in
-    tf-idf of text. None is ``finetune_iter``. Text and Code: no such limit."""
+    short_finetune_iter: int | None = None
+    """Largest number of steps of end-to-end training on sparse data (fewer than 10 % of the entries of x are not 0, as in
+    tf-idf of text) and on data of fewer than 32 features. None sets no limit. Text and Code: no limit."""
     lr: float = 0.1
     """Learning rate at the start of each autoencoder phase."""
     lr_by_spectrum: bool = False
@@ -146,7 +146,7 @@ class Profile:
             check_number(name, getattr(self, name), low=0, integer=True)
         for name in ("lr_every", "batch_size", "update_interval"):
             check_number(name, getattr(self, name), low=1, integer=True)
-        for name, low in (("autoencoder_rows", 1), ("sparse_finetune_iter", 0)):
+        for name, low in (("autoencoder_rows", 1), ("short_finetune_iter", 0)):
             if getattr(self, name) is not None:
                 check_number(name, getattr(self, name), low=low, integer=True)
         for name in ("lr", "lr_factor", "bias_lr", "kl_lr", "kl_bias_lr"):
@@ -186,8 +186,9 @@ def fast(n_samples: int) -> Profile:
     - Autoencoder: end-to-end Adam from fan-in initialization, at a rate that falls along a cosine. A tenth of the inputs
       is dropped, and reconstructed. Minibatches have 128 rows.
     - The autoencoder takes 50 epochs, but not fewer than 2000 steps. From 7656 steps on, which are 14 epochs of MNIST,
-      it takes the larger of 7656 steps and 14 epochs. On sparse data, such as text, it takes 14 epochs, but not fewer than
-      2000 steps.
+      it takes the larger of 7656 steps and 14 epochs.
+    - On sparse data, such as text, and on data of fewer than 32 features, the autoencoder takes 14 epochs, but not fewer
+      than 2000 steps. Longer training lowers the accuracy there.
     - The clustering phase starts from the neighbor graph of the embedding. The encoder learns the clusters of the graph in
       the first two thirds of the phase (``label_iter``), and follows Eq. 3 in the last third.
     - P is refreshed every 160 steps on MNIST, as in the paper, in proportion to the number of rows, and not more often
@@ -224,7 +225,7 @@ def fast(n_samples: int) -> Profile:
     max_iter = max(1200, 15 * update_interval)
     return Profile(
         center="auto", init_std=None,
-        pretrain_iter=0, finetune_iter=round(max(at_least, min(50 * epoch, 7656))), sparse_finetune_iter=round(at_least),
+        pretrain_iter=0, finetune_iter=round(max(at_least, min(50 * epoch, 7656))), short_finetune_iter=round(at_least),
         optimizer="adam", lr=0.001, lr_decay="cosine", lr_halvings=5, bias_lr=1.0, finetune_dropout=0.1,
         batch_size=128, shuffle=True,
         init="neighbors", label_iter=max_iter * 2 // 3, update_interval=update_interval, max_iter=max_iter,
@@ -286,7 +287,7 @@ def profile_of_both(profile_for_rows: Callable[[int], Profile], n: int, n_rows: 
     """
     own = profile_for_rows(n_rows)
     return replace(profile_for_rows(n), pretrain_iter=own.pretrain_iter, finetune_iter=own.finetune_iter,
-                   sparse_finetune_iter=own.sparse_finetune_iter)
+                   short_finetune_iter=own.short_finetune_iter)
 
 
 def recorded_profile(profile: Profile, shift: Any) -> dict[str, Any]:

@@ -116,19 +116,20 @@ def test_no_other_word_is_a_center():
         Profile(center="mean")
 
 
-@pytest.mark.parametrize("share, most, steps", [(0.099, 20, 20), (0.1, 20, 30), (0.099, 40, 30), (0.099, None, 30)])
-def test_sparse_data_have_fewer_steps(share, most, steps):
-    """Fewer than a tenth of the entries are not 0, in dense rows and in sparse ones; the smaller number counts."""
-    X = np.zeros((100, 10), np.float32)
-    X.flat[:round(1000 * share)] = -1
-    profile = replace(QUICK, finetune_iter=30, sparse_finetune_iter=most)
+@pytest.mark.parametrize("share, width, most, steps", [
+    (0.099, 40, 20, 20), (0.1, 40, 20, 30), (0.099, 40, 40, 30), (0.099, 40, None, 30), (1.0, 31, 20, 20), (1.0, 32, 20, 30)])
+def test_sparse_and_narrow_data_have_fewer_steps(share, width, most, steps):
+    """Sparse: fewer than a tenth of the entries are not 0. Narrow: fewer than 32 columns. The smaller number of steps counts."""
+    X = np.zeros((100, width), np.float32)
+    X.flat[:round(100 * width * share)] = -1
+    profile = replace(QUICK, finetune_iter=30, short_finetune_iter=most)
     for rows in (X, LazyRows(sp.csr_array(X), "float32")):
         assert profile_for_data(profile, rows) == replace(profile, finetune_iter=steps)
 
 
-def test_the_autoencoder_takes_the_steps_of_sparse_data():
-    profile = replace(QUICK, pretrain_iter=0, finetune_iter=30, sparse_finetune_iter=20)
+def test_the_autoencoder_takes_the_steps_of_its_data():
+    profile = replace(QUICK, pretrain_iter=0, finetune_iter=30, short_finetune_iter=20)
     X = sp.random_array((50, 40), density=0.05, rng=np.random.default_rng(0))
-    for rows, steps in ((X, 20), (X.toarray(), 20), (blobs(), 30)):
+    for rows, steps in ((X, 20), (X.toarray(), 20), (X.toarray() + 1, 30)):
         ae = StackedAutoencoder((4,), profile=profile, engine="numpy", random_state=0).fit(rows)
         assert ae.history_[-1].n_iter == ae.history_[-1].iteration == steps

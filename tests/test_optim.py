@@ -225,7 +225,7 @@ def test_paper_is_the_papers_schedule_and_its_authors():
     code = dict(momentum=0.9, burn_in=1000, bias_lr=2, dropout_on_input=False, dropout_on_code=False, shuffle=False,
                 finetune_dropout=0, center=False, kl_momentum=0.9, kl_bias_lr=2, momentum_restart=True,
                 update_interval=160)
-    ours = dict(autoencoder_rows=None, sparse_finetune_iter=None, lr_by_spectrum=False, lr_halvings=0, max_iter=100_000)
+    ours = dict(autoencoder_rows=None, short_finetune_iter=None, lr_by_spectrum=False, lr_halvings=0, max_iter=100_000)
     assert asdict(Profile()) == text | code | ours
 
 
@@ -236,7 +236,7 @@ def test_fast_has_a_budget_that_follows_the_samples():
     # at least 2000; 50 epochs: 2003.1 and 3906.25; 7656; 14 epochs: 7656.25 and 21,875
     assert [fast(n).finetune_iter for n in (256, 5120, 5128, 10_000, 20_000, 70_000, 200_000)] == [
         2000, 2000, 2003, 3906, 7656, 7656, 21_875]
-    assert [fast(n).sparse_finetune_iter for n in (256, 20_000, 200_000)] == [2000, 2188, 21_875]  # at least 2000; 14 epochs
+    assert [fast(n).short_finetune_iter for n in (256, 20_000, 200_000)] == [2000, 2188, 21_875]  # at least 2000; 14 epochs
     assert [(fast(n).update_interval, fast(n).label_iter, fast(n).max_iter) for n in (256, 70_000)] == [
         (20, 800, 1200), (160, 1600, 2400)]
     assert fast(70_000).shuffle and not profile_for("paper", 70_000).shuffle
@@ -272,7 +272,7 @@ def test_a_profile_names_a_value_it_cannot_have(name, must_be, values):
 
 
 NOT_NEGATIVE = ["pretrain_iter", "finetune_iter", "burn_in", "lr_halvings", "label_iter", "max_iter",
-                "sparse_finetune_iter"]
+                "short_finetune_iter"]
 POSITIVE = ["lr_every", "batch_size", "update_interval", "autoencoder_rows"]
 FACTORS = ["lr", "lr_factor", "bias_lr", "kl_lr", "kl_bias_lr", "init_std"]
 FRACTIONS = ["dropout", "finetune_dropout", "momentum", "kl_momentum"]
@@ -284,7 +284,7 @@ WORDS = ["optimizer", "lr_decay", "init"]
     (NOT_NEGATIVE, [0, 1], [-1, 0.5]), (POSITIVE, [1], [0, 1.5]), (FACTORS, [0, 1.5], [-1e-9, np.inf]),
     (FRACTIONS, [0, 0.999], [-1e-9, 1]), (SWITCHES, [True, False], [1, None]), (WORDS, [], ["x", None]),
     (["input_scale"], [None, "unit", 1e-9], [0]), (["center"], [True, False, "auto"], ["x", 1, None]),
-    (["init_std", "autoencoder_rows", "sparse_finetune_iter"], [None], ["x"]),
+    (["init_std", "autoencoder_rows", "short_finetune_iter"], [None], ["x"]),
 ], ids=lambda value: value[0] if value and isinstance(value[0], str) else "")
 def test_each_field_of_a_profile_has_its_limits(names, good, bad):
     """The last value allowed is accepted and the first one beyond is not: catches a limit off by one, and an unchecked field."""

@@ -37,8 +37,8 @@ def test_dec_gets_the_autoencoder_that_it_would_have_trained_on_these_rows():
 def test_each_phase_has_the_schedule_of_its_own_rows():
     both = profile_of_both(profiles.fast, 13_000, 90_400)
     assert both.finetune_iter == profiles.fast(90_400).finetune_iter != profiles.fast(13_000).finetune_iter
-    assert both.sparse_finetune_iter == profiles.fast(90_400).sparse_finetune_iter
-    steps = dict(finetune_iter=0, sparse_finetune_iter=0)
+    assert both.short_finetune_iter == profiles.fast(90_400).short_finetune_iter
+    steps = dict(finetune_iter=0, short_finetune_iter=0)
     assert replace(both, **steps) == replace(profiles.fast(13_000), **steps)
     assert profile_of_both(profiles.paper, 13_000, 90_400) == profiles.paper(1)
 

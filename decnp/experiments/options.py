@@ -24,7 +24,7 @@ QUICK = Profile(
 """Schedule of ``--quick``: one second of training. Its results say nothing about the methods."""
 
 
-LATER = ("init", "label_iter", "sparse_finetune_iter")
+LATER = ("init", "label_iter", "short_finetune_iter")
 """Fields of the profile that the keys of the first cached cells did not have. A default value is not part of a key."""
 
 

@@ -30,7 +30,7 @@ EXTRA = 0.3
 """Eigenvectors beyond the number of clusters, as a fraction of it, rounded up."""
 SMALLEST = 0.1
 """A group is left out if it has fewer rows than this fraction of n / k."""
-LARGEST = 2.3
+LARGEST = 2.0
 """Largest size of a cluster, as a multiple of n / k. A graph with a larger one separates only small groups from it."""
 LEFT_OUT = 0.2
 """Largest fraction of the rows that may be left out."""
