@@ -135,10 +135,10 @@ def fit_restarts(
     Notes
     -----
     The rank correlation of "agreement" with ACC is 0.62 over 40 seeds of scikit-learn's digits: the chosen run has 84.86,
-    and the mean is 81.59. Over ten seeds of a sample of RCV1 the correlation is 0.01 (72.32 and 69.82), over five
-    seeds of USPS 0.70 (95.49 and 86.46), and over ten seeds of MNIST, with version 0.1, 0.93 (95.63 and 92.33). The file data/results/README.md has the other criteria. A criterion
-    compares runs with the same parameters. It does not choose k (``decnp.choose_k``), and a high score does not show that
-    a run is right.
+    and the mean is 81.59. Over ten seeds of a sample of RCV1 the correlation is 0.01 (72.32 and 69.82), over five seeds of
+    USPS 0.70 (95.49 and 86.46), and over ten seeds of MNIST, with version 0.1, 0.93 (95.63 and 92.33). The file
+    data/results/README.md has the other criteria. A criterion compares runs with the same parameters. It does not choose k
+    (``decnp.choose_k``), and a high score does not show that a run is right.
 
     Differs from the paper: the paper has no restarts of DEC. It starts k-means 20 times.
 
