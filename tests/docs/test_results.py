@@ -245,7 +245,9 @@ def test_the_table_of_the_fast_profile_is_that_of_the_raw_runs():
 def test_the_results_quote_what_was_reached():
     text, raw = recipe_page.PAGES[0].read_text(), json.loads(recipe_page.RAW.read_text())
     acc = {name: [run["acc"] for run in found] for name, found in recipe_page.runs().items()}
-    assert {name: len(found) for name, found in acc.items()} == {name: 10 if name in ("mnist", "rcv") else 5 for name in acc}
+    tables = ("LetterRecognition", "DryBean", "Satellite", "Vehicle", "Vowel")
+    assert {name: len(found) for name, found in acc.items()} == {
+        name: 10 if name in ("mnist", "rcv") else 2 if name in tables else 5 for name in acc}
 
     def mean(name):
         return f"{np.mean(acc[name]):.2f}"
