@@ -185,10 +185,10 @@ def fast(n_samples: int) -> Profile:
 
     - Autoencoder: end-to-end Adam from fan-in initialization, at a rate that falls along a cosine. A tenth of the inputs
       is dropped, and reconstructed. Minibatches have 128 rows.
-    - The autoencoder takes 50 epochs, but not fewer than 2000 steps. From 7656 steps on, which are 14 epochs of MNIST,
-      it takes the larger of 7656 steps and 14 epochs.
-    - On sparse data, such as text, and on data of fewer than 32 features, the autoencoder takes 14 epochs, but not fewer
-      than 2000 steps. Longer training gains nothing there, or lowers the accuracy.
+    - The autoencoder trains for 50 epochs: at least 2000 steps, and at most 7656, which are 14 epochs of MNIST. It trains
+      for 14 epochs where these are more steps.
+    - On sparse data, such as text, and on data of fewer than 32 features, the autoencoder trains for 14 epochs, at least
+      2000 steps. Longer training may lower the accuracy there.
     - The clustering phase starts from the neighbor graph of the embedding. The encoder learns the clusters of the graph in
       the first two thirds of the phase (``label_iter``), and follows Eq. 3 in the last third.
     - P is refreshed every 160 steps on MNIST, as in the paper, in proportion to the number of rows, and not more often

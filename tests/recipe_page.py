@@ -69,16 +69,18 @@ def text_table():
 
 def budget_table():
     """Return the rows of the table of other autoencoders, in Markdown, each beside the runs of ``fast`` with its seeds."""
-    groups = {}
+    groups, current = {}, runs()
     for run in json.loads(RAW.read_text())["budget"]:
         key = (run["data"].split(".")[0], run["finetune_iter"], run["batch_size"], run["finetune_dropout"])
         groups.setdefault(key, []).append(run)
     lines = ["| data | steps | minibatch | dropped | k-means on the code | start | DEC | `fast`, same seeds |", "|---" * 8 + "|"]
     for (name, steps, rows, dropped), found in groups.items():
-        fast = {run["seed"]: run["acc"] for run in runs().get(name, [])}
-        lines.append(f"| {(NAMES | TEXTS)[name]} | {steps} | {rows} | {dropped:g} | {mean([run['ae_kmeans'] for run in found])} | "
-                     f"{mean([run['acc_start'] for run in found])} {', '.join(sorted({run['start'] for run in found}))} | "
-                     f"**{mean([run['acc'] for run in found])}** | {mean([fast.get(run['seed']) or run['fast'] for run in found])} |")
+        fast = {run["seed"]: run["acc"] for run in current.get(name, [])} | {
+            run["seed"]: run["fast"] for run in found if "fast" in run}
+        code, start, acc = (mean([run[key] for run in found]) for key in ("ae_kmeans", "acc_start", "acc"))
+        starts = ", ".join(sorted({run["start"] for run in found}))
+        lines.append(f"| {(NAMES | TEXTS)[name]} | {steps} | {rows} | {dropped:g} | {code} | {start} {starts} | **{acc}** | "
+                     f"{mean([fast[run['seed']] for run in found])} |")
     return "\n".join(lines) + "\n"
 
 

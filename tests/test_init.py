@@ -318,8 +318,8 @@ def test_directions_are_compared_with_those_of_halves():
     assert start._stability(np.eye(3)[[0, 1, 0, 1]], 3, 1, 0) == 1
 
 
-def test_a_cluster_far_above_the_mean_is_no_start(monkeypatch):
-    """51 of 100 rows in one of four clusters, as in text, whose graph separates only small groups from the rest."""
+def test_a_cluster_of_more_than_twice_the_mean_is_no_start(monkeypatch):
+    """51 of 100 rows in one of four clusters, not 50; a graph of text separates only small groups from the rest."""
     for rows, fails in ((51, True), (50, False)):
         found = np.repeat([0, 1, 2, 3], [rows, 80 - rows, 10, 10])
         monkeypatch.setattr(neighbors, "_clusters", lambda *_: found)

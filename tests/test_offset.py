@@ -1,4 +1,4 @@
-"""A common offset: the default recipe subtracts it where it dominates dense data, as k-means is indifferent to it."""
+"""Settings that depend on the data: whether the mean row is subtracted, and the steps for sparse and narrow data."""
 
 import json
 from dataclasses import replace

@@ -271,8 +271,7 @@ def test_a_profile_names_a_value_it_cannot_have(name, must_be, values):
             Profile(**{name: value})
 
 
-NOT_NEGATIVE = ["pretrain_iter", "finetune_iter", "burn_in", "lr_halvings", "label_iter", "max_iter",
-                "short_finetune_iter"]
+NOT_NEGATIVE = ["pretrain_iter", "finetune_iter", "burn_in", "lr_halvings", "label_iter", "max_iter", "short_finetune_iter"]
 POSITIVE = ["lr_every", "batch_size", "update_interval", "autoencoder_rows"]
 FACTORS = ["lr", "lr_factor", "bias_lr", "kl_lr", "kl_bias_lr", "init_std"]
 FRACTIONS = ["dropout", "finetune_dropout", "momentum", "kl_momentum"]

@@ -248,7 +248,8 @@ def test_files_of_every_format_say_what_they_said(name):
 def test_a_file_of_format_1_keeps_its_content_when_it_is_written_again(tmp_path):
     save(load(HERE / "format1.decnp"), tmp_path / "m")
     (old, old_arrays), (new, new_arrays) = read_model(HERE / "format1.decnp"), read_model(tmp_path / "m")
-    later = {"batch_size": 256, "init": "k-means", "label_iter": 0, "short_finetune_iter": None}  # fields that format 1 did not have
+    # fields that format 1 did not have
+    later = {"batch_size": 256, "init": "k-means", "label_iter": 0, "short_finetune_iter": None}
     assert {name: new["profile"].pop(name) for name in later} == later
     assert {**new, "format": 1, "versions": 0, "training": 0} == {**old, "versions": 0, "training": 0}
     assert all(np.array_equal(new_arrays[name], old_arrays[name]) for name in old_arrays)

@@ -3,9 +3,10 @@
     python tests/benchmarks/recipe.py DATA SEED [--method decnp|k-means|clustpy] [--results FILE] [--labels FOLDER]
 
 DATA is mnist, usps, pendigits, digits, rcv, or mnist5000.SEED: 5,000 random images, others for each seed, and likewise for
-other numbers. The folder of usps.npz, pendigits.npz and reuters10k_counts.npz is $DECNP_DATA. Other DATA is a text file in
-this folder, such as agnews.txt, with a class, a tab and words in each line, taken as tf-idf. Labels are used for the scores
-only. The stored runs have one thread: OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 NUMBA_NUM_THREADS=1.
+other numbers. The folder of usps.npz, pendigits.npz and reuters10k_counts.npz is $DECNP_DATA. Other DATA is the name of a
+file in this folder: NAME for NAME.npz with the arrays X and y, or agnews.txt for lines of a class, a tab and words, which are
+taken as tf-idf. It needs --results. Labels are used for the scores only. The stored runs have one thread:
+OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 NUMBA_NUM_THREADS=1.
 
 ``clustpy`` is the DEC of ClustPy 0.0.3 with its defaults, on rows scaled as ours are (mean of ||x||^2 / D = 1). With
 ``--labels``, the labels of decnp are kept in FOLDER/DATA-SEED.npy, to compare seeds. ``python tests/recipe_page.py`` then
