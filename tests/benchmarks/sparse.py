@@ -1,20 +1,21 @@
 """By hand: DEC on a sparse matrix of REUTERS's size, 685,071 x 2,000 tf-idf rows, and the memory that it takes.
 
     python tests/benchmarks/sparse.py [ROWS] [WIDTHS, such as 500,500,2000,10]
+    python tests/benchmarks/sparse.py --save FILE.npz [ROWS]        # write the matrix, for ``decnp fit FILE.npz``
 
 The matrix is made up: term frequencies follow a Zipf law, and a row has about 60 of the 2,000 terms, as in RCV1's
 sample ``reuters10k_counts.npz``. Training is real and short: what is measured is memory, not quality. A dense float32
-copy of all rows would take 5.5 GB.
+copy of all rows would take 5.5 GB. With ``--save``, the whole fit is that of the command.
 """
 
 from __future__ import annotations
 
+import argparse
 import resource
-import sys
 import time
 
 import numpy as np
-from scipy.sparse import csr_matrix
+from scipy.sparse import csr_matrix, save_npz
 
 from decnp import DEC, Profile
 from decnp.datasets.reuters import tfidf
@@ -48,13 +49,20 @@ def peak_memory() -> float:
 
 
 def main():
-    n = int(sys.argv[1]) if len(sys.argv) > 1 else N
-    widths = tuple(map(int, sys.argv[2].split(","))) if len(sys.argv) > 2 else (500, 500, 2000, 10)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("rows", type=int, nargs="?", default=N)
+    parser.add_argument("widths", nargs="?", default="500,500,2000,10")
+    parser.add_argument("--save", metavar="FILE.npz")
+    args = parser.parse_args()
+    n, widths = args.rows, tuple(map(int, args.widths.split(",")))
     start = time.perf_counter()
     X = tfidf(made_up(n))
     stored = (X.data.nbytes + X.indices.nbytes + X.indptr.nbytes) / 1e6
     print(f"{n} x {D}, {X.nnz / n:.1f} terms in a row: {stored:.0f} MB sparse, {4 * n * D / 1e9:.2f} GB dense; made in "
           f"{time.perf_counter() - start:.0f} s, peak memory until here {peak_memory():.0f} MB", flush=True)
+    if args.save:
+        save_npz(args.save, X.astype(np.float32))
+        return
     profile = Profile(init_std=None, pretrain_iter=0, finetune_iter=50, lr=0.5, shuffle=True, burn_in=20,
                       update_interval=20, max_iter=20)
     start = time.perf_counter()
