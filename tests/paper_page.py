@@ -8,9 +8,27 @@ import re
 from itertools import product
 from pathlib import Path
 
+import numpy as np
+from page_tables import over, percent, rows, signed
+from schedule_tables import (
+    PAPER_END,
+    SETTINGS,
+    answer,
+    best_of_nine,
+    departures,
+    ends,
+    lambdas,
+    schedule_runs,
+    score,
+    seeds,
+)
+
 ROOT = Path(__file__).parents[1]
-PAGE = ROOT / "data" / "results" / "PAPER.md"
-RAW = ROOT / "data" / "results" / "paper"
+RESULTS = ROOT / "data" / "results"
+PAGE = RESULTS / "PAPER.md"
+RAW = RESULTS / "paper"
+NAMES = {"mnist": "MNIST", "reuters10k-sample": "RCV1 sample"}
+
 MARKED = re.compile(r"(<!-- ([\w ]+) -->\n)(.*?)(<!-- end of \2 -->)", re.DOTALL)
 
 
@@ -19,14 +37,10 @@ def raw(name) -> dict:
     return json.loads((RAW / f"{name}.json").read_text())
 
 
-def rows(*lines) -> str:
-    """A table in Markdown; the first line is its head."""
-    lines = [f"| {' | '.join(map(str, line))} |" for line in lines]
-    return "\n".join([lines[0], "|" + "---|" * (lines[0].count("|") - 1), *lines[1:]]) + "\n"
-
-
-def percent(value, std=None) -> str:
-    return "" if value is None else f"{100 * value:.2f}" + ("" if std is None else f" ± {100 * std:.2f}")
+def profile_of(name) -> str:
+    """Return the profile of the networks of a table or a figure, in words."""
+    adam = {profile["optimizer"] == "adam" for profile in raw(name)["profiles"].values()}
+    return {(True,): "`fast`", (False,): "`fast` of version 0.1"}[tuple(adam)]
 
 
 def table1() -> str:
@@ -69,31 +83,34 @@ def table4() -> str:
         own = [row for row in found if row["method"] == method]
         lines.append([f"{method}, the paper", *(f"{row['paper']:.2f}" for row in own)])
         lines.append([f"{method}, ours", *(
-            f"{percent(row['fixed']['mean'], row['fixed']['std'])} ({len(row['fixed']['values'])})"
-            if row["fixed"] else "" for row in own)])
+            over(100 * value for value in row["fixed"]["values"]) if row["fixed"] else "" for row in own)])
     by = {(row["method"], row["r_min"]): row for row in found}
-    for whose in ("the paper", "ours"):
-        gains = ["DEC above AE+k-means, " + whose]
-        for r_min in r_mins:
-            dec, start = by["DEC", r_min], by["AE+k-means", r_min]
-            if whose == "ours":
-                both = dec["fixed"] and start["fixed"]
-                gains.append(f"{100 * (dec['fixed']['mean'] - start['fixed']['mean']):+.2f}" if both else "")
-            else:
-                gains.append(f"{dec['paper'] - start['paper']:+.2f}")
-        lines.append(gains)
+    pairs = [(by["DEC", r_min], by["AE+k-means", r_min]) for r_min in r_mins]
+    lines.append(["DEC above AE+k-means, the paper", *(f"{dec['paper'] - start['paper']:+.2f}" for dec, start in pairs)])
+    lines.append(["DEC above AE+k-means, ours", *(
+        signed(100 * np.subtract(*(row["fixed"]["values"] for row in pair))) if all(row["fixed"] for row in pair) else ""
+        for pair in pairs)])
     return rows(*lines)
 
 
 def figure2() -> str:
-    lines = [["data", "method", *range(1, 10), "spread"]]
+    lines = [["data", "method", "seeds", *range(1, 10), "largest minus smallest"]]
     for row in raw("figure2")["rows"]:
-        for whose, curve, spread in (("the paper", row["paper"], row["paper_spread"]),
-                                     ("ours", row["curve"], row["spread"])):
-            if curve and any(value is not None for value in curve):
-                lines.append([row["data"], f"{row['method']}, {whose}",
-                              *("" if value is None else f"{100 * value:.1f}" for value in (*curve, spread))])
+        if row["paper"]:
+            lines.append([row["data"], f"{row['method']}, the paper", "",
+                          *(f"{100 * value:.1f}" for value in (*row["paper"], row["paper_spread"]))])
+        at_settings = [[value for value in values if value is not None] for values in zip(*row["curves"])]
+        if any(at_settings):
+            lines.append([row["data"], f"{row['method']}, ours", len(row["seeds"]),
+                          *(short(values) for values in (*at_settings, row["spreads"]))])
     return rows(*lines)
+
+
+def short(values) -> str:
+    """Return mean and standard deviation in per cent with one decimal."""
+    if not values:
+        return ""
+    return f"{100 * np.mean(values):.1f}" + (f" ± {100 * np.std(values, ddof=1):.1f}" if len(values) > 1 else "")
 
 
 def figure4() -> str:
@@ -121,83 +138,87 @@ def figure5() -> str:
 def figure6() -> str:
     [row] = raw("figure6")["rows"]
     paper = {k: values for k, *values in zip(*row["paper"].values())}
-    lines = [["k", "NMI, the paper", "ours", "G, the paper", "ours"]]
-    for k, nmi, g in zip(row["k"], row["NMI"], row["G"]):
+    of_seeds = f"ours, seeds {', '.join(map(str, row['seeds']))}"
+    lines = [["k", "NMI, the paper", of_seeds, "G, the paper", of_seeds]]
+    for i, k in enumerate(row["k"]):
         theirs = [f"{value:.3f}" for value in paper[k]] if k in paper else ["", ""]
-        lines.append([k, theirs[0], f"{nmi:.3f}", theirs[1], f"{g:.3f}"])
-    signs = [f"{whose}: NMI has its peak at k = {row[said]['peak_of_NMI']}, and G falls most after k = "
-             f"{row[said]['G_falls_most_after']}" for whose, said in (("The paper", "paper_signs"), ("ours", "signs"))]
-    return rows(*lines) + "\n" + "; ".join(signs) + ".\n"
+        ours = [", ".join(f"{curve[i]:.3f}" for curve in row["by_seed"][what]) for what in ("NMI", "G")]
+        lines.append([k, theirs[0], ours[0], theirs[1], ours[1]])
+    said = [("The paper", row["paper_signs"]), *((f"seed {seed}", signs) for seed, signs in zip(row["seeds"], row["signs_by_seed"]))]
+    return rows(*lines) + "\n" + "; ".join(
+        f"{whose}: NMI has its peak at k = {signs['peak_of_NMI']}, and G falls most after k = {signs['G_falls_most_after']}"
+        for whose, signs in said) + ".\n"
 
 
 def claims() -> str:
-    """Return the table of the paper's claims, and whether the results confirm them."""
-    lines = [["expected", "ours", "holds"]]
-    table = {name: {(row["data"], row["method"]): row for row in raw(name)["rows"]} for name in ("table2", "table3")}
+    """Return the table of the paper's claims: whether our results confirm each."""
+    lines = [["claim of the paper", "our runs", "ours", "holds"]]
 
-    def value(name, data, method, column="fixed"):
-        cell = table[name][data, method][column]
-        return None if cell is None else 100 * cell["mean" if column == "fixed" else "ACC"]
-
-    def add(words, numbers, holds):
-        """``numbers`` as words; None for what has not been run."""
-        if numbers is None or any(number is None for number in numbers):
-            lines.append([words, "", "not run yet"])
+    def add(words, runs, numbers, holds):
+        """``numbers`` in per cent; None for what has not been run."""
+        if any(number is None for number in numbers):
+            lines.append([words, runs, "", "not run yet"])
         else:
             said = " / ".join(f"{number:.2f}" for number in numbers)
-            lines.append([words, said, "yes" if holds(*numbers) else "**no**"])
+            lines.append([words, runs, said, "yes" if holds(*numbers) else "**no**"])
+
+    done = schedule_runs()
+    gains = [score(run) - score(run, "k-means start") for run in done]
+    add("MNIST: DEC above AE+k-means, on every seed (lowest gain)", "paper's schedule", [min(gains)], lambda gain: gain > 0)
+    spread = [max(curve) - min(curve) for curve in ([at[seed] for at in map(ends, SETTINGS)] for seed in best_of_nine())]
+    curves = {(row["data"], row["method"]): row["spreads"] for row in raw("figure2")["rows"]}
+    for other in ("LDMGI", "SEC"):
+        add(f"MNIST: λ changes DEC less than {other}'s parameter changes {other} (largest spread / {other}'s)", "paper's schedule",
+            [max(spread, default=None), 100 * curves["mnist", other][0]], lambda dec, other: dec < other)
+    table = {name: {(row["data"], row["method"]): row for row in raw(name)["rows"]} for name in ("table2", "table3")}
+
+    def mean(name, data, method):
+        cell = table[name][data, method]["fixed"]
+        return None if cell is None else 100 * cell["mean"]
 
     sample = "reuters10k-sample"
-    for data, paper in (("mnist", 84.30), (sample, 72.17)):
-        for column, words in (("fixed", "mean over seeds"), ("best_of_nine", "best of 9 on one seed")):
-            add(f"{data}: DEC at least the paper's {paper:.2f}, {words}",
-                [value("table2", data, "DEC", column)], lambda ours, paper=paper: ours >= paper)
+    for data, paper in (("mnist", PAPER_END), (sample, 72.17)):
+        add(f"{NAMES[data]}: DEC at least {paper:.2f}, mean over seeds", profile_of("table2"), [mean("table2", data, "DEC")],
+            lambda ours, paper=paper: ours >= paper)
     for data, other in product(("mnist", sample), ("AE+k-means", "AE+LDMGI", "AE+SEC")):
-        add(f"{data}: DEC / above {other}, means over seeds",
-            (value("table3", data, "DEC"), value("table3", data, other)), lambda dec, other: dec > other)
+        add(f"{NAMES[data]}: DEC / above {other}, means over seeds", profile_of("table3"), (mean("table3", data, "DEC"), mean("table3", data, other)),
+            lambda dec, other: dec > other)
     for method, paper in (("LDMGI", 84.09), ("SEC", 80.37)):
-        add(f"MNIST: {method} within a point of the paper's {paper:.2f}, fixed setting",
-            (value("table2", "mnist", method),), lambda ours, paper=paper: abs(ours - paper) <= 1)
-    by = {(row["method"], row["r_min"]): row for row in raw("table4")["rows"]}
+        add(f"MNIST: {method} within a point of the paper's {paper:.2f}", "on the pixels", [mean("table2", "mnist", method)],
+            lambda ours, paper=paper: abs(ours - paper) <= 1)
+    by = {(row["method"], row["r_min"]): row["fixed"] for row in raw("table4")["rows"]}
     for r_min in dict.fromkeys(row["r_min"] for row in raw("table4")["rows"]):
-        cells = [by[method, r_min]["fixed"] for method in ("DEC", "AE+k-means")]
-        add(f"Table 4, r_min {r_min}: DEC / at least 3 points above AE+k-means",
+        cells = [by[method, r_min] for method in ("DEC", "AE+k-means")]
+        add(f"Table 4, r_min {r_min}: DEC / at least 3 points above AE+k-means", profile_of("table4"),
             [cell and 100 * cell["mean"] for cell in cells], lambda dec, start: dec >= start + 3)
-    spreads = {(row["data"], row["method"]): row for row in raw("figure2")["rows"]}
-    for data in ("mnist", sample):
-        for other in ("LDMGI", "SEC"):
-            pair = [spreads[data, method] for method in ("DEC", other)]
-            whole = all(None not in row["curve"] for row in pair)
-            add(f"Figure 2, {data}: spread of DEC / smaller than that of {other}",
-                [100 * row["spread"] for row in pair] if whole else None, lambda dec, other: dec < other)
-    if (RAW / "figure6.json").exists():
-        [row] = raw("figure6")["rows"]
-        signs = row["signs"]
-        lines.append(["Figure 6: NMI has its peak at k = 9 or 10, and G falls most right after it",
-                      f"{signs['peak_of_NMI']} / {signs['G_falls_most_after']}",
-                      "yes" if signs["peak_of_NMI"] in (9, 10)
-                      and signs["G_falls_most_after"] == signs["peak_of_NMI"] else "**no**"])
-    else:
-        lines.append(["Figure 6: NMI has its peak at k = 9 or 10, and G falls most right after it", "", "not run yet"])
+    for data, other in product(("mnist", sample), ("LDMGI", "SEC")):
+        add(f"Figure 2, {NAMES[data]}: spread of DEC / smaller than that of {other}", profile_of("figure2"),
+            [100 * np.mean(curves[data, method]) for method in ("DEC", other)], lambda dec, other: dec < other)
+    signs = raw("figure6")["rows"][0]["signs_by_seed"]
+    for words, key, expected in (("NMI has its peak at k = 9 or 10", "peak_of_NMI", (9, 10)),
+                                 ("G falls most after k = 9", "G_falls_most_after", (9,))):
+        lines.append([f"Figure 6: {words}, for each seed", profile_of("figure6"), " / ".join(str(sign[key]) for sign in signs),
+                      "yes" if all(sign[key] in expected for sign in signs) else "**no**"])
     return rows(*lines)
 
 
 def costs() -> str:
     """The command of each, its cells and their minutes."""
-    lines = [["", "command", "cells", "minutes of cells", "of processor"]]
+    lines = [["", "command", "profile", "cells", "minutes of cells", "of processor"]]
     for name in [*WRITERS, "figure1", "figure3"]:
         if not (RAW / f"{name}.json").exists():
             continue
         result = raw(name)
         cells = result["cells"].values()
-        lines.append([name, f"`{result['command']}`", len(cells), f"{sum(cell['minutes'] for cell in cells):.1f}",
+        lines.append([name, f"`{result['command']}`", profile_of(name) if result["profiles"] else "", len(cells), f"{sum(cell['minutes'] for cell in cells):.1f}",
                       f"{sum(cell['cpu_minutes'] or 0 for cell in cells):.1f}"])
     return rows(*lines)
 
 
 WRITERS = {"table1": table1, "table2": lambda: accuracies("table2"), "table3": lambda: accuracies("table3"),
            "table4": table4, "kmeans": kmeans, "figure2": figure2, "figure4": figure4, "figure5": figure5,
-           "figure6": figure6, "costs": costs, "claims": claims}
+           "figure6": figure6, "costs": costs, "claims": claims, "answer": answer, "seeds": seeds, "lambdas": lambdas,
+           "departures": departures}
 
 
 def fresh(page: str) -> str:
@@ -207,7 +228,7 @@ def fresh(page: str) -> str:
 
 def block(name) -> str:
     """Return the text between the marks of that name."""
-    if name in ("costs", "kmeans", "claims") or (RAW / f"{name}.json").exists():
+    if not name.startswith(("table", "figure")) or (RAW / f"{name}.json").exists():
         picture = f"\n![{name}](paper/{name}.png)\n" if (RAW / f"{name}.png").exists() else ""
         return WRITERS[name]() + picture
     return f"**Not run yet**: `decnp reproduce {name}`.\n"

@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 import numpy as np
+from page_tables import over
 
 ROOT = Path(__file__).parents[1]
 RAW = ROOT / "data" / "results" / "recipe.json"
@@ -25,13 +26,6 @@ def runs(key="runs"):
     return found
 
 
-def mean(values):
-    """Return the mean, the standard deviation, and in parentheses the number of values; nothing for no values."""
-    if not values:
-        return ""
-    return f"{np.mean(values):.2f}" + (f" ± {np.std(values, ddof=1):.2f}" if len(values) > 1 else "") + f" ({len(values)})"
-
-
 def seconds(found):
     """Return the mean of the processor seconds."""
     return f"{np.mean([run['cpu'] for run in found]):.0f}" if found else ""
@@ -45,9 +39,9 @@ def table():
     for name, found in [(name, found) for name, found in runs().items() if found]:
         acc, code = [run["acc"] for run in found], [run["ae_kmeans"] for run in found if "ae_kmeans" in run]
         starts = sorted({run["start"] for run in found})
-        lines.append(f"| {NAMES[name]} | {mean([run['acc'] for run in rows[name]])} | {mean(code)} | "
-                     f"{mean([run['acc'] for run in clustpy[name]])} | {mean([run['acc_start'] for run in found])} "
-                     f"{', '.join(starts)} | **{mean(acc)}** | {min(acc):.2f} | "
+        lines.append(f"| {NAMES[name]} | {over([run['acc'] for run in rows[name]])} | {over(code)} | "
+                     f"{over([run['acc'] for run in clustpy[name]])} | {over([run['acc_start'] for run in found])} "
+                     f"{', '.join(starts)} | **{over(acc)}** | {min(acc):.2f} | "
                      f"{' / '.join(filter(None, (seconds(found), seconds(clustpy[name]))))} |")
     return "\n".join(lines).replace("  |", " |") + "\n"
 
@@ -77,10 +71,10 @@ def budget_table():
     for (name, steps, rows, dropped), found in groups.items():
         fast = {run["seed"]: run["acc"] for run in current.get(name, [])} | {
             run["seed"]: run["fast"] for run in found if "fast" in run}
-        code, start, acc = (mean([run[key] for run in found]) for key in ("ae_kmeans", "acc_start", "acc"))
+        code, start, acc = (over([run[key] for run in found]) for key in ("ae_kmeans", "acc_start", "acc"))
         starts = ", ".join(sorted({run["start"] for run in found}))
         lines.append(f"| {(NAMES | TEXTS)[name]} | {steps} | {rows} | {dropped:g} | {code} | {start} {starts} | **{acc}** | "
-                     f"{mean([fast[run['seed']] for run in found])} |")
+                     f"{over([fast[run['seed']] for run in found])} |")
     return "\n".join(lines) + "\n"
 
 

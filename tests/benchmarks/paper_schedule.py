@@ -6,7 +6,8 @@
 The rest of the fine-tuning is repeated from the copy, and gives the autoencoder of the run to the bit; it is kept beside the
 copy. From it, each setting is one run of the clustering phase, which is added to data/results/paper-schedule.json: the nine
 lambda of the paper (section 4.3), and each departure of the authors' code from the text alone. A setting that is in the file
-is not run again. Labels are used for the scores only. The run with lambda 160 is that of ``decnp fit``.
+is not run again. Labels are used for the scores only. The run with lambda 160 is that of ``decnp fit``. Two processes must not
+write to one file: give each its own with ``--results``.
 """
 
 import argparse
@@ -22,6 +23,7 @@ from decnp.experiments.methods import scores
 from decnp.io.atomic import write_atomically
 from decnp.profiles import PAPER_MNIST, paper
 from decnp.training.checkpoint import Checkpoint
+from decnp.utils.provenance import provenance
 
 RESULTS = Path(__file__).parents[2] / "data" / "results" / "paper-schedule.json"
 PROFILE = replace(paper(70_000), **PAPER_MNIST)
@@ -52,7 +54,8 @@ def run(X, y, ae, seed, changes):
     begun = time.process_time()
     model = DEC(10, profile=replace(PROFILE, **changes), autoencoder=ae, dtype="float32", random_state=seed).fit(X)
     return {"start": scores(y, model.initial_labels_), **scores(y, model.labels_), "n_iter": model.n_iter_,
-            "converged": model.converged_, "stop_reason": model.stop_reason_, "cpu": round(time.process_time() - begun, 1)}
+            "converged": model.converged_, "stop_reason": model.stop_reason_, "cpu": round(time.process_time() - begun, 1),
+            **provenance()}
 
 
 def main():
@@ -71,7 +74,8 @@ def main():
                 continue
             runs.append({"seed": args.seed, "setting": name, **run(X, y, ae, args.seed, SETTINGS[name])})
             print(json.dumps(runs[-1]), flush=True)
-            write_atomically(args.results, lambda file: file.write((json.dumps(runs, indent=1) + "\n").encode()))
+            lines = ",\n".join(map(json.dumps, runs))
+            write_atomically(args.results, lambda file: file.write(f"[\n{lines}\n]\n".encode()))
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ import numpy as np
 import paper_page
 import pytest
 import recipe_page
+import schedule_tables
 from scipy.stats import spearmanr
 
 from decnp.profiles import PAPER_MNIST, Profile, fast, profile_for
@@ -31,8 +32,9 @@ def run_of(name):
 FAST = [run_of(f"fast-seed{seed}") for seed in range(5)]
 README_RUN = run_of("fast-readme")  # its first command, with today's training step
 EARLIER = [run_of(f"fast20-seed{seed}") for seed in range(5)]  # 20 epochs
-PAPER_PROFILE = [run_of(f"paper-seed{seed}") for seed in range(2)]
-ALL = [*FAST, README_RUN, *EARLIER, *PAPER_PROFILE]
+SCHEDULE = schedule_tables.schedule_runs()  # the profile ``paper``
+EARLIER_SCHEDULE = schedule_tables.schedule_runs("-earlier")
+ALL = [*FAST, README_RUN, *EARLIER, *SCHEDULE, *EARLIER_SCHEDULE]
 
 
 def percent(run, when="end", score="ACC"):
@@ -60,7 +62,7 @@ def test_each_run_says_how_it_was_made():
     then = replace(FAST_0_1, finetune_iter=5469, max_iter=12_000)  # 20 epochs, not 40; 75 refreshes, not 30
     assert all(Profile(**run["profile"]) == then for run in EARLIER)
     paper = replace(profile_for("paper", 70_000), **PAPER_MNIST)
-    assert all(Profile(**run["profile"]) == paper for run in PAPER_PROFILE)  # the older file lacks fields that were off
+    assert all(Profile(**run["profile"]) == paper for run in [*SCHEDULE, *EARLIER_SCHEDULE])  # a field that is off may be missing
 
 
 def test_five_seeds_reach_the_papers_accuracy():
@@ -70,7 +72,7 @@ def test_five_seeds_reach_the_papers_accuracy():
 @pytest.mark.parametrize("page", [PAGE, RESULTS / "README.md"], ids=["page", "raw"])
 def test_the_pages_quote_them(page):
     text = page.read_text()
-    for run in ALL if page.parent == RESULTS else [*FAST, README_RUN, *PAPER_PROFILE]:
+    for run in ALL if page.parent == RESULTS else [*FAST, README_RUN]:
         assert f"{percent(run, 'k-means start')} | {percent(run)} " in text
     for runs in (FAST, EARLIER):
         assert f"{100 * mean_accuracy(runs):.2f}" in text
@@ -78,8 +80,9 @@ def test_the_pages_quote_them(page):
 
 def test_the_readme_quotes_some_of_them():
     text = (ROOT / "README.md").read_text()
-    for run in PAPER_PROFILE:
-        assert f"{percent(run, 'k-means start')} | {percent(run)} |" in text
+    means = " | ".join(f"{np.mean([schedule_tables.score(run, when) for run in SCHEDULE]):.2f}" for when in ("k-means start", "end"))
+    last = [schedule_tables.score(run) for run in SCHEDULE]
+    assert f"| {means} ({min(last):.2f} to {max(last):.2f}) |" in text
     ends, starts = (of("table3")["mnist", method]["fixed"] for method in ("DEC", "AE+k-means"))
     assert f"| {100 * starts['mean']:.2f} | {100 * ends['mean']:.2f} (" in text
 
@@ -182,6 +185,52 @@ def test_the_papers_page_is_made_of_the_raw_results():
     page = paper_page.PAGE.read_text()
     assert set(re.findall(r"<!-- (\w+) -->", page)) == set(paper_page.WRITERS)
     assert paper_page.fresh(page) == page, "run python tests/paper_page.py"
+
+
+def test_the_runs_of_the_papers_schedule_are_whole():
+    assert [run["seed"] for run in SCHEDULE] == list(range(len(SCHEDULE)))
+    for run in SCHEDULE:
+        assert run["command"].startswith(f"decnp fit mnist --profile paper --seed {run['seed']} --threads 1 ")
+        assert run["converged"] and run["history"][-1]["changed"] < 0.001
+
+
+def test_the_page_quotes_the_earlier_runs_and_all_gains():
+    text, runs = paper_page.PAGE.read_text(), [*SCHEDULE, *EARLIER_SCHEDULE]
+    said = " and ".join(f"{percent(run, 'k-means start')} → {percent(run)}" for run in EARLIER_SCHEDULE)
+    assert f"had worse codes: {said} (" in text
+    gains = [schedule_tables.score(run) - schedule_tables.score(run, "k-means start") for run in runs]
+    assert f"DEC gains {min(gains):.2f} to {max(gains):.2f} points" in text
+
+
+def test_the_sweeps_start_from_the_autoencoders_of_the_runs():
+    """The run with lambda 160 is that of ``decnp fit``: the autoencoder is the same to the bit."""
+    runs = json.loads((RESULTS / "paper-schedule.json").read_text())
+    settings = {run["setting"] for run in runs}
+    assert settings == {*schedule_tables.SETTINGS, *schedule_tables.CLUSTERING}
+    assert len(runs) == len({(run["seed"], run["setting"]) for run in runs}) == len(settings) * len(schedule_tables.best_of_nine())
+    fits = {run["seed"]: run for run in SCHEDULE}
+    for run in runs:
+        fit = fits[run["seed"]]
+        assert run["start"] == fit["scores"]["k-means start"]
+        if run["setting"] == "lambda 160":
+            assert {name: run[name] for name in fit["scores"]["end"]} == fit["scores"]["end"] and run["n_iter"] == fit["n_iter"]
+
+
+@pytest.mark.parametrize("name", schedule_tables.PRETRAINING)
+def test_a_departure_of_pretraining_changes_what_its_row_says(name):
+    for run in schedule_tables.schedule_runs(f"-{name}"):
+        changed = replace(profile_for("paper", 70_000), **{**PAPER_MNIST, **schedule_tables.PRETRAINING[name][1]})
+        assert Profile(**run["profile"]) == changed
+
+
+@pytest.mark.parametrize("best, verdict", [
+    ({0: (83.0, 160), 1: (85.0, 40)}, "is **reproduced**: it lies between"),
+    ({0: (83.0, 160), 1: (84.2, 40)}, "is **not reached**: it is 0.10 above our highest seed."),
+    ({0: (84.5, 160), 1: (85.0, 40)}, "is **reached by every seed**: it is 0.20 below our lowest."),
+])
+def test_the_verdict_follows_from_the_best_of_nine(monkeypatch, best, verdict):
+    monkeypatch.setattr(schedule_tables, "best_of_nine", lambda: best)
+    assert verdict in schedule_tables.answer()
 
 
 @pytest.mark.parametrize("name", HERE)
