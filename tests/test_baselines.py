@@ -123,6 +123,7 @@ def test_sec_eliminates_W_and_b(n, D, gamma):
     W, b = naive.sec_fit(X, F, gamma)
     least = naive.sec_objective(X, L, F, W, b, mu, gamma)
     np.testing.assert_allclose(np.trace(F.T @ M @ F), least, rtol=1e-10)
+    assert Y.shape == (n, min(n, D + 1))  # no column for a direction whose singular value is rounding, as that of 1 / sqrt(n)
     np.testing.assert_allclose(Y.T @ Y, np.diag(t), atol=1e-11)
     for _ in range(5):  # and nothing near by is less
         near_W, near_b = W + 1e-3 * rng.normal(size=W.shape), b + 1e-3 * rng.normal(size=3)

@@ -81,10 +81,9 @@ def regression(X: np.ndarray, gamma: float) -> Regression:
     centred = X - X.mean(axis=0, dtype=np.float64)  # X~, (n, D) float64
     if D <= n:
         w, E = linalg.eigh(centred.T @ centred)
-        w = np.maximum(w, 0)  # only removes rounding
     else:
         w, V = linalg.eigh(centred @ centred.T)
-        w = np.maximum(w, 0)
+    w[w <= np.finfo(float).eps * max(n, D) * w[-1]] = 0  # rounding, as along 1 / sqrt(n)
     t = w / (w + gamma)
     keep = np.flatnonzero(t > np.finfo(float).eps)[::-1]  # largest first; the others are below the rounding of I
     Y = np.empty((n, 1 + len(keep)))
