@@ -180,9 +180,12 @@ def claims() -> str:
     for data, paper in (("mnist", PAPER_END), (sample, 72.17)):
         add(f"{NAMES[data]}: DEC at least {paper:.2f}, mean over seeds", profile_of("table2"), [mean("table2", data, "DEC")],
             lambda ours, paper=paper: ours >= paper)
+        best = table["table2"][data, "DEC"]["best_of_nine"]
+        add(f"{NAMES[data]}: DEC at least {paper:.2f}, best of nine on one seed", profile_of("table2"), [best and 100 * best["ACC"]],
+            lambda ours, paper=paper: ours >= paper)
     for data, other in product(("mnist", sample), ("AE+k-means", "AE+LDMGI", "AE+SEC")):
-        add(f"{NAMES[data]}: DEC / above {other}, means over seeds", profile_of("table3"), (mean("table3", data, "DEC"), mean("table3", data, other)),
-            lambda dec, other: dec > other)
+        add(f"{NAMES[data]}: DEC / above {other}, means over seeds", profile_of("table3"),
+            (mean("table3", data, "DEC"), mean("table3", data, other)), lambda dec, other: dec > other)
     for method, paper in (("LDMGI", 84.09), ("SEC", 80.37)):
         add(f"MNIST: {method} within a point of the paper's {paper:.2f}", "on the pixels", [mean("table2", "mnist", method)],
             lambda ours, paper=paper: abs(ours - paper) <= 1)
@@ -210,7 +213,8 @@ def costs() -> str:
             continue
         result = raw(name)
         cells = result["cells"].values()
-        lines.append([name, f"`{result['command']}`", profile_of(name) if result["profiles"] else "", len(cells), f"{sum(cell['minutes'] for cell in cells):.1f}",
+        lines.append([name, f"`{result['command']}`", profile_of(name) if result["profiles"] else "", len(cells),
+                      f"{sum(cell['minutes'] for cell in cells):.1f}",
                       f"{sum(cell['cpu_minutes'] or 0 for cell in cells):.1f}"])
     return rows(*lines)
 

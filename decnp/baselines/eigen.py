@@ -83,7 +83,7 @@ def regression(X: np.ndarray, gamma: float) -> Regression:
         w, E = linalg.eigh(centred.T @ centred)
     else:
         w, V = linalg.eigh(centred @ centred.T)
-    w[w <= np.finfo(float).eps * max(n, D) * w[-1]] = 0  # rounding, as along 1 / sqrt(n)
+    w[w <= np.finfo(float).eps * len(w) * w[-1]] = 0  # rounding, as along 1 / sqrt(n)
     t = w / (w + gamma)
     keep = np.flatnonzero(t > np.finfo(float).eps)[::-1]  # largest first; the others are below the rounding of I
     Y = np.empty((n, 1 + len(keep)))
