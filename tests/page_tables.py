@@ -4,7 +4,7 @@ import numpy as np
 
 
 def rows(*lines) -> str:
-    """Return a table; the first line is its head."""
+    """Return a table in Markdown, from its header and its rows."""
     lines = [f"| {' | '.join(map(str, line))} |" for line in lines]
     return "\n".join([lines[0], "|" + "---|" * (lines[0].count("|") - 1), *lines[1:]]) + "\n"
 
@@ -24,5 +24,5 @@ def over(values) -> str:
 
 
 def signed(values) -> str:
-    """``over`` with the sign of the mean."""
+    """Return the text of ``over``, with the sign of the mean."""
     return ("+" if np.mean(values) >= 0.005 else "") + over(values)

@@ -151,11 +151,11 @@ def figure6() -> str:
 
 
 def claims() -> str:
-    """Return the table of the paper's claims: whether our results confirm each."""
+    """Return the table of the paper's claims, and whether our results confirm each claim."""
     lines = [["claim of the paper", "our runs", "ours", "holds"]]
 
     def add(words, runs, numbers, holds):
-        """``numbers`` in per cent; None for what has not been run."""
+        """Add a row; ``numbers`` are in per cent, or None if not run."""
         if any(number is None for number in numbers):
             lines.append([words, runs, "", "not run yet"])
         else:
