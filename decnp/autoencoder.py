@@ -109,9 +109,9 @@ def phases(state: AutoencoderState, schedule: Profile) -> list[Phase]:
 class StackedAutoencoder(NetworkMixin, BaseEstimator):
     r"""Fully connected autoencoder D-500-500-2000-10 and back, trained as in DEC section 3.2.
 
-    Each pair of an encoder layer and its decoder layer is first trained as a denoising autoencoder (Eqs. 6-9) on the
-    fixed features of the pairs below. Then the whole stack is fine-tuned. All layers are ReLU, except the code and the
-    reconstruction, which are linear.
+    With ``profile="paper"``, each pair of an encoder layer and its decoder layer is first trained as a denoising
+    autoencoder (Eqs. 6-9) on the fixed features of the pairs below, and then the whole stack is fine-tuned. The default,
+    "fast", trains the whole stack at once. All layers are ReLU, except the code and the reconstruction, which are linear.
 
     Parameters
     ----------

@@ -110,7 +110,7 @@ class DEC(NetworkMixin, ClusterMixin, BaseEstimator):
     converged_, stop_reason_ : bool and str
         True if ``tol`` was met, and a sentence.
     history_ : History
-        List of ``Record``, one for each report, also before a ``resume``; ``history_.to_frame()`` for pandas.
+        List of ``Record``, one for each report, including those before a ``resume``; ``history_.to_frame()`` for pandas.
     warnings_ : list of str
         Messages of the ``decnp.TrainingWarning`` that ``fit`` issued.
 
@@ -164,7 +164,7 @@ class DEC(NetworkMixin, ClusterMixin, BaseEstimator):
     def fit(self, X: Any, y: Any = None, **others: Any) -> DEC:
         """Train on X (n, D), dense or sparse, and return the estimator. ``y`` is ignored.
 
-        Raises ValueError for bad input, TrainingError if training diverges, TypeError for ``sample_weight`` and others.
+        Raises ValueError for bad input, TrainingError if training diverges, TypeError for any other argument, such as ``sample_weight``.
         """
         self._refuse(others)
         return self._drain(self.iter_fit(X))

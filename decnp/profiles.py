@@ -1,7 +1,7 @@
-"""Training schedules as data: ``paper`` follows the paper to the letter, ``fast`` suits two CPU cores.
+"""Training schedules as data: ``paper`` is the schedule of the paper, ``fast`` suits two CPU cores.
 
 A schedule is a frozen ``Profile``. To change a copy use ``dataclasses.replace``, or ``--set`` on the command line.
-Every point where the authors' code departs from the paper's text is a field of ``Profile``.
+Most points where the authors' code departs from the paper's text are fields of ``Profile``; docs/departures.md lists all.
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ class Profile:
     """Settings of one training schedule. An iteration is one minibatch step.
 
     The defaults are those of the ``paper`` profile: section 4.2 of the paper, or the authors' code where the two
-    differ. The docstring of a field then gives both values, after "Text:" and "Code:".
+    differ, except ``input_scale`` and ``autoencoder_rows``, which ``PAPER_MNIST`` sets to the code's values. The docstring
+    of a field gives both values, after "Text:" and "Code:".
 
     See Also
     --------
@@ -124,7 +125,7 @@ class Profile:
     process). Text: not given."""
     update_interval: int = 160
     """Steps between refreshes of P. Code: 160 on MNIST, 40 on STL-10, 20 on REUTERS. Text: 40 is near the optimum
-    on all three."""
+    on all data sets."""
     max_iter: int = 100_000
     """Steps after which the clustering phase ends without convergence. Text and Code: no limit."""
 

@@ -10,7 +10,7 @@ def rows(*lines) -> str:
 
 
 def percent(value, std=None) -> str:
-    """Return a fraction, and its standard deviation, in per cent; nothing for None."""
+    """Return a fraction, and its standard deviation, in percent; nothing for None."""
     return "" if value is None else f"{100 * value:.2f}" + ("" if std is None else f" ± {100 * std:.2f}")
 
 

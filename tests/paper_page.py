@@ -110,7 +110,7 @@ def figure2() -> str:
 
 
 def short(values) -> str:
-    """Return mean and standard deviation in per cent with one decimal."""
+    """Return mean and standard deviation in percent with one decimal."""
     if not values:
         return ""
     return f"{100 * np.mean(values):.1f}" + (f" ± {100 * np.std(values, ddof=1):.1f}" if len(values) > 1 else "")
@@ -158,7 +158,7 @@ def claims() -> str:
     lines = [["claim of the paper", "our runs", "ours", "holds"]]
 
     def add(words, runs, numbers, holds):
-        """Add a row; ``numbers`` are in per cent, or None if not run."""
+        """Add a row; ``numbers`` are in percent, or None if not run."""
         if any(number is None for number in numbers):
             lines.append([words, runs, "", "not run yet"])
         else:

@@ -14,7 +14,7 @@ SETTINGS = [f"lambda {interval}" for interval in UPDATE_INTERVALS]
 """Names of the nine settings in paper_schedule.py."""
 
 PAPER_START, PAPER_END = (table3.PAPER[method]["mnist"] for method in ("AE+k-means", "DEC"))
-"""Accuracies of the paper, in per cent, each the best of nine."""
+"""Accuracies of the paper, in percent, each the best of nine."""
 
 CLUSTERING = ("shuffled minibatches", "velocity kept at a refresh", "biases at the same rate", "all three")
 """Departures from the authors' code in the clustering phase, as paper_schedule.py names them."""
@@ -50,7 +50,7 @@ def best_of_nine() -> dict[int, tuple[float, int]]:
 
 
 def score(run, when="end", name="ACC") -> float:
-    """Return a score of a run, in per cent."""
+    """Return a score of a run, in percent."""
     return 100 * run["scores"][when][name]
 
 

@@ -143,8 +143,8 @@ def bare(models):
             if package.exists():  # so that pip finds NumPy installed, and no test needs the network
                 shutil.copytree(package, packages / package.name)
         install, = re.findall("^RUN (.*)$", DOCKERFILE, re.M)
-        done = run("bash", "-euc", install, env={**os.environ, "PATH": f"{env / 'bin'}:{os.environ['PATH']}",
-                                                 "PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(dist)})
+        done = run("bash", "-euc", install, cwd=folder, env={**os.environ, "PATH": f"{env / 'bin'}:{os.environ['PATH']}",
+                                                             "PIP_NO_INDEX": "1"})
         assert done.returncode == 0, done.stderr
         shutil.rmtree(source)
         for name, path in models.items():

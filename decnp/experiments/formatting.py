@@ -21,7 +21,7 @@ def format_table(lines: Sequence[Sequence[str]]) -> str:
 
 
 def format_percent(mean: float | None, std: float | None = None) -> str:
-    """Return a fraction in per cent, with its standard deviation if given; "-" for None.
+    """Return a fraction in percent, with its standard deviation if given; "-" for None.
 
     >>> format_percent(0.8409), format_percent(0.84, 0.0123), format_percent(None)
     ('84.09', '84.00 +- 1.23', '-')

@@ -10,11 +10,11 @@ from .formatting import format_percent, format_table
 from .options import Plan
 from .specs import Results, Row
 
-TITLE = "Table 2: clustering accuracy (ACC, Eq. 10), in per cent"
+TITLE = "Table 2: clustering accuracy (ACC, Eq. 10), in percent"
 DATA = ("mnist", "stl", "reuters10k", "reuters10k-sample", "reuters")
 SEEDS = (0, 1, 2, 3, 4)
 
-PAPER = {  # "the best result of 9", per cent
+PAPER = {  # "the best result of 9", percent
     "k-means": {"mnist": 53.49, "stl": 28.39, "reuters10k": 52.42, "reuters": 53.29},
     "LDMGI": {"mnist": 84.09, "stl": 33.08, "reuters10k": 43.84},
     "SEC": {"mnist": 80.37, "stl": 30.75, "reuters10k": 60.08},

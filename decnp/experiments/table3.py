@@ -7,7 +7,7 @@ from .options import Plan
 from .specs import Results, Row
 from .table2 import MethodCells
 
-TITLE = "Table 3: accuracy on autoencoder features, in per cent"
+TITLE = "Table 3: accuracy on autoencoder features, in percent"
 
 PAPER = {
     "AE+k-means": {"mnist": 81.84, "stl": 33.92, "reuters10k": 66.59, "reuters": 71.97},

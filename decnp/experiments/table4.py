@@ -10,7 +10,7 @@ from .formatting import format_percent, format_table
 from .options import Plan
 from .specs import DataSpec, Results, Row
 
-TITLE = "Table 4: accuracy on imbalanced samples of MNIST, in per cent"
+TITLE = "Table 4: accuracy on imbalanced samples of MNIST, in percent"
 DATA = ("mnist",)
 SEEDS = (0, 1, 2)
 R_MIN = (0.1, 0.3, 0.5, 0.7, 0.9)
