@@ -164,7 +164,7 @@ class DEC(NetworkMixin, ClusterMixin, BaseEstimator):
     def fit(self, X: Any, y: Any = None, **others: Any) -> DEC:
         """Train on X (n, D), dense or sparse, and return the estimator. ``y`` is ignored.
 
-        Raises ValueError for bad input, TrainingError if training diverges, TypeError for any other argument, such as ``sample_weight``.
+        Raises ValueError for bad input, TrainingError if training diverges, TypeError for other arguments than X and y.
         """
         self._refuse(others)
         return self._drain(self.iter_fit(X))
