@@ -4,6 +4,7 @@ import inspect
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import autograd.numpy as anp
@@ -12,7 +13,7 @@ import pytest
 
 from decnp.cli import main
 from decnp.exceptions import FunctionError
-from decnp.gradcheck import Verdict, check_against
+from decnp.gradcheck import Verdict, check_against, your_code
 from decnp.gradcheck.my_file import NAMES
 
 ROOT = Path(__file__).parents[1]
@@ -294,6 +295,19 @@ def test_a_slip_of_eq_3_is_named(name, wrong, words):
     report = check_against(my_target=wrong, **SMALL)
     finding = report.findings[0]
     assert finding.verdict == Verdict.WRONG and words in finding.slip, str(report)
+
+
+def test_a_slow_first_call_leaves_no_problem_out(monkeypatch):
+    first = iter([0.25])  # as a compilation takes
+
+    def compiled(q):
+        time.sleep(next(first, 0))
+        return of_batches(q, 1024)
+
+    assert "P is taken per batch (of 1024)" in check_against(my_target=compiled, **SMALL).slip
+    monkeypatch.setattr(your_code, "FAST", 0.0)
+    report = check_against(my_target=target, **SMALL)
+    assert report.ok and "it takes long, so it was not called with 6144 points, which show P per batch" in str(report)
 
 
 # ---------------------------------------------------------------- slips of gradients written by hand
