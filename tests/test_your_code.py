@@ -953,6 +953,9 @@ def test_no_function_of_a_file_is_left_out_in_silence(tmp_path, capsys, name):
     ("x = 1\n", "my_dec.py must define at least one of: my_soft_assignment or soft_assignment,"),
     ("def kl(p, q):\n    raise KeyError('q')\n", "my_dec.py: my_kl raised KeyError: 'q'. It was called with p ndarray (768, 4)"),
     ("1 / 0\n", "my_dec.py could not be run: ZeroDivisionError: division by zero"),
+    ("def kl(p, q):\n    return 1.0\nimport sys\nsys.exit(0)\n", "my_dec.py could not be run: it calls sys.exit(0): put that under if __name__ == '__main__'"),
+    ("import argparse\nargparse.ArgumentParser().parse_args(['-x'])\n", "my_dec.py could not be run: it calls sys.exit(2)"),
+    ("def kl(p, q):\n    raise SystemExit(3)\n", "my_dec.py: my_kl raised SystemExit: 3. It was called with p ndarray"),
     ("def kl(p, q):\n    return 1.0\nreduction = 'max'\n", "reduction must be 'sum', 'mean' or 'either'; got 'max'"),
 ])
 def test_a_file_that_cannot_be_checked_is_said(tmp_path, capsys, monkeypatch, text, words):
@@ -962,6 +965,16 @@ def test_a_file_that_cannot_be_checked_is_said(tmp_path, capsys, monkeypatch, te
     assert words in capsys.readouterr().err
     assert main(["gradcheck", "--mine", "none.py"]) == 2
     assert "there is no file none.py" in capsys.readouterr().err
+
+
+def test_a_file_sees_the_arguments_and_the_folder_of_a_script(tmp_path, capsys):
+    (tmp_path / "powers.py").write_text("def square(x):\n    return x**2\n")
+    (tmp_path / "my_dec.py").write_text("import argparse\nargparse.ArgumentParser().parse_args()\ndef target(q):\n"
+                                        "    argparse.ArgumentParser().parse_args()\n    from powers import square\n"
+                                        "    w = square(q) / q.sum(axis=0)\n    return w / w.sum(axis=1, keepdims=True)\n")
+    before = list(sys.argv), list(sys.path)
+    assert main(["gradcheck", "--mine", str(tmp_path / "my_dec.py")]) == 0, capsys.readouterr().err
+    assert before == (sys.argv, sys.path)
 
 
 def test_the_options_of_a_file_and_the_command(tmp_path, monkeypatch, capsys):

@@ -125,7 +125,7 @@ def call(name: str, function: Callable, how: Signature, values: dict[str, Any]) 
     positional = [values[a] for a in how.order if a not in how.by_keyword]
     try:
         return function(*positional, **{a: values[a] for a in how.by_keyword})
-    except Exception as error:  # whatever a user's function may raise
+    except (Exception, SystemExit) as error:  # whatever a user's function may raise
         described = ", ".join(f"{a} {_described(values[a])}" for a in how.order)
         raise FunctionError(f"{name} raised {type(error).__name__}: {error}. It was called with {described}") from error
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import runpy
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from inspect import isfunction
 from pathlib import Path
 from typing import Any
@@ -57,7 +58,14 @@ def check_file(path: str, alphas: Sequence[float] | None = None) -> tuple[Report
     UserError
         If there is no such file, it can't be run, or there is no function in it to check; or a function in it raises.
     """
-    content = _run(path)
+    if not Path(path).is_file():
+        raise UserError(f"--mine must name a Python file; there is no file {path}")
+    with _as_script(path):  # its functions, too, may read arguments and import files
+        return _check(path, _run(path), alphas)
+
+
+def _check(path: str, content: dict[str, Any], alphas: Sequence[float] | None) -> tuple[Report, list[str]]:
+    """Compare the functions in ``content``, the variables of the file."""
     given = {argument: content[name] for argument, names in NAMES.items() for name in names if name in content}
     if not given:
         listed = ", ".join(" or ".join(names) for names in NAMES.values())
@@ -77,15 +85,25 @@ def check_file(path: str, alphas: Sequence[float] | None = None) -> tuple[Report
         raise UserError(f"{path}: {error}") from error
 
 
+@contextmanager
+def _as_script(path: str) -> Iterator[None]:
+    """Set ``sys.argv`` and ``sys.path`` as ``python path`` does: the file may import other files in its folder."""
+    argv, folders = sys.argv, list(sys.path)
+    sys.argv = [path]
+    sys.path.insert(0, str(Path(path).resolve().parent))
+    try:
+        yield
+    finally:
+        sys.argv, sys.path[:] = argv, folders
+
+
 def _run(path: str) -> dict[str, Any]:
-    """Return the variables of the file. It may import other files in its folder."""
-    if not Path(path).is_file():
-        raise UserError(f"--mine must name a Python file; there is no file {path}")
-    folder = str(Path(path).resolve().parent)
-    sys.path.insert(0, folder)
+    """Return the variables of the file."""
     try:
         return runpy.run_path(path, run_name=MODULE)
+    except SystemExit as error:
+        code = "" if error.code is None else repr(error.code)
+        raise UserError(f"{path} could not be run: it calls sys.exit({code}): put that under "
+                        "if __name__ == '__main__'") from error
     except Exception as error:  # whatever the file may raise
         raise UserError(f"{path} could not be run: {type(error).__name__}: {error}") from error
-    finally:
-        sys.path.remove(folder)
