@@ -733,6 +733,35 @@ def test_orders_of_arguments():
     assert check_against(my_loss=lambda x, c, v: own_p(soft)(x, c, v), arguments=("z", "mu", "alpha"), autodiff="autograd")
 
 
+@pytest.mark.parametrize("theirs", [
+    lambda centers, z, alpha: soft(z, centers, alpha),
+    lambda mu, z, a: soft(z, mu, a),
+    lambda Z, eps=0.0, *, centroids, nu: soft(Z, centroids, nu) + eps,
+    lambda clusters, z, v=1.0: soft(z, clusters, v),
+], ids=lambda f: str(inspect.signature(f)))
+def test_usual_names_of_mu_and_alpha_are_known(theirs):
+    report = check_against(my_soft_assignment=theirs, **SMALL)
+    assert [finding.verdict for finding in report.findings] == [Verdict.HOLDS], str(report)
+
+
+@pytest.mark.parametrize("theirs", [lambda z, a: soft(z, a, 1.0), lambda z, centers, n_clusters: soft(z, centers, n_clusters),
+                                    lambda z, v, alpha: soft(z, v, alpha)], ids=lambda f: str(inspect.signature(f)))
+def test_names_that_do_not_fit_are_taken_by_their_place(theirs):
+    assert check_against(my_soft_assignment=theirs, **SMALL)
+
+
+@pytest.mark.parametrize("given", [
+    dict(my_soft_assignment=lambda first, second, third: soft(second, first, third)),
+    dict(my_loss=lambda first, second, third: own_p(soft)(second, first, third), arguments=("z", "mu", "alpha"),
+         autodiff="autograd")], ids=["q", "loss"])
+def test_z_and_mu_in_the_other_order_are_named(given):
+    report = check_against(**given, **SMALL)
+    assert {finding.verdict for finding in report.findings} == {Verdict.WRONG}
+    assert all(finding.slip == "z and mu are swapped (or the order of the arguments is mu, z)"
+               for finding in report.findings), str(report)
+    assert "transposed" not in str(report)
+
+
 def test_a_function_that_raises_is_shown_how_it_was_called():
     def broken(z, mu, p, alpha):
         raise KeyError("centroids")

@@ -25,6 +25,8 @@ ARGUMENTS: dict[str, tuple[str, ...]] = {
 """Arguments of each function, in the order in which they are handed over."""
 
 ALPHA_NAMES = {"alpha", "a", "v", "nu", "dof", "df", "t_alpha", "degrees_of_freedom", "freedom"}
+MU_NAMES = {"mu", "mus", "means", "center", "centers", "centre", "centres", "centroid", "centroids", "cluster", "clusters",
+            "cluster_centers", "cluster_centres", "cluster_centroids"}
 
 
 class Signature(NamedTuple):
@@ -32,8 +34,8 @@ class Signature(NamedTuple):
 
     order: tuple[str, ...]
     """Names among z, mu, p, q, alpha."""
-    by_keyword: tuple[str, ...] = ()
-    """Those of them that are given by keyword."""
+    by_keyword: tuple[tuple[str, str], ...] = ()
+    """Those of them that are given by keyword, each with the keyword."""
     sure: bool = True
     """True if it is known whether the function takes alpha. If not, a call without alpha is tried too."""
     note: str = ""
@@ -92,29 +94,37 @@ def signature(name: str, function: Callable, order: Sequence[str] | None) -> Sig
     return Signature(known if "alpha" not in known or count >= len(known) else known[:-1])
 
 
+def _known_as(name: str, known: tuple[str, ...]) -> str:
+    """Return which of the arguments ``known`` an argument is by its name; "" if none."""
+    name = name.lower()
+    name = "alpha" if name in ALPHA_NAMES else "mu" if name in MU_NAMES else name
+    return name if name in known else ""
+
+
 def _by_names(parameters: list[inspect.Parameter], known: tuple[str, ...]) -> Signature | None:
     """Return the signature if all arguments without a default have known names; None if not."""
     plain = [p for p in parameters if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
-    required = [p for p in plain if p.default is p.empty]
-    names = {p.name: p.name.lower() if p.name.lower() in known else p.name for p in plain}
-    if not required or not all(names[p.name] in known for p in required):
+    names = {p.name: _known_as(p.name, known) for p in plain}
+    required = [names[p.name] for p in plain if p.default is p.empty]
+    if not required or not all(required) or len(set(required)) < len(required):
         return None
-    if len(required) < len(known) - ("alpha" in known) and known[0] != "z":
+    if not {"z", "mu"} <= set(names.values()) if known[0] == "z" else len(required) < len(known):
         return None
     order: list[str] = []
-    by_keyword: list[str] = []
+    by_keyword: list[tuple[str, str]] = []
     positional = True
     for p in plain:
-        if names[p.name] in known and names[p.name] not in (*order, *by_keyword):
+        if names[p.name] and names[p.name] not in (*order, *dict(by_keyword)):
             positional = positional and p.kind != p.KEYWORD_ONLY
-            if p.name != names[p.name] and not positional:
-                return None
-            (order if positional else by_keyword).append(names[p.name])
+            if positional:
+                order.append(names[p.name])
+            else:
+                by_keyword.append((names[p.name], p.name))
         else:
             positional = False  # after an option of the user's, arguments are given by keyword
     in_order = tuple(name for name in known if name in order)
     note = "" if tuple(order) == in_order else f"is called as ({', '.join(order)}), as its arguments are named"
-    return Signature((*order, *by_keyword), tuple(by_keyword), note=note)
+    return Signature((*order, *dict(by_keyword)), tuple(by_keyword), note=note)
 
 
 def call(name: str, function: Callable, how: Signature, values: dict[str, Any]) -> Any:
@@ -122,9 +132,9 @@ def call(name: str, function: Callable, how: Signature, values: dict[str, Any]) 
 
     Raises FunctionError, with ``name`` and the shapes, if the function raises.
     """
-    positional = [values[a] for a in how.order if a not in how.by_keyword]
+    positional = [values[a] for a in how.order if a not in dict(how.by_keyword)]
     try:
-        return function(*positional, **{a: values[a] for a in how.by_keyword})
+        return function(*positional, **{keyword: values[a] for a, keyword in how.by_keyword})
     except (Exception, SystemExit) as error:  # whatever a user's function may raise
         described = ", ".join(f"{a} {_described(values[a])}" for a in how.order)
         raise FunctionError(f"{name} raised {type(error).__name__}: {error}. It was called with {described}") from error

@@ -25,6 +25,8 @@ __all__ = ["examine"]
 OWN_P = ("makes its own P from the points that it is given: f must sum over the whole data, so these must be all points, "
          "not a minibatch")
 
+SWAPPED = "z and mu are swapped (or the order of the arguments is mu, z)"
+
 
 def examine(author: Author, trials: Sequence[Trial], reduction: str) -> list[Finding]:
     """Return a finding for each equation of ``author``, a user's function, from its results for ``trials``.
@@ -157,7 +159,9 @@ class _Comparison:
 
     def _differs(self, error: float, errors: list[tuple[float, tuple]], notes: tuple[str, ...]) -> Finding:
         explanations: list[Explanation | str] = []
-        if all(np.all(np.isfinite(result)) for result in self.results):
+        if self._is_swapped():
+            explanations, notes = [SWAPPED], tuple(note for note in notes if "transposed" not in note)
+        elif all(np.all(np.isfinite(result)) for result in self.results):
             explanations = explanations_of(
                 self.equation, self.trials, self.results, self.rtol, self.author.own_p, self.author.of_loss,
                 self._ignores_p())
@@ -174,6 +178,21 @@ class _Comparison:
         words, ok = self._convention(verdict, explanation, error, slip or "")
         factor = factor_of(explanation) if verdict != Verdict.ONE_ALPHA else None
         return self._found(verdict, error, constant, slip, words, factor, notes, ok)
+
+    def _is_swapped(self) -> bool:
+        """Return True if all results are right for calls with z and mu in each other's place."""
+        if self.author.fixed or not {"z", "mu"} <= set(self.author.inputs):
+            return False
+        equation = {4: 5, 5: 4}.get(self.equation, self.equation) if self.author.of_loss else self.equation
+        for trial, right in zip(self.trials, self.rights):
+            try:
+                with np.errstate(all="ignore"):
+                    result = read(self.author.run(trial.changed(z=trial.mu, mu=trial.z))[equation], right.shape, self.equation)
+            except FunctionError:
+                return False
+            if isinstance(result, str) or relative_error(result.value, right)[0] > self.rtol:
+                return False
+        return True
 
     def _ignores_p(self) -> bool:
         """Return True if another P gives the same result."""

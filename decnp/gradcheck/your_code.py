@@ -65,7 +65,8 @@ def check_against(
         Package of ``my_loss``. Without ``my_loss``, gradients are taken through ``my_soft_assignment``.
     arguments : dict or sequence of str, default=None
         Order of the arguments of a function, ``{"my_kl": ("q", "p")}``, or of the only one, ``("q", "p")``. None means
-        the order of its arguments if they are named z, mu, p, q and alpha, else the order above.
+        the order of its arguments if they are named z, mu, p, q and alpha, else the order above. Usual names of mu, such
+        as centers or centroids, and of alpha, such as nu or dof, are known.
     reduction : {"sum", "mean", "either"}, default="either"
         Reduction of Eqs. 2, 4 and 5: "sum", as printed; "mean", over the batch or its n k entries.
     alphas : sequence of float, default=(0.5, 1, 2)
