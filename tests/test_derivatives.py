@@ -395,6 +395,17 @@ def test_a_gradient_that_is_no_array_is_refused():
         check_gradient(np.sum, lambda x: None, [1.0])
 
 
+def test_a_gradient_must_be_real():
+    for grad in (lambda x: 2 * x + 1j, 2 * np.ones(2) + 1j):
+        with pytest.raises(ValueError, match="grad must be real; got complex numbers"):
+            check_gradient(lambda x: np.sum(x**2), grad, [1.0, 1.0])
+    with pytest.raises(ValueError, match="grad must be real; got complex numbers"):
+        check_gradient(lambda x: x**2, lambda x, u: 2 * u * x + 1j, [1.0, 1.0])
+    with pytest.raises(ValueError, match="vjp must return real numbers; got complex ones"):
+        dot_test(lambda x: x**2, lambda x, u: 2 * u * x + 1j, [1.0, 1.0])
+    assert check_gradient(lambda x: np.sum(x**2), lambda x: 2 * x + 0j, [1.0, 1.0])
+
+
 def test_a_function_with_random_numbers_is_named():
     rng = np.random.default_rng(0)
     check = check_gradient(lambda x: np.sum(x) + rng.random(), lambda x: np.ones_like(x), [1.0, 2.0])

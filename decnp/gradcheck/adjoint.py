@@ -141,6 +141,9 @@ def dot_test(
     falls = as_numpy(forward(make(start + step))) < as_numpy(forward(make(start - step)))
     u = as_numpy(make(np.where(falls, -u, u)))  # the terms of <J v, u> do not cancel
     back = as_numpy(vjp(make(u)) if linear else vjp(make(point), make(u)))
+    if np.any(np.imag(back)):
+        raise ValueError("vjp must return real numbers; got complex ones")
+    back = np.real(back)
     if back.shape != point.shape:
         raise ValueError(f"vjp must return the shape of x, {point.shape}; got {back.shape}")
     backward = float(np.sum(v * back))

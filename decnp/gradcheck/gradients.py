@@ -118,7 +118,8 @@ def check_gradient(
     Raises
     ------
     ValueError
-        For an unknown method, an empty x, an x that is not finite or not real, a gradient of another shape than x.
+        For an unknown method, an empty x, an x that is not finite or not real, a gradient that is not real or has another
+        shape than x.
 
     See Also
     --------
@@ -209,19 +210,25 @@ def _prepare(fun: Callable, grad: Any, x: Any, asarray: Callable | None) -> tupl
 
 def _gradient(f: Probe, grad: Any, x: np.ndarray) -> np.ndarray:
     """Return the given gradient of the scalar in x as a NumPy array."""
+    with_u = f.weights is not None and callable(grad) and accepts(grad, 2) and not accepts(grad, 1)
     if grad is None:
         given = f.fun(f.make(x))[1]
-    elif f.weights is not None and callable(grad) and accepts(grad, 2) and not accepts(grad, 1):
-        given = as_numpy(grad(f.make(x), f.make(f.weights)))
-        if given.shape != x.shape:
-            raise ValueError(f"grad(x, u) must return the shape of x, {x.shape}; got {given.shape}")
-        return given
+    elif with_u:
+        given = grad(f.make(x), f.make(f.weights))
     else:
         given = grad(f.make(x)) if callable(grad) else grad
     try:
         gradient = as_numpy(given)
     except (TypeError, ValueError):
         raise ValueError(f"grad must be an array of the shape of x; got {type(given).__name__}") from None
+    if np.iscomplexobj(gradient):
+        if np.any(gradient.imag):
+            raise ValueError("grad must be real; got complex numbers")
+        gradient = gradient.real
+    if with_u:
+        if gradient.shape != x.shape:
+            raise ValueError(f"grad(x, u) must return the shape of x, {x.shape}; got {gradient.shape}")
+        return gradient
     if f.weights is not None:
         if gradient.shape != f.weights.shape + x.shape:
             raise ValueError(
@@ -240,7 +247,7 @@ def _by_complex_step(f: Probe, actual: np.ndarray, x: np.ndarray, h: float, rtol
     if expected is None:
         return replace(_undecided("complex_step", reason), verdict="not analytic", rtol=rtol)
     error, index = relative_error(actual, expected)
-    check = GradientCheck(error <= rtol, error, rtol, index, _real(actual[index]), float(expected[index]),
+    check = GradientCheck(error <= rtol, error, rtol, index, float(actual[index]), float(expected[index]),
                           "complex step", "holds" if error <= rtol else "wrong")
     analytic = is_analytic(f, x, expected)
     if analytic is False:
@@ -267,7 +274,7 @@ def _by_differences(
     wrong, open_ = off & ~undecided, off & undecided & ~d.near
     for candidates in (wrong, open_):
         for t in sorted(zip(*np.nonzero(candidates)), key=lambda t: -away[t])[:MOST_REPEATED]:
-            if is_refuted(f, x, t, _real(actual[t]), float(away[t]), h, rounding):
+            if is_refuted(f, x, t, float(actual[t]), float(away[t]), h, rounding):
                 break
             candidates[t], d.near[t] = False, True
     verdict = "wrong" if wrong.any() else "not decided" if open_.any() or 2 * d.near.sum() > x.size else "holds"
@@ -277,7 +284,7 @@ def _by_differences(
     index = tuple(map(int, np.unravel_index(np.argmax(ranked), x.shape)))
     kinks = tuple(tuple(map(int, t)) for t in np.argwhere(d.kinks))
     note = _disagreement(d, index, h, rounding, actual) if verdict == "not decided" else _kinks(d, kinks, h, actual)
-    return GradientCheck(verdict == "holds", float(away[index]) / scale, rtol, index, _real(actual[index]),
+    return GradientCheck(verdict == "holds", float(away[index]) / scale, rtol, index, float(actual[index]),
                          float(expected[index]), "central difference", verdict, note, kinks)
 
 
@@ -291,7 +298,7 @@ def _scale(expected: np.ndarray, actual: np.ndarray, rounding: float) -> float:
 def _disagreement(d: Differences, index: tuple, h: float, rounding: float, actual: np.ndarray) -> str:
     """Return why the numerical derivative has too few digits at an entry."""
     at = f"at {list(index)} " if index else ""
-    given = f"; the given gradient is {_real(actual[index]):.6g}"
+    given = f"; the given gradient is {float(actual[index]):.6g}"
     if not np.isfinite(d.coarse[index] + d.fine[index]):
         return f"{at}fun is not finite within a step of {h:g} from x: give a smaller h{given}"
     if abs(d.coarse[index] - d.fine[index]) > d.spread[index] / 2:
@@ -310,13 +317,9 @@ def _kinks(d: Differences, kinks: tuple, h: float, actual: np.ndarray) -> str:
     at = f" at {list(first)}" if first else ""
     more = f" and at {len(kinks) - 1} other entries" if len(kinks) > 1 else ""
     return (f"fun has a kink{at}{more}: the left derivative is {d.left[first] + 0.0:.6g}, "
-            f"the right one {d.right[first]:.6g}, the given gradient {_real(actual[first]):.6g}")
+            f"the right one {d.right[first]:.6g}, the given gradient {float(actual[first]):.6g}")
 
 
 def _undecided(method: str, note: str) -> GradientCheck:
     name = "complex step" if method == "complex_step" else "central difference"
     return GradientCheck(False, np.inf, 0.0, (), np.nan, np.nan, name, "not decided", note)
-
-
-def _real(number: Any) -> float:
-    return float(np.real(number))
