@@ -790,9 +790,30 @@ def test_bad_choices_are_refused():
         (dict(my_kl=kl, arguments=("p", "z")), "arguments of my_kl must be names among p, q"),
         (dict(my_kl=kl, my_target=target, arguments=("p", "q")), "arguments must be a dict of function name to order"),
         (dict(my_kl=kl, arguments={"kl": ("p", "q")}), "with keys among"),
+        (dict(my_kl=kl, arguments=5), "arguments of my_kl must be names among p, q, each once; got 5"),
+        (dict(my_kl=kl, arguments={"my_kl": [["p"], "q"]}), "arguments of my_kl must be names among p, q"),
+        (dict(my_kl=kl, autodiff=["torch"]), r"autodiff must be None or one of .*; got \['torch'\]"),
+        (dict(my_kl=kl, reduction=np.mean), "reduction must be 'sum', 'mean' or 'either'; got <function mean"),
+        (dict(my_kl=kl, alphas="half"), "alphas must be numbers > 0, one or more; got 'half'"),
+        (dict(my_kl=kl, alphas=[1.0, np.inf]), "alphas must be numbers > 0, one or more"),
+        (dict(my_kl=kl, alphas=np.eye(2)), "alphas must be numbers > 0, one or more"),
+        (dict(my_kl=kl, alphas=-1.0), "alphas must be numbers > 0, one or more; got -1.0"),
+        (dict(my_kl=kl, n=0), "n must be a whole number >= 1; got 0"),
+        (dict(my_kl=kl, n=7.5), "n must be a whole number >= 1; got 7.5"),
+        (dict(my_kl=kl, k="4"), "k must be a whole number >= 1; got '4'"),
+        (dict(my_kl=kl, d={"a": 1}), "d must be a whole number >= 1; got {'a': 1}"),
+        (dict(my_kl=kl, random_state="x"), "random_state must be None, a whole number >= 0"),
+        (dict(my_kl=kl, asarray=3), "asarray must be a function; got 3"),
+        (dict(my_kl=0.5), "my_kl must be a function; got 0.5"),
+        (dict(module=kl), "module must be a torch.nn.Module; got function"),
     ]:
         with pytest.raises(ValueError, match=words):
             check_against(**options)
+
+
+def test_alphas_of_all_kinds():
+    for alphas in (2.0, np.float32(2), np.array([1.0, 2.0]), range(1, 3), {2: "two"}):
+        assert check_against(my_soft_assignment=soft, alphas=alphas, **SMALL).ok
 
 
 def test_the_arguments_are_not_ours_to_lose():
@@ -984,7 +1005,11 @@ def test_no_function_of_a_file_is_left_out_in_silence(tmp_path, capsys, name):
     ("1 / 0\n", "my_dec.py could not be run: ZeroDivisionError: division by zero"),
     ("def kl(p, q):\n    return 1.0\nimport sys\nsys.exit(0)\n", "my_dec.py could not be run: it calls sys.exit(0): put that under if __name__ == '__main__'"),
     ("import argparse\nargparse.ArgumentParser().parse_args(['-x'])\n", "my_dec.py could not be run: it calls sys.exit(2)"),
+    ("def kl(p, q):\n    return 1.0\nasarray = lambda a: 1 / 0\n", "my_dec.py: asarray raised ZeroDivisionError: division by zero"),
     ("def kl(p, q):\n    raise SystemExit(3)\n", "my_dec.py: my_kl raised SystemExit: 3. It was called with p ndarray"),
+    ("loss = 0.25\nkl = 0.5\n", "my_dec.py must define at least one of: my_soft_assignment or soft_assignment,"),
+    ("def kl(p, q):\n    return 1.0\nd = {'a': 1}\n", "my_dec.py: d must be a whole number >= 1; got {'a': 1}. The variables "
+     "autodiff, asarray, arguments, reduction, alphas, n, k, d, random_state of the file are options of check_against"),
     ("def kl(p, q):\n    return 1.0\nreduction = 'max'\n", "reduction must be 'sum', 'mean' or 'either'; got 'max'"),
 ])
 def test_a_file_that_cannot_be_checked_is_said(tmp_path, capsys, monkeypatch, text, words):
@@ -994,6 +1019,13 @@ def test_a_file_that_cannot_be_checked_is_said(tmp_path, capsys, monkeypatch, te
     assert words in capsys.readouterr().err
     assert main(["gradcheck", "--mine", "none.py"]) == 2
     assert "there is no file none.py" in capsys.readouterr().err
+
+
+def test_numbers_with_the_name_of_a_function_are_left_alone(tmp_path, capsys):
+    (tmp_path / "my_dec.py").write_text("def target(q):\n    w = q**2 / q.sum(axis=0)\n"
+                                        "    return w / w.sum(axis=1, keepdims=True)\nloss = 0.25\nkl = my_kl = 0.5\nalphas = 2\n")
+    assert main(["gradcheck", "--mine", str(tmp_path / "my_dec.py")]) == 0
+    assert capsys.readouterr().out.endswith("all hold\n")
 
 
 def test_a_file_sees_the_arguments_and_the_folder_of_a_script(tmp_path, capsys):

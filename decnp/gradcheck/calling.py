@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -68,10 +68,10 @@ def signature(name: str, function: Callable, order: Sequence[str] | None) -> Sig
     """
     known = ARGUMENTS[name]
     if order is not None:
-        order = tuple(order)
-        if not order or len(set(order)) < len(order) or not set(order) <= set(known):
+        names = tuple(order) if isinstance(order, Iterable) else ()
+        if not names or not all(a in known for a in names) or len(set(names)) < len(names):
             raise ValueError(f"arguments of {name} must be names among {', '.join(known)}, each once; got {order!r}")
-        return Signature(order)
+        return Signature(names)
     try:
         parameters = list(inspect.signature(function).parameters.values())
     except (TypeError, ValueError):

@@ -66,7 +66,8 @@ def check_file(path: str, alphas: Sequence[float] | None = None) -> tuple[Report
 
 def _check(path: str, content: dict[str, Any], alphas: Sequence[float] | None) -> tuple[Report, list[str]]:
     """Compare the functions in ``content``, the variables of the file."""
-    given = {argument: content[name] for argument, names in NAMES.items() for name in names if name in content}
+    given = {argument: content[name] for argument, names in NAMES.items() for name in names
+             if callable(content.get(name))}
     if not given:
         listed = ", ".join(" or ".join(names) for names in NAMES.values())
         raise UserError(f"{path} must define at least one of: {listed}; it defines none")
@@ -82,7 +83,8 @@ def _check(path: str, content: dict[str, Any], alphas: Sequence[float] | None) -
     try:
         return check_against(**given, **options), others
     except (FunctionError, ValueError) as error:
-        raise UserError(f"{path}: {error}") from error
+        hint = f". The variables {', '.join(OPTIONS)} of the file are options of check_against"
+        raise UserError(f"{path}: {error}{hint if str(error).split()[0] in options else ''}") from error
 
 
 @contextmanager

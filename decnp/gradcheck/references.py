@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["REFERENCES", "installed", "soft_assignment", "kl_divergence", "target_distribution", "mlp", "squared_error"]
+__all__ = ["REFERENCES", "check_autodiff", "installed", "soft_assignment", "kl_divergence", "target_distribution", "mlp", "squared_error"]
 
 # ---------------------------------------------------------------- definitions
 
@@ -119,6 +119,15 @@ def jax_double_precision(jax: Any) -> Iterator[None]:
 
 REFERENCES: dict[str, Reference] = {"autograd": _autograd, "torch": _torch, "jax": _jax}
 """Name of the package -> its ``Reference``."""
+
+
+def check_autodiff(autodiff: Any) -> None:
+    """Raise ValueError unless ``autodiff`` is None or the name of a package on this machine."""
+    names = ("torch", "jax", "autograd")
+    if autodiff not in (None, *names):
+        raise ValueError(f"autodiff must be None or one of {', '.join(map(repr, names))}; got {autodiff!r}")
+    if autodiff is not None and find_spec(autodiff) is None:
+        raise ValueError(f"autodiff must be a package on this machine; {autodiff!r} is not installed")
 
 
 def installed() -> list[str]:

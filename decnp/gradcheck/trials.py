@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from .. import equations
+from ..utils.validation import as_generator
 
 __all__ = ["Trial", "draw_trials", "draw"]
 
@@ -103,7 +104,7 @@ def draw_trials(n: int, k: int, d: int, alphas: Sequence[float], random_state: i
     Constants such as 1/k, 1/n and 1/2 differ between the two. With ``fixed``, k and d are those of a module, and do not
     change. ``random_state`` is the seed.
     """
-    rng = np.random.default_rng(random_state)
+    rng = as_generator(random_state)
     other_d = d + 5 if d + 4 == k + 1 else d + 4  # a transposed result must show
     trials = []
     for alpha in map(float, alphas):

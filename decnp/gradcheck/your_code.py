@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Mapping, Sequence
-from importlib.util import find_spec
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from ..exceptions import FunctionError
-from .authors import GRADIENTS, is_module, loss_of_q, of_function, of_loss, of_module
+from ..utils.validation import check_number
+from .authors import is_module, loss_of_q, of_function, of_loss, of_module
 from .calling import ARGUMENTS, Author, Signature, signature
 from .comparison import examine
+from .references import check_autodiff
+from .results import to_numpy
 from .trials import Trial, draw_trials
 from .verdicts import Finding, Report, Verdict
 
@@ -35,7 +37,7 @@ def check_against(
     my_soft_assignment: Callable | None = None, my_target: Callable | None = None,
     my_kl: Callable | None = None, my_loss: Callable | None = None, *, module: Any = None,
     autodiff: str | None = None, arguments: Arguments = None, reduction: str = "either",
-    alphas: Sequence[float] = (0.5, 1.0, 2.0), asarray: Callable[[np.ndarray], Any] = np.array, n: int = 768,
+    alphas: float | Iterable[float] = (0.5, 1.0, 2.0), asarray: Callable[[np.ndarray], Any] = np.array, n: int = 768,
     k: int = 4, d: int = 3, random_state: int = 0,
 ) -> Report:
     """Compare your own DEC with Eqs. 1-5: a verdict on each function, and the likely mistake where one is wrong.
@@ -69,7 +71,7 @@ def check_against(
         as centers or centroids, and of alpha, such as nu or dof, are known.
     reduction : {"sum", "mean", "either"}, default="either"
         Reduction of Eqs. 2, 4 and 5: "sum", as printed; "mean", over the batch or its n k entries.
-    alphas : sequence of float, default=(0.5, 1, 2)
+    alphas : float or iterable of float, default=(0.5, 1, 2)
         Degrees of freedom to try.
     asarray : callable, default=numpy.array
         Makes an array of your library from a float64 NumPy array, such as ``torch.tensor``. With ``autodiff``, the
@@ -109,7 +111,13 @@ def check_against(
     given: dict[str, Any] = {name: function for name, function in mine.items() if function is not None}
     if not given and module is None:
         raise ValueError(f"give at least one function to check, one of {', '.join(mine)}, module; got none")
-    _check_choices(autodiff, reduction, alphas)
+    for name, function in given.items():
+        if not callable(function):
+            raise ValueError(f"{name} must be a function; got {function!r}")
+    if module is not None and not is_module(module):
+        raise ValueError(f"module must be a torch.nn.Module; got {type(module).__name__}")
+    check_autodiff(autodiff)
+    _check_choices(reduction, asarray, {"n": n, "k": k, "d": d})
     orders = _orders(arguments, given)
     if is_module(my_soft_assignment):
         module, given["my_soft_assignment"] = my_soft_assignment, None
@@ -130,7 +138,7 @@ def check_against(
         how = Signature(ARGUMENTS["my_loss"])
         alpha = next(author.has_alpha for author in authors if author.name == "my_soft_assignment")
         authors.append(of_loss("my_soft_assignment", loss, how, autodiff, asarray, (4, 5))._replace(has_alpha=alpha))
-    trials = draw_trials(n, k, d, alphas, random_state, fixed=module is not None)
+    trials = draw_trials(n, k, d, _values_of(alphas), random_state, fixed=module is not None)
     findings = [finding for author in authors for finding in examine(*_with_trials(author, trials), reduction)]
     return Report(sorted(findings, key=lambda finding: finding.equation))
 
@@ -160,15 +168,30 @@ def _seconds(author: Author, trial: Trial) -> float:
     return time.perf_counter() - start
 
 
-def _check_choices(autodiff: str | None, reduction: str, alphas: Sequence[float]) -> None:
-    if autodiff is not None and autodiff not in GRADIENTS:
-        raise ValueError(f"autodiff must be None or one of {', '.join(map(repr, GRADIENTS))}; got {autodiff!r}")
-    if autodiff is not None and find_spec(autodiff) is None:
-        raise ValueError(f"autodiff must be a package on this machine; {autodiff!r} is not installed")
-    if reduction not in ("sum", "mean", "either"):
+def _check_choices(reduction: str, asarray: Any, sizes: dict[str, int]) -> None:
+    if not isinstance(reduction, str) or reduction not in ("sum", "mean", "either"):
         raise ValueError(f"reduction must be 'sum', 'mean' or 'either'; got {reduction!r}")
-    if not alphas or not all(alpha > 0 for alpha in alphas):
+    if not callable(asarray):
+        raise ValueError(f"asarray must be a function; got {asarray!r}")
+    try:
+        to_numpy(asarray(np.ones((2, 1))))
+    except Exception as error:  # whatever a user's function may raise
+        raise FunctionError(f"asarray raised {type(error).__name__}: {error}, for a float64 array") from error
+    for name, size in sizes.items():
+        check_number(name, size, 1, integer=True)
+
+
+def _values_of(alphas: float | Iterable[float]) -> list[float]:
+    """Return the degrees of freedom as a list; a number is one value."""
+    try:
+        values = list(alphas if isinstance(alphas, Iterable) else [alphas])
+        for value in values:
+            check_number("alphas", value, 0, strict=True)
+    except (TypeError, ValueError):
+        values = []
+    if not values:
         raise ValueError(f"alphas must be numbers > 0, one or more; got {alphas!r}")
+    return [float(value) for value in values]
 
 
 def _orders(arguments: Arguments, given: dict[str, Any]) -> dict[str, Sequence[str]]:
