@@ -1,6 +1,7 @@
 """``check_against`` on other people's DEC: each planted slip is named, each right variant is called right."""
 
 import inspect
+import json
 import os
 import subprocess
 import sys
@@ -1019,6 +1020,23 @@ def test_a_file_that_cannot_be_checked_is_said(tmp_path, capsys, monkeypatch, te
     assert words in capsys.readouterr().err
     assert main(["gradcheck", "--mine", "none.py"]) == 2
     assert "there is no file none.py" in capsys.readouterr().err
+
+
+def test_the_report_of_a_file_is_written(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "my_dec.py").write_text("import os\ndef kl(p, q):\n    return float('nan')\ndef sharpen(q):\n    return q\n"
+                                        "os.chdir('elsewhere')\n")
+    assert main(["gradcheck", "--mine", "my_dec.py", "--json", "out.json"]) == 1
+    printed, written = capsys.readouterr().out, json.loads((tmp_path / "out.json").read_text())
+    assert written["command"] == "decnp gradcheck --mine my_dec.py --json out.json"
+    assert (written["ok"], written["equation"], written["not_compared"]) == (False, 2, ["sharpen"])
+    [finding] = written["findings"]
+    assert (finding["argument"], finding["verdict"], finding["error"]) == ("my_kl", "wrong", "inf")
+    assert finding["sentence"] in printed
+    monkeypatch.chdir(tmp_path)
+    assert main(["gradcheck", "--mine", "my_dec.py", "--json", "no/out.json"]) == 2
+    assert "--json no/out.json could not be written" in capsys.readouterr().err
 
 
 def test_numbers_with_the_name_of_a_function_are_left_alone(tmp_path, capsys):

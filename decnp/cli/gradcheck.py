@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import os
 import shlex
 from typing import Any
 
@@ -28,7 +29,7 @@ def add_parser(commands: Subparsers) -> None:
                   "decnp gradcheck --mine my_dec.py"])
     parser.add_argument("--mine", metavar="FILE",
                         help="Python file with your soft_assignment, kl_divergence, target_distribution, grad_z, grad_mu "
-                             "or loss; only --alpha applies to it")
+                             "or loss; only --alpha and --json apply to it")
     parser.add_argument("--alpha", type=number(0, strict=True), action="append", metavar="A",
                         help="degrees of freedom in Eq. 1; may be repeated (default: 0.5, 1, 2 and 10)")
     parser.add_argument("--dtype", choices=["float64", "float32"], default="float64",
@@ -43,25 +44,40 @@ def add_parser(commands: Subparsers) -> None:
 
 
 def _gradcheck(args: argparse.Namespace, argv: list[str]) -> int:
-    from ..gradcheck.my_file import check_file
     from ..gradcheck.table import check_equations, format_result
-    from ..io.atomic import write_atomically
 
     if args.mine:
-        report, others = check_file(args.mine, args.alpha)
-        if others:
-            print_result(f"not compared (no equation has this name): {', '.join(others)}")
-        print_result(str(report))
-        return 0 if report else 1
+        return _check_mine(args, argv)
     result = check_equations(
         args.alpha or (0.5, 1.0, 2.0, 10.0), dtype=args.dtype, n=args.n, k=args.k, d=args.d, trials=args.trials,
         seed=args.seed)
     print_result(format_result(result))
-    if args.json:
-        text = json.dumps({"command": shlex.join(["decnp", *argv]), **_without_infinity(result)}, indent=1)
-        with explain_os_errors(f"--json {args.json} could not be written"):
-            write_atomically(args.json, lambda file: file.write(text.encode()))
+    _write(args.json, args.json, argv, result)
     return 0 if result["ok"] else 1
+
+
+def _check_mine(args: argparse.Namespace, argv: list[str]) -> int:
+    from ..gradcheck.my_file import check_file
+
+    path = None if args.json is None else os.path.abspath(args.json)  # the file that is checked may change the directory
+    report, others = check_file(args.mine, args.alpha)
+    if others:
+        print_result(f"not compared (no equation has this name): {', '.join(others)}")
+    print_result(str(report))
+    findings = [{**finding._asdict(), "verdict": str(finding.verdict)} for finding in report.findings]
+    _write(path, args.json, argv, {"ok": report.ok, "equation": report.equation, "slip": report.slip,
+                                   "findings": findings, "not_compared": others})
+    return 0 if report else 1
+
+
+def _write(path: str | None, name: str, argv: list[str], result: dict[str, Any]) -> None:
+    """Write the command and its result as JSON, unless ``path`` is None. ``name`` is the path in the error."""
+    from ..io.atomic import write_atomically
+
+    if path is not None:
+        text = json.dumps({"command": shlex.join(["decnp", *argv]), **_without_infinity(result)}, indent=1)
+        with explain_os_errors(f"--json {name} could not be written"):
+            write_atomically(path, lambda file: file.write(text.encode()))
 
 
 def _without_infinity(value: Any) -> Any:
