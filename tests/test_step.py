@@ -1,11 +1,13 @@
 """A whole training step of somebody else: what is right holds, the first wrong array is named, and its mistake."""
 
+import sys
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
 from decnp import equations, layers, losses
-from decnp.gradcheck import check_step, complex_step, vjps
+from decnp.gradcheck import check_step, complex_step, references, vjps
 from decnp.gradcheck.problems import draw_problem
 from decnp.layers import Dense, arrays_of
 
@@ -230,9 +232,18 @@ def test_single_precision_and_an_epsilon_are_said():
     (dict(activations=["relu"]), "activations must be 'relu' or 'linear' for each of the 3 layers"),
     (dict(activations=["tanh"] * 3), "activations must be 'relu' or 'linear' for each of the 3 layers"),
     (dict(layout="NCHW"), r"layout must be '\(in, out\)' or '\(out, in\)'; got 'NCHW'"),
-    (dict(autodiff="theano"), "autodiff must be one of torch, jax, autograd, or None; got 'theano'"),
+    (dict(autodiff="theano"), "autodiff must be None or one of 'torch', 'jax', 'autograd'; got 'theano'"),
     (dict(my_step=lambda *a: 1.0), "my_step must return .loss, gradients of the weights, gradient of mu., .*; got float"),
     (dict(my_step=lambda *a: (1.0, [], MU)), "my_step must return one gradient for each of the 6 weights; got 0"),
+    (dict(my_step=lambda *a: (np.ones(8), [], MU)), r"the loss of my_step must be a number; got an array of shape \(8,\): it is not summed"),
+    (dict(my_step=lambda *a: ("one", [], MU)), "the loss of my_step must be a number; got str"),
+    (dict(my_step=lambda *a: (1j, [], MU)), "the loss of my_step must be real; got complex numbers"),
+    (dict(my_step=lambda *a: (1.0, None, MU)), "the gradients of the weights that my_step returns must be a list of arrays; got NoneType"),
+    (dict(my_step=lambda *a: (1.0, dict(W1=MU), MU)), "the gradients of the weights that my_step returns must be a list of arrays; got dict"),
+    (dict(my_step=lambda *a: (1.0, ["W1"], MU)), "a gradient of my_step must be an array of numbers; got str"),
+    (dict(my_step=lambda *a: (1.0, [], 1j * MU)), "a gradient of my_step must be real; got complex numbers"),
+    (dict(alpha=-1.0), "alpha must be a finite number > 0; got -1.0"),
+    (dict(alpha="one"), "alpha must be a finite number > 0; got 'one'"),
 ])
 def test_arguments_that_do_not_fit_are_refused(options, words):
     with pytest.raises(ValueError, match=words):
@@ -246,11 +257,17 @@ def test_targets_that_do_not_fit_are_refused():
         check_step(step, WEIGHTS, MU, X, P * 1.001)
     with pytest.raises(ValueError, match="weights, mu, x and p must be finite"):
         check_step(step, WEIGHTS, MU * np.nan, X, P)
+    with pytest.raises(ValueError, match="x must be real; got complex numbers"):
+        check_step(step, WEIGHTS, MU, X + 0j, P)
+    with pytest.raises(ValueError, match="mu must have no masked values; got 1"):
+        check_step(step, WEIGHTS, np.ma.masked_equal(MU, MU[0, 0]), X, P)
 
 
 def test_a_step_that_raises_is_quoted_with_what_it_got():
     with pytest.raises(RuntimeError, match=r"my_step raised ValueError: .*in numpy: \(6, 5\) float64, \(5,\) float64"):
         check(lambda w, *rest: w[0] @ w[0])
+    with pytest.raises(RuntimeError, match="my_step raised SystemExit: 0"):
+        check(lambda *args: sys.exit(0))
 
 
 # ---------------------------------------------------------------- autodiff packages
@@ -277,6 +294,16 @@ def test_autograd_takes_the_gradients():
     assert check(wrong, autodiff="autograd").slip.startswith("alpha is ignored")
 
 
+def test_a_loss_that_autodiff_cannot_take_is_refused(monkeypatch):
+    with pytest.raises(ValueError, match=r"the loss of my_step must be a number; got an array of shape \(12,\): it is not summed"):
+        check(lambda w, mu, x, p, alpha: (x @ w[0]).sum(axis=1), autodiff="autograd")
+    with pytest.raises(ValueError, match="with autodiff, my_step must return the loss alone; got tuple"):
+        check(lambda w, mu, x, p, alpha: (w[0].sum(), w, mu), autodiff="autograd")
+    monkeypatch.setattr(references, "find_spec", lambda name: None)
+    with pytest.raises(ValueError, match="autodiff must be a package on this machine; 'torch' is not installed"):
+        check(autodiff="torch")
+
+
 def test_jax_takes_the_gradients():
     jax = pytest.importorskip("jax")
     report = check(written_for(jax.numpy), autodiff="jax")
@@ -301,3 +328,7 @@ def test_torch_takes_the_gradients_of_a_module_as_it_is():
     assert all(parameter.grad is None for parameter in encoder.parameters())
     report = check_step(lambda *a: loss(*a, detach=True), list(encoder.parameters()), *data, alpha=2.0, autodiff="torch")
     assert report.first_wrong == "b3" and "b3: wrong: no gradient; it does not take part in the loss" in str(report)
+    report = check_step(lambda *a: loss(*a).detach(), list(encoder.parameters()), *data, alpha=2.0, autodiff="torch")
+    assert report.first_wrong == "mu" and "mu: wrong: no gradient; it does not take part in the loss" in str(report)
+    with pytest.raises(ValueError, match=r"the loss of my_step must be a number; got an array of shape \(12, 3\)"):
+        check_step(lambda w, mu, x, p, alpha: encoder(x), list(encoder.parameters()), *data, alpha=2.0, autodiff="torch")

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["as_numpy", "unwrapped", "dtype_name", "array_maker", "library", "precision", "accepts", "DOUBLE"]
+__all__ = ["as_numpy", "real_argument", "real_result", "unwrapped", "dtype_name", "array_maker", "library", "precision", "accepts", "DOUBLE"]
 
 DOUBLE = 2.0**-52
 EPSILON = {"float16": 2.0**-10, "complex32": 2.0**-10, "bfloat16": 2.0**-7, "float32": 2.0**-23, "complex64": 2.0**-23}
@@ -54,6 +54,38 @@ def as_numpy(a: Any) -> np.ndarray:
     if array.dtype.kind in "OSUmM":
         raise TypeError(f"an array of numbers is needed; got {type(a).__name__}")
     return array.astype(np.complex128 if np.iscomplexobj(array) else np.float64)
+
+
+def real_argument(name: str, a: Any) -> np.ndarray:
+    """Return the argument ``name`` as ``as_numpy`` does.
+
+    Raises ValueError if it has masked values, is complex, or holds no numbers.
+    """
+    array = _numbers(name, a, "an array of numbers")
+    if np.iscomplexobj(array):
+        raise ValueError(f"{name} must be real; got complex numbers")
+    return array
+
+
+def real_result(name: str, a: Any, form: str = "an array of numbers") -> np.ndarray:
+    """Return a result of a user's function as ``as_numpy`` does; complex numbers without imaginary parts become real.
+
+    Raises ValueError, with ``name`` and the ``form`` that is needed, if it has masked values, other complex numbers, or no
+    numbers.
+    """
+    array = _numbers(name, a, form)
+    if np.any(np.imag(array)):
+        raise ValueError(f"{name} must be real; got complex numbers")
+    return array.real
+
+
+def _numbers(name: str, a: Any, form: str) -> np.ndarray:
+    if np.ma.is_masked(a):
+        raise ValueError(f"{name} must have no masked values; got {np.ma.count_masked(a)}")
+    try:
+        return as_numpy(a)
+    except (TypeError, ValueError):
+        raise ValueError(f"{name} must be {form}; got {type(a).__name__}") from None
 
 
 def library(a: Any) -> str:

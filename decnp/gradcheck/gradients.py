@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from .arrays import DOUBLE, accepts, array_maker, as_numpy, library
+from .arrays import DOUBLE, accepts, array_maker, as_numpy, library, real_argument, real_result
 from .derivatives import FLOOR, relative_error
 from .differences import RATIO, Differences, Probe, complex_gradient, differences, is_analytic, is_refuted, recipe
 
@@ -118,8 +118,8 @@ def check_gradient(
     Raises
     ------
     ValueError
-        For an unknown method, an empty x, an x that is not finite or not real, a gradient that is not real or has another
-        shape than x.
+        For an unknown method, an empty x, an x that is not finite, not real or masked, a gradient that is not real or has
+        another shape than x.
 
     See Also
     --------
@@ -185,9 +185,7 @@ def compare(
 def _prepare(fun: Callable, grad: Any, x: Any, asarray: Callable | None) -> tuple[Probe, np.ndarray, bool]:
     """Return the function as a ``Probe``, the point as it sees it, and whether it gets NumPy arrays."""
     make = array_maker(x, asarray)
-    given = as_numpy(x)
-    if np.iscomplexobj(given):
-        raise ValueError("x must be real; got complex numbers")
+    given = real_argument("x", x)
     if given.size == 0:
         raise ValueError(f"x must have at least one entry; got the shape {given.shape}")
     if not np.isfinite(given).all():
@@ -217,14 +215,7 @@ def _gradient(f: Probe, grad: Any, x: np.ndarray) -> np.ndarray:
         given = grad(f.make(x), f.make(f.weights))
     else:
         given = grad(f.make(x)) if callable(grad) else grad
-    try:
-        gradient = as_numpy(given)
-    except (TypeError, ValueError):
-        raise ValueError(f"grad must be an array of the shape of x; got {type(given).__name__}") from None
-    if np.iscomplexobj(gradient):
-        if np.any(gradient.imag):
-            raise ValueError("grad must be real; got complex numbers")
-        gradient = gradient.real
+    gradient = real_result("grad", given, "an array of the shape of x")
     if with_u:
         if gradient.shape != x.shape:
             raise ValueError(f"grad(x, u) must return the shape of x, {x.shape}; got {gradient.shape}")

@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..layers import Dense
-from .arrays import DOUBLE, as_numpy, precision
+from ..utils.validation import check_number
+from .arrays import DOUBLE, precision, real_argument
 from .derivatives import relative_error
 from .step_call import CalledStep, call_step
 from .step_rules import Step, right_step, wrong_steps
@@ -145,7 +146,8 @@ def check_step(
     Raises
     ------
     ValueError
-        If shapes, activations or the package do not fit, a number is not finite, or the rows of p do not sum to 1.
+        If shapes, activations or the package do not fit, a number is not finite, not real or masked, the rows of p do not
+        sum to 1, or ``my_step`` returns another form.
     FunctionError
         If ``my_step`` raises: with the shapes and dtypes of its arguments.
 
@@ -168,7 +170,10 @@ def check_step(
     >>> print(str(report).splitlines()[-1])
     the step holds, as a sum over the batch: 8 times the mean
     """
-    *given, mu_given, x_given, p_given = (as_numpy(a) for a in (*weights, mu, x, p))
+    alpha = getattr(alpha, "item", lambda: alpha)()  # a number of torch or JAX
+    check_number("alpha", alpha, 0, strict=True)
+    given = [real_argument("weights", a) for a in weights]
+    mu_given, x_given, p_given = (real_argument(name, a) for name, a in (("mu", mu), ("x", x), ("p", p)))
     if not all(np.isfinite(a).all() for a in (*given, mu_given, x_given, p_given)):
         raise ValueError("weights, mu, x and p must be finite")
     if p_given.ndim == 2 and not np.allclose(p_given.sum(axis=1), 1, atol=2e-2 if precision(p) > 2.0**-23 else 1e-5):

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..exceptions import FunctionError
-from .arrays import accepts, array_maker, as_numpy, library, precision
+from .arrays import accepts, array_maker, as_numpy, library, precision, real_result
+from .references import check_autodiff
 
 __all__ = ["CalledStep", "call_step"]
 
@@ -41,8 +42,7 @@ def call_step(
 
     Raises ValueError for an unknown package or a result of another form, FunctionError if the step raises.
     """
-    if autodiff not in (None, *DIFFERENTIATE):
-        raise ValueError(f"autodiff must be one of {', '.join(DIFFERENTIATE)}, or None; got {autodiff!r}")
+    check_autodiff(autodiff)
     handed = [_handed(a, autodiff, asarray) for a in arrays]
     seen = [as_numpy(a) for a in handed]  # before the step, which may change them
     rest: tuple[float, ...] = (alpha,)
@@ -52,11 +52,16 @@ def call_step(
         rest = ()
 
     def step(weights: list[Any], mu: Any, x: Any, p: Any) -> Any:
-        return my_step(weights, mu, x, p, *rest)
+        result = my_step(weights, mu, x, p, *rest)
+        if autodiff:
+            _check_loss(result)
+        return result
 
     try:
         result = DIFFERENTIATE[autodiff](step, handed) if autodiff else step(handed[:-3], *handed[-3:])
-    except Exception as error:
+    except _ResultError:
+        raise
+    except (Exception, SystemExit) as error:  # whatever a user's step may raise
         kinds = ", ".join(f"{tuple(a.shape)} {a.dtype}" for a in handed)
         raise FunctionError(f"my_step raised {type(error).__name__}: {error}. The weights, mu, x and p that it got were, "
                             f"in {library(handed[0])}: {kinds}") from error
@@ -64,11 +69,38 @@ def call_step(
         raise ValueError("my_step must return (loss, gradients of the weights, gradient of mu), or the loss alone with "
                          f"autodiff='torch', 'jax' or 'autograd'; got {type(result).__name__}")
     loss, g_weights, g_mu = result
+    if g_weights is None or isinstance(g_weights, (str, Mapping)) or not hasattr(g_weights, "__len__"):
+        raise ValueError("the gradients of the weights that my_step returns must be a list of arrays; got "
+                         f"{type(g_weights).__name__}")
     flat = [g for item in g_weights for g in (item if isinstance(item, (tuple, list)) else [item])]  # (g_W, g_b) or g
     eps = max(precision(a) for a in (*handed, *flat, g_mu, loss))
-    return CalledStep(None if loss is None else float(as_numpy(loss).reshape(())),
-                      [None if g is None else as_numpy(g) for g in flat], None if g_mu is None else as_numpy(g_mu),
-                      eps, seen, library(handed[0]))
+    return CalledStep(_number(loss), [_gradient(g) for g in flat], _gradient(g_mu), eps, seen, library(handed[0]))
+
+
+class _ResultError(ValueError):
+    """Error for a result of another form, not for an exception inside the step."""
+
+
+def _check_loss(loss: Any) -> None:
+    """Raise an error unless ``loss`` can be differentiated: it is one number of any package."""
+    if loss is None or isinstance(loss, (tuple, list, Mapping)):
+        raise _ResultError(f"with autodiff, my_step must return the loss alone; got {type(loss).__name__}")
+    shape = tuple(getattr(loss, "shape", ()))
+    if any(length != 1 for length in shape):
+        raise _ResultError(f"the loss of my_step must be a number; got an array of shape {shape}: it is not summed")
+
+
+def _number(loss: Any) -> float | None:
+    """Return the loss as a number; None if the step returns none."""
+    if loss is None:
+        return None
+    value = real_result("the loss of my_step", loss, "a number")
+    _check_loss(value)
+    return float(value.reshape(()))
+
+
+def _gradient(g: Any) -> np.ndarray | None:
+    return None if g is None else real_result("a gradient of my_step", g)
 
 
 def _handed(a: Any, autodiff: str | None, asarray: Callable[[np.ndarray], Any] | None) -> Any:
@@ -84,6 +116,8 @@ def _torch(step: Step, handed: list[Any]) -> tuple[Any, list[Any], Any]:
     torch = import_module("torch")
     leaves = [a.requires_grad_() for a in handed[:-2]]
     loss = step(leaves[:-1], leaves[-1], *handed[-2:])
+    if not getattr(loss, "requires_grad", False):  # detached, or a number
+        return loss, [None] * (len(leaves) - 1), None
     *g_weights, g_mu = torch.autograd.grad(loss.reshape(()), leaves, allow_unused=True)
     return loss, g_weights, g_mu
 
