@@ -395,6 +395,53 @@ def test_a_gradient_that_is_no_array_is_refused():
         check_gradient(np.sum, lambda x: None, [1.0])
 
 
+@pytest.mark.parametrize("h", [0.0, -1e-3, np.nan, np.inf, "1e-3"])
+def test_a_step_that_is_no_number_above_0_is_refused(h):
+    for method in ("auto", "complex_step", "central_difference"):
+        with pytest.raises(ValueError, match="h must be a finite number > 0; got"):
+            check_gradient(cubes, cubes_gradient, X, h=h, method=method)
+    for derivative in (complex_step, central_difference):
+        with pytest.raises(ValueError, match="h must be a finite number > 0; got"):
+            derivative(cubes, X, h)
+
+
+def test_a_tolerance_that_is_no_number_is_refused():
+    for check in (lambda rtol: check_gradient(cubes, cubes_gradient, X, rtol=rtol), lambda rtol: dot_test(*DENSE[0], rtol=rtol)):
+        with pytest.raises(ValueError, match="rtol must be a finite number >= 0; got -1"):
+            check(-1)
+
+
+def test_masked_values_are_refused():
+    x = np.ma.masked_equal([1.0, 2.0], 2.0)
+    for check in (lambda x: check_gradient(np.sum, np.ones(2), x), lambda x: dot_test(lambda x: x, lambda x, u: u, x),
+                  lambda x: complex_step(np.sum, x), lambda x: central_difference(np.sum, x)):
+        with pytest.raises(ValueError, match="x must have no masked values; got 1"):
+            check(x)
+    with pytest.raises(ValueError, match="grad must have no masked values; got 1"):
+        check_gradient(np.sum, x / x, [1.0, 2.0])
+
+
+@pytest.mark.parametrize("method", ["auto", "complex_step", "central_difference"])
+@pytest.mark.parametrize("given", [np.inf, np.nan, 5.0])
+def test_nothing_is_decided_where_the_derivative_is_not_finite(given, method):
+    check = check_gradient(lambda x: np.sum(np.sqrt(x)), [given, 0.5], [0.0, 1.0], method=method)
+    assert check.verdict == "not decided", check
+    assert check_gradient(lambda x: np.sum(np.sqrt(x)), [given, 0.7], [0.0, 1.0], method="central_difference").index == (1,)
+
+
+@pytest.mark.parametrize("fun", [lambda x: np.sum(x) * 0, lambda x: 0.0, lambda x: np.sum(np.maximum(x, 100.0) - 100)])
+def test_a_function_that_is_zero_is_not_taken_for_single_precision(fun):
+    assert check_gradient(fun, 1e-17 + 0 * X, X)
+    check = check_gradient(fun, 1e-5 + 0 * X, X)
+    assert check.verdict == "wrong" and check.rtol <= 1e-6
+
+
+def test_a_small_gradient_of_a_constant_does_not_hold():
+    assert check_gradient(lambda x: 0.1, 1e-5 + 0 * X, X).verdict == "wrong"
+    for given, verdict in ((0.0, "holds"), (1e-5, "not decided"), (0.4, "wrong")):  # 3 may be in single precision
+        assert check_gradient(lambda x: 3.0, given + 0 * X, X).verdict == verdict
+
+
 def test_a_gradient_must_be_real():
     for grad in (lambda x: 2 * x + 1j, 2 * np.ones(2) + 1j):
         with pytest.raises(ValueError, match="grad must be real; got complex numbers"):

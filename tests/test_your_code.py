@@ -710,6 +710,7 @@ REFUSED = [
     ("a string", dict(my_grad_z=lambda z, mu, p, a: "z"), "it must return an array of shape (96, 3); got str"),
     ("complex", dict(my_kl=lambda p, q: kl(p, q) + 1j), "it must be real; got complex numbers"),
     ("NaN", dict(my_grad_z=lambda *a: grad_z(*a) * np.nan), "it is nan"),
+    ("masked", dict(my_target=lambda q: np.ma.masked_less(target(q), 0.1)), "it must have no masked values; got "),
     ("a wrong tuple", dict(my_grad_z=lambda *a: (np.ones(2), np.ones(3))), "got 2 results of shapes (2,), (3,)"),
 ]
 

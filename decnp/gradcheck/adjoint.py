@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ..utils.validation import check_number
 from .arrays import DOUBLE, array_maker, as_numpy, precision, real_argument, real_result
 from .differences import Probe, recipe
 from .gradients import GradientCheck, compare
@@ -125,6 +126,8 @@ def dot_test(
     >>> dot_test(lambda x: x @ W, lambda u: u @ W.T, x, linear=True).verdict
     'holds'
     """
+    if rtol is not None:
+        check_number("rtol", rtol, 0)
     make = array_maker(x, asarray)
     point = real_argument("x", x)
     if point.size == 0 or not np.isfinite(point).all():

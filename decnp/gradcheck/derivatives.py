@@ -41,7 +41,8 @@ def complex_step(fun: Scalar, x: ArrayLike, h: float = 1e-30) -> np.ndarray:
     Raises
     ------
     ValueError
-        If ``fun`` does not return a complex scalar: it drops the imaginary part, so the gradient would be zero.
+        If ``fun`` does not return a complex scalar: it drops the imaginary part, so the gradient would be zero. Or if h
+        is not a finite number > 0, or x has masked values.
 
     See Also
     --------
@@ -57,7 +58,7 @@ def complex_step(fun: Scalar, x: ArrayLike, h: float = 1e-30) -> np.ndarray:
     >>> complex_step(lambda x: np.sum(x**3), [1.0, 2.0])
     array([ 3., 12.])
     """
-    x = np.array(x, np.complex128)
+    x = _point(x, np.complex128, h)
     gradient = np.empty(x.shape)
     for t in np.ndindex(x.shape):
         point = x.copy()  # one for each call: fun may change it
@@ -90,6 +91,11 @@ def central_difference(fun: Callable[[np.ndarray], Any], x: ArrayLike, h: float 
     gradient : float64 array of the shape of x
         Derivative with respect to each entry of x.
 
+    Raises
+    ------
+    ValueError
+        If h is not a finite number > 0, or x has masked values.
+
     See Also
     --------
     complex_step : Exact derivatives of analytic functions.
@@ -100,7 +106,7 @@ def central_difference(fun: Callable[[np.ndarray], Any], x: ArrayLike, h: float 
     >>> central_difference(lambda x: np.sum(x**3), [1.0, 2.0]).round(6)
     array([ 3., 12.])
     """
-    x = np.array(x, np.float64)
+    x = _point(x, np.float64, h)
     gradient = np.empty(x.shape)
     for t in np.ndindex(x.shape):
         step = h * max(1.0, abs(float(x[t])))
@@ -109,6 +115,15 @@ def central_difference(fun: Callable[[np.ndarray], Any], x: ArrayLike, h: float 
         width = high[t] - low[t]
         gradient[t] = (float(fun(high)) - float(fun(low))) / width
     return gradient
+
+
+def _point(x: ArrayLike, dtype: type, h: float) -> np.ndarray:
+    """Return a copy of x in the dtype. Raises ValueError for masked values or a step h that is not > 0 and finite."""
+    if np.ma.is_masked(x):
+        raise ValueError(f"x must have no masked values; got {np.ma.count_masked(x)}")
+    if not (isinstance(h, (int, float, np.number)) and 0 < h < np.inf):
+        raise ValueError(f"h must be a finite number > 0; got {h!r}")
+    return np.array(x, dtype)
 
 
 def relative_error(actual: np.ndarray, expected: np.ndarray) -> tuple[float, tuple]:

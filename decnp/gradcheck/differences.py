@@ -86,7 +86,10 @@ class Probe:
             return eps, eps
         nearby = [x + part * steps_for(x, 0.01) for part in (0.31, 0.73, -0.57)]
         values = [float(np.real(self(point))) for point in nearby]
-        if all(float(np.float32(v)) == v for v in values):  # by chance: once in 2^87
+        single = all(float(np.float32(v)) == v for v in values)  # by chance: once in 2^87
+        if values[0] == values[1] == values[2]:  # f is constant, or its rounding hides that it is not: 0 has none
+            return DOUBLE, SINGLE if single and values[0] else DOUBLE
+        if single:
             return SINGLE, SINGLE
         insensitive = float(np.real(self(nearby[0] + steps_for(x, 1e-12)))) == values[0]
         return SINGLE if insensitive else DOUBLE, DOUBLE

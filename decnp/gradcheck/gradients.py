@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ..utils.validation import check_number
 from .arrays import DOUBLE, accepts, array_maker, as_numpy, library, real_argument, real_result
 from .derivatives import FLOOR, relative_error
 from .differences import RATIO, Differences, Probe, complex_gradient, differences, is_analytic, is_refuted, recipe
@@ -118,8 +119,8 @@ def check_gradient(
     Raises
     ------
     ValueError
-        For an unknown method, an empty x, an x that is not finite, not real or masked, a gradient that is not real or has
-        another shape than x.
+        For an unknown method, an h that is not > 0, a negative rtol, an x that is empty, not finite, not real or masked, or a
+        gradient that is not real or has another shape than x.
 
     See Also
     --------
@@ -146,6 +147,10 @@ def check_gradient(
     """
     if method not in METHODS:
         raise ValueError(f"method must be {', '.join(map(repr, METHODS[:-1]))} or {METHODS[-1]!r}; got {method!r}")
+    if h is not None:
+        check_number("h", h, 0, strict=True)
+    if rtol is not None:
+        check_number("rtol", rtol, 0)
     f, x, is_numpy = _prepare(fun, grad, x, asarray)
     with np.errstate(all="ignore"):  # the points around x may lie where fun is not defined
         value, again = f(x), f(x)
@@ -164,8 +169,8 @@ def compare(
 ) -> GradientCheck:
     """Compare the gradient ``actual`` with the derivative of ``f`` at x, by one method or by the best for ``f`` ("auto").
 
-    ``is_numpy``: f gets NumPy arrays. ``eps`` is the least precision inside f, ``rounding`` that of its result. h and
-    rtol are those of ``check_gradient``.
+    ``is_numpy``: f gets NumPy arrays. ``eps`` is the precision of f, ``rounding`` that of its result, as ``Probe.precision``
+    returns them. h and rtol are those of ``check_gradient``.
     """
     if method == "complex_step":
         return _by_complex_step(f, actual, x, COMPLEX_STEP if h is None else h, rtol)
@@ -237,6 +242,8 @@ def _by_complex_step(f: Probe, actual: np.ndarray, x: np.ndarray, h: float, rtol
     expected, reason = complex_gradient(f, x, h)
     if expected is None:
         return replace(_undecided("complex_step", reason), verdict="not analytic", rtol=rtol)
+    if not np.isfinite(expected).all():
+        return _undecided("complex_step", "the complex step gives numbers that are not finite: give another x")
     error, index = relative_error(actual, expected)
     check = GradientCheck(error <= rtol, error, rtol, index, float(actual[index]), float(expected[index]),
                           "complex step", "holds" if error <= rtol else "wrong")
@@ -253,13 +260,13 @@ def _by_differences(
     f: Probe, actual: np.ndarray, x: np.ndarray, eps: float, rounding: float, h: float | None, rtol: float | None
 ) -> GradientCheck:
     """Compare with central differences; entries where two steps disagree decide nothing."""
-    h, rtol = recipe(eps).h if h is None else h, recipe(eps).rtol if rtol is None else rtol
+    h, rtol = recipe(max(eps, rounding)).h if h is None else h, recipe(eps).rtol if rtol is None else rtol
     d = differences(f, x, h, rounding, rtol)
     expected = d.nearest(actual)
     known = np.isfinite(expected)
     scale = _scale(expected[known], actual, eps * max(d.largest, FLOOR))
     away = np.where(np.isfinite(actual), np.abs(actual - expected), np.inf)
-    away = np.where(known | ~np.isfinite(actual), away, np.nan)
+    away = np.where(known, away, np.nan)
     off = ~(away <= rtol * scale)
     undecided = ~d.kinks & (np.isnan(away) | ((d.spread > rtol * scale) & (away <= 4 * d.spread)))
     wrong, open_ = off & ~undecided, off & undecided & ~d.near
@@ -291,7 +298,7 @@ def _disagreement(d: Differences, index: tuple, h: float, rounding: float, actua
     at = f"at {list(index)} " if index else ""
     given = f"; the given gradient is {float(actual[index]):.6g}"
     if not np.isfinite(d.coarse[index] + d.fine[index]):
-        return f"{at}fun is not finite within a step of {h:g} from x: give a smaller h{given}"
+        return f"{at}fun is not finite within a step of {h:g} from x: give a smaller h, or another x{given}"
     if abs(d.coarse[index] - d.fine[index]) > d.spread[index] / 2:
         return (f"the two steps disagree: {at}a relative step of {h:g} gives {d.coarse[index]:.6g}, one of {h / RATIO:g} "
                 f"gives {d.fine[index]:.6g}{given}")

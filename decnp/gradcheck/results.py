@@ -76,6 +76,8 @@ def read(result: Any, shape: tuple[int, ...], equation: int) -> Reading | str:
     if isinstance(result, tuple | list | dict) and any(hasattr(member, "shape") for member in result):
         shapes = ", ".join(str(np.shape(to_numpy(member)[0])) for member in result)
         return f"the shape must be {shape}; got {len(result)} results of shapes {shapes}"
+    if np.ma.is_masked(result):
+        return f"it must have no masked values; got {np.ma.count_masked(result)}"
     try:
         value, dtype = to_numpy(result)
     except (TypeError, ValueError):
