@@ -7,6 +7,7 @@ import json
 import math
 import os
 import shlex
+from collections.abc import Mapping
 from typing import Any
 
 from ..io.os_errors import explain_os_errors
@@ -70,12 +71,12 @@ def _check_mine(args: argparse.Namespace, argv: list[str]) -> int:
     return 0 if report else 1
 
 
-def _write(path: str | None, name: str, argv: list[str], result: dict[str, Any]) -> None:
+def _write(path: str | None, name: str, argv: list[str], result: Mapping[str, Any]) -> None:
     """Write the command and its result as JSON, unless ``path`` is None. ``name`` is the path in the error."""
     from ..io.atomic import write_atomically
 
     if path is not None:
-        text = json.dumps({"command": shlex.join(["decnp", *argv]), **_without_infinity(result)}, indent=1)
+        text = json.dumps({"command": shlex.join(["decnp", *argv]), **_without_infinity(dict(result))}, indent=1)
         with explain_os_errors(f"--json {name} could not be written"):
             write_atomically(path, lambda file: file.write(text.encode()))
 

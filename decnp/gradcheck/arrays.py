@@ -12,7 +12,10 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["as_numpy", "real_argument", "real_result", "unwrapped", "dtype_name", "array_maker", "library", "precision", "accepts", "DOUBLE"]
+__all__ = [
+    "as_numpy", "real_argument", "real_result", "unwrapped", "dtype_name", "array_maker", "library", "precision", "accepts",
+    "DOUBLE",
+]
 
 DOUBLE = 2.0**-52
 EPSILON = {"float16": 2.0**-10, "complex32": 2.0**-10, "bfloat16": 2.0**-7, "float32": 2.0**-23, "complex64": 2.0**-23}
@@ -57,7 +60,7 @@ def as_numpy(a: Any) -> np.ndarray:
 
 
 def real_argument(name: str, a: Any) -> np.ndarray:
-    """Return the argument ``name`` as ``as_numpy`` does.
+    """Return ``a``, the argument ``name``, as ``as_numpy`` does.
 
     Raises ValueError if it has masked values, is complex, or holds no numbers.
     """
@@ -68,7 +71,7 @@ def real_argument(name: str, a: Any) -> np.ndarray:
 
 
 def real_result(name: str, a: Any, form: str = "an array of numbers") -> np.ndarray:
-    """Return a result of a user's function as ``as_numpy`` does; complex numbers without imaginary parts become real.
+    """Return ``a``, a result of a user's function, as ``as_numpy`` does; complex numbers with imaginary part 0 become real.
 
     Raises ValueError, with ``name`` and the ``form`` that is needed, if it has masked values, other complex numbers, or no
     numbers.

@@ -119,8 +119,8 @@ def check_gradient(
     Raises
     ------
     ValueError
-        For an unknown method, an h that is not > 0, a negative rtol, an x that is empty, not finite, not real or masked, or a
-        gradient that is not real or has another shape than x.
+        For an unknown method, an h that is not > 0, a negative rtol, an x that is empty, not finite, not real or masked, or
+        a gradient that is not real or has another shape than x.
 
     See Also
     --------
@@ -213,15 +213,15 @@ def _prepare(fun: Callable, grad: Any, x: Any, asarray: Callable | None) -> tupl
 
 def _gradient(f: Probe, grad: Any, x: np.ndarray) -> np.ndarray:
     """Return the given gradient of the scalar in x as a NumPy array."""
-    with_u = f.weights is not None and callable(grad) and accepts(grad, 2) and not accepts(grad, 1)
+    with_u = callable(grad) and accepts(grad, 2) and not accepts(grad, 1)
     if grad is None:
         given = f.fun(f.make(x))[1]
-    elif with_u:
+    elif f.weights is not None and with_u:
         given = grad(f.make(x), f.make(f.weights))
     else:
         given = grad(f.make(x)) if callable(grad) else grad
     gradient = real_result("grad", given, "an array of the shape of x")
-    if with_u:
+    if f.weights is not None and with_u:
         if gradient.shape != x.shape:
             raise ValueError(f"grad(x, u) must return the shape of x, {x.shape}; got {gradient.shape}")
         return gradient

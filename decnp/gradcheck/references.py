@@ -16,7 +16,10 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["REFERENCES", "check_autodiff", "installed", "soft_assignment", "kl_divergence", "target_distribution", "mlp", "squared_error"]
+__all__ = [
+    "REFERENCES", "check_autodiff", "installed", "soft_assignment", "kl_divergence", "target_distribution", "mlp",
+    "squared_error",
+]
 
 # ---------------------------------------------------------------- definitions
 
