@@ -30,7 +30,7 @@ from .dec import DEC
 from .metrics import normalized_mutual_info
 from .training.estimator import TrainingWarning
 from .training.records import Diagnosis
-from .utils.rows import evenly_spaced_rows
+from .utils.rows import sampled_rows
 from .utils.validation import as_generator, check_data, check_number
 
 __all__ = ["CRITERIA", "best_of", "fit_restarts", "run_restarts", "scores_of", "seeded", "stability_of"]
@@ -58,11 +58,12 @@ def _reconstruction(model: DEC, z: np.ndarray, others: Sequence[DEC]) -> float:
 
 
 def _silhouette(model: DEC, z: np.ndarray, others: Sequence[DEC]) -> float:
-    """Return the silhouette of the final labels in z, computed on evenly spaced rows."""
-    labels = evenly_spaced_rows(model.labels_, SILHOUETTE_ROWS)
+    """Return the silhouette of the final labels in z, computed on a sample of the rows."""
+    rows = sampled_rows(len(z), SILHOUETTE_ROWS)
+    labels = model.labels_[rows]
     if not 1 < len(np.unique(labels)) < len(labels):
         return -1.0
-    return float(silhouette_score(evenly_spaced_rows(z, SILHOUETTE_ROWS), labels))
+    return float(silhouette_score(z[rows], labels))
 
 
 def _inertia(model: DEC, z: np.ndarray, others: Sequence[DEC]) -> float:
@@ -271,7 +272,7 @@ def stability_of(runs: Sequence[DEC], X: Any, best: DEC) -> dict[str, Any]:
         "n_runs"; "agreement", the mean adjusted Rand index over all pairs of runs, or None for one run; "clusters", for
         each cluster of ``best`` the mean over the other runs of the largest Jaccard index with one of their clusters
         (None for an empty cluster); "kmeans_agreement", the agreement of runs of k-means on X, one from each seed with
-        ``n_init=1``, on at most 100,000 evenly spaced rows; "level", the agreement below which there is a warning.
+        ``n_init=1``, on at most 100,000 rows, drawn at random; "level", the agreement below which there is a warning.
 
     See Also
     --------

@@ -18,11 +18,13 @@ from sklearn.cluster import KMeans
 from sklearn.metrics import adjusted_rand_score, silhouette_score
 
 from decnp import DEC, CheckpointError, StackedAutoencoder, choose_k
-from decnp.choosing.agreement import agreement, cluster_agreement
+from decnp.choosing import cells, plan
+from decnp.choosing.agreement import agreement, cluster_agreement, matrix_of
 from decnp.choosing.cells import Cell, held_out
 from decnp.choosing.verdict import choice_of, reference_silhouettes
 from decnp.cli import resume
 from decnp.equations import kl_divergence, target_distribution
+from decnp.utils.rows import LazyRows
 
 K_WORDS = [word for word in WORDS if word not in ("--n-clusters", "3")]
 """The options of ``commands.QUICK`` without --n-clusters 3."""
@@ -171,6 +173,19 @@ def test_uniform_noise_has_no_clusters(model):
     found = choose_k(model, np.random.default_rng(0).uniform(size=(200, 6)), [2, 4], 3)
     assert found.best_k is None and found.sentences[0].startswith("Nothing speaks for any of these k.")
     assert "There may be no clusters in these data." in found.sentences[0]
+
+
+def test_the_order_of_the_rows_does_not_hide_the_clusters(model, monkeypatch):
+    for module in (cells, plan):
+        monkeypatch.setattr(module, "SAMPLE", 50)
+    X = np.random.default_rng(0).normal(size=(100, 3)) + np.where(np.arange(100) % 2, 6, -6)[:, None]
+    assert choose_k(model, X, [2], 2).best_k == 2
+
+
+@pytest.mark.parametrize("kind", [np.asarray, sp.csr_array])
+def test_k_means_sees_both_kinds_of_rows_that_alternate(kind):
+    found = matrix_of(LazyRows(kind(np.arange(100.0)[:, None] % 2), float), 50)
+    assert found.shape == (50, 1) and 10 < found.sum() < 40
 
 
 def test_a_cell_is_dec_on_four_fifths_of_the_rows(model, choice, folder):

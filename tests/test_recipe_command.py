@@ -342,6 +342,11 @@ def test_columns_that_give_the_clusters():
     assert copied([size[:10], values[:10]], labels[:10]) == []
 
 
+def test_a_column_that_alternates_in_a_long_table_gives_the_clusters():
+    labels = np.arange(4000) % 2
+    assert copied([np.arange(4000.0), labels], labels) == ["column 2 alone gives the cluster of 100% of the rows"]
+
+
 def test_categories_that_give_the_clusters_are_one_column():
     labels, size = np.arange(90) % 3, np.arange(90.0)
     recipe = Recipe(("kind", "size"), True, (Categories(0, ("a", "b", "c", "d"), dropped=1), Number(1, std=2.0)))

@@ -111,6 +111,13 @@ def test_a_run_with_one_label_has_no_silhouette(runs, X):
     assert restarts._silhouette(flat, flat.transform(X), []) == -1
 
 
+def test_the_silhouette_is_that_of_all_kinds_of_rows_where_they_alternate(runs, monkeypatch):
+    monkeypatch.setattr(restarts, "SILHOUETTE_ROWS", 50)
+    model = clone(runs[0])
+    model.__dict__.update(vars(runs[0]), labels_=np.arange(100) % 2)
+    assert restarts._silhouette(model, 9.0 * (np.arange(100)[:, None] % 2), []) == 1
+
+
 # ---------------------------------------------------------------- agreement of the seeds
 
 @pytest.mark.parametrize("kind", [np.asarray, sparse.csr_array])

@@ -17,7 +17,7 @@ import decnp
 from decnp import DEC, Checkpoint, StackedAutoencoder
 from decnp.training import features
 from decnp.training.checkpoint import fingerprint
-from decnp.utils.rows import BLOCK, LazyRows, blocks, first_rows, is_mapped
+from decnp.utils.rows import BLOCK, LazyRows, blocks, first_rows, is_mapped, sampled_rows
 
 
 def dec(**settings):
@@ -54,6 +54,14 @@ def test_blocks_are_all_rows_in_order():
         assert_array_equal(np.concatenate(list(blocks(rows))), X)
     assert fingerprint(X) == hashlib.sha256(X.tobytes()).hexdigest()
     assert fingerprint(X) == fingerprint(LazyRows(sp.csr_array(X), float)) == fingerprint(X[:BLOCK], X[BLOCK:])
+
+
+def test_a_sample_of_rows_is_sorted_and_the_same_each_time():
+    rows = sampled_rows(1000, 400)
+    assert len(set(rows)) == 400 and 0 <= rows[0] and rows[-1] < 1000 and (np.diff(rows) > 0).all()
+    assert 150 < (rows % 2).sum() < 250  # of rows that alternate, both kinds
+    assert_array_equal(rows, sampled_rows(1000, 400))
+    assert_array_equal(sampled_rows(400, 400), np.arange(400))
 
 
 def test_what_is_mapped(tmp_path):

@@ -67,8 +67,8 @@ def choose_k(
       without clusters: five uniform in the box of the principal components of X, and five normal with the covariance of X.
 
     ``best_k`` is the supported k with the largest silhouette in the data, or None. Labels are not used. The silhouette in
-    the embedding is not used, because DEC increases it by itself. Silhouettes are computed on at most 2000 evenly spaced
-    rows. Both conditions are needed: in two columns of uniform noise the seeds agree to 0.71 for k = 3, and only the
+    the embedding is not used, because DEC increases it by itself. Silhouettes are computed on at most 2000 rows, drawn
+    at random. Both conditions are needed: in two columns of uniform noise the seeds agree to 0.71 for k = 3, and only the
     second condition excludes this k (docs/choosing_k.md).
 
     A supported k is not proved to be right. A continuum such as a bent line satisfies both conditions, for many k. Groups

@@ -12,7 +12,7 @@ from sklearn.cluster import KMeans
 from threadpoolctl import threadpool_limits
 
 from ..metrics import adjusted_rand_index
-from ..utils.rows import LazyRows, Rows
+from ..utils.rows import LazyRows, Rows, sampled_rows
 
 __all__ = ["KMEANS_ROWS", "STABLE", "agreement", "agreement_sentence", "cluster_agreement", "kmeans_labels", "matrix_of"]
 
@@ -125,9 +125,10 @@ def kmeans_labels(data: Any, n_clusters: int, seed: int, rows: np.ndarray | None
 
 
 def matrix_of(X: Rows, max_rows: int | None = None) -> Any:
-    """Return X (n, D) as an array in memory or a sparse matrix, with at most ``max_rows`` evenly spaced rows."""
-    step = 1 if max_rows is None else -(-len(X) // max_rows)
-    source = (X.source if isinstance(X, LazyRows) else X)[::step]
+    """Return X (n, D) as an array in memory or a sparse matrix, with at most ``max_rows`` rows, drawn at random."""
+    source = X.source if isinstance(X, LazyRows) else X
+    if max_rows is not None and max_rows < len(X):
+        source = source[sampled_rows(len(X), max_rows)]
     return source if hasattr(source, "toarray") else np.array(source, X.dtype)
 
 

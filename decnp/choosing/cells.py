@@ -19,7 +19,7 @@ from ..exceptions import CheckpointError
 from ..io.atomic import write_atomically
 from ..training.checkpoint import fingerprint
 from ..utils.progress import message
-from ..utils.rows import LazyRows, Rows, evenly_spaced_rows
+from ..utils.rows import LazyRows, Rows, sampled_rows
 from ..utils.validation import check_sizes
 from .agreement import kmeans_labels, matrix_of
 
@@ -149,8 +149,8 @@ def _compute(
     """Yield the cell of each k, all from one autoencoder."""
     rows, others = held_out(len(X), seed)
     training, validation = take_rows(X, rows), take_rows(X, others)
-    sample = evenly_spaced_rows(range(len(X)), SAMPLE)
-    distances = pairwise_distances(evenly_spaced_rows(X, SAMPLE))
+    sample = sampled_rows(len(X), SAMPLE)
+    distances = pairwise_distances(X[sample])
     data = matrix_of(X)
     ae = _autoencoder(clone(model).set_params(random_state=seed), training)
     report("autoencoder")

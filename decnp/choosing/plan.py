@@ -11,7 +11,7 @@ from sklearn.base import clone
 
 from ..dec import DEC
 from ..io.atomic import PathLike
-from ..utils.rows import LazyRows, Rows, evenly_spaced_rows, is_mapped
+from ..utils.rows import LazyRows, Rows, is_mapped, sampled_rows
 from ..utils.validation import as_generator, check_data, check_distinct, check_number
 from .cells import HELD_OUT, SAMPLE, Cell, CellStore, held_out, run_seed, settings_of, take_rows
 from .verdict import KChoice, choice_of, reference_silhouettes
@@ -58,7 +58,7 @@ def run_plan(plan: Plan, n_jobs: int | None = None, folder: PathLike | None = No
     names = [f"seed {i} of {len(seeds)}" for i in range(1, len(seeds) + 1)]
     cells: list[list[Cell]] = Parallel(n_jobs=n_jobs)(
         delayed(run_seed)(model, X, ks, seed, store, name, verbose) for seed, name in zip(seeds, names))
-    references = reference_silhouettes(evenly_spaced_rows(X, SAMPLE), ks, seeds[0])
+    references = reference_silhouettes(X[sampled_rows(len(X), SAMPLE)], ks, seeds[0])
     return choice_of([cell for of_seed in cells for cell in of_seed], references, seeds, len(X))
 
 

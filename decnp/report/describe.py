@@ -12,7 +12,7 @@ import numpy as np
 
 from ..io.recipe import Categories, Recipe, word_of
 from ..metrics import adjusted_rand_index, contingency
-from ..utils.rows import evenly_spaced_rows
+from ..utils.rows import sampled_rows
 from ..utils.spelling import shell_word
 
 __all__ = ["ClusterSummary", "NumberFact", "ShareFact", "describe_clusters", "one_column_warnings"]
@@ -116,7 +116,7 @@ def one_column_warnings(
 ) -> list[str]:
     """Return a sentence for each column of few values that alone give the cluster of nearly all rows.
 
-    At most ``SAMPLE`` evenly spaced rows are compared. A table of one column has no sentence.
+    At most ``SAMPLE`` rows, drawn at random, are compared. A table of one column has no sentence.
 
     Parameters
     ----------
@@ -138,8 +138,8 @@ def one_column_warnings(
     "the column 'sex' alone gives the cluster of 100% of the rows (ad"
     """
     named = bool(names) if recipe is None else recipe.named
-    X = evenly_spaced_rows(X, SAMPLE)
-    clusters = np.unique(evenly_spaced_rows(labels, SAMPLE), return_inverse=True)[1]
+    rows = sampled_rows(len(X), SAMPLE)
+    X, clusters = X[rows], np.unique(labels[rows], return_inverse=True)[1]
     columns = list(_numbers(X, names or [str(j + 1) for j in range(X.shape[1])], recipe))
     if recipe is not None:
         columns += [(name, block @ np.arange(1, block.shape[1] + 1)) for name, (block, _) in _categories(X, recipe)]

@@ -9,7 +9,7 @@ from typing import Any, Union
 import numpy as np
 from numpy.typing import DTypeLike
 
-__all__ = ["BLOCK", "LazyRows", "Rows", "ScaledRows", "blocks", "evenly_spaced_rows", "first_rows", "is_mapped"]
+__all__ = ["BLOCK", "LazyRows", "Rows", "ScaledRows", "blocks", "evenly_spaced_rows", "first_rows", "is_mapped", "sampled_rows"]
 
 BLOCK = 1024
 """Number of rows in a forward pass without gradients. It bounds the memory of the pass."""
@@ -103,6 +103,14 @@ def evenly_spaced_rows(X: Rows | range, max_rows: int = 2048) -> np.ndarray:
     array([0, 3, 6, 9])
     """
     return np.asarray(X[:: -(-len(X) // max_rows)])
+
+
+def sampled_rows(n: int, max_rows: int) -> np.ndarray:
+    """Return the sorted numbers of at most ``max_rows`` of ``n`` rows, drawn at random from a fixed seed.
+
+    Unlike evenly spaced rows, they represent a table whose kinds of rows alternate.
+    """
+    return np.arange(n) if n <= max_rows else np.sort(np.random.default_rng(0).choice(n, max_rows, replace=False))
 
 
 def is_mapped(X: Any) -> bool:
