@@ -385,6 +385,35 @@ def test_a_path_that_cannot_be_written_is_an_error_before_the_first_step(X, tmp_
     assert sorted(os.listdir(tmp_path)) == ["file", "folder"]
 
 
+def save_array(X, path):
+    with open(path, "wb") as file:
+        np.save(file, X)
+
+
+def killed(X, path, change):
+    with pytest.raises(Killed):
+        dec(checkpoint=KilledAt(path, 20)).fit(X)
+    path.write_bytes(change(path.read_bytes()))
+
+
+@pytest.mark.parametrize("write", [
+    save_array, lambda X, path: dec().fit(X).save(path), lambda X, path: path.touch(),
+    lambda X, path: killed(X, path, lambda content: content[:-99]),
+    lambda X, path: killed(X, path, with_header(lambda header: header.update(kind="other"))),
+], ids=["array", "model", "empty", "damaged checkpoint", "another archive"])
+def test_a_file_that_is_not_a_checkpoint_is_never_replaced(X, path, write):
+    write(X, path)
+    content = path.read_bytes()
+    with pytest.raises(CheckpointError, match=f"^the checkpoint {path} would replace a file that is not a checkpoint, or is damaged: "):
+        dec(checkpoint=path).fit(X)
+    assert path.read_bytes() == content
+
+
+def test_a_checkpoint_of_another_run_is_replaced(X, kept):
+    dec(checkpoint=kept, random_state=5).fit(X)
+    assert not kept.exists()
+
+
 def test_a_folder_without_permission_is_an_error_before_the_first_step(X, path, monkeypatch):
     def refuse(*args, **kwargs):  # root may write everywhere
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))

@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from ..exceptions import CheckpointError
+from ..exceptions import ArchiveError, CheckpointError
 from ..io.archive import read_archive, write_archive
 from ..io.atomic import PathLike, write_atomically
 from ..io.os_errors import reason_of
@@ -47,7 +47,7 @@ class Checkpoint:
     Parameters
     ----------
     path : str or path-like
-        File to write; a run replaces an earlier file.
+        File to write. A run replaces an earlier checkpoint, and no other file.
     every : float, default=10.0
         Smallest number of minutes between two writes. 0 writes after each step, ``inf`` only after ``stop`` is called.
 
@@ -90,17 +90,30 @@ class Checkpoint:
         Raises
         ------
         CheckpointError
-            If the file could not be written later.
+            If the file could not be written later, or exists and is not a checkpoint.
         """
         target = Path(os.path.realpath(self.path))
         try:
             if target.exists() and not target.is_file():
                 raise OSError("it is not a file")
             tempfile.TemporaryFile(dir=target.parent).close()
+            self._check_replaceable()
         except OSError as error:
             hint = "; ~ is not expanded" if self.path.parts[:1] == ("~",) else ""
             raise CheckpointError(f"the checkpoint {self.path} cannot be written: {reason_of(error)}{hint}") from error
         self.recipe = dict(recipe)
+
+    def _check_replaceable(self) -> None:
+        """Raise CheckpointError if the file exists and is not a checkpoint, of any run and format. Raises OSError."""
+        try:
+            header, _ = read_archive(self.path, what="checkpoint")
+        except FileNotFoundError:
+            return
+        except ArchiveError:
+            header = {}
+        if header.get("kind") != KIND:
+            raise CheckpointError(f"the checkpoint {self.path} would replace a file that is not a checkpoint, or is damaged: "
+                                  "delete it, or choose another path")
 
     def stop(self) -> None:
         """Write after the current step, then end the run with KeyboardInterrupt."""
