@@ -21,6 +21,7 @@ from decnp.autoencoder import AutoencoderState
 from decnp.cli.train_fit import _KeptCheckpoint
 from decnp.dec import STATES
 from decnp.io import array_file, safetensors
+from decnp.io.atomic import write_atomically
 from decnp.layers import Dense
 from decnp.optim import Minibatches
 from decnp.training import checkpoint as module
@@ -428,6 +429,23 @@ def test_what_a_killed_run_left_half_written_goes(X, kept):
     part.write_bytes(b"half")
     dec(checkpoint=kept).resume(X)
     assert os.listdir(kept.parent) == []
+
+
+@pytest.mark.parametrize("own, other", [
+    ("run", "run.2"), ("run", "run.0123abcd"), ("run[2]", "run2"), (50 * "r" + "1", 50 * "r" + "2")])
+def test_only_the_temporary_files_of_its_own_name_go(tmp_path, monkeypatch, own, other):
+    left = []
+
+    def kill(file):
+        left.append(os.path.basename(file.name))
+        raise Killed
+
+    for name in (own, other):
+        with monkeypatch.context() as patch, pytest.raises(Killed):
+            patch.setattr(Path, "unlink", lambda *_, **__: None)
+            write_atomically(tmp_path / name, kill)
+    Checkpoint(tmp_path / own).remove()
+    assert os.listdir(tmp_path) == left[1:]
 
 
 def test_a_temporary_file_that_another_process_deleted_first_is_no_error(X, kept, monkeypatch):

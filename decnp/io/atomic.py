@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import errno
+import glob
+import hashlib
 import os
+import re
 import secrets
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import BinaryIO
 
-__all__ = ["PathLike", "write_all_atomically", "write_atomically"]
+__all__ = ["PathLike", "temporary_files", "write_all_atomically", "write_atomically"]
 
 PathLike = str | os.PathLike[str]
 
@@ -32,7 +35,7 @@ def write_all_atomically(files: Mapping[PathLike, Callable[[BinaryIO], object]])
             path = Path(os.path.realpath(path))
             if path.exists() and not path.is_file():
                 raise OSError(errno.EEXIST, "there is something that is not a file", str(path))
-            temporary = path.with_name(f".{path.name[:40]}.{secrets.token_hex(4)}.part")
+            temporary = path.with_name(f".{_short(path.name)}.{secrets.token_hex(4)}.part")
             waiting.append((temporary, path))
             with open(temporary, "xb") as file:
                 write(file)
@@ -44,3 +47,15 @@ def write_all_atomically(files: Mapping[PathLike, Callable[[BinaryIO], object]])
     finally:
         for temporary, _ in waiting:
             temporary.unlink(missing_ok=True)
+
+
+def temporary_files(path: PathLike) -> list[Path]:
+    """Return the temporary files that interrupted writes of the file ``path`` have left."""
+    path = Path(os.path.realpath(path))
+    own = re.compile(re.escape(f".{_short(path.name)}.") + r"[0-9a-f]{8}\.part")
+    return [part for part in path.parent.glob(f".{glob.escape(_short(path.name))}.*.part") if own.fullmatch(part.name)]
+
+
+def _short(name: str) -> str:
+    """Return the name of a file, or its beginning and digest if it has more than 40 characters."""
+    return name if len(name) <= 40 else f"{name[:31]}-{hashlib.sha256(os.fsencode(name)).hexdigest()[:8]}"

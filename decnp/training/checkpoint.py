@@ -24,7 +24,7 @@ import numpy as np
 
 from ..exceptions import ArchiveError, CheckpointError
 from ..io.archive import read_archive, write_archive
-from ..io.atomic import PathLike, write_atomically
+from ..io.atomic import PathLike, temporary_files, write_atomically
 from ..io.os_errors import reason_of
 from ..layers import Dense, arrays_of
 from ..profiles import Profile
@@ -234,7 +234,7 @@ class Checkpoint:
 
     def _delete_temporary_files(self) -> None:
         """Delete temporary files left by an interrupted write."""
-        for part in self.path.parent.glob(f".{self.path.name[:40]}.*.part"):
+        for part in temporary_files(self.path):
             part.unlink(missing_ok=True)
 
 
