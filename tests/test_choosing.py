@@ -1,5 +1,6 @@
 """The number of clusters: agreement of seeds, the rule and its words, files of finished runs, and ``decnp choose-k``."""
 
+import errno
 import json
 import os
 import sys
@@ -20,9 +21,9 @@ from sklearn.metrics import adjusted_rand_score, silhouette_score
 from decnp import DEC, CheckpointError, StackedAutoencoder, choose_k
 from decnp.choosing import cells, plan
 from decnp.choosing.agreement import agreement, cluster_agreement, matrix_of
-from decnp.choosing.cells import Cell, held_out
+from decnp.choosing.cells import Cell, CellStore, held_out
 from decnp.choosing.verdict import choice_of, reference_silhouettes
-from decnp.cli import resume
+from decnp.cli import resume, run_choose_k
 from decnp.equations import kl_divergence, target_distribution
 from decnp.utils.rows import LazyRows
 
@@ -287,6 +288,35 @@ def test_a_killed_comparison_is_resumed(data, says):
     status, again, err = says("choose-k", "--resume", "../run")
     assert status == 0 and again == out and "is complete: these are its results" in err
     assert says(*command, "--out", "../alone")[0] == 2
+
+
+@pytest.mark.parametrize("finished", [0, 1])
+def test_a_full_disk_is_one_sentence_and_finished_runs_stay(data, says, monkeypatch, finished):
+    def write(self, cell, write=CellStore.write):
+        if len(list(self.folder.iterdir())) >= finished:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        write(self, cell)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(CellStore, "write", write)
+        status, out, err = says("choose-k", "x.npy", *K_WORDS, "--k", "2", "--seeds", "2", "-q", "--out", "run")
+    resumes = "; to resume: decnp choose-k --resume run" * finished
+    assert (status, out, err) == (2, "", f"decnp: error: --out run could not be written: {os.strerror(errno.ENOSPC)}{resumes}\n")
+    assert os.path.exists("run/choose_k.cells") == os.path.exists("run") == bool(finished)
+    if finished:
+        assert len(os.listdir("run/choose_k.cells")) == 1 and says("choose-k", "--resume", "run", "-q")[0] == 0
+
+
+def test_results_that_do_not_fit_on_the_disk_are_written_when_resumed(data, says, monkeypatch):
+    def fail(files):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(run_choose_k, "write_all_atomically", fail)
+        status, _, err = says("choose-k", "x.npy", *K_WORDS, "--k", "2", "--seeds", "2", "-q", "--out", "run")
+    assert status == 2 and err.endswith(f"{os.strerror(errno.ENOSPC)}; to resume: decnp choose-k --resume run\n")
+    status, _, err = says("choose-k", "--resume", "run")
+    assert status == 0 and "autoencoder\n" not in err
 
 
 def test_a_sparse_file_gives_what_a_dense_one_gives(tmp_path, monkeypatch):

@@ -16,7 +16,7 @@ from ..choosing import KChoice
 from ..choosing.plan import plan_of, run_plan
 from ..exceptions import UserError
 from ..io.atomic import PathLike, write_all_atomically
-from ..io.os_errors import explain_os_errors
+from ..io.os_errors import explain_os_errors, reason_of
 from ..profiles import INITS
 from ..utils.progress import message
 from ..utils.provenance import provenance, working_folder
@@ -56,12 +56,29 @@ def run_choose_k(
         if folder and not options.resumed:
             start(folder, argv)
         log(f"{len(ks)} k and {n_seeds} seeds: {n_seeds} autoencoders and {n_seeds * len(ks)} clustering phases")
-        with limit_blas_threads(options.threads):
+        with limit_blas_threads(options.threads), _explain_write_errors(folder):
             choice = run_plan(plan, options.jobs, folder and folder / CELLS, verbose=not quiet)
         record = {**_record(options.source, fit, choice, argv), "seconds": round(time.perf_counter() - began, 2)}
         if folder:
             _write(folder, record, choice)
     return record
+
+
+@contextmanager
+def _explain_write_errors(folder: Path | None) -> Iterator[None]:
+    """Raise UserError, which says how to resume, for an ``OSError`` in the block, if there is a folder to write to."""
+    try:
+        yield
+    except OSError as error:
+        if folder is None:
+            raise
+        hint = f"; to resume: decnp choose-k --resume {shlex.quote(str(folder))}" if _has_cells(folder) else ""
+        raise UserError(f"--out {folder} could not be written: {reason_of(error)}{hint}") from error
+
+
+def _has_cells(folder: Path) -> bool:
+    """Return True if the folder has a finished run of a k and seed."""
+    return any(folder.glob(f"{CELLS}/*.json"))
 
 
 def _record(source: str, fit: FitInput, choice: KChoice, argv: list[str]) -> dict[str, Any]:
@@ -109,7 +126,7 @@ def _folder(out: str | None, options: FitOptions) -> Iterator[Path | None]:
         try:
             yield folder
         except BaseException as error:
-            if not any(folder.glob(f"{CELLS}/*.json")):
+            if not _has_cells(folder):
                 with suppress(OSError):
                     shutil.rmtree(folder / CELLS, ignore_errors=True)
                     (folder / REQUEST).unlink(missing_ok=True)
@@ -143,7 +160,7 @@ def _write(folder: Path, record: dict[str, Any], choice: KChoice) -> None:
             [row.reference for row in rows], [row.kmeans_agreement for row in rows],
             [row.kmeans_silhouette for row in rows], choice.best_k).figure
         files[folder / PICTURE] = lambda file: figure.savefig(file, format="png", dpi=144)
-    with explain_os_errors(f"--out {folder} could not be written"):
+    with _explain_write_errors(folder):
         write_all_atomically(files)
         shutil.rmtree(folder / CELLS, ignore_errors=True)
         (folder / REQUEST).unlink(missing_ok=True)
