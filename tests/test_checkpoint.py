@@ -217,8 +217,9 @@ def test_files_that_are_no_checkpoints_are_refused(X, kept, tmp_path):
              "flipped": content[: len(content) // 2] + bytes([content[len(content) // 2] ^ 1]) + content[len(content) // 2 + 1:]}
     for bad in wrong.values():
         kept.write_bytes(bad)
-        with pytest.raises(CheckpointError, match="is not a checkpoint"):
+        with pytest.raises(CheckpointError, match=f"^{kept} is (not a checkpoint|cut short)") as error:
             dec(checkpoint=kept).resume(X)
+        assert str(error.value).count(str(kept)) == 1
         assert kept.read_bytes() == bad
     kept.write_bytes(content)
     with zipfile.ZipFile(kept) as archive:
@@ -280,6 +281,17 @@ def test_layers_of_another_shape_are_refused(X, kept):
 
 
 # ---------------------------------------------------------------- when it is written
+
+@pytest.mark.parametrize("every", ["10", None, True, np.nan, -1, -np.inf, [1]])
+def test_minutes_that_are_no_number_are_refused(path, every):
+    with pytest.raises(ValueError, match="^every must be a number of minutes >= 0, or inf; got "):
+        Checkpoint(path, every)
+
+
+@pytest.mark.parametrize("every", [0, 2.5, np.float32(1), np.int64(3), float("inf"), np.float32("inf")])
+def test_minutes_of_any_kind_of_number(path, every):
+    assert Checkpoint(path, every).every == every
+
 
 def test_it_is_written_when_it_is_time(X, path, monkeypatch):
     now, written = [0.0], []

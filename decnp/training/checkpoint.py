@@ -16,7 +16,7 @@ import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, fields, is_dataclass
 from itertools import chain
-from numbers import Integral
+from numbers import Integral, Real
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +49,8 @@ class Checkpoint:
     path : str or path-like
         File to write. A run replaces an earlier checkpoint, and no other file.
     every : float, default=10.0
-        Smallest number of minutes between two writes. 0 writes after each step, ``inf`` only after ``stop`` is called.
+        Smallest number of minutes between two writes, at least 0. 0 writes after each step, ``inf`` only after ``stop``
+        is called.
 
     Attributes
     ----------
@@ -72,6 +73,8 @@ class Checkpoint:
     def __init__(self, path: PathLike, every: float = 10.0) -> None:
         if not isinstance(path, (str, os.PathLike)):
             raise ValueError(f"checkpoint must be a path or a Checkpoint; got {path!r}")
+        if isinstance(every, bool) or not isinstance(every, Real) or not every >= 0:
+            raise ValueError(f"every must be a number of minutes >= 0, or inf; got {every!r}")
         self.path = Path(path)
         self.every = every
         self.notes: dict[str, Any] = {}
@@ -112,8 +115,8 @@ class Checkpoint:
         except ArchiveError:
             header = {}
         if header.get("kind") != KIND:
-            raise CheckpointError(f"the checkpoint {self.path} would replace a file that is not a checkpoint, or is damaged: "
-                                  "delete it, or choose another path")
+            raise CheckpointError(f"the checkpoint {self.path} would replace a file that is not a checkpoint, or is "
+                                  "damaged: delete it, or choose another path")
 
     def stop(self) -> None:
         """Write after the current step, then end the run with KeyboardInterrupt."""
@@ -211,7 +214,9 @@ class Checkpoint:
             state = from_tree(header["state"], arrays, {cls.__name__: cls for cls in classes})
         except CheckpointError:
             raise
-        except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:  # ArchiveError is a ValueError
+        except ArchiveError as error:
+            raise CheckpointError(str(error)) from error
+        except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
             raise CheckpointError(f"{self.path} is not a checkpoint, or is damaged ({error})") from error
         self.notes, self.recipe = notes, dict(recipe)
         if machine != rounding():

@@ -9,7 +9,9 @@ from typing import Any, Union
 import numpy as np
 from numpy.typing import DTypeLike
 
-__all__ = ["BLOCK", "LazyRows", "Rows", "ScaledRows", "blocks", "evenly_spaced_rows", "first_rows", "is_mapped", "sampled_rows"]
+__all__ = [
+    "BLOCK", "LazyRows", "Rows", "ScaledRows", "blocks", "evenly_spaced_rows", "first_rows", "is_mapped", "sampled_rows",
+]
 
 BLOCK = 1024
 """Number of rows in a forward pass without gradients. It bounds the memory of the pass."""
