@@ -38,6 +38,8 @@ __all__ = ["CRITERIA", "best_of", "fit_restarts", "run_restarts", "scores_of", "
 SILHOUETTE_ROWS = 2000
 """Maximal number of rows in the computation of the silhouette."""
 
+TWO_RUNS = "agreement cannot choose between two runs: the first one is kept, and three runs or more give a choice"
+
 Criterion = Callable[[DEC, np.ndarray, Sequence[DEC]], float]
 """Function of a fitted run, its embedding z (n, d), and the other runs. It returns a score; more is better."""
 
@@ -105,7 +107,7 @@ def fit_restarts(
         Number of runs.
     criterion : {"agreement", "reconstruction", "silhouette", "inertia", "confidence", "kl"}, default="agreement"
         A name in ``CRITERIA``. "agreement" selects the run with the largest mean NMI between its labels and the labels
-        of each other run. It needs at least three runs.
+        of each other run. It cannot choose between two runs: the first one is kept, and a warning says so.
     n_jobs : int or None, default=None
         Number of runs at a time, as in joblib. None means 1, unless in a ``joblib.parallel_config`` context.
 
@@ -113,8 +115,8 @@ def fit_restarts(
     -------
     best : DEC
         Fitted estimator of the best run. Its attribute ``restarts_`` lists the seed and all scores of each run, and
-        ``stability_`` is the record of ``stability_of``. If the runs agree to less than 0.7, ``warnings_`` begins with a
-        sentence that says so.
+        ``stability_`` is the record of ``stability_of``. If the runs agree to less than 0.7, or if "agreement" was to
+        choose between two runs, ``warnings_`` begins with a sentence that says so.
 
     Raises
     ------
@@ -245,8 +247,11 @@ def best_of(runs: Sequence[DEC], X: Any, criterion: str = "agreement") -> DEC:
     fit_restarts : All runs, and the best one.
     """
     scores = scores_of(runs, X)
-    best = runs[int(np.argmax([run[criterion] for run in scores]))]
+    undecided = criterion == "agreement" and len(runs) == 2  # both have the same agreement, but for rounding
+    best = runs[0 if undecided else int(np.argmax([run[criterion] for run in scores]))]
     best.restarts_, best.stability_ = scores, stability_of(runs, X, best)
+    if undecided:
+        best.warnings_ = [TWO_RUNS, *best.warnings_]
     found = best.stability_["agreement"]
     if found is not None and found < STABLE:
         best.warnings_ = [

@@ -91,7 +91,7 @@ def test_the_best_runs_warnings_are_said_once(model, X, monkeypatch):
         *steps(self, X), setattr(self, "warnings_", [f"of {self.random_state}"])])
     monkeypatch.setattr(restarts, "STABLE", 0)
     with pytest.warns(TrainingWarning) as seen:
-        best = fit_restarts(model, X, 2)
+        best = fit_restarts(model, X, 3)
     assert [str(warning.message) for warning in seen] == [f"of {best.random_state}"]
     assert seen[0].filename == __file__
 
@@ -149,6 +149,17 @@ def test_seeds_that_disagree_are_the_first_warning(model, X, monkeypatch):
     assert best.warnings_[0] == sentence == str(seen[0].message)
 
 
+def test_of_two_runs_the_first_is_kept_and_a_warning_says_so(model, X, monkeypatch):
+    monkeypatch.setattr(restarts, "STABLE", -1)
+    monkeypatch.setitem(CRITERIA, "agreement", lambda run, z, others: -run.random_state)  # as if rounding made a difference
+    with pytest.warns(TrainingWarning) as seen:
+        best = fit_restarts(model, X, 2)
+    assert best.random_state == best.restarts_[0]["random_state"] > best.restarts_[1]["random_state"]
+    assert [str(warning.message) for warning in seen] == best.warnings_ == [
+        "agreement cannot choose between two runs: the first one is kept, and three runs or more give a choice"]
+    fit_restarts(model, X, 2, "kl")  # without a warning
+
+
 def test_one_run_agrees_with_no_other(model, X):
     stability = fit_restarts(model, X, 1).stability_
     assert stability["agreement"] is stability["kmeans_agreement"] is None and stability["clusters"] == [None] * 4
@@ -171,6 +182,12 @@ def alone(tmp_path_factory):
     number, = re.findall(rf"restart (\d) of 3: seed {seed}\n", err)
     assert f"\nkept: restart {number} of 3, seed {seed}, which agrees most with the others\n" in out
     return folder
+
+
+def test_the_command_says_that_two_restarts_are_no_choice(data, says):
+    status, out, err = says("fit", "x.npy", *WORDS, "--restarts", "2")
+    assert status == 0 and re.search(r"^kept: restart 1 of 2, seed \d+, as agreement cannot choose between two runs$", out, re.M)
+    assert "warning: agreement cannot choose between two runs: " in err
 
 
 def test_the_command_keeps_the_run_of_fit_restarts(alone):

@@ -117,7 +117,8 @@ def format_results(record: dict[str, Any], out: str | None, report: bool) -> str
     if record.get("stability"):
         seeds = [run["random_state"] for run in record["restarts"]]
         kept = f"restart {seeds.index(record['seed']) + 1} of {len(seeds)}, seed {record['seed']}"
-        lines += [f"kept: {kept}, which agrees most with the others", *_format_stability(**record["stability"])]
+        why = "which agrees most with the others" if len(seeds) > 2 else "as agreement cannot choose between two runs"
+        lines += [f"kept: {kept}, {why}", *_format_stability(**record["stability"])]
     if record["scores"]:
         width = max(map(len, record["scores"]))
         lines.append(" " * width + "".join(f"{metric:>8}" for metric in record["scores"]["end"]))

@@ -156,8 +156,8 @@ def add_table_options(group: argparse._ActionsContainer) -> None:
 def _add_restart_options(parser: Parser) -> None:
     restarts = parser.add_argument_group("how often")
     restarts.add_argument("--restarts", type=integer(2), metavar="R",
-                          help="fit from R seeds, keep the run that agrees most with the others, and say how far the seeds "
-                               "agree, beside k-means; --seed draws the seeds (default: one run)")
+                          help="fit from R seeds, keep the run that agrees most with the others (of two, the first), and "
+                               "say how far the seeds agree, beside k-means; --seed draws the seeds (default: one run)")
     restarts.add_argument("--jobs", type=integer(1, 4096), default=1, metavar="N",
                           help="restarts at a time, each in a process of its own (default: 1)")
 
