@@ -44,7 +44,7 @@ def cluster_accuracy(y_true: ArrayLike, labels: ArrayLike) -> float:
     Raises
     ------
     ValueError
-        If an argument is empty, not one-dimensional or of another type, or if the lengths differ.
+        If an argument is empty, masked, not one-dimensional or of another type, or if the lengths differ.
 
     See Also
     --------
@@ -90,7 +90,7 @@ def normalized_mutual_info(y_true: ArrayLike, labels: ArrayLike) -> float:
     Raises
     ------
     ValueError
-        If an argument is empty, not one-dimensional or of another type, or if the lengths differ.
+        If an argument is empty, masked, not one-dimensional or of another type, or if the lengths differ.
 
     See Also
     --------
@@ -139,7 +139,7 @@ def adjusted_rand_index(y_true: ArrayLike, labels: ArrayLike) -> float:
     Raises
     ------
     ValueError
-        If an argument is empty, not one-dimensional or of another type, or if the lengths differ.
+        If an argument is empty, masked, not one-dimensional or of another type, or if the lengths differ.
 
     See Also
     --------
@@ -235,6 +235,8 @@ def _ignore_many_classes() -> Iterator[None]:
 
 def _codes(name: str, values: ArrayLike) -> np.ndarray:
     """Return the groups of ``values`` numbered 0, 1, ..., (n,); raise ValueError with ``name`` for other input."""
+    if isinstance(values, np.ma.MaskedArray) and np.ma.is_masked(values):
+        raise ValueError(f"{name} must have no masked entries; got {np.ma.count_masked(values)}: leave out these samples")
     values = np.asarray(values)
     if values.ndim != 1 or len(values) == 0:
         raise ValueError(f"{name} must be one-dimensional with at least one entry; got the shape {values.shape}")

@@ -170,6 +170,8 @@ def test_labels_of_any_kind(score, dress):
         ([0, 1], [0, None], "labels must hold integers or strings, all of one kind; got the dtype object"),
         ([0, 1], np.array([0, "a"], object), "labels must hold integers or strings, all of one kind; got the dtype "
                                              "object"),
+        (np.ma.masked_equal([0, 1, 9], 9), [0, 1, 1], "y_true must have no masked entries; got 1: leave out these samples"),
+        ([0, 1, 1], np.ma.masked_less([0, 1, 9], 5), "labels must have no masked entries; got 2: leave out these samples"),
     ],
 )
 def test_scores_say_what_is_wrong(score, y_true, labels, says):
@@ -203,6 +205,10 @@ def test_importing_pulls_in_nothing_heavy():
     heavy = {"numba", "sklearn", "scipy", "tqdm"}
     code = f"import sys, decnp.metrics, decnp.datasets; print({heavy} & set(sys.modules))"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "set()\n"
+
+
+def test_masked_arrays_without_a_masked_entry_are_labels():
+    assert cluster_accuracy(np.ma.array([0, 1, 1]), np.ma.array([1, 0, 0], mask=False)) == 1
 
 
 def test_whole_numbers_in_floats_are_labels():
