@@ -64,7 +64,10 @@ def run_plan(plan: Plan, n_jobs: int | None = None, folder: PathLike | None = No
 
 def _checked_ks(ks: Iterable[int]) -> list[int]:
     """Return the numbers of clusters in increasing order; raise ValueError for other than whole numbers >= 2."""
-    numbers = list(ks)
+    try:
+        numbers = list(ks)
+    except TypeError as error:
+        raise ValueError(f"ks must be an iterable of whole numbers >= 2; got {ks!r}") from error
     for k in numbers:
         check_number("each of ks", k, low=2, integer=True)
     if not numbers:
