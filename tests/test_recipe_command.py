@@ -314,6 +314,16 @@ def test_the_clusters_in_the_units_of_the_table():
     assert last.shares == [ShareFact("kind", "cat", 0.0, 0.5), ShareFact("kind", "dog", 2 / 3, 2 / 6)]
 
 
+def test_columns_of_the_same_name_are_both_described():
+    labels = np.array([0, 0, 1, 1])
+    X = np.stack([labels, 10 * labels, labels, 1 - labels], 1).astype(float)
+    first, _ = describe_clusters(X[:, :2], ["size", "size"], labels, np.eye(2)[labels])
+    assert [(fact.column, fact.of_all) for fact in first.numbers] == [("size", 0.5), ("size", 5.0)]
+    kinds = Recipe(("kind", "kind"), True, (Categories(0, ("a", "b")), Categories(1, ("c", "d"))))
+    first, _ = describe_clusters(X, kinds.feature_names, labels, np.eye(2)[labels], kinds)
+    assert sorted(fact.category for fact in first.shares) == ["a", "b", "c", "d"]
+
+
 def headings(page):
     return re.findall(r"<h2>(.*?)</h2>", page)
 

@@ -98,8 +98,8 @@ def describe_clusters(
     >>> summary.size, summary.typical, summary.numbers[0].median
     (3, [1, 2, 3], 2.0)
     """
-    numbers = dict(_numbers(X, names, recipe))
-    categories = {} if recipe is None else dict(_categories(X, recipe))
+    numbers = list(_numbers(X, names, recipe))  # several columns may have the same name
+    categories = [] if recipe is None else list(_categories(X, recipe))
     own = q[np.arange(len(labels)), labels]
     found = []
     for j in np.unique(labels).tolist():
@@ -182,15 +182,15 @@ def _categories(X: np.ndarray, recipe: Recipe) -> Iterator[tuple[str, tuple[np.n
         start += one.width
 
 
-def _number_facts(numbers: dict[str, np.ndarray], rows: np.ndarray) -> list[NumberFact]:
+def _number_facts(numbers: Sequence[tuple[str, np.ndarray]], rows: np.ndarray) -> list[NumberFact]:
     facts = []
-    for name, column in numbers.items():
+    for name, column in numbers:
         median, of_all, std = float(np.median(column[rows])), float(np.median(column)), float(column.std())
         facts.append(NumberFact(name, median, of_all, (median - of_all) / std if std else 0.0, std))
     return sorted(facts, key=lambda fact: -abs(fact.difference))[:MAX_NUMBERS]
 
 
-def _share_facts(categories: dict[str, tuple[np.ndarray, list[str]]], rows: np.ndarray) -> list[ShareFact]:
-    facts = [ShareFact(name, word, share, of_all) for name, (block, words) in categories.items()
+def _share_facts(categories: Sequence[tuple[str, tuple[np.ndarray, list[str]]]], rows: np.ndarray) -> list[ShareFact]:
+    facts = [ShareFact(name, word, share, of_all) for name, (block, words) in categories
              for word, share, of_all in zip(words, block[rows].mean(axis=0).tolist(), block.mean(axis=0).tolist())]
     return sorted(facts, key=lambda fact: -abs(fact.share - fact.of_all))[:MAX_SHARES]
