@@ -245,7 +245,8 @@ def test_bad_parameters_are_named(model, autoencoder):
     X = groups(20)
     for arguments, words in (
             (dict(ks=[]), "ks must have at least one"), (dict(ks=3), "^ks must be an iterable of .*; got 3$"),
-            (dict(ks=np.array(3)), r"^ks must be an iterable of whole numbers >= 2; got array\(3\)$"), (dict(ks=[2, 1]), "each of ks must be a whole number >= 2; got 1"),
+            (dict(ks=np.array(3)), r"^ks must be an iterable of whole numbers >= 2; got array\(3\)$"),
+            (dict(ks=[2, 1]), "each of ks must be a whole number >= 2; got 1"),
             (dict(ks=[2], n_seeds=1), "n_seeds must be a whole number >= 2; got 1"),
             (dict(ks=[17]), "four fifths of the rows, 16; of these, X must have at least n_clusters = 17")):
         with pytest.raises(ValueError, match=words):
