@@ -5,6 +5,7 @@ import os
 import re
 from copy import deepcopy
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import commands
@@ -575,6 +576,27 @@ def test_another_start_is_another_run(X, tmp_path, labels):
         with pytest.raises(CheckpointError, match=f"of another run: init was '[0-9a-f]{{64}}', and is {said} now"):
             dec(init=init, checkpoint=path).resume(X)
     dec(init=labels.tolist(), checkpoint=path).resume(X)  # the same numbers
+
+
+def scaled_rows(z, n_clusters, random_state, factor=1.0, offset=None, name=None):
+    return factor * random_rows(z, n_clusters, random_state) + (0 if offset is None else offset)
+
+
+@pytest.mark.parametrize("other", [
+    random_rows, partial(random_rows), partial(scaled_rows, factor=2.5), partial(scaled_rows, factor=2, offset=np.ones(2)),
+    partial(scaled_rows, factor=2, offset=np.zeros(2), name=object())])
+def test_a_partial_of_another_function_or_of_other_arguments_is_another_start(X, tmp_path, other):
+    path, init = tmp_path / "run.checkpoint", partial(scaled_rows, factor=2, offset=np.zeros(2))
+    kill(dec(init=init), path, X, 3)
+    with pytest.raises(CheckpointError, match=r"of another run: init was 'scaled_rows\(factor=2, offset=\w+\)', and is '"):
+        dec(init=other, checkpoint=path).resume(X)
+    dec(init=partial(scaled_rows, offset=np.zeros(2), factor=2), checkpoint=path).resume(X)
+
+
+def test_a_partial_of_an_object_is_resumed(X, tmp_path):
+    path = tmp_path / "run.checkpoint"
+    kill(dec(init=partial(scaled_rows, name=object())), path, X, 3)
+    dec(init=partial(scaled_rows, name=object()), checkpoint=path).resume(X)  # as another process would
 
 
 @pytest.mark.parametrize("init", ["k-means", "neighbors", "labels", random_rows])

@@ -17,7 +17,7 @@ from ..dec import DEC
 from ..equations import kl_divergence, target_distribution
 from ..exceptions import CheckpointError
 from ..io.atomic import write_atomically
-from ..training.checkpoint import fingerprint
+from ..training.checkpoint import fingerprint, recorded_init
 from ..utils.progress import message
 from ..utils.rows import LazyRows, Rows, sampled_rows
 from ..utils.validation import check_sizes
@@ -107,12 +107,10 @@ def _check_types(cell: Cell, n: int) -> None:
 
 def settings_of(model: DEC, X: Rows) -> dict[str, Any]:
     """Return the parameters of ``model`` and the digest of X, as JSON: everything that a cell depends on."""
-    init = model.init if model.init is None or isinstance(model.init, str) else getattr(
-        model.init, "__qualname__", type(model.init).__name__)
     names = ("alpha", "tol", "n_init", "update_encoder", "engine")
     return {**{name: getattr(model, name) for name in names}, "hidden_layer_sizes": check_sizes(model.hidden_layer_sizes),
-            "init": init, **asdict(model._schedule(len(X))), "the dtype of X": X.dtype.name,
-            "the shape of X": list(X.shape), "the sha256 of X": fingerprint(X)}
+            "init": None if model.init is None else recorded_init(model.init), **asdict(model._schedule(len(X))),
+            "the dtype of X": X.dtype.name, "the shape of X": list(X.shape), "the sha256 of X": fingerprint(X)}
 
 
 def held_out(n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:

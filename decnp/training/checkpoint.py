@@ -15,6 +15,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, fields, is_dataclass
+from functools import partial
 from itertools import chain
 from numbers import Integral, Real
 from pathlib import Path
@@ -32,7 +33,7 @@ from ..utils.provenance import rounding
 from ..utils.rows import Rows, blocks
 from ..utils.validation import check_sizes
 
-__all__ = ["Checkpoint", "check_same_shapes", "fingerprint", "from_tree", "recipe_of", "to_tree"]
+__all__ = ["Checkpoint", "check_same_shapes", "fingerprint", "from_tree", "recipe_of", "recorded_init", "to_tree"]
 
 FORMAT = 5
 KIND = "checkpoint"
@@ -252,20 +253,32 @@ def recipe_of(model: Any, X: Rows, schedule: Profile, start: Any) -> dict[str, A
     seed = model.random_state
     return {
         **{name: getattr(model, name) for name in names}, "hidden_layer_sizes": check_sizes(model.hidden_layer_sizes),
-        **asdict(schedule), "init": schedule.init if model.init is None else _recorded_init(model.init),
+        **asdict(schedule), "init": schedule.init if model.init is None else recorded_init(model.init),
         "random_state": int(seed) if isinstance(seed, Integral) else type(seed).__name__,
         "autoencoder": start and fingerprint(*arrays_of(start.encoder_ + start.decoder_)),
         "dtype": X.dtype.name, "the shape of X": X.shape, "the sha256 of X": fingerprint(X),
     }
 
 
-def _recorded_init(init: Any) -> str:
-    """Return the name of ``init``, or the digest of its numbers if it is an array."""
+def recorded_init(init: Any) -> str:
+    """Return the name of ``init``, with the arguments of a partial, or the digest of its numbers if it is an array."""
     if isinstance(init, str):
         return init
+    if isinstance(init, partial):
+        named = [f"{name}={_recorded_argument(value)}" for name, value in sorted(init.keywords.items())]
+        return f"{recorded_init(init.func)}({', '.join([*map(_recorded_argument, init.args), *named])})"
     if callable(init):
         return str(getattr(init, "__qualname__", type(init).__name__))
     return fingerprint(np.asarray(init, np.float64))
+
+
+def _recorded_argument(value: Any) -> str:
+    """Return a word for an argument that is the same in another process: of an object that is no number, its type."""
+    if value is None or isinstance(value, (str, int, float, np.generic)):
+        return repr(value)
+    if isinstance(value, np.ndarray) and value.dtype.kind in "biuf":
+        return fingerprint(np.atleast_1d(value))
+    return recorded_init(value) if callable(value) else type(value).__name__
 
 
 def check_same_shapes(restored: Sequence[Dense], new: Sequence[Dense]) -> None:
