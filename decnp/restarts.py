@@ -247,7 +247,7 @@ def best_of(runs: Sequence[DEC], X: Any, criterion: str = "agreement") -> DEC:
     fit_restarts : All runs, and the best one.
     """
     scores = scores_of(runs, X)
-    undecided = criterion == "agreement" and len(runs) == 2  # both have the same agreement, but for rounding
+    undecided = criterion == "agreement" and len(runs) == 2  # they differ by rounding at most
     best = runs[0 if undecided else int(np.argmax([run[criterion] for run in scores]))]
     best.restarts_, best.stability_ = scores, stability_of(runs, X, best)
     if undecided:

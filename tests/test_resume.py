@@ -176,7 +176,7 @@ def test_what_resume_refuses(data, says):
         assert refused("--resume", "bad").startswith("--resume bad: bad/resume.json is damaged (")
     Path("bad/checkpoint.decnp").write_bytes(b"PK")
     Path("bad/resume.json").write_text(json.dumps({"argv": ["fit", "x.npy", *QUICK], "folder": os.getcwd()}))
-    assert "bad/checkpoint.decnp is not a checkpoint, or is damaged" in refused("--resume", "bad", "-q")
+    assert refused("--resume", "bad", "-q") == "bad/checkpoint.decnp is not a checkpoint: it does not begin as one"
     assert refused("x.npy", *QUICK, "--out", "bad", "-q") == (
         "--out bad holds a run that is not complete: decnp fit --resume bad resumes it; "
         f"delete {os.path.join('bad', 'checkpoint.decnp')} to start again")

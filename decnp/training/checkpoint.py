@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, fields, is_dataclass
 from functools import partial
 from itertools import chain
-from numbers import Integral, Real
+from numbers import Integral
 from pathlib import Path
 from typing import Any
 
@@ -74,7 +74,8 @@ class Checkpoint:
     def __init__(self, path: PathLike, every: float = 10.0) -> None:
         if not isinstance(path, (str, os.PathLike)):
             raise ValueError(f"checkpoint must be a path or a Checkpoint; got {path!r}")
-        if isinstance(every, bool) or not isinstance(every, Real) or not every >= 0:
+        numbers = (int, float, np.integer, np.floating)
+        if isinstance(every, bool) or not isinstance(every, numbers) or not every >= 0:
             raise ValueError(f"every must be a number of minutes >= 0, or inf; got {every!r}")
         self.path = Path(path)
         self.every = every
