@@ -91,6 +91,23 @@ def test_the_same_number_in_other_words_is_the_same_category(cell, place):
     assert_array_equal(np.flatnonzero(row), [] if place is None else [place])
 
 
+@pytest.mark.parametrize("cell, place", [
+    (True, 1), (np.False_, 0), ("TRUE", 1), (" False ", 0), ("true", 1), (" yes ", 2), ("YES", None), (1, None), ("", 3)])
+def test_true_and_false_are_categories_in_any_case(cell, place):
+    row, = rows_of(Recipe(("a",), True, (Categories(0, ("False", "true", "yes", None)),)), objects(cell))
+    assert_array_equal(np.flatnonzero(row), [] if place is None else [place])
+
+
+def test_two_cases_of_true_stay_two_categories():
+    recipe = Recipe(("a",), True, (Categories(0, ("TRUE", "true")),))
+    assert_array_equal(rows_of(recipe, objects("TRUE", "true", "True")), [[1, 0], [0, 1], [0, 1]])
+
+
+def test_a_column_of_bool_is_one_of_true_and_false():
+    recipe = Recipe(("a",), True, (Categories(0, ("false", "true")),))
+    assert_array_equal(rows_of(recipe, np.array([True, False])), [[0, 1], [1, 0]])
+
+
 def test_words_that_say_missing_may_be_categories():
     recipe = Recipe(("a",), True, (Categories(0, ("none", "x")),))
     assert_array_equal(rows_of(recipe, objects("none", "x", "")), [[1, 0], [0, 1], [0, 0]])

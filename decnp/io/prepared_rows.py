@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from .cells import as_number, is_missing
+from .cells import as_number, is_missing, is_true_or_false
 from .recipe import Categories, Number, Recipe, Value, word_of
 
 __all__ = ["PreparedRows"]
@@ -138,8 +138,12 @@ def _number(value: Any, name: str, decimal: str) -> float:
 
 
 def _places(feature: Categories) -> dict[Value, int]:
-    """Return the place of each category."""
-    return {value: j for j, value in enumerate(feature.values)}
+    """Return the place of each category; true and false have one in lower case, too."""
+    places = {value: j for j, value in enumerate(feature.values)}
+    for value, j in [*places.items()]:
+        if isinstance(value, str) and is_true_or_false(value):
+            places.setdefault(value.strip().lower(), j)
+    return places
 
 
 def _place(value: Any, feature: Categories, places: Mapping[Value, int], decimal: str) -> int:
@@ -149,6 +153,7 @@ def _place(value: Any, feature: Categories, places: Mapping[Value, int], decimal
     if _is_missing(value):
         return places.get(feature.fill, -1)
     if feature.of_words:
-        return places.get(str(value), -1)
+        word = str(value).strip()
+        return places.get(word, places.get(word.lower(), -1) if is_true_or_false(word) else -1)
     number = as_number(str(value), decimal)
     return -1 if number is None else places.get(number, -1)
