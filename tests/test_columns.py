@@ -121,11 +121,33 @@ def test_a_model_without_names_takes_any_frame_of_its_width(tmp_path):
 
 
 @pytest.mark.parametrize("expected, given, order", [
-    (["a", "b"], ["b", "a"], [1, 0]), (["a", "b"], ["a", "b"], [0, 1]),
-    ([], ["a"], None), (["a"], [], None), (["a", "a"], ["a", "a"], None), (["a", "b"], ["a", "a"], None),
+    (["a", "b"], ["b", "a"], [1, 0]), (["a", "b"], ["a", "b"], [0, 1]), ([], ["a"], None), (["a"], [], None),
+    (["a", "a", "b"], ["a", "a", "b"], [0, 1, 2]), (["a", "a", "b"], ["a", "c", "a", "b"], [0, 2, 3]),
+    (["a", "b"], ["c", "b", "c", "a"], [3, 1]),
 ])
 def test_names_decide_where_they_can(expected, given, order):
-    assert match_columns(expected, given, "X") == order
+    assert match_columns(expected, given, "X", ignore_extra=True) == order
+
+
+@pytest.mark.parametrize("expected, given, sentence", [
+    (["a", "a", "b"], ["b", "a", "a"], "the model's column 1 is 'a'; got 'b'"),
+    (["a", "a"], ["c", "a"], "it must have 2 such columns; got 1"),
+    (["a", "b"], ["a", "b", "a"], "it must have 2 such columns; got 3"),
+])
+def test_columns_with_equal_names_are_matched_in_the_models_order_only(expected, given, sentence):
+    with pytest.raises(ValueError, match=f"^X must have the model's columns in their order, because the name 'a' occurs twice: "
+                                         f"{sentence}$"):
+        match_columns(expected, given, "X", ignore_extra=True)
+
+
+def test_predict_refuses_equal_names_in_another_order(table, says):
+    for name, columns in (("train.csv", ["a", "a", "b", "c", "d", "e"]), ("new.csv", ["b", "a", "a", "c", "d", "e"])):
+        table.set_axis(columns, axis=1).to_csv(name, index=False)
+    assert says("fit", "train.csv", *FIT, "--out", "run", "--overwrite")[0] == 0
+    assert labels(says, "train.csv")[0] == np.load("run/labels.npy").tolist()
+    assert error(says, "new.csv").endswith("because the name 'a' occurs twice: the model's column 1 is 'a'; got 'b'\n")
+    with pytest.raises(ValueError, match="the model's column 1 is 'a'; got 'b'"):
+        load_model("run/model.decnp").predict(table.set_axis(columns, axis=1))
 
 
 def test_many_names_are_cut_short():

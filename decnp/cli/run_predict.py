@@ -133,7 +133,8 @@ class _ColumnChooser:
         try:
             order = match_columns(model.feature_names, [names[j] for j in places], self.name, self.ignore_extra)
         except ValueError as error:
-            hint = "" if "lacks" in str(error) else "; leave them out with --extra ignore, or labels with --label-column"
+            hint = ("; leave them out with --extra ignore, or labels with --label-column"
+                    if str(error).startswith(f"{self.name} has columns") else "")
             raise DataError(f"{error}{hint}") from None
         if order is None:
             if len(places) != model.n_features and UNNAMED not in names:

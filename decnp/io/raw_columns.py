@@ -32,10 +32,7 @@ def raw_columns(X: Any, recipe: Recipe, left_out: Collection[str] = ()) -> list[
     names = list(X.keys() if isinstance(X, Mapping) else getattr(X, "column_names", getattr(X, "columns", ())))
     if recipe.named and names:
         given = [name for name in names if str(name) in recipe.columns or str(name) not in left_out]
-        order = match_columns(recipe.columns, list(map(str, given)), "X")
-        if order is None:
-            raise ValueError("X must have columns with different names")
-        columns = [_column(X[given[i]]) for i in order]
+        columns = [_column(X[given[i]]) for i in match_columns(recipe.columns, list(map(str, given)), "X") or ()]
     elif isinstance(X, Mapping):
         columns = [_column(values) for values in X.values()]
     else:

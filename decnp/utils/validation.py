@@ -131,9 +131,9 @@ def check_number(
 def match_columns(
     expected: Sequence[str], given: Sequence[str], name: str, ignore_extra: bool = False
 ) -> list[int] | None:
-    """Return the positions in ``given`` of the columns ``expected``, or None if columns cannot be matched by name.
+    """Return the positions in ``given`` of the columns ``expected``, or None if one of the two is empty.
 
-    Columns cannot be matched if ``expected`` or ``given`` is empty or has a duplicate.
+    If one of the names occurs twice, the columns must be in the order of ``expected``.
 
     Parameters
     ----------
@@ -149,23 +149,40 @@ def match_columns(
     Raises
     ------
     ValueError
-        If columns are missing, or unknown without ``ignore_extra``. The message names them.
+        If columns are missing, or unknown without ``ignore_extra``, or if columns with equal names are in another order.
+        The message names them.
 
     Examples
     --------
     >>> match_columns(["height", "age"], ["age", "height"], "X")
     [1, 0]
     """
-    if not expected or not given or len(set(expected)) < len(expected) or len(set(given)) < len(given):
+    if not expected or not given:
         return None
-    at = {column: i for i, column in enumerate(given)}
-    missing = [column for column in expected if column not in at]
+    there, known = {*given}, {*expected}
+    missing = [column for column in expected if column not in there]
     if missing:
         raise ValueError(f"{name} lacks columns that the model was trained on: {_listed(missing)}")
-    unknown = [column for column in given if column not in set(expected)]
+    unknown = [column for column in given if column not in known]
     if unknown and not ignore_extra:
         raise ValueError(f"{name} has columns that the model was not trained on: {_listed(unknown)}")
-    return [at[column] for column in expected]
+    places = [i for i, column in enumerate(given) if column in known]
+    if len(known) == len(places) == len(expected):
+        at = {column: i for i, column in enumerate(given)}
+        return [at[column] for column in expected]
+    _check_order(expected, [given[i] for i in places], name)
+    return places
+
+
+def _check_order(expected: Sequence[str], given: Sequence[str], name: str) -> None:
+    """Raise ValueError unless ``given``, columns of the table ``name``, are the ``expected`` ones; one occurs twice."""
+    twice = next(column for columns in (expected, given) for column in columns if columns.count(column) > 1)
+    rule = f"{name} must have the model's columns in their order, because the name {twice!r} occurs twice"
+    if len(given) != len(expected):
+        raise ValueError(f"{rule}: it must have {len(expected)} such columns; got {len(given)}")
+    for i, (column, other) in enumerate(zip(expected, given), 1):
+        if column != other:
+            raise ValueError(f"{rule}: the model's column {i} is {column!r}; got {other!r}")
 
 
 def _listed(names: Sequence[str]) -> str:
