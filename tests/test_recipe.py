@@ -320,7 +320,7 @@ def test_tables_that_do_not_fit(saved):
         ({**frame, "a": [1.0]}, "the columns of X must have one length; got 1, 90"),
         (frame.assign(a="far"), "the column 'a' must hold numbers; got 'far'"),
         (frame.assign(a=np.inf), "X must hold finite numbers within float"),
-        (pd.concat([frame, frame[["a"]]], axis=1), "X must have columns with different names"),
+        (pd.concat([frame, frame[["a"]]], axis=1), "because the name 'a' occurs twice: it must have 5 such columns; got 6"),
     ):
         with pytest.raises(ValueError) as error:
             saved.predict(X)
