@@ -328,6 +328,21 @@ def test_options_that_argparse_refuses(refused, says):
         "unrecognized arguments: --max-itr=3, did you mean '--max-iter'? (see decnp fit --help)")
 
 
+@pytest.mark.parametrize("command, argument, words", [
+    ("fit", "--out", ["x.npy", "--out", ""]), ("fit", "--out", ["x.npy", "--out="]), ("fit", "--resume", ["--resume", ""]),
+    ("fit", "--labels", ["x.npy", "--labels", ""]), ("fit", "--init", ["x.npy", "--init", ""]), ("fit", "SOURCE", [""]),
+    ("fit", "--drop", ["x.npy", "--drop", ""]), ("fit", "--label-column", ["x.npy", "--label-column", ""]),
+    ("choose-k", "--out", ["x.npy", "--out", ""]), ("predict", "MODEL", ["", "x.npy"]), ("predict", "DATA", ["m.decnp", ""]),
+    ("predict", "--out", ["m.decnp", "x.npy", "--out", ""]), ("info", "MODEL", [""]), ("export", "FILE", ["m.decnp", ""]),
+    ("gradcheck", "--mine", ["--mine", ""]), ("gradcheck", "--json", ["--json", ""]), ("notebooks", "DIR", [""]),
+    ("report", "DIR", [""]), ("reproduce", "--out", ["table2", "--out", ""]), ("data fetch", "--to", ["mnist", "--to", ""]),
+])
+def test_an_empty_word_is_refused(data, says, command, argument, words):
+    status, out, err = says(*command.split(), *words)
+    assert (status, out) == (2, "") and err == (
+        f"decnp: error: argument {argument}: must not be empty (is a shell variable unset?) (see decnp {command} --help)\n")
+
+
 @pytest.mark.parametrize("words, sentence", [
     (["fti"], "argument COMMAND: invalid choice: 'fti', did you mean 'fit'? (see decnp --help)"),
     (["data", "lsit"], "argument list|fetch|verify: invalid choice: 'lsit', did you mean 'list'? (see decnp data --help)"),

@@ -106,7 +106,8 @@ def _read_data(options: FitOptions) -> tuple[Table, np.ndarray | None, Recipe | 
                 options.source, options.label_column, header=options.header, drop=options.drop, columns=options.columns)
             found = table_warnings(table.X, table.names)
         ae_rows = autoencoder_rows(options.source)
-        if options.labels:
+    if options.labels:
+        with explain_read_errors(options.labels):
             table = table._replace(y=read_labels(options.labels, len(table.X)))
     if isinstance(table.X, np.ndarray) and recipe is None:
         found += label_copies(table.X, table.names, table.y)

@@ -76,8 +76,9 @@ def run_predict(
     """
     if out is not None:
         check_output_file(out, (".npy", ".csv"), {model_path, source} - {"-"})
-    with explain_read_errors(source):
+    with explain_read_errors(model_path):
         model = load_model(model_path)
+    with explain_read_errors(source):
         chooser = _ColumnChooser(model, model_path, source, ignore_extra, header)
         rows = open_rows(source, label_column, header=header, choose=chooser, known=model.feature_names,
                          recipe=model.recipe)
