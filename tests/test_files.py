@@ -132,6 +132,8 @@ def test_the_column_of_labels_may_have_any_name(tmp_path):
     ("x.csv", "a,b\n1,2\n3,x\n", None, "FILE, line 3, column 2 ('b'): 'x' is not a number"),  # one odd cell
     ("x.csv", "a,b\n1,\n", None, "FILE, line 2, column 2 ('b'): the cell is empty"),
     ("x.csv", "a,b\n1,\n3,4\n", "b", "FILE, line 2: the label is missing"),
+    ("x.csv", "a,b\n1,2\n3,nan\n", "b", "FILE, line 3: the label is missing ('nan')"),
+    ("x.csv", "a,label\n1,x\n3,N/A\n", None, "FILE, line 3: the label is missing ('N/A')"),
     ("x.npy", "", "a", "a label column (here 'a') needs a .csv file with a first line of names; got FILE"),
 ])
 def test_columns_of_labels_that_are_refused(tmp_path, name, text, column, sentence):
@@ -384,8 +386,7 @@ def test_whole_numbers_in_floats_are_labels(tmp_path):
     assert y.dtype == np.int64
 
 
-OTHER_NUMBERS = ("FILE must hold labels that are whole numbers or strings; got the dtype float64 with other "
-                 "numbers in it")
+OTHER_NUMBERS = "FILE must hold labels that are whole numbers or strings; got {} in row {} (counted from 1)"
 
 
 @pytest.mark.parametrize("y, sentence", [
@@ -394,8 +395,12 @@ OTHER_NUMBERS = ("FILE must hold labels that are whole numbers or strings; got t
     ([], "FILE must hold one label for each of the 3 rows; got 0"),
     ([[1, 0], [0, 1], [1, 0]], "FILE must hold one label for each row, in the shape (n,); got (3, 2)"),
     (1, "FILE must hold one label for each row, in the shape (n,); got ()"),
-    ([0.5, 1, 2], OTHER_NUMBERS),
-    ([0, np.nan, 2], OTHER_NUMBERS),
+    ([1, 0.5, 2], OTHER_NUMBERS.format(0.5, 2)),
+    ([0, 2.0**53, 2], OTHER_NUMBERS.format(2.0**53, 2)),
+    ([0, np.nan, 2], "FILE: the label in row 2 (counted from 1) is missing (nan)"),
+    (["a", "b", "NA"], "FILE: the label in row 3 (counted from 1) is missing ('NA')"),
+    (["", "b", "a"], "FILE: the label in row 1 (counted from 1) is missing ('')"),
+    ([b"a", b"None", b"a"], "FILE: the label in row 2 (counted from 1) is missing ('None')"),
     ([0, 1j, 2], "FILE must hold labels that are whole numbers or strings; got the dtype complex128"),
 ])
 def test_arrays_that_are_no_labels(tmp_path, y, sentence):
@@ -410,7 +415,10 @@ def test_arrays_that_are_no_labels(tmp_path, y, sentence):
     ("y.csv", "1,0\n0,1\n1,0\n", "FILE must hold one label a line; line 1 has 2"),
     ("y.csv", '1\n""\n1\n', "FILE must hold one label for each of the 3 rows; got 2"),
     ("y.csv", "a\n0.5\nb\n", None),
-    ("y.csv", "1\n0.5\n1\n", OTHER_NUMBERS),
+    ("y.csv", "1\n0.5\n1\n", OTHER_NUMBERS.format(0.5, 2)),
+    ("y.csv", "1\n0\nnan\n", "FILE, line 3: the label is missing ('nan')"),
+    ("y.csv", "label\n1\nNA\n0\n", "FILE, line 3: the label is missing ('NA')"),
+    ("y.txt", "a\nb\nNone\n", "FILE, line 3: the label is missing ('None')"),
     ("y.json", "[1]", "FILE must be a .npy, .npz, .csv or .txt file; got the ending '.json'"),
 ])
 def test_text_that_is_no_labels(tmp_path, name, text, sentence):

@@ -16,6 +16,7 @@ import numpy as np
 from ..exceptions import DataError
 from ..utils.rows import BLOCK, LazyRows, Rows, blocks, is_mapped
 from .atomic import PathLike
+from .cells import is_missing
 from .column_choice import ColumnChoice
 from .npy import check_table, npy_layout, read_npy
 from .npz import read_npz, read_npz_labels
@@ -283,9 +284,13 @@ def as_labels(y: np.ndarray, path: Path) -> np.ndarray:
         y = y[:, 0]
     if y.ndim != 1:
         raise DataError(f"{path} must hold one label for each row, in the shape (n,); got {y.shape}")
-    if y.dtype.kind == "f" and np.isfinite(y).all() and (y % 1 == 0).all() and (np.abs(y) < 2**53).all():
-        return y.astype(np.int64)
-    if y.dtype.kind not in "biuSUO":  # O: strings from text; objects from NumPy's files were refused
-        raise DataError(f"{path} must hold labels that are whole numbers or strings; got the dtype {y.dtype}"
-                        + (" with other numbers in it" if y.dtype.kind == "f" else ""))
-    return y
+    for i, label in enumerate(y.tolist()) if y.dtype.kind in "fSUO" else ():
+        label = label.decode("latin-1") if isinstance(label, bytes) else label
+        if is_missing(str(label)):
+            raise DataError(f"{path}: the label in row {i + 1} (counted from 1) is missing ({label!r})")
+        if y.dtype.kind == "f" and not (label % 1 == 0 and abs(label) < 2**53):
+            raise DataError(f"{path} must hold labels that are whole numbers or strings; got {label} in row {i + 1} "
+                            "(counted from 1)")
+    if y.dtype.kind not in "biufSUO":  # O: strings from text; objects from NumPy's files were refused
+        raise DataError(f"{path} must hold labels that are whole numbers or strings; got the dtype {y.dtype}")
+    return y.astype(np.int64) if y.dtype.kind == "f" else y

@@ -136,7 +136,7 @@ def parse_csv(
     numbers = [column for column, word in zip(described, is_word) if not word]
     read.reader.check(path, read.X, numbers, label_at is not None, for_fit, {head.line: head.hint}, row_numbers, may_miss)
     if read.unlabeled:
-        raise DataError(f"{path}, line {read.unlabeled}: the label is missing")
+        raise _no_label(path, *read.unlabeled)
     return CsvTable(
         read.X, None if read.labels is None else _label_array(read.labels),
         tuple(column.name for column in numbers if column.name is not None), head.notes + read.reader.notes(numbers),
@@ -181,13 +181,14 @@ class _Read(NamedTuple):
     reader: ColumnReader
     words: list[list[str]]
     labels: list[str] | None
-    unlabeled: int
-    """Line of the first row without a label, or 0."""
+    unlabeled: tuple[int, str] | None
+    """Line and cell of the first row without a label, or None."""
 
 
 def _read_rows(source: _Source, columns: list[int], in_words: list[int], label_at: int | None) -> _Read:
     """Return the numbers in ``columns`` of all rows, the cells of the columns ``in_words``, and the labels."""
-    values, n, unlabeled = array("d"), 0, 0
+    values, n = array("d"), 0
+    unlabeled: tuple[int, str] | None = None
     labels: list[str] | None = None if label_at is None else []
     words: list[list[str]] = [[] for _ in in_words]
     same: dict[str, str] = {}  # so that equal words are one object in memory
@@ -197,7 +198,8 @@ def _read_rows(source: _Source, columns: list[int], in_words: list[int], label_a
         n += 1
         if labels is not None and label_at is not None:
             labels.append(cells[label_at].strip())
-            unlabeled = unlabeled or line * (not labels[-1])
+            if unlabeled is None and is_missing(labels[-1]):
+                unlabeled = line, labels[-1]
         for column, j in zip(words, in_words):
             cell = cells[j].strip()
             column.append(same.setdefault(cell, cell))
@@ -239,8 +241,16 @@ def read_text_labels(path: PathLike, n_samples: int, one_cell: bool) -> np.ndarr
     labels = [cells[0].strip() for _, cells in rows]
     named = labels[1:] and not _is_whole(labels[0]) and all(map(_is_whole, labels[1:]))
     if named or (len(labels) == n_samples + 1 and labels[0] not in labels[1:]):
-        del labels[0]
+        del labels[0], rows[0]
+    for (line, _), label in zip(rows, labels):
+        if is_missing(label):
+            raise _no_label(path, line, label)
     return _label_array(labels)
+
+
+def _no_label(path: PathLike, line: int, cell: str) -> DataError:
+    """Return the error for a ``line`` whose label, ``cell``, is empty or a word for a missing value."""
+    return DataError(f"{path}, line {line}: the label is missing" + (f" ({cell!r})" if cell else ""))
 
 
 @contextmanager
