@@ -4,6 +4,7 @@ import io
 import os
 import re
 import stat
+import zipfile
 from contextlib import closing
 
 import numpy as np
@@ -64,6 +65,19 @@ def test_an_npz_may_hold_the_labels(tmp_path, name, y):
     np.savez(tmp_path / "x.npz", X=X, **{name: y})
     assert_array_equal(read_table(tmp_path / "x.npz").y, y)
     assert_array_equal(read_labels(tmp_path / "x.npz", 4), y)
+
+
+def test_labels_in_an_npz_may_be_a_column(tmp_path):
+    np.savez(tmp_path / "x.npz", X=X, y=np.arange(4)[:, None])
+    assert_array_equal(read_table(tmp_path / "x.npz").y, np.arange(4))
+
+
+@pytest.mark.parametrize("y", [np.ones((4, 2)), np.ones(())], ids=["two columns", "one number"])
+def test_labels_of_another_shape_in_an_npz_are_left_out_with_a_note(tmp_path, y):
+    np.savez(tmp_path / "x.npz", X=X, y=y)
+    table = read_table(tmp_path / "x.npz")
+    assert table.y is None
+    assert table.notes == [f"the array y is not read as labels, because it has the shape {y.shape}, not (n,)"]
 
 
 LINES = ["0.5,1,2", "3,4,5", "6,7,8.25", "9,10,11"]
@@ -286,6 +300,17 @@ def test_an_npz_with_entries_in_other_places(tmp_path, change):
     (tmp_path / "x.npz").write_bytes(change((tmp_path / "x.npz").read_bytes()))
     sentence = refused(tmp_path / "x.npz")
     assert sentence.startswith("FILE is damaged: it cannot be unzipped (") and len(sentence) < 400
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA], ids=["bzip2", "lzma"])
+def test_other_compressions_of_an_npz_are_read_or_damaged(tmp_path, method):
+    with zipfile.ZipFile(tmp_path / "x.npz", "w", method) as archive:
+        archive.writestr("X.npy", npy(np.tile(X, (50, 1))))
+    assert len(read_table(tmp_path / "x.npz").X) == 200
+    content = (tmp_path / "x.npz").read_bytes()
+    for at in range(60, len(content) - 100, 3):
+        (tmp_path / "x.npz").write_bytes(content[:at] + bytes([content[at] ^ 255]) + content[at + 1:])
+        assert refused(tmp_path / "x.npz").startswith("FILE ")
 
 
 @pytest.mark.parametrize("arrays, listed", [

@@ -240,7 +240,7 @@ def _labeled(data_home: PathLike | None, verify: bool) -> Labeled:
 
 def _read_features(path: Path) -> Labeled:
     """Return the stored features; raise DataError if ``path`` does not hold them."""
-    X, y = read_npz(path)
+    X, y, _ = read_npz(path)
     n_train = OFFICIAL_FILES["train_y.bin"].size
     n = n_train + OFFICIAL_FILES["test_y.bin"].size
     if (not isinstance(X, np.ndarray) or (X.shape, X.dtype) != ((n, N_FEATURES), np.dtype(np.float32))

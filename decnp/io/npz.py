@@ -20,7 +20,14 @@ from .sparse import is_sparse, read_sparse
 
 __all__ = ["read_arrays", "read_npz", "read_npz_labels"]
 
-BROKEN_ZIP = (zipfile.BadZipFile, zlib.error, EOFError, KeyError, ValueError, NotImplementedError, RuntimeError)
+BROKEN_ZIP: tuple[type[Exception], ...] = (
+    zipfile.BadZipFile, zlib.error, EOFError, KeyError, ValueError, NotImplementedError, RuntimeError)
+try:
+    from lzma import LZMAError
+except ImportError:  # zipfile refuses such files then
+    pass
+else:
+    BROKEN_ZIP += (LZMAError,)
 
 
 class ZippedArrays(NamedTuple):
@@ -32,15 +39,26 @@ class ZippedArrays(NamedTuple):
     """``read(name)`` returns an array."""
 
 
-def read_npz(path: PathLike) -> tuple[Rows, np.ndarray | None]:
-    """Return X, and the labels y or None, from the ``.npz`` at ``path``.
+class Npz(NamedTuple):
+    """Table in an ``.npz`` file."""
 
-    X is an array; of a sparse matrix it is ``LazyRows``. Raises DataError if the file does not hold them.
-    """
+    X: Rows
+    """(n, D); ``LazyRows`` of a sparse matrix."""
+    y: np.ndarray | None
+    """(n,) or (n, 1) labels."""
+    notes: list[str]
+    """Sentences about arrays that are not read."""
+
+
+def read_npz(path: PathLike) -> Npz:
+    """Return X, and the labels y or None, from the ``.npz`` at ``path``; raise DataError if it does not hold X."""
     with _zipped_arrays(path) as (shapes, read):
         X = None if is_sparse(shapes) else _choose(path, shapes, ("X", "x"), 2)
-        y = next((name for name in ("y", "labels") if name != X and len(shapes.get(name, ())) == 1), None)
-        return read_sparse(path, shapes, read) if X is None else read(X), None if y is None else read(y)
+        others = {name: shapes[name] for name in ("y", "labels") if name in shapes and name != X}
+        y = next((name for name, shape in others.items() if len(shape) == 1 or shape[1:] == (1,)), None)
+        notes = [f"the array {name} is not read as labels, because it has the shape {shape}, not (n,)"
+                 for name, shape in others.items() if y is None]
+        return Npz(read_sparse(path, shapes, read) if X is None else read(X), None if y is None else read(y), notes)
 
 
 def read_npz_labels(path: PathLike) -> np.ndarray:
@@ -81,9 +99,11 @@ def _zipped_arrays(path: PathLike) -> Iterator[ZippedArrays]:
     except BROKEN_ZIP as error:
         raise DataError(f"{path} is damaged: it cannot be unzipped ({one_line(error)})") from error
     except OSError as error:
-        if error.errno != errno.EINVAL:  # that of an entry whose place lies before the file
-            raise
-        raise DataError(f"{path} is damaged: it cannot be unzipped (its entries lie outside of the file)") from error
+        if error.errno == errno.EINVAL:  # that of an entry whose place lies before the file
+            raise DataError(f"{path} is damaged: it cannot be unzipped (its entries lie outside of the file)") from error
+        if error.errno is None:  # that of bz2
+            raise DataError(f"{path} is damaged: it cannot be unzipped ({one_line(error)})") from error
+        raise
 
 
 def _choose(path: PathLike, shapes: Mapping[str, tuple[int, ...]], names: Sequence[str], n_axes: int) -> str:

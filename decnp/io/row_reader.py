@@ -125,7 +125,7 @@ def open_rows(
     if suffix == ".npy":
         return _prepared(_open_npy(open(path, "rb"), str(path)), recipe)
     if suffix == ".npz":
-        return _prepared(_from_memory(str(path), read_npz(path)[0]), recipe)
+        return _prepared(_from_memory(str(path), read_npz(path).X), recipe)
     return _open_text_or_stream(path, label_column, header, choose, known, recipe)
 
 

@@ -58,7 +58,7 @@ def read_table(
 
     - ``.npy``: an array (n, D) of numbers. An array of 1 GiB or more in float32 is checked, then read through a
       memory map.
-    - ``.npz``: its array called X or x, else the only one with two axes; y or labels, (n,), are the labels. A
+    - ``.npz``: its array called X or x, else the only one with two axes; y or labels, (n,) or (n, 1), are the labels. A
       sparse matrix from ``scipy.sparse.save_npz`` stays sparse.
     - ``.csv``, ``.tsv``, ``.txt``, each with ``.gz`` too: numbers between commas (or semicolons, tabs, spaces), in
       UTF-8; "true" and "false" are 1 and 0. Lines above the table that begin with "#" and a line ``sep=;`` are
@@ -106,7 +106,7 @@ def read_table(
     if suffix == ".csv":
         X, y, names, notes, left_out = _read_text_or_stream(path, label_column, header, drop, columns)
     elif suffix == ".npz":
-        X, y = read_npz(path)
+        X, y, notes = read_npz(path)
     else:
         X = _read_or_map(path)
     X = as_table(X, Path(name_of(path)))
