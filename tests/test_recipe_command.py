@@ -184,6 +184,41 @@ def test_dates_and_decimal_commas(data, says, refused):
                           "open": ["yes" if i % 2 else "no" for i in range(60)]}).tolist() == own
 
 
+@pytest.mark.parametrize("cell, sentence", [
+    ("1.007", "'1.007' is not a number"), ("-12.345.678", "'-12.345.678' is not a number"),
+    ("1.007,5", "'1.007,5' is not a number"), ("0.007", ""), ("1.07", ""), ("1234.567", ""), ("1.007e3", "")])
+def test_a_point_that_may_separate_thousands_is_refused_with_decimal_commas(data, refused, says, cell, sentence):
+    lines = [f"{a:.3f};{b:.2f}".replace(".", ",") for a, b in blobs(60, 2, spread=0.3)]
+    Path("x.csv").write_text("\n".join(["a;b", "0,5;500", f"0,5;{cell}", *lines]) + "\n")
+    if sentence:
+        assert refused("x.csv", "--decimal", "comma") == (
+            f"x.csv, line 3, column 2 ('b'): {sentence}; with a decimal comma, a point may separate thousands: write "
+            "numbers without it")
+    else:
+        assert says("fit", "x.csv", *QUICK, "--decimal", "comma")[0] == 0
+
+
+def test_predict_refuses_a_point_that_may_separate_thousands_in_words_alone(data, says):
+    lines = [f"{a:.3f};{b:.2f}".replace(".", ",") for a, b in blobs(60, 2, spread=0.3)]
+    Path("x.csv").write_text("\n".join(["a;b", *lines]) + "\n")
+    assert says("fit", "x.csv", *QUICK, "--decimal", "comma", "--out", "run")[0] == 0
+    Path("new.csv").write_text("a;b\n0,5;1.007\n")
+    assert "'1.007' is not a number; with a decimal comma, a point may separate" in says("predict", "run/model.decnp", "new.csv")[2]
+    model = load_model("run/model.decnp")
+    number = np.array([1.007], object)
+    assert model.predict({"a": [0.5], "b": number}).tolist() == model.predict({"a": [0.5], "b": [1.007]}).tolist()
+    with pytest.raises(ValueError, match="the column 'b' must hold numbers; got '1.007'"):
+        model.predict({"a": [0.5], "b": ["1.007"]})
+
+
+def test_clusters_csv_has_one_decimal_sign(data, says):
+    for name, delimiter in (("x.csv", ";"), ("y.csv", ",")):
+        pd.DataFrame(blobs(60, 2, spread=0.3)).to_csv(name, index=False, decimal=",", sep=delimiter)
+        assert says("fit", name, *QUICK, "--decimal", "comma", "--out", "run", "--overwrite")[0] == 0
+        q = pd.read_csv("run/clusters.csv", sep=delimiter, decimal=",")["q"]
+        assert q.dtype == float and (q < 1).any()
+
+
 def test_categories_that_are_numbers(data, says):
     frame = pd.DataFrame(blobs(60, 2, spread=0.3), columns=list("ab")).assign(month=np.arange(60) % 4 + 1.0)
     frame.to_csv("x.csv", index=False)

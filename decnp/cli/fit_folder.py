@@ -128,5 +128,6 @@ def write_clusters(out: Path, source: str, fit: FitInput) -> None:
     """Write ``CLUSTERS`` if the table is a text file. Raises DataError or OSError if it cannot be read or written."""
     if fit.named is not None and not is_stream(source):
         q = fit.model.predict_proba(fit.X)
-        named = fit.named
-        write_atomically(out / CLUSTERS, lambda file: write_clusters_csv(file, source, named, fit.model.labels_, q))
+        named, decimal = fit.named, fit.recipe.decimal if fit.recipe else "."
+        write_atomically(
+            out / CLUSTERS, lambda file: write_clusters_csv(file, source, named, fit.model.labels_, q, decimal))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 __all__ = [
-    "DECIMAL_COMMA", "MISSING", "TRUE_FALSE", "as_number", "is_bare_integer", "is_missing", "is_number",
+    "DECIMAL_COMMA", "MISSING", "POINT_THOUSANDS", "TRUE_FALSE", "as_number", "is_bare_integer", "is_missing", "is_number",
     "is_true_or_false", "looks_like_number",
 ]
 
@@ -14,6 +14,8 @@ MISSING = frozenset(["", "na", "n/a", "#n/a", "nan", "null", "none", "?", "-", "
 
 TRUE_FALSE = {"true": 1.0, "false": 0.0}
 DECIMAL_COMMA = re.compile(r"[+-]?\d*,\d+(e[+-]?\d+)?", re.I)
+POINT_THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}(\.\d{3})+(,\d*)?")
+"""Number whose points separate thousands if the comma is the decimal sign."""
 
 
 def is_number(cell: str) -> bool:
@@ -28,11 +30,15 @@ def is_number(cell: str) -> bool:
 def as_number(cell: str, decimal: str = ".") -> float | None:
     """Return the number in a cell, 1 for true, 0 for false, and None for other words.
 
-    With "," for ``decimal``, numbers may have a decimal comma.
+    With "," for ``decimal``, numbers may have a decimal comma, and those whose points may separate thousands are None.
 
     >>> as_number(" 1e3"), as_number("True"), as_number("1_000"), as_number("1,5", ",")
     (1000.0, 1.0, None, 1.5)
+    >>> as_number("1.007"), as_number("1.007", ","), as_number("1.07", ",")
+    (1.007, None, 1.07)
     """
+    if decimal == "," and POINT_THOUSANDS.fullmatch(cell.strip()):
+        return None
     if decimal == "," and DECIMAL_COMMA.fullmatch(cell.strip()):
         cell = cell.replace(",", ".")
     return float(cell) if is_number(cell) else TRUE_FALSE.get(cell.strip().lower())

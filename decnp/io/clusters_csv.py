@@ -18,7 +18,9 @@ from .text_head import read_head
 __all__ = ["read_clusters_csv", "write_clusters_csv"]
 
 
-def write_clusters_csv(file: IO[bytes], source: PathLike, named: bool, labels: np.ndarray, q: np.ndarray) -> None:
+def write_clusters_csv(
+    file: IO[bytes], source: PathLike, named: bool, labels: np.ndarray, q: np.ndarray, decimal: str = ".",
+) -> None:
     """Write the cells of a text table, and two columns more: cluster, and the q of the row in its cluster.
 
     Parameters
@@ -33,6 +35,8 @@ def write_clusters_csv(file: IO[bytes], source: PathLike, named: bool, labels: n
         Clusters.
     q : array of shape (n, k)
         Soft assignments, Eq. 1.
+    decimal : {".", ","}, default="."
+        Decimal sign of the table, which q is written with.
 
     Raises
     ------
@@ -50,7 +54,7 @@ def write_clusters_csv(file: IO[bytes], source: PathLike, named: bool, labels: n
         n = 0
         for _, cells in rows_of_table(source, text, layout, head):
             if n < len(labels):
-                write([*(cell.strip() for cell in cells), int(labels[n]), f"{own[n]:.4g}"])
+                write([*(cell.strip() for cell in cells), int(labels[n]), f"{own[n]:.4g}".replace(".", decimal)])
             n += 1
         out.detach()
     if n != len(labels):

@@ -24,6 +24,8 @@ KINDS = {
     "date": ("dates or times", "dates have to be written as numbers"),
     "decimal comma": ("numbers with a decimal comma", "write decimal points for decimal commas"),
     "thousands": ("numbers with thousands separators", "write numbers without thousands separators"),
+    "point": ("numbers in which a point may separate thousands",
+              "with a decimal comma, a point may separate thousands: write numbers without it"),
     "percent": ("percentages", "write percentages without %"),
 }
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..exceptions import DataError
 from .atomic import PathLike
-from .cells import DECIMAL_COMMA, MISSING, TRUE_FALSE, as_number
+from .cells import DECIMAL_COMMA, MISSING, POINT_THOUSANDS, TRUE_FALSE, as_number
 from .column_errors import MAX_DIFFERENT, UNNAMED, Column, Problem, Seen, several
 
 __all__ = ["ColumnReader"]
@@ -29,7 +29,7 @@ def _kind_of(cell: str, comma_separates: bool) -> str:
         return "missing"
     if cell.lower() in ("yes", "no"):
         return "yes or no"
-    for kind, pattern in (("date", DATE), ("percent", PERCENT)):
+    for kind, pattern in (("date", DATE), ("percent", PERCENT), ("point", POINT_THOUSANDS)):
         if pattern.fullmatch(cell):
             return kind
     if comma_separates and THOUSANDS.fullmatch(cell):
@@ -47,7 +47,7 @@ class ColumnReader:
     comma_separates : bool
         Whether the cells are separated by commas.
     decimal : {".", ","}, default="."
-        "," reads numbers with a decimal comma, too.
+        "," reads numbers with a decimal comma, too, and none whose points may separate thousands.
     """
 
     def __init__(self, comma_separates: bool, decimal: str = ".") -> None:

@@ -128,10 +128,15 @@ def _numbers(feature: Number, column: np.ndarray, name: str, decimal: str) -> np
     return x
 
 
+def _as_number(value: Any, decimal: str) -> float | None:
+    """Return the number in a cell, or None; ``decimal`` is the decimal sign of numbers in words."""
+    return as_number(str(value), decimal if isinstance(value, str) else ".")
+
+
 def _number(value: Any, name: str, decimal: str) -> float:
     if _is_missing(value):
         return math.nan
-    number = as_number(str(value), decimal)
+    number = _as_number(value, decimal)
     if number is None:
         raise ValueError(f"the column {name!r} must hold numbers; got {str(value)[:30]!r}")
     return number
@@ -155,5 +160,5 @@ def _place(value: Any, feature: Categories, places: Mapping[Value, int], decimal
     if feature.of_words:
         word = str(value).strip()
         return places.get(word, places.get(word.lower(), -1) if is_true_or_false(word) else -1)
-    number = as_number(str(value), decimal)
+    number = _as_number(value, decimal)
     return -1 if number is None else places.get(number, -1)

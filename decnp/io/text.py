@@ -194,6 +194,7 @@ def _read_rows(source: _Source, columns: list[int], in_words: list[int], label_a
     same: dict[str, str] = {}  # so that equal words are one object in memory
     reader = ColumnReader(source.layout.delimiter == ",", source.decimal)
     every = columns == list(range(source.head.width))
+    unlike_float = "_" if source.decimal == "." else "_."  # 1_000 is no number, and 1.007 may be 1007
     for line, cells in source.rows():
         n += 1
         if labels is not None and label_at is not None:
@@ -206,7 +207,7 @@ def _read_rows(source: _Source, columns: list[int], in_words: list[int], label_a
         if not every:
             cells = [cells[j] for j in columns]
         try:
-            if "_" in "".join(cells):  # float() would read 1_000 as a number
+            if any(mark in "".join(cells) for mark in unlike_float):
                 raise ValueError
             values.extend(list(map(float, cells)))  # a list: nothing is added if a cell is not a number
         except ValueError:
