@@ -390,6 +390,7 @@ def test_csv_that_is_no_text(tmp_path, content, sentence):
     ("y.csv", '"cat, old"\ndog\n"cat, old"', ["cat, old", "dog", "cat, old"]),
     ("y.txt", "cat, old\r\n a dog \r\ncat, old\r\n\r\n", ["cat, old", "a dog", "cat, old"]),
     ("y.txt", "1\n0\n1", [1, 0, 1]),
+    ("y.csv", "cat|old\ndog|old\ncat|old\n", ["cat|old", "dog|old", "cat|old"]),
 ])
 def test_labels_from_text(tmp_path, name, text, labels):
     (tmp_path / name).write_bytes(text.encode())

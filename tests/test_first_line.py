@@ -122,7 +122,7 @@ def tables(draw):
 
 
 @settings(max_examples=150, deadline=None)
-@given(tables(), st.sampled_from(["%.6g", "%r", "%d", "%.3e"]), st.sampled_from(",;\t "), st.booleans())
+@given(tables(), st.sampled_from(["%.6g", "%r", "%d", "%.3e"]), st.sampled_from(",;\t |"), st.booleans())
 def test_no_row_is_lost_without_a_word(tmp_path_factory, rows, form, delimiter, named):
     path = tmp_path_factory.mktemp("rows") / "x.csv"
     names = [f"x{j}" for j in range(len(rows[0]))]
@@ -175,7 +175,8 @@ def test_lines_above_the_table(read, above):
     ('red,green,label\n1,2,"a\tb"\n3,4,"c\td"\n', ("red", "green")), ("a,b\n1.0,\t2.0\n3.0,\t4.0\n", ("a", "b")),
     ("a,b,label\n1,2,O&#039;Connor\n3,4,O&#039;Neil\n", ("a", "b")), ('a\tb\tlabel\n1\t2\t"Doe, J"\n3\t4\tx,y\n', ("a", "b")),
     ('a, "b", label\n1, 2, "c, d"\n3, 4, "e, f"\n', ("a", "b")), ('"a" "b c"\n1 2\n3 4\n', ("a", "b c")), ("sepal length\n1\n3\n", ("sepal length",)),
-    ("time stamp,b\n1,2\n3,4\n", ("time stamp", "b"))])
+    ("time stamp,b\n1,2\n3,4\n", ("time stamp", "b")), ("a|b|label\n1|2|x,y\n3|4|z\n", ("a", "b")),
+    ("a | b\n1 | 2\n3 | 4\n", ("a", "b")), ("a,label,b\n1,x|y,2\n3,z|y,4\n", ("a", "b"))])
 def test_delimiters(read, text, names):
     table = read(text)
     assert table.names == names

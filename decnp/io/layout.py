@@ -13,6 +13,8 @@ from .cells import looks_like_number
 __all__ = ["Layout", "find_layout", "records"]
 
 DELIMITERS = ";\t,"
+"""Delimiters of tables and of labels; a table may have blanks or ``|`` too."""
+
 SAMPLE = 21
 """Lines that are looked at."""
 
@@ -33,10 +35,10 @@ class Layout(NamedTuple):
     """Number and cells of the first lines of the table."""
 
 
-def find_layout(text: TextIO, spaces: bool = True) -> Layout:
-    """Return the layout of a seekable text; ``spaces`` says whether blanks may be the delimiter.
+def find_layout(text: TextIO, is_table: bool = True) -> Layout:
+    """Return the layout of a seekable text; ``is_table`` says whether blanks and ``|`` may be the delimiter.
 
-    The delimiter is that of semicolons, tabs, commas and blanks which gives most of the first lines the same number of
+    The delimiter is that of semicolons, tabs, commas, ``|`` and blanks which gives most of the first lines the same number of
     cells, more than one; of several, the one that gives more numbers. Quoted cells count as one.
     """
     text.seek(0)
@@ -46,7 +48,7 @@ def find_layout(text: TextIO, spaces: bool = True) -> Layout:
         comment = above.pop()
         last_comment = len(above) if comment and last_comment is None else last_comment
     if delimiter is None:
-        delimiter = _best_delimiter(text, skip, spaces)
+        delimiter = _best_delimiter(text, skip, is_table)
     sample = list(islice(records(text, delimiter, skip), SAMPLE))
     if last_comment is not None and sample:
         number, cells = next(records(text, delimiter, last_comment))
@@ -88,10 +90,10 @@ def _lines_above(text: TextIO) -> tuple[list[str], str | None]:
     return above, delimiter
 
 
-def _best_delimiter(text: TextIO, skip: int, spaces: bool) -> str:
+def _best_delimiter(text: TextIO, skip: int, is_table: bool) -> str:
     best, delimiter = 0.0, None
     fallback = ","
-    for candidate in DELIMITERS + " " * spaces:
+    for candidate in DELIMITERS + "| " * is_table:
         try:
             sample = [cells for _, cells in islice(records(text, candidate, skip), SAMPLE)]
         except csv.Error:

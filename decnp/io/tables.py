@@ -60,7 +60,7 @@ def read_table(
       memory map.
     - ``.npz``: its array called X or x, else the only one with two axes; y or labels, (n,) or (n, 1), are the labels. A
       sparse matrix from ``scipy.sparse.save_npz`` stays sparse.
-    - ``.csv``, ``.tsv``, ``.txt``, each with ``.gz`` too: numbers between commas (or semicolons, tabs, spaces), in
+    - ``.csv``, ``.tsv``, ``.txt``, each with ``.gz`` too: numbers between commas (or semicolons, tabs, spaces, ``|``), in
       UTF-8; "true" and "false" are 1 and 0. Lines above the table that begin with "#" and a line ``sep=;`` are
       skipped.
 

@@ -1,4 +1,4 @@
-"""Read tables and labels from text files: cells between commas, semicolons, tabs or spaces."""
+"""Read tables and labels from text files: cells between commas, semicolons, tabs, spaces or ``|``."""
 
 from __future__ import annotations
 
@@ -235,7 +235,7 @@ def read_text_labels(path: PathLike, n_samples: int, one_cell: bool) -> np.ndarr
         if one_cell:
             rows = [(line, [label.strip()]) for line, label in enumerate(text, 1) if label.strip()]
         else:
-            rows = list(records(text, find_layout(text, spaces=False).delimiter))
+            rows = list(records(text, find_layout(text, is_table=False).delimiter))
     for line, cells in rows:
         if len(cells) != 1 or not cells[0].strip():
             raise DataError(f"{path} must hold one label a line; line {line} has {len(cells) if cells[1:] else 'none'}")
