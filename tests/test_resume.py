@@ -183,6 +183,15 @@ def test_what_resume_refuses(data, says):
     assert refused("x.npy", "--checkpoint-every", "-1") .startswith("argument --checkpoint-every: must be a finite number >= 0")
 
 
+@pytest.mark.parametrize("command", ["fit", "choose-k"])
+def test_a_command_without_a_source_is_damage(data, says, command):
+    os.mkdir("bad")
+    for words in ([], ["-q"], ["--resume", "bad"]):
+        Path("bad/resume.json").write_text(json.dumps({"argv": [command, *words], "folder": os.getcwd()}))
+        assert says(command, "--resume", "bad") == (
+            2, "", "decnp: error: --resume bad: bad/resume.json is damaged (its command has no SOURCE)\n")
+
+
 def test_a_run_that_fails_leaves_no_folder(data, says):
     status, out, err = says("fit", "x.npy", *QUICK, "--set", "lr=1e30", "--set", "optimizer=sgd", "--out", "run", "-q")
     assert status == 2 and "the learning rate is too large" in err

@@ -96,13 +96,13 @@ def _choose_k(args: argparse.Namespace, argv: list[str]) -> int:
 
 def _first_arguments(out: str) -> tuple[argparse.Namespace, list[str]]:
     """Return the arguments and the ``argv`` of the process that started the comparison in the folder ``out``."""
-    from .resume import read_request
+    from .resume import read_request, require_source
 
     request = read_request(out, "choose-k")
     parser = Parser(prog="decnp choose-k")
     _add_options(parser)
     args = parser.parse_args(request.argv[1:])
-    path = request.folder / args.source
+    path = request.folder / require_source(args.source, out)
     if os.path.splitext(args.source)[1] and path.exists():  # a data set's name, such as digits, has no extension
         args.source = str(path)
     return args, request.argv

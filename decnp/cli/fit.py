@@ -71,10 +71,11 @@ def _first_options(out: str) -> tuple[FitOptions, list[str]]:
 
     Relative paths are resolved against the working directory of that process.
     """
-    from .resume import read_request
+    from .resume import read_request, require_source
 
     request = read_request(out)
     args = parse_options(request.argv[1:])
+    require_source(args.source, out)
     paths = {}
     for name in ("source", "labels", "init"):
         path = getattr(args, name)

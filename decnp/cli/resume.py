@@ -24,8 +24,8 @@ from ..utils.provenance import working_folder
 
 __all__ = [
     "AUTOENCODER_CHECKPOINT", "CELLS", "CHECKPOINT", "REQUEST", "RESTART_CHECKPOINT", "Request", "abandon",
-    "check_no_incomplete_run", "check_resume_alone", "checkpoints", "finish", "finished_run", "read_request", "start",
-    "stop_on_signals",
+    "check_no_incomplete_run", "check_resume_alone", "checkpoints", "finish", "finished_run", "read_request", "require_source",
+    "start", "stop_on_signals",
 ]
 
 CHECKPOINT = "checkpoint.decnp"
@@ -148,6 +148,13 @@ def read_request(out: str, command: str = "fit") -> Request:
         other = f", but one of decnp {argv[0]}" if argv[:1] in (["fit"], ["choose-k"]) else ""
         raise UserError(f"--resume {out}: {path} holds no command of decnp {command}{other}")
     return Request(argv, folder, (Path(out) / CHECKPOINT).exists())
+
+
+def require_source(source: str | None, out: str) -> str:
+    """Return the SOURCE of the command in ``resume.json`` of the folder ``out``. Raises UserError if it has none."""
+    if source is None:
+        raise UserError(f"--resume {out}: {Path(out) / REQUEST} is damaged (its command has no SOURCE)")
+    return source
 
 
 @contextmanager
