@@ -622,7 +622,8 @@ def text(rows, first=()):
 @pytest.mark.parametrize("name, content, expected", [
     ("start.npy", LABELS, LABELS), ("start.npy", LABELS[:, None], LABELS), ("start.npy", LABELS * 1.0, LABELS),
     ("start.csv", text(LABELS), LABELS), ("start.csv", text(LABELS, ["label"]), LABELS),
-    ("start.txt", text(LABELS, ["cluster"]), LABELS),
+    ("start.txt", text(LABELS, ["cluster"]), LABELS), ("start.csv", text(LABELS, ["cluster label"]), LABELS),
+    ("start.txt", text(LABELS, ["", "cluster label"]), LABELS), ("start.csv", text(CENTROIDS).replace(",", "|"), CENTROIDS),
     ("start.npy", CENTROIDS, CENTROIDS), ("start.csv", text(CENTROIDS, ["a,b"]), CENTROIDS),
     ("start.txt", text(CENTROIDS).replace(",", " "), CENTROIDS),
 ])
@@ -637,6 +638,11 @@ def test_a_file_of_labels_or_centroids(data, name, content, expected):
 def test_a_column_of_centroids(data):
     np.save("start.npy", CENTROIDS[:, :1])
     assert read_start("start.npy", 60, 3, 1).shape == (3, 1)
+    for first in ([], ["z"]):
+        Path("start.csv").write_text(text(CENTROIDS[:, :1], first))
+        assert_allclose(read_start("start.csv", 60, 3, 1), CENTROIDS[:, :1], rtol=1e-6)
+    Path("start.csv").write_text(text(LABELS, ["cluster label"]))
+    assert_array_equal(read_start("start.csv", 60, 3, 1), LABELS)
 
 
 def test_the_command_starts_from_labels_and_from_the_graph(data, says):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..exceptions import UserError
+from ..exceptions import DataError, UserError
 from ..io.npy import npy_layout
 from ..io.os_errors import explain_read_errors
 from ..io.tables import check_suffix, read_labels, read_table
@@ -46,6 +46,16 @@ def _read_array(path: Path, n_samples: int, n_clusters: int, d: int) -> np.ndarr
             shape = npy_layout(file, path.stat().st_size, str(path)).shape
             has_labels = shape != (n_clusters, d) and shape[1:] in ((), (1,))
         else:
-            lines = file.read(1 << 16).split(b"\n")[:2]
-            has_labels = not any(delimiter in line.strip() for line in lines for delimiter in b",;\t ")
+            lines = [line.strip() for line in file.read(1 << 16).split(b"\n") if line.strip()][:2]
+            # The name above labels may have blanks, so that the second line decides.
+            has_labels = not any(delimiter in line for line in lines[-1:] for delimiter in b",;\t |")
+            has_labels = has_labels and not (d == 1 and _is_column(path, n_clusters))
     return read_labels(path, n_samples) if has_labels else np.asarray(read_table(path).X[:])
+
+
+def _is_column(path: Path, n_rows: int) -> bool:
+    """Return whether a text file is a table of numbers with one column and ``n_rows`` rows."""
+    try:
+        return read_table(path).X.shape == (n_rows, 1)
+    except DataError:
+        return False
