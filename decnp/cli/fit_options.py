@@ -119,7 +119,7 @@ def add_recipe_options(parser: Parser) -> None:
                         help="replace missing numbers by the median or the mean of their column")
     recipe.add_argument("--categories", action="append", default=[], metavar="auto|NAMES",
                         help="columns of categories: each category becomes a column of 0 and 1, a missing cell is one, too; "
-                             "auto takes all columns of words that occur more than once")
+                             "auto takes the columns of at most 255 different words, if a word occurs twice on average")
     recipe.add_argument("--decimal", choices=["point", "comma"], default="point",
                         help="comma reads numbers such as 0,75 too (default: point)")
 

@@ -31,7 +31,7 @@ Choice = Callable[[Sequence[str], int], "list[int] | None"]
 to read, in the order of reading, or None for all. The column of labels is not among them."""
 
 AUTO = "auto"
-"""In the place of a column of categories: all columns of words that occur more than once."""
+"""In the place of a column of categories: all columns of at most 255 words, if a word occurs twice on average."""
 
 
 def all_columns(names: Sequence[str], width: int) -> None:
@@ -93,7 +93,7 @@ def parse_csv(
         Whether errors may recommend options of ``decnp fit``.
     words : collection of str or int, default=()
         Columns of categories, by name, or by place among those that are read. ``AUTO`` is among them for
-        all columns of words that occur more than once.
+        all columns of at most 255 words, if a word occurs twice on average.
     may_miss : bool, default=False
         Whether cells of columns of numbers may be missing: they are NaN.
     labels : bool, default=True
