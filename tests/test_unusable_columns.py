@@ -119,6 +119,16 @@ def test_true_and_false_are_1_and_0(tmp_path):
     assert read_table(path, "flag").y.tolist() == ["true", "False"] * 6  # labels stay as they are
 
 
+def test_whole_numbers_that_float64_rounds_are_named(tmp_path):
+    cells = [f"{i + 0.5},{2**53 + i},{2**53 + 2 * i},{2**(60 + 9 * i)},{2.0**70 + i:.1f}" for i in range(3)]
+    (tmp_path / "x.csv").write_text("\n".join(["size,id,even,power,float", *cells]))
+    assert read_table(tmp_path / "x.csv").notes == [
+        "whole numbers of more than 15 digits were rounded to float64 in column 2 ('id'), so that different ones may be equal; "
+        "leave the column out if it holds identifiers"]
+    (tmp_path / "x.csv").write_text(f"a,b,c\n-{2**60 + 1},9,1\n1,{2**60 + 1},1\n1,1,1\n")
+    assert "in column 1 ('a'), column 2 ('b'), so that" in read_table(tmp_path / "x.csv").notes[0]
+
+
 def test_counts_of_rows_above_a_table_are_no_names(tmp_path):
     X = np.round(np.random.default_rng(0).normal(size=(25, 5)), 2)
     for head in ("25,4,setosa,virginica,versicolor", "25,4,0,0,0"):

@@ -14,7 +14,7 @@ import numpy as np
 
 from ..exceptions import DataError
 from .atomic import PathLike
-from .cells import as_number, is_missing, is_number, is_true_or_false
+from .cells import as_number, is_bare_integer, is_missing, is_number, is_true_or_false
 from .column_errors import Column
 from .column_reader import ColumnReader
 from .first_line import LABEL_NAMES
@@ -139,7 +139,8 @@ def parse_csv(
         raise _no_label(path, *read.unlabeled)
     return CsvTable(
         read.X, None if read.labels is None else _label_array(read.labels),
-        tuple(column.name for column in numbers if column.name is not None), head.notes + read.reader.notes(numbers),
+        tuple(column.name for column in numbers if column.name is not None),
+        head.notes + read.reader.notes(numbers) + _rounded_note([numbers[j] for j in read.rounded]),
         {columns.index(j): _category_array(cells, decimal) for j, cells in zip(in_words, read.words)},
         tuple(all_names[j] for j in columns), tuple(name for j, name in enumerate(all_names) if j not in columns),
         bool(head.names))
@@ -183,6 +184,8 @@ class _Read(NamedTuple):
     labels: list[str] | None
     unlabeled: tuple[int, str] | None
     """Line and cell of the first row without a label, or None."""
+    rounded: list[int]
+    """Places in X of the columns with whole numbers that float64 rounds."""
 
 
 def _read_rows(source: _Source, columns: list[int], in_words: list[int], label_at: int | None) -> _Read:
@@ -213,7 +216,33 @@ def _read_rows(source: _Source, columns: list[int], in_words: list[int], label_a
         except ValueError:
             values.extend(reader.read(line, cells))
     X = np.frombuffer(values).reshape(n, len(columns)) if len(values) else np.empty((n, len(columns)))
-    return _Read(X, reader, words, labels, unlabeled)
+    return _Read(X, reader, words, labels, unlabeled, _rounded(source, X, columns))
+
+
+def _rounded(source: _Source, X: np.ndarray, columns: Sequence[int]) -> list[int]:
+    """Return the places in X (n, D) of those ``columns`` of the file that have whole numbers which float64 rounds."""
+    if not X.size:
+        return []
+    large = np.maximum(np.fmax.reduce(X), -np.fmin.reduce(X)) >= 2**53
+    left, found = np.flatnonzero(large).tolist(), []
+    for (_, cells), row in zip(source.rows(), X) if left else ():
+        for j in left:
+            cell = cells[columns[j]]
+            # Python compares an int and a float exactly.
+            if 2**53 <= abs(row[j]) < np.inf and len(cell) < 400 and is_bare_integer(cell) and int(cell) != float(row[j]):
+                found.append(j)
+        left = [j for j in left if j not in found]
+    return sorted(found)
+
+
+def _rounded_note(columns: Sequence[Column]) -> list[str]:
+    """Return a sentence about the columns with whole numbers that were rounded, if there are any."""
+    if not columns:
+        return []
+    more = f" and {len(columns) - 10} more" if len(columns) > 10 else ""
+    return [f"whole numbers of more than 15 digits were rounded to float64 in {', '.join(map(str, columns[:10]))}{more}, so "
+            f"that different ones may be equal; leave the column{'s' * (len(columns) > 1)} out if "
+            f"{'they hold' if len(columns) > 1 else 'it holds'} identifiers"]
 
 
 def _category_array(words: list[str], decimal: str) -> np.ndarray:
