@@ -369,7 +369,15 @@ def test_csv_that_is_no_table(tmp_path, text, sentence):
 
 
 @pytest.mark.parametrize("content, sentence", [
-    ("1,2\n3,4\n".encode("utf-16"), "FILE is not text in UTF-8"),
+    ("1,2\n3,4\n".encode("utf-16"), "FILE is not text in UTF-8: it begins as text in UTF-16, so save it as UTF-8"),
+    ("1,2\n3,4\n".encode("utf-16-le"), "FILE is not text in UTF-8: it begins as text in UTF-16, so save it as UTF-8"),
+    ("a,b\n3,4\n".encode("utf-16-be"), "FILE is not text in UTF-8: it begins as text in UTF-16, so save it as UTF-8"),
+    (b"PK\3\4\0\0", "FILE is not text in UTF-8: it is a zip archive, as an .xlsx file is"),
+    (b'{"a": [1, 2], "b": [3, 4]}', "FILE holds JSON, not lines of cells"),
+    (b'\xef\xbb\xbf\n[{"a": 1, "b": 3},\n {"a": 2, "b": 4}]\n', "FILE holds JSON, not lines of cells"),
+    (b"[[1, 2],\n[3, 4]]", "FILE holds JSON, not lines of cells"),
+    (b"<!DOCTYPE html>\n<html><body>Not found, sorry</body></html>", "FILE holds HTML or XML, not lines of cells"),
+    (b"<?xml version='1.0'?>\n<a>1,2</a>", "FILE holds HTML or XML, not lines of cells"),
     ("naïve,b\n1,2\n".encode("latin-1"), "FILE is not text in UTF-8"),
     (b'1,2\n3,"' + b"9" * 200_000 + b'"\n', r"FILE cannot be read as CSV: field larger than field limit \(131072\)"),
     (b"1,2\n3,\0\n", "FILE(, line 2, column 2: .* is not a number| cannot be read as CSV: line contains NUL)"),

@@ -24,8 +24,8 @@ from ..utils.provenance import working_folder
 
 __all__ = [
     "AUTOENCODER_CHECKPOINT", "CELLS", "CHECKPOINT", "REQUEST", "RESTART_CHECKPOINT", "Request", "abandon",
-    "check_no_incomplete_run", "check_resume_alone", "checkpoints", "finish", "finished_run", "read_request", "require_source",
-    "start", "stop_on_signals",
+    "check_no_incomplete_run", "check_resume_alone", "checkpoints", "finish", "finished_run", "read_request",
+    "require_source", "start", "stop_on_signals",
 ]
 
 CHECKPOINT = "checkpoint.decnp"

@@ -38,8 +38,8 @@ class Layout(NamedTuple):
 def find_layout(text: TextIO, is_table: bool = True) -> Layout:
     """Return the layout of a seekable text; ``is_table`` says whether blanks and ``|`` may be the delimiter.
 
-    The delimiter is that of semicolons, tabs, commas, ``|`` and blanks which gives most of the first lines the same number of
-    cells, more than one; of several, the one that gives more numbers. Quoted cells count as one.
+    The delimiter is that of semicolons, tabs, commas, ``|`` and blanks which gives most of the first lines the same number
+    of cells, more than one; of several, the one that gives more numbers. Quoted cells count as one.
     """
     text.seek(0)
     above, delimiter = _lines_above(text)

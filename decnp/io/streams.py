@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import re
 import shutil
 import sys
 import tempfile
@@ -13,10 +14,19 @@ from typing import Any, BinaryIO
 from ..exceptions import DataError
 from .atomic import PathLike
 
-__all__ = ["begins_as_npy", "is_stream", "name_of", "open_seekable"]
+__all__ = ["begins_as_npy", "check_text", "is_stream", "name_of", "open_seekable"]
 
 NPY_MAGIC = b"\x93NUMPY"
 GZIP_MAGIC = b"\x1f\x8b"
+
+NO_TABLES = {
+    # how the file begins: what it is
+    re.compile(rb"PK\x03\x04"): "is not text in UTF-8: it is a zip archive, as an .xlsx file is",
+    re.compile(rb"\xff\xfe|\xfe\xff|([^\0]\0){2}|(\0[^\0]){2}", re.S):
+        "is not text in UTF-8: it begins as text in UTF-16, so save it as UTF-8",
+    re.compile(rb'(\xef\xbb\xbf)?\s*(\{\s*["}]|\[\s*[\[{"])'): "holds JSON, not lines of cells",
+    re.compile(rb"(\xef\xbb\xbf)?\s*<(!doctype|html|\?xml)\b", re.I): "holds HTML or XML, not lines of cells",
+}
 
 
 def is_stream(path: PathLike) -> bool:
@@ -34,6 +44,18 @@ def begins_as_npy(file: BinaryIO) -> bool:
     beginning = file.read(len(NPY_MAGIC))
     file.seek(0)
     return beginning == NPY_MAGIC
+
+
+def check_text(file: BinaryIO, path: PathLike) -> None:
+    """Raise DataError if a seekable file, called ``path``, begins as one of ``NO_TABLES``.
+
+    Otherwise the file is left at its first byte.
+    """
+    beginning = file.read(1024)
+    file.seek(0)
+    for pattern, what in NO_TABLES.items():
+        if pattern.match(beginning):
+            raise DataError(f"{path} {what}")
 
 
 def open_seekable(path: PathLike) -> BinaryIO:

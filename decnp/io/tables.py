@@ -284,7 +284,8 @@ def as_labels(y: np.ndarray, path: Path) -> np.ndarray:
         y = y[:, 0]
     if y.ndim != 1:
         raise DataError(f"{path} must hold one label for each row, in the shape (n,); got {y.shape}")
-    for i, label in enumerate(y.tolist()) if y.dtype.kind in "fSUO" else ():
+    found: list[Any] = y.tolist() if y.dtype.kind in "fSUO" else []
+    for i, label in enumerate(found):
         label = label.decode("latin-1") if isinstance(label, bytes) else label
         if is_missing(str(label)):
             raise DataError(f"{path}: the label in row {i + 1} (counted from 1) is missing ({label!r})")

@@ -19,7 +19,7 @@ from .column_errors import Column
 from .column_reader import ColumnReader
 from .first_line import LABEL_NAMES
 from .layout import Layout, find_layout, records
-from .streams import open_seekable
+from .streams import check_text, open_seekable
 from .text_head import Head, read_head
 
 __all__ = [
@@ -287,10 +287,12 @@ def _no_label(path: PathLike, line: int, cell: str) -> DataError:
 def open_text(path: PathLike, file: BinaryIO | None = None) -> Iterator[TextIO]:
     """Open the file ``path``, or the open ``file``, as text.
 
-    Raises DataError for bytes that are not UTF-8, and for lines that are not CSV.
+    Raises DataError for bytes that are not UTF-8, for JSON, HTML and XML, and for lines that are not CSV.
     """
     options: dict[str, Any] = dict(newline="", encoding="utf-8-sig")
-    with io.TextIOWrapper(open_seekable(path) if file is None else file, **options) as text:
+    file = open_seekable(path) if file is None else file
+    with io.TextIOWrapper(file, **options) as text:
+        check_text(file, path)
         try:
             yield text
         except UnicodeDecodeError as error:
