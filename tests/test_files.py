@@ -431,7 +431,7 @@ OTHER_NUMBERS = "FILE must hold labels that are whole numbers or strings; got {}
     (1, "FILE must hold one label for each row, in the shape (n,); got ()"),
     ([1, 0.5, 2], OTHER_NUMBERS.format(0.5, 2)),
     ([0, 2.0**53, 2], OTHER_NUMBERS.format(2.0**53, 2)),
-    ([0, np.nan, 2], "FILE: the label in row 2 (counted from 1) is missing (nan)"),
+    ([0, np.nan, 2], "FILE: the label in row 2 (counted from 1) is missing ('nan')"),
     (["a", "b", "NA"], "FILE: the label in row 3 (counted from 1) is missing ('NA')"),
     (["", "b", "a"], "FILE: the label in row 1 (counted from 1) is missing ('')"),
     ([b"a", b"None", b"a"], "FILE: the label in row 2 (counted from 1) is missing ('None')"),

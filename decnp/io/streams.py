@@ -20,7 +20,7 @@ NPY_MAGIC = b"\x93NUMPY"
 GZIP_MAGIC = b"\x1f\x8b"
 
 NO_TABLES = {
-    # how the file begins: what it is
+    # beginning of the file: clause about it
     re.compile(rb"PK\x03\x04"): "is not text in UTF-8: it is a zip archive, as an .xlsx file is",
     re.compile(rb"\xff\xfe|\xfe\xff|([^\0]\0){2}|(\0[^\0]){2}", re.S):
         "is not text in UTF-8: it begins as text in UTF-16, so save it as UTF-8",

@@ -286,9 +286,9 @@ def as_labels(y: np.ndarray, path: Path) -> np.ndarray:
         raise DataError(f"{path} must hold one label for each row, in the shape (n,); got {y.shape}")
     found: list[Any] = y.tolist() if y.dtype.kind in "fSUO" else []
     for i, label in enumerate(found):
-        label = label.decode("latin-1") if isinstance(label, bytes) else label
-        if is_missing(str(label)):
-            raise DataError(f"{path}: the label in row {i + 1} (counted from 1) is missing ({label!r})")
+        word = label.decode("latin-1") if isinstance(label, bytes) else str(label)
+        if is_missing(word):
+            raise DataError(f"{path}: the label in row {i + 1} (counted from 1) is missing ({word!r})")
         if y.dtype.kind == "f" and not (label % 1 == 0 and abs(label) < 2**53):
             raise DataError(f"{path} must hold labels that are whole numbers or strings; got {label} in row {i + 1} "
                             "(counted from 1)")
