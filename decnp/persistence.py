@@ -13,11 +13,9 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import numpy as np
 
 from .exceptions import ModelFileError
-from .io.array_file import MAX_HEADER
 from .io.atomic import PathLike, write_atomically
 from .io.model_file import PARAMETERS, PARTS, RUN, layers_of, named_arrays, profile_of, read_model, write_file
 from .io.recipe import Recipe
-from .io.safetensors import size_in_file
 from .layers import Dense
 from .profiles import profile_for, recorded_profile
 from .utils.provenance import versions
@@ -325,7 +323,7 @@ def _parts_of_dec(model: DEC, feature_names: Sequence[str]) -> tuple[dict[str, A
         if np.isfinite(model.history_[-1].loss):
             run["training"]["loss"] = model.history_[-1].loss
     names = list(feature_names) or list(getattr(model, "feature_names_in_", ()))
-    if names and size_in_file(names) < MAX_HEADER // 2:
+    if names:
         run["feature_names"] = names
     return {"encoder": ae.encoder_, "decoder": ae.decoder_, "centers": model.cluster_centers_, "shift": ae.shift_,
             "scale": ae.scale_}, run

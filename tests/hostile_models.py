@@ -62,6 +62,19 @@ def with_values(name, values):
     return make
 
 
+def with_names(content, size=None):
+    """The columns left out as an array of these bytes; the header says ``size``, or how many they are."""
+    def make(good):
+        table, data = taken_apart(good)
+        header = json.loads(table["__metadata__"]["decnp"])
+        header["names"] = {"left_out": len(content) if size is None else size}
+        header["sha256"]["left_out"] = hashlib.sha256(content).hexdigest()
+        table["__metadata__"] = metadata(json.dumps(header))
+        table["left_out"] = {"dtype": "U8", "shape": [len(content)], "data_offsets": [len(data), len(data) + len(content)]}
+        return put_together(table, data + content)
+    return make
+
+
 def metadata(text):
     """The metadata of a file with this header."""
     return {"decnp": text, "decnp.sha256": hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()}
@@ -442,6 +455,20 @@ SAFETENSORS = {
     "524,289 bytes": (lambda good: (524289).to_bytes(8, "little") + good[8:] + bytes(1 << 20), "524288 are the most"),
     "as large as the file": (lambda good: len(good).to_bytes(8, "little") + good[8:], "is cut short: its header takes"),
     "the whole file": (lambda good: (len(good) - 8).to_bytes(8, "little") + good[8:], "damaged"),
+    # names of columns in an array
+    "names that are numbers": (with_names(b"1\n2\n"), "left_out must have a JSON string in each line"),
+    "names that are nested": (with_names(b"[" * (2 << 20)), "left_out must have a JSON string in each line"),
+    "names that are no JSON": (with_names(b'"a" "b"\n'), "is not a decnp model file, or is damaged"),
+    "names that are not UTF-8": (with_names(b'"\xff"\n'), "is not a decnp model file, or is damaged"),
+    "half a character in an array": (with_names(b'"\\ud800"\n'), "is not a decnp model file, or is damaged"),
+    "too many names": (with_names(b'"a"\n', 1 << 25), "names in its header must give 1 to 16777216 bytes"),
+    "a number of names that is a text": (with_names(b'"a"\n', "4"), "names in its header must give 1 to 16777216 bytes"),
+    "another number of bytes": (with_names(b'"a"\n', 5), "left_out must be an array of uint8 (5,); got uint8 (4,)"),
+    "names twice": (lambda good: with_names(b'"a"\n')(with_header(lambda h: h.update(left_out=["a"]))(good)),
+                    "names in its header must give"),
+    "names of other things": (with_header(lambda h: h.update(names={"centers": 64})), "names in its header must give"),
+    "names as a list": (with_header(lambda h: h.update(names=["left_out"])), "names in its header must give"),
+    "an array of names that is missing": (with_header(lambda h: h.update(names={"left_out": 4})), "must have 17 arrays; got 16"),
     # the JSON object
     "a list": (lambda good: put_together("[" + json.dumps(taken_apart(good)[0]) + "]", b""), "does not begin as one"),
     "no JSON": (lambda good: put_together("{" * 99, b""), "is not a decnp model file, or is damaged"),
@@ -500,11 +527,11 @@ SAFETENSORS = {
                             "centers must have dtype, shape and data_offsets"),
     "no dtype": (with_table(lambda table: table["centers"].pop("dtype") and None), "centers must have dtype, shape and"),
     "one thing more": (with_array("centers", strides=[1]), "centers must have dtype, shape and data_offsets"),
-    "dtype object": (with_array("centers", dtype="O"), "centers must have the dtype F16, F32 or F64; got 'O'"),
-    "a NumPy dtype": (with_array("centers", dtype="<f8"), "centers must have the dtype F16, F32 or F64; got '<f8'"),
-    "bfloat16": (with_array("centers", dtype="BF16"), "centers must have the dtype F16, F32 or F64; got 'BF16'"),
-    "integers": (with_array("centers", dtype="I64"), "centers must have the dtype F16, F32 or F64; got 'I64'"),
-    "a list for the dtype": (with_array("centers", dtype=["F64"]), "the dtype F16, F32 or F64; got ['F64']"),
+    "dtype object": (with_array("centers", dtype="O"), "centers must have the dtype U8, F16, F32 or F64; got 'O'"),
+    "a NumPy dtype": (with_array("centers", dtype="<f8"), "centers must have the dtype U8, F16, F32 or F64; got '<f8'"),
+    "bfloat16": (with_array("centers", dtype="BF16"), "centers must have the dtype U8, F16, F32 or F64; got 'BF16'"),
+    "integers": (with_array("centers", dtype="I64"), "centers must have the dtype U8, F16, F32 or F64; got 'I64'"),
+    "a list for the dtype": (with_array("centers", dtype=["F64"]), "the dtype U8, F16, F32 or F64; got ['F64']"),
     "float32 for float64": (with_array("encoder.1.W", dtype="F32"), LIE),
     "another array's shape": (with_array("encoder.1.W", shape=[4, 5]), LIE),
     "0 axes": (with_array("encoder.1.W", shape=[]), LIE),

@@ -71,6 +71,22 @@ def test_extra_columns_are_refused_or_ignored_as_asked_for(table, says):
     assert same == own and "by name; unknown columns left out: 1" in err
 
 
+def test_wide_tables_keep_their_names(tmp_path, monkeypatch, says):
+    """Names that take more than the header of a model file holds: those of the columns, and those left out."""
+    monkeypatch.chdir(tmp_path)
+    wide = pd.DataFrame(np.tile(blobs(30), 1100), columns=[f"a column with a name of ninety letters {j:050}" for j in range(6600)])
+    wide.to_csv("wide.csv", index=False)
+    status, _, err = says("fit", "wide.csv", *FIT, "--out", "run")
+    assert status == 0, err
+    own = np.load("run/labels.npy").tolist()
+    wide[wide.columns[::-1]].to_csv("reversed.csv", index=False)
+    assert labels(says, "reversed.csv") == (own, "decnp: reversed.csv: columns are matched to the model's by name\n")
+    three = ",".join(wide.columns[:3])
+    status, _, err = says("fit", "wide.csv", *FIT, "--columns", three, "--out", "few")
+    assert status == 0, err
+    assert load_model("few/model.decnp").left_out == tuple(wide.columns[3:])
+
+
 def test_info_lists_the_columns(table, says):
     _, out, _ = says("info", "run/model.decnp")
     assert 'columns    "height", "age", "income", "rooms", "a,b", "gr\\u00f6\\u00dfe"' in out

@@ -165,17 +165,24 @@ def test_a_file_that_the_safetensors_package_wrote_again(dec, path, X, tmp_path)
         load(tmp_path / "m")
 
 
-def test_long_names_of_features(dec, tmp_path):
-    """Names that do not fit into the header are left out; the limit is that of the text in the file."""
-    dec = load_with_names(dec, tmp_path, ["\"" * 20_000, *"bcdef"])  # each quotation mark takes four bytes
-    assert len(dec.feature_names_in_) == 6
-    assert not hasattr(load_with_names(dec, tmp_path, ["\"" * 70_000, *"bcdef"]), "feature_names_in_")
-
-
-def load_with_names(dec, tmp_path, names):
+def test_names_that_are_too_long_for_the_header_are_kept(dec, tmp_path):
+    """Arrays have them, one JSON string a line. In the header each quotation mark would take four bytes."""
+    long, left_out = ['"' * 200_000, *"bcde", "größe\n"], [f"a column that is not a feature {j}" for j in range(20_000)]
     with open(tmp_path / "m", "wb") as file:
-        write_model(dec, file, feature_names=names)
-    return load(tmp_path / "m")
+        write_model(dec, file, feature_names=long, left_out=left_out)
+    assert load(tmp_path / "m").feature_names_in_.tolist() == long
+    model = load_model(tmp_path / "m")
+    assert (list(model.feature_names), list(model.left_out)) == (long, left_out)
+    save(model, tmp_path / "again")
+    assert load_model(tmp_path / "again").feature_names == model.feature_names
+    with safetensors.safe_open(tmp_path / "m", framework="numpy") as file:
+        assert [json.loads(line) for line in file.get_tensor("left_out").tobytes().splitlines()] == left_out
+
+
+def test_names_beyond_what_is_read_are_refused(dec, tmp_path):
+    with pytest.raises(ValueError, match="feature_names take 17000023 bytes, and 16777216 are the most"), \
+            open(tmp_path / "m", "wb") as file:
+        write_model(dec, file, feature_names=["x" * 17_000_000, *"bcdef"])
 
 
 # ---------------------------------------------------------------- writing

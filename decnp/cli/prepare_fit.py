@@ -15,6 +15,7 @@ import numpy as np
 from ..datasets.registry import SOURCES, n_clusters
 from ..exceptions import DataError, UserError
 from ..io.column_choice import ColumnChoice
+from ..io.model_file import names_array
 from ..io.os_errors import explain_read_errors
 from ..io.raw_table import prepared, read_raw_table
 from ..io.recipe import Recipe, describe_recipe
@@ -109,9 +110,19 @@ def _read_data(options: FitOptions) -> tuple[Table, np.ndarray | None, Recipe | 
     if options.labels:
         with explain_read_errors(options.labels):
             table = table._replace(y=read_labels(options.labels, len(table.X)))
+        _check_names(options.source, table, recipe)
     if isinstance(table.X, np.ndarray) and recipe is None:
         found += label_copies(table.X, table.names, table.y)
     return table, ae_rows, recipe, found
+
+
+def _check_names(source: str, table: Table, recipe: Recipe | None) -> None:
+    """Raise DataError for names of columns that are too long for the model file, which is written after the training."""
+    try:
+        for name, names in (("feature_names", table.names if recipe is None else ()), ("left_out", table.left_out)):
+            names_array(name, names)
+    except ValueError as error:
+        raise DataError(f"{source}: the {error}") from error
 
 
 def _read_and_prepare(options: FitOptions) -> tuple[Table, Recipe, list[str]]:

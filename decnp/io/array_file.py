@@ -1,8 +1,8 @@
 """Parts of the two file formats for arrays and a JSON header: zip files (``archive``) and ``safetensors``.
 
 A file from an unknown source is safe to read. Nothing in it is unpickled, evaluated or extracted. Memory is taken only
-for bytes that are in the file: those of the arrays (twice that for float16 read as float32), and at most 30 MB for the
-header and the directory of a zip file.
+for bytes that are in the file: those of the arrays (twice that for float16 read as float32, and up to 20 times that for
+names of columns), and at most 30 MB for the header and the directory of a zip file.
 """
 
 from __future__ import annotations

@@ -6,6 +6,7 @@
     encoder.0.W, encoder.0.b, ... (n_in, n_out), (n_out,)     and so for each layer, first to last
     decoder.0.W, decoder.0.b, ... likewise, from the code to the reconstruction
     shift, scale                  () or (D,), and ()    the network sees (x - shift) * scale
+    feature_names, left_out       bytes: names of columns that are too long for the header, one JSON string a line
 
 The header has the architecture, which determines the names and shapes of all arrays, the SHA-256 digest of each array's
 bytes (little-endian, C order), and the training run: its parameters, profile and end. Matrices W can be in float16
@@ -16,6 +17,7 @@ network's D. This is format 4. Formats 1 to 3 are read, too: zip files of .npy a
 
 from __future__ import annotations
 
+import io
 import json
 import math
 from collections.abc import Mapping, Sequence
@@ -28,11 +30,11 @@ from ..exceptions import ModelFileError
 from ..layers import Dense
 from ..profiles import Profile
 from ..utils.validation import check_number
-from .array_file import UNREADABLE, Expected, one_line, opened
+from .array_file import MAX_HEADER, UNREADABLE, Expected, one_line, opened
 from .atomic import PathLike
-from .safetensors import read_safetensors, write_safetensors
+from .safetensors import read_safetensors, size_in_file, write_safetensors
 
-__all__ = ["layers_of", "named_arrays", "profile_of", "read_model", "write_file"]
+__all__ = ["layers_of", "named_arrays", "names_array", "profile_of", "read_model", "write_file"]
 
 FORMAT = 4  # the newest
 ZIP = b"PK\3\4"  # first bytes of the formats 1 to 3
@@ -44,24 +46,51 @@ RUN = {"parameters": dict, "profile": dict, "training": dict}
 PARAMETERS = ("tol", "batch_size", "n_init", "update_encoder", "update_interval", "max_iter", "engine", "dtype",
               "random_state", "verbose")  # of DEC, beside those that the header has anyway
 MAX_LAYERS = 1000
+NAMES = ("feature_names", "left_out")
+MAX_NAMES = 1 << 24  # bytes of each array of names; the strings take up to 20 times as much memory
 
 
 def write_file(file: BinaryIO, header: dict, arrays: dict[str, np.ndarray]) -> None:
     """Write a model file into ``file``, which is open and empty; the same content gives the same bytes.
 
-    ``arrays`` are those of the network by name. ``header`` is complete except for the format and the digests. Raises
-    ValueError for a model that could not be read again: NaN or infinite values, matrices beyond float16 if that is the
-    storage, shapes that do not fit together.
+    ``arrays`` are those of the network by name. ``header`` is complete except for the format and the digests; long lists
+    of names in it become arrays. Raises ValueError for a model that could not be read again: NaN or infinite values,
+    matrices beyond float16 if that is the storage, shapes that do not fit together, too many names.
     """
+    long = [name for name in NAMES if size_in_file(header.get(name, [])) > MAX_HEADER // 16]
+    arrays.update({name: names_array(name, header[name]) for name in long})
     arrays = {name: _as_stored(name, array, header) for name, array in arrays.items()}
     header = {"format": FORMAT, **header}
     try:
+        _check_names(header)
+        if long:
+            header["names"] = {name: arrays[name].size for name in long}
+            header = {name: value for name, value in header.items() if name not in long}
         for name, want in _expected(json.loads(json.dumps(header))).items():
             if arrays[name].shape not in want.shapes:
                 raise ValueError(f"{name} must have the shape {want.shapes[-1]}; got {arrays[name].shape}")
     except UNREADABLE as error:
         raise ValueError(f"this model cannot be saved, the file would not be readable: {one_line(error)}") from error
     write_safetensors(file, header, arrays)
+
+
+def names_array(name: str, names: Sequence[str]) -> np.ndarray:
+    """Return the list ``name`` of names as bytes, one JSON string a line; ValueError if they are more than are read."""
+    content = "".join(f"{json.dumps(one)}\n" for one in names).encode()
+    if len(content) > MAX_NAMES:
+        raise ValueError(f"{name} take {len(content)} bytes, and {MAX_NAMES} are the most: use shorter names, or leave "
+                         "columns out of the file")
+    return np.frombuffer(content, np.uint8)
+
+
+def _names_of(name: str, array: np.ndarray) -> list[str]:
+    """Return the names in an array that ``names_array`` has made."""
+    names = []
+    for line in io.BytesIO(array):
+        if not line.startswith(b'"'):  # nothing but a string is parsed, which bounds the memory
+            raise ModelFileError(f"is damaged: {name} must have a JSON string in each line")
+        names.append(json.loads(line))
+    return names
 
 
 def _as_stored(name: str, array: np.ndarray, header: Mapping[str, Any]) -> np.ndarray:
@@ -87,6 +116,8 @@ def read_model(path: PathLike, unread: tuple[str, ...] = ()) -> tuple[dict, dict
             header, arrays = read_zip(file, _expected, unread)
         else:
             header, arrays = read_safetensors(file, _expected, unread)
+        header.update({name: _names_of(name, arrays.pop(name)) for name in header.pop("names", ())})
+        _check_names(header)
     if not arrays["scale"] > 0:
         raise ModelFileError(f"{path} is damaged: its scale must be > 0")
     return header, arrays
@@ -129,19 +160,11 @@ def _expected(header: dict[str, Any]) -> dict[str, Expected]:
     _check_architecture(header, version)
     if version == 1 or header["activations"]["decoder"] or RUN.keys() & header.keys():
         _check_run(header)
-    names = header.get("feature_names", [])
-    if "feature_names" in header and not (isinstance(names, list) and all(isinstance(name, str) for name in names)
-                                          and len(names) == header["n_features"]):
-        raise ModelFileError("is damaged: the feature_names in its header must be n_features strings")
-    "".join(names).encode()  # no half characters
-    left_out = header.get("left_out", [])
-    if not (isinstance(left_out, list) and all(isinstance(name, str) for name in left_out)):
-        raise ModelFileError("is damaged: left_out in its header must be a list of strings")
-    "".join(left_out).encode()
     if "recipe" in header:
         _check_recipe(header)
-    _check_plain({name: value for name, value in header.items() if name not in ("feature_names", "left_out", "recipe")})
-    return {name: Expected(_stored_dtype(name, header), shapes, dtype) for name, shapes in _shapes(header).items()}
+    _check_plain({name: value for name, value in header.items() if name not in (*NAMES, "recipe")})
+    expected = {name: Expected(_stored_dtype(name, header), shapes, dtype) for name, shapes in _shapes(header).items()}
+    return {**expected, **{name: Expected("|u1", [(size,)], "uint8") for name, size in _sizes_of_names(header).items()}}
 
 
 def _check_kinds(header: Mapping[str, Any], fields: Mapping[str, type]) -> None:
@@ -182,7 +205,27 @@ def _check_recipe(header: Mapping[str, Any]) -> None:
     if recipe.n_features != header["n_features"]:
         raise ModelFileError(f"is damaged: its recipe gives {recipe.n_features} columns, and the network takes "
                              f"{header['n_features']}")
-    if "feature_names" in header:
+
+
+def _sizes_of_names(header: Mapping[str, Any]) -> dict[str, int]:
+    """Return the number of bytes of each array of names."""
+    sizes = header.get("names", {})
+    if not (isinstance(sizes, dict) and sizes.keys() <= {*NAMES} - header.keys()
+            and all(type(size) is int and 0 < size <= MAX_NAMES for size in sizes.values())):
+        raise ModelFileError(f"is damaged: names in its header must give 1 to {MAX_NAMES} bytes for each array of names")
+    return sizes
+
+
+def _check_names(header: Mapping[str, Any]) -> None:
+    """Check the names of the columns, which may be any texts."""
+    names, left_out = (header.get(name, []) for name in NAMES)
+    if "feature_names" in header and not (isinstance(names, list) and all(isinstance(name, str) for name in names)
+                                          and len(names) == header["n_features"]):
+        raise ModelFileError("is damaged: the feature_names in its header must be n_features strings")
+    if not (isinstance(left_out, list) and all(isinstance(name, str) for name in left_out)):
+        raise ModelFileError("is damaged: left_out in its header must be a list of strings")
+    "".join([*names, *left_out]).encode()  # no half characters
+    if names and "recipe" in header:
         raise ModelFileError("is damaged: its header has feature_names beside a recipe")
 
 
@@ -234,4 +277,6 @@ def _shapes(header: Mapping[str, Any]) -> dict[str, list[tuple[int, ...]]]:
 
 def _stored_dtype(name: str, header: Mapping[str, Any]) -> str:
     """Return the dtype of an array in the file, as ``Expected`` has it; only matrices W can be in float16."""
+    if name in NAMES:
+        return "|u1"
     return DTYPES[header["storage"] if name.endswith(".W") else header["dtype"]]

@@ -36,7 +36,7 @@ from .array_file import (
 
 __all__ = ["metadata_of", "read_safetensors", "size_in_file", "write_safetensors"]
 
-DTYPES = {"F16": "<f2", "F32": "<f4", "F64": "<f8"}
+DTYPES = {"U8": "|u1", "F16": "<f2", "F32": "<f4", "F64": "<f8"}
 COMPACT = (",", ":")
 NAMES = {np.dtype(dtype): name for name, dtype in DTYPES.items()}
 
@@ -53,10 +53,10 @@ class _Span(NamedTuple):
 # ---------------------------------------------------------------- writing
 
 def write_safetensors(file: BinaryIO, header: dict, arrays: dict[str, np.ndarray]) -> None:
-    """Write ``header``, which is JSON data, and arrays of floats into an open file; the same content gives the same bytes.
+    """Write ``header``, which is JSON data, and arrays into an open file; the same content gives the same bytes.
 
-    Larger numbers come first, so that each array begins at a multiple of its itemsize. Raises ValueError for a header
-    that is too long to be read.
+    The arrays are of floats or bytes. Larger numbers come first, so that each array begins at a multiple of its itemsize.
+    Raises ValueError for a header that is too long to be read.
     """
     arrays = little_endian(dict(sorted(arrays.items(), key=lambda item: -item[1].dtype.itemsize)))
     table: dict[str, Any] = {"__metadata__": metadata_of({**header, "sha256": {
@@ -153,7 +153,7 @@ def _span(name: str, entry: Any) -> _Span:
         raise ArchiveError(f"is damaged: {name} must have dtype, shape and data_offsets")
     dtype, shape, offsets = entry["dtype"], entry["shape"], entry["data_offsets"]
     if not isinstance(dtype, str) or dtype not in DTYPES:
-        raise ArchiveError(f"is damaged: {name} must have the dtype F16, F32 or F64; got {dtype!r}")
+        raise ArchiveError(f"is damaged: {name} must have the dtype U8, F16, F32 or F64; got {dtype!r}")
     for numbers in (shape, offsets):
         if not isinstance(numbers, list) or not all(type(n) is int and 0 <= n < 1 << 60 for n in numbers):
             raise ArchiveError(f"is damaged: the shape and the data_offsets of {name} must be lists of integers >= 0")
