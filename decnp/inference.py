@@ -96,7 +96,7 @@ class Model:
         Returns
         -------
         model : Model
-            Encoder, centroids and alpha of ``dec``. The arrays are not copied.
+            Encoder, centroids and alpha of ``dec``, and the names of its columns. The arrays are not copied.
 
         Raises
         ------
@@ -107,16 +107,19 @@ class Model:
         """
         from sklearn.utils.validation import check_is_fitted  # an estimator comes with scikit-learn
 
-        recipe = None
+        header: dict[str, Any] = {}
         if isinstance(getattr(dec, "steps", None), list):
             from .training.preparation import split_pipeline
 
             check_is_fitted(dec.steps[-1][1], "stop_reason_")
-            dec, recipe = split_pipeline(dec)
+            dec, recipe, left_out = split_pipeline(dec)
+            if recipe is not None:
+                header = {"recipe": recipe.to_json(), **({"left_out": left_out} if left_out else {})}
         check_is_fitted(dec, "stop_reason_")
+        if not header and hasattr(dec, "feature_names_in_"):
+            header = {"feature_names": list(dec.feature_names_in_)}
         ae = dec.autoencoder_
-        return cls(ae.encoder_, dec.cluster_centers_, dec.alpha, ae.shift_, ae.scale_,
-                   None if recipe is None else {"recipe": recipe.to_json()})
+        return cls(ae.encoder_, dec.cluster_centers_, dec.alpha, ae.shift_, ae.scale_, header)
 
     @property
     def feature_names(self) -> tuple[str, ...]:

@@ -113,7 +113,7 @@ def write_model(
         from sklearn.utils.validation import check_is_fitted  # late: a Model is saved without scikit-learn
 
         if isinstance(getattr(model, "steps", None), list):
-            model, recipe = _dec_and_recipe(model)
+            model, recipe, left_out = _split(model)
         check_is_fitted(model, "stop_reason_")
         network, run = _parts_of_dec(model, feature_names)
         if recipe is not None:
@@ -138,8 +138,8 @@ def write_model(
     write_file(file, header, network)
 
 
-def _dec_and_recipe(pipeline: Any) -> tuple[DEC, Recipe | None]:
-    """Return the ``DEC`` at the end of a fitted pipeline, and the recipe of its other steps."""
+def _split(pipeline: Any) -> tuple[DEC, Recipe | None, list[str]]:
+    """Return the ``DEC`` at the end of a fitted pipeline, the recipe of its other steps, and the columns it leaves out."""
     from sklearn.utils.validation import check_is_fitted
 
     from .dec import DEC
@@ -149,10 +149,10 @@ def _dec_and_recipe(pipeline: Any) -> tuple[DEC, Recipe | None]:
     if not isinstance(last, DEC):
         raise ValueError(f"the last step of a pipeline must be a DEC; got {type(last).__name__}")
     check_is_fitted(last, "stop_reason_")
-    dec, recipe = split_pipeline(pipeline)
+    dec, recipe, left_out = split_pipeline(pipeline)
     if recipe is not None:
         check_size(recipe)
-    return dec, recipe
+    return dec, recipe, left_out
 
 
 def load(path: PathLike) -> DEC:

@@ -10,7 +10,7 @@ from conftest import QUICK, blobs
 from numpy.testing import assert_array_equal
 
 from decnp import DEC, save
-from decnp.inference import load_model
+from decnp.inference import Model, load_model
 from decnp.utils.validation import match_columns
 
 NAMES = ["height", "age", "income", "rooms", "a,b", "größe"]
@@ -108,6 +108,14 @@ def test_a_data_frame_is_matched_by_name_without_pandas_being_imported(table):
         model.predict(table.drop(columns="age"))
     with pytest.raises(ValueError, match="X has columns that the model was not trained on: 'weight'"):
         model.predict(table.assign(weight=1.0))
+
+
+def test_a_model_taken_from_an_estimator_has_its_names(table):
+    dec = DEC(3, hidden_layer_sizes=(4, 2), profile=QUICK, n_init=1, engine="numpy", random_state=0).fit(table)
+    model = Model.from_estimator(dec)
+    assert model.feature_names == tuple(NAMES)
+    with pytest.warns(UserWarning, match="the columns of X were reordered by name"):
+        assert_array_equal(model.predict(table[NAMES[::-1]]), dec.labels_)
 
 
 def test_an_arrow_table_is_matched_by_name(table):

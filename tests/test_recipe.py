@@ -16,7 +16,7 @@ from hostile_models import with_header
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
-from sklearn.compose import ColumnTransformer
+from sklearn.compose import ColumnTransformer, make_column_transformer
 from sklearn.decomposition import PCA
 from sklearn.impute import SimpleImputer
 from sklearn.pipeline import Pipeline, make_pipeline
@@ -24,7 +24,7 @@ from sklearn.preprocessing import FunctionTransformer, MinMaxScaler, OneHotEncod
 
 from decnp import DEC, ModelFileError, load, save
 from decnp.export import export_onnx
-from decnp.inference import load_model
+from decnp.inference import Model, load_model
 from decnp.io.model_file import read_model
 from decnp.io.prepared_rows import PreparedRows
 from decnp.io.raw_columns import raw_columns
@@ -239,6 +239,8 @@ def test_a_category_that_the_encoder_refuses_is_refused(rule, refused):
     ([OneHotEncoder(sparse_output=False), StandardScaler()], "it comes after a OneHotEncoder"),
     ([OneHotEncoder(min_frequency=2)], "min_frequency and max_categories are not supported"),
     ([SimpleImputer(strategy="constant", fill_value="x")], "the column 'size' holds words after the last step: add a OneHot"),
+    ([ColumnTransformer([("scale", StandardScaler(), [0, 1])], transformer_weights={"scale": 2.0})],
+     "the step 'columntransformer' (ColumnTransformer) cannot be kept in a model file: transformer_weights are not supported"),
     ([ColumnTransformer([("odd", MinMaxScaler(), [0])])], "the step 'columntransformer.odd' (MinMaxScaler) cannot be kept"),
 ])
 def test_steps_that_cannot_be_kept_are_named(steps, sentence):
@@ -296,6 +298,20 @@ def test_a_saved_pipeline_predicts_from_raw_columns(pipeline, saved):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         assert_allclose(np.concatenate(blocks), saved.transform(NEW), rtol=1e-6)
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_a_pipeline_that_drops_columns_takes_the_table_it_was_fitted_on(tmp_path, named):
+    frame = frame_of()[["kind", "a", "b"]]
+    prepare = make_column_transformer((make_pipeline(SimpleImputer(), StandardScaler()), [1, 2]))
+    dec = DEC(3, hidden_layer_sizes=(4, 2), profile=QUICK, n_init=1, engine="numpy", random_state=0)
+    X = frame if named else frame.to_numpy(object)
+    pipeline = make_pipeline(prepare, dec).fit(X)
+    save(pipeline, tmp_path / "m")
+    for model in (load_model(tmp_path / "m"), Model.from_estimator(pipeline)):
+        assert model.left_out == ("kind" if named else "1",)
+        assert_array_equal(model.predict(X), dec.labels_)
+        assert_array_equal(model.predict(X[["b", "a"]] if named else X[:, 1:]), dec.labels_)
 
 
 @pytest.mark.parametrize("kind", ["dict", "objects", "lists", "shuffled", "arrow", "strings"])

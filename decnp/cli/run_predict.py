@@ -121,16 +121,17 @@ class _ColumnChooser:
 
     def __call__(self, names: Sequence[str], width: int) -> list[int] | None:
         model = self.model
+        known, left_out = {*model.feature_names}, {*model.left_out}
         if not names:
-            rest = [j for j in range(width) if str(j + 1) not in model.left_out]
+            rest = [j for j in range(width) if str(j + 1) not in left_out]
             if model.n_features not in (width, len(rest)):
                 found = "" if self.header is False else (
                     ", and its first line seems to hold no names (--header yes reads it as names)")
                 raise DataError(_other_width(self.name, model, self.model_path, width) + found)
-            if model.feature_names:
+            if known:
                 self.notes.append(f"{self.name} has no line of names: its columns are matched to the model's by position")
             return rest if len(rest) == model.n_features else None
-        places = [j for j, name in enumerate(names) if name in model.feature_names or name not in model.left_out]
+        places = [j for j, name in enumerate(names) if name in known or name not in left_out]
         try:
             order = match_columns(model.feature_names, [names[j] for j in places], self.name, self.ignore_extra)
         except ValueError as error:

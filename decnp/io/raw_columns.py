@@ -17,7 +17,7 @@ def raw_columns(X: Any, recipe: Recipe, left_out: Collection[str] = ()) -> list[
     """Return the columns of a table X (n, C) that a recipe takes, each (n,).
 
     Columns of a DataFrame, an Arrow table or a mapping are matched by name, if the recipe has names, and by position
-    otherwise. Those in ``left_out`` may be there.
+    otherwise. Those in ``left_out``, which has numbers from 1 for a recipe without names, may be there.
 
     Raises ValueError for missing and unknown columns, and for columns of different lengths.
 
@@ -29,6 +29,7 @@ def raw_columns(X: Any, recipe: Recipe, left_out: Collection[str] = ()) -> list[
     [array([3, 4]), array([1, 2])]
     """
     check_rows(X)
+    left_out = {*left_out}
     names = list(X.keys() if isinstance(X, Mapping) else getattr(X, "column_names", getattr(X, "columns", ())))
     if recipe.named and names:
         given = [name for name in names if str(name) in recipe.columns or str(name) not in left_out]
@@ -37,6 +38,8 @@ def raw_columns(X: Any, recipe: Recipe, left_out: Collection[str] = ()) -> list[
         columns = [_column(values) for values in X.values()]
     else:
         columns = _columns_of_rows(X)
+    if not recipe.named and len(columns) != len(recipe.columns):
+        columns = [column for j, column in enumerate(columns, 1) if str(j) not in left_out]
     lengths = {len(column) for column in columns}
     if len(columns) != len(recipe.columns):
         raise ValueError(f"X must have the {len(recipe.columns)} columns {', '.join(map(repr, recipe.columns[:10]))}"

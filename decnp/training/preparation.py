@@ -82,19 +82,21 @@ def _counted(feature: Feature, column: np.ndarray) -> Feature:
 
 # ---------------------------------------------------------------- fitted pipelines
 
-def split_pipeline(pipeline: Any) -> tuple[Any, Recipe | None]:
-    """Return the last step of ``pipeline``, a fitted ``Pipeline``, and the recipe of the others, if there are any.
+def split_pipeline(pipeline: Any) -> tuple[Any, Recipe | None, list[str]]:
+    """Return the last step of ``pipeline``, a fitted ``Pipeline``, the recipe of the others, and the columns it leaves out.
 
-    Raises ValueError for a step that a recipe cannot keep.
+    The recipe is None if there are no other steps. Raises ValueError for a step that a recipe cannot keep.
     """
     steps = [(name, step) for name, step in pipeline.steps[:-1] if step is not None and step != "passthrough"]
     last = pipeline.steps[-1][1]
     if not steps:
-        return last, None
+        return last, None, []
     first = steps[0][1]
-    names, n = getattr(first, "feature_names_in_", None), first.n_features_in_
-    recipe = recipe_of(steps, [str(j + 1) for j in range(n)] if names is None else list(map(str, names)), names is not None)
-    return last, recipe
+    given, n = getattr(first, "feature_names_in_", None), first.n_features_in_
+    names = [str(j + 1) for j in range(n)] if given is None else list(map(str, given))
+    recipe = recipe_of(steps, names, given is not None)
+    kept = {*recipe.columns}
+    return last, recipe, [name for name in names if name not in kept]
 
 
 def recipe_of(steps: Sequence[tuple[str, Any]], names: Sequence[str], named: bool) -> Recipe:
@@ -140,6 +142,9 @@ def _after(name: str, step: Any, features: list[Feature]) -> list[Feature]:
             features = _after(f"{name}.{inner}", one, features)
         return features
     if isinstance(step, ColumnTransformer):
+        if step.transformer_weights:
+            raise ValueError(f"the step {name!r} (ColumnTransformer) cannot be kept in a model file: transformer_weights are "
+                             "not supported")
         # This attribute has the columns as numbers; the public ones have them as they were given: names, slices, functions.
         return [feature for inner, one, _ in step.transformers_ if one != "drop"
                 for feature in _after(f"{name}.{inner}", one, [
