@@ -233,7 +233,8 @@ def from_arrays(
     Returns
     -------
     model : decnp.inference.Model
-        Model with copies of the arrays, in float64 if one of them is float64, else in float32.
+        Model with copies of the arrays, in float64 if one of them is float64, else in float32. A single number as shift or
+        scale does not decide that.
 
     Raises
     ------
@@ -260,13 +261,23 @@ def from_arrays(
     acts = ["relu"] * (len(Ws) - 1) + ["linear"] if activations is None else list(activations)
     if len(acts) != len(Ws) or not all(act in ("relu", "linear") for act in acts):
         raise ValueError(f"activations must be 'relu' or 'linear' for each of the {len(Ws)} weights; got {acts!r}")
-    if shift.shape not in ((), Ws[0].shape[:1]) or scale.shape or not scale > 0:
-        raise ValueError(f"shift must be a number or {Ws[0].shape[:1]}, and scale a number > 0; got shift of the shape "
-                         f"{shift.shape}, scale {scale}")
-    given = np.result_type(np.float32, *(array.dtype for array in (*Ws, *bs, mu)))
-    dtype = np.float32 if given == np.float32 else np.float64
+    given = np.result_type(np.float32, *(array.dtype for array in (*Ws, *bs, mu, *[shift] * shift.ndim)))
+    dtype = np.dtype(np.float32 if given == np.float32 else np.float64)
+    shift, rounded = (_within(*named, dtype) for named in (("shift", shift), ("scale", scale)))
+    if shift.shape not in ((), Ws[0].shape[:1]) or scale.shape or not rounded > 0:
+        raise ValueError(f"shift must be a number or {Ws[0].shape[:1]}, and scale a number > 0 in {dtype}; got shift of the "
+                         f"shape {shift.shape}, scale {scale}")
     encoder = [Dense(W.astype(dtype), b.astype(dtype), act) for W, b, act in zip(Ws, bs, acts)]
-    return Model(encoder, mu.astype(dtype), alpha, shift, scale)
+    return Model(encoder, mu.astype(dtype), alpha, shift, rounded)
+
+
+def _within(name: str, array: np.ndarray, dtype: np.dtype) -> np.ndarray:
+    """Return an array of finite numbers in another dtype; raise ValueError if they overflow."""
+    with np.errstate(over="ignore"):
+        array = array.astype(dtype)
+    if not np.isfinite(array).all():
+        raise ValueError(f"{name} must hold finite numbers within {dtype}")
+    return array
 
 
 def _numbers(name: str, value: Any) -> np.ndarray:

@@ -213,7 +213,8 @@ def test_saving_over_a_model_keeps_it_until_the_new_one_is_complete(dec, path, t
     (lambda dec: dec.set_params(engine="torch"), "the parameters of a DEC"),
     (lambda dec: dec.set_params(tol=np.inf), "the number inf"),
     (lambda dec: setattr(dec.autoencoder_, "shift_", np.zeros(5)), r"shift must have the shape \(6,\); got \(5,\)"),
-], ids=["nan", "inf", "alpha", "engine", "tol", "shift"])
+    (lambda dec: setattr(dec.autoencoder_, "scale_", np.float64(0)), "a scale that is not > 0 cannot be saved; got 0.0"),
+], ids=["nan", "inf", "alpha", "engine", "tol", "shift", "scale"])
 def test_what_could_not_be_read_again_is_not_saved(path, tmp_path, change, sentence):
     dec = load(path)
     change(dec)
@@ -334,6 +335,13 @@ def test_the_arrays_are_copied_and_their_dtype_kept():
     assert from_arrays([np.eye(2)], [b], mu).dtype == from_arrays([[[1, 0], [0, 1]]], [b], mu).dtype == np.float64
 
 
+def test_a_shift_for_each_column_is_not_rounded():
+    one = np.eye(2, dtype=np.float32)
+    model = from_arrays([one], [one[0] * 0], one, shift=np.array([1.7e9, 1.7e9]))
+    assert model.dtype == np.float64
+    assert_array_equal(model.transform([[1.7e9 + 1, 1.7e9]]), [[1, 0]])
+
+
 def test_other_activations(X):
     W, b = np.random.default_rng(0).normal(size=(6, 2)), np.ones(2)
     model = from_arrays([W, np.eye(2)], [b, b], np.eye(2), activations=["linear", "relu"])
@@ -378,6 +386,12 @@ EYE, ZERO = np.eye(2), np.zeros(2)
     (dict(alpha=0), "alpha must be a finite number > 0; got 0"),
     (dict(shift=np.zeros(3)), r"shift must be a number or \(2,\)"),
     (dict(scale=0), "scale a number > 0"),
+    (dict(weights=[EYE.astype("f4")], biases=[ZERO.astype("f4")], centers=EYE.astype("f4"), scale=1e-50),
+     "scale a number > 0 in float32; got"),
+    (dict(weights=[EYE.astype("f4")], biases=[ZERO.astype("f4")], centers=EYE.astype("f4"), shift=1e39),
+     "shift must hold finite numbers within float32"),
+    (dict(weights=[EYE.astype("f4")], biases=[ZERO.astype("f4")], centers=EYE.astype("f4"), scale=1e300),
+     "scale must hold finite numbers within float32"),
     (dict(scale=np.ones(2)), "scale a number > 0"),
     (dict(activations=["tanh"]), r"activations must be 'relu' or 'linear' for each of the 1 weights; got \['tanh'\]"),
     (dict(activations=["relu", "linear"]), "for each of the 1 weights"),

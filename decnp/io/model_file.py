@@ -97,6 +97,8 @@ def _as_stored(name: str, array: np.ndarray, header: Mapping[str, Any]) -> np.nd
     """Return an array as the file stores it: finite, little-endian and in C order."""
     if not np.isfinite(array).all():
         raise ValueError(f"a model with NaN or infinite values cannot be saved; {name} has some")
+    if name == "scale" and not array > 0:
+        raise ValueError(f"a model with a scale that is not > 0 cannot be saved; got {array}")
     dtype = _stored_dtype(name, header)
     if dtype == DTYPES["float16"] and np.abs(array).max() >= 65520:  # rounds to infinity
         raise ValueError(f"storage='float16' holds weights up to 65504; {name} has {np.abs(array).max():g}")
