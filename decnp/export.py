@@ -26,6 +26,7 @@ IR_VERSION = 7  # version of the file format that was released with opset 13
 MAX_BYTES = 2**31 - 2**20  # protobuf's limit, minus 1 MB for the graph itself
 DOMAINS = {"OneHotEncoder": "ai.onnx.ml"}  # of operators that are not among the standard ones
 LARGEST = 3e38  # close to the largest float32
+ROUNDING = 0.01  # largest step of float32 near the shift of a column, in units of the model
 
 
 def export_onnx(model: Model | DEC | Any, path: PathLike) -> None:
@@ -55,7 +56,8 @@ def export_onnx(model: Model | DEC | Any, path: PathLike) -> None:
     ModelFileError
         If ``model`` is a path, and the file is not a model file.
     ValueError
-        If the model does not fit into float32, or into the 2 GB of an ONNX file.
+        If the model does not fit into float32, or into the 2 GB of an ONNX file, or if float32 rounds its input too much:
+        numbers to steps of more than a hundredth of the model's unit, or two categories to one number.
     OSError
         If a file cannot be read or written.
 
@@ -88,6 +90,7 @@ def _graph(model: Model) -> Any:
         from onnx import TensorProto, helper, numpy_helper
     except ImportError as error:
         raise ImportError(f'ONNX files need the package onnx: pip install "decnp[onnx]" ({error})') from error
+    _check_rounding(model)
     steps = _Preparation(model)
     constants = {**_constants(model, steps.shift), **steps.constants}
     nodes = [helper.make_node(op, inputs, [output], output, domain=DOMAINS.get(op, ""), **attributes)
@@ -111,6 +114,44 @@ def _graph(model: Model) -> Any:
     helper.set_model_props(
         onnx, {"alpha": repr(float(model.alpha)), "n_clusters": str(k), "trained_dtype": model.dtype.name, **names})
     return onnx
+
+
+def _check_rounding(model: Model) -> None:
+    """Raise ValueError if float32, the dtype of the graph's input, rounds off what the model needs."""
+    D, recipe = len(model.encoder[0].W), model.recipe
+    shift = np.broadcast_to(model.shift, D).astype(np.float64)
+    features: Sequence[Number | Categories] = [Number(j) for j in range(D)] if recipe is None else recipe.features
+    names = model.feature_names if recipe is None else recipe.columns
+    start = 0
+    for one in features:
+        name = repr(names[one.column]) if names else str(one.column + 1)
+        if isinstance(one, Categories):
+            if not one.of_words:
+                _check_values(name, [float(value) for value in one.values if value is not None])
+        elif one.mean or model.dtype == np.float64:  # a model in float32 rounds the rows itself
+            _check_step(name, one.mean + one.std * shift[start], one.std / float(model.scale))
+        start += one.width
+
+
+def _check_step(name: str, near: float, unit: float) -> None:
+    """Raise ValueError if float32 numbers ``near`` a number are far apart for a model that works in this ``unit``."""
+    step = np.spacing(np.float32(min(abs(near), LARGEST)))
+    if step > ROUNDING * unit:
+        raise ValueError(f"the column {name} has numbers near {near:.4g}, which float32 rounds to steps of {step:.4g}, and the "
+                         f"model works in units of {unit:.4g} there: subtract a constant from the column before training, or "
+                         "leave it out")
+
+
+def _check_values(name: str, values: Sequence[float]) -> None:
+    """Raise ValueError if float32 does not tell categories apart that are numbers."""
+    seen: dict[float, float] = {}
+    for value in values:
+        if abs(value) > LARGEST:
+            raise ValueError(f"the column {name} has the category {value!r}, which float32 does not hold")
+        rounded = float(np.float32(value))
+        if rounded in seen:
+            raise ValueError(f"the column {name} has the categories {seen[rounded]!r} and {value!r}, which are equal in float32")
+        seen[rounded] = value
 
 
 class _Preparation:

@@ -9,11 +9,15 @@ from pathlib import Path
 import numpy as np
 import onnx
 import onnxruntime
+import pandas as pd
 import pytest
 from conftest import QUICK, blobs
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.compose import ColumnTransformer
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from decnp import DEC, __version__, export
 from decnp.equations import soft_assignment
@@ -147,6 +151,30 @@ def test_shift_and_scale_of_a_float64_model_that_float32_does_not_hold(runs):
     _, q, label = runs(model)(x)
     assert_allclose(q, wanted, **CLOSE)
     assert_array_equal(label, wanted.argmax(axis=1))
+
+
+def test_numbers_that_float32_rounds_too_much_are_refused(tmp_path, runs):
+    """float32 holds 1.7e9, a time in seconds, in steps of 128."""
+    shift = np.array([0, 1.7e9])
+    with pytest.raises(ValueError, match=r"the column 2 has numbers near 1\.7e\+09, which float32 rounds to steps of 128, "
+                                         r"and the model works in units of 1e\+04 there: subtract a constant"):
+        export_onnx(network([2, 4, 2], 2, dtype=np.float64, shift=shift, scale=1e-4), tmp_path / "m.onnx")
+    runs(network([2, 4, 2], 2, dtype=np.float64, shift=shift, scale=1e-6))
+    runs(network([2, 4, 2], 2, dtype=np.float32, shift=shift, scale=1e-4))  # the model rounds in the same way
+
+
+@pytest.mark.parametrize("column, sentence", [
+    ([1.7e9, 1.7e9 + 5, 1.7e9 + 9], r"the column 'when' has numbers near 1\.7e\+09"),
+    ([123456789, 123456790, 123456791], r"the column 'when' has the categories 123456789\.0 and 123456790\.0, which are equal in float32"),
+    ([1.0, 2.0, 1e39], "the column 'when' has the category 1e\\+39, which float32 does not hold"),
+])
+def test_a_recipe_that_float32_cannot_apply_is_refused(tmp_path, column, sentence):
+    frame = pd.DataFrame({"a": np.arange(30.0) % 7, "when": np.tile(column, 10)})
+    step = StandardScaler() if "numbers" in sentence else OneHotEncoder(sparse_output=False)
+    prepare = ColumnTransformer([("a", "passthrough", ["a"]), ("when", step, ["when"])])
+    dec = DEC(2, hidden_layer_sizes=(4, 2), profile=QUICK, n_init=1, engine="numpy", random_state=0)
+    with pytest.raises(ValueError, match=sentence):
+        export_onnx(make_pipeline(prepare, dec).fit(frame), tmp_path / "m.onnx")
 
 
 def test_a_last_layer_with_relu_and_other_shapes(runs):
