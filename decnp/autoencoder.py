@@ -28,7 +28,7 @@ from .training.scaling import fit_scaling, offset_warnings, profile_for_data, to
 from .training.stability import PhaseMonitor, PhaseProgress
 from .utils.rows import Rows, ScaledRows, blocks, evenly_spaced_rows, first_rows
 from .utils.threads import ThreadPool, map_blocks, single_threaded_blas
-from .utils.validation import as_generator, check_data, check_number, check_sizes
+from .utils.validation import as_generator, check_data, check_embedded, check_number, check_sizes
 
 __all__ = ["AutoencoderState", "StackedAutoencoder", "check_autoencoder", "descend"]
 
@@ -283,7 +283,7 @@ class StackedAutoencoder(NetworkMixin, BaseEstimator):
     def encode(self, X: Any) -> np.ndarray:
         """Return the code z (n, d) of X (n, D). Raises NotFittedError before ``fit``, ValueError for bad input."""
         check_is_fitted(self, "encoder_")
-        return map_blocks(self._encode_block, check_data(self, X, reset=False, dtype=self._dtype))
+        return check_embedded(map_blocks(self._encode_block, check_data(self, X, reset=False, dtype=self._dtype)))
 
     transform = encode
 
@@ -321,7 +321,8 @@ class StackedAutoencoder(NetworkMixin, BaseEstimator):
         return (x - self.shift_) * self.scale_
 
     def _encode_block(self, x: np.ndarray) -> np.ndarray:
-        return encode(self.encoder_, self._scaled(x))
+        with np.errstate(over="ignore", invalid="ignore"):  # the callers test the embedding
+            return encode(self.encoder_, self._scaled(x))
 
 
 def check_autoencoder(estimator: object, n_features: int) -> StackedAutoencoder:

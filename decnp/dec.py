@@ -34,7 +34,7 @@ from .training.start import check_init, find_start
 from .training.state import RunState, Start
 from .utils.rows import Rows, ScaledRows, evenly_spaced_rows
 from .utils.threads import ThreadPool, map_blocks
-from .utils.validation import as_generator, check_data, check_distinct, check_number, check_sizes
+from .utils.validation import as_generator, check_data, check_distinct, check_embedded, check_number, check_sizes
 
 __all__ = ["DEC"]
 
@@ -313,13 +313,15 @@ class DEC(NetworkMixin, ClusterMixin, BaseEstimator):
     # ------------------------------------------------------------ after fit
 
     def transform(self, X: Any) -> np.ndarray:
-        """Return the embedding z = f_theta(x), (n, d), of X (n, D)."""
+        """Return the embedding z = f_theta(x), (n, d), of X (n, D). Raises ValueError for bad input and if z overflows."""
         check_is_fitted(self, "stop_reason_")
-        return self._embed(check_data(self, X, reset=False, dtype=self.cluster_centers_.dtype))
+        return check_embedded(self._embed(check_data(self, X, reset=False, dtype=self.cluster_centers_.dtype)))
 
     def predict_proba(self, X: Any) -> np.ndarray:
         """Return the soft assignments q (n, k), DEC Eq. 1, of X (n, D). Each row sums to 1."""
-        return engine_for(self.engine).soft_assignment(self.transform(X), self.cluster_centers_, self.alpha)
+        with np.errstate(over="ignore", invalid="ignore"):
+            q = engine_for(self.engine).soft_assignment(self.transform(X), self.cluster_centers_, self.alpha)
+        return check_embedded(q)
 
     def predict(self, X: Any) -> np.ndarray:
         """Return the cluster of each row of X (n, D), argmax_j q_ij, as (n,) int32."""

@@ -137,9 +137,9 @@ def _check_step(name: str, near: float, unit: float) -> None:
     """Raise ValueError if float32 numbers ``near`` a number are far apart for a model that works in this ``unit``."""
     step = np.spacing(np.float32(min(abs(near), LARGEST)))
     if step > ROUNDING * unit:
-        raise ValueError(f"the column {name} has numbers near {near:.4g}, which float32 rounds to steps of {step:.4g}, and the "
-                         f"model works in units of {unit:.4g} there: subtract a constant from the column before training, or "
-                         "leave it out")
+        raise ValueError(f"the column {name} has numbers near {near:.4g}, which float32 rounds to steps of {step:.4g}, and "
+                         f"the model works in units of {unit:.4g} there: subtract a constant from the column before "
+                         "training, or leave it out")
 
 
 def _check_values(name: str, values: Sequence[float]) -> None:
@@ -150,7 +150,8 @@ def _check_values(name: str, values: Sequence[float]) -> None:
             raise ValueError(f"the column {name} has the category {value!r}, which float32 does not hold")
         rounded = float(np.float32(value))
         if rounded in seen:
-            raise ValueError(f"the column {name} has the categories {seen[rounded]!r} and {value!r}, which are equal in float32")
+            raise ValueError(f"the column {name} has the categories {seen[rounded]!r} and {value!r}, which are equal in "
+                             "float32")
         seen[rounded] = value
 
 

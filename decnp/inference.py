@@ -17,7 +17,7 @@ from .io.atomic import PathLike
 from .io.model_file import layers_of, read_model
 from .layers import Dense, encode
 from .utils.rows import BLOCK
-from .utils.validation import check_rows, match_columns
+from .utils.validation import check_embedded, check_rows, match_columns
 
 if TYPE_CHECKING:
     from .io.recipe import Recipe
@@ -166,9 +166,9 @@ class Model:
         Raises
         ------
         ValueError
-            If X is not a finite (n, D) array of numbers, or its columns are not those of the model.
+            If X is not a finite (n, D) array of numbers, its columns are not those of the model, or its embedding overflows.
         """
-        return self._collect(X, (self.centers.shape[1],), self.dtype, lambda z: z)
+        return self._collect(X, (self.centers.shape[1],), self.dtype, check_embedded)
 
     def predict_proba(self, X: ArrayLike) -> np.ndarray:
         """Return the soft assignments q of each row (DEC Eq. 1).
@@ -186,7 +186,7 @@ class Model:
         Raises
         ------
         ValueError
-            If X is not a finite (n, D) array of numbers, or its columns are not those of the model.
+            If X is not a finite (n, D) array of numbers, its columns are not those of the model, or its embedding overflows.
         """
         return self._collect(X, (len(self.centers),), self.dtype, self._q)
 
@@ -206,9 +206,9 @@ class Model:
         Raises
         ------
         ValueError
-            If X is not a finite (n, D) array of numbers, or its columns are not those of the model.
+            If X is not a finite (n, D) array of numbers, its columns are not those of the model, or its embedding overflows.
         """
-        return self._collect(X, (), np.dtype(np.int32), lambda z: self._q(z).argmax(axis=1))
+        return self._collect(X, (), np.dtype(np.int32), lambda z, start: self._q(z, start).argmax(axis=1))
 
     def blocks(self, X: ArrayLike) -> Iterator[tuple[slice, np.ndarray]]:
         """Yield the embeddings of blocks of rows, for data that do not fit into memory.
@@ -226,14 +226,14 @@ class Model:
         Raises
         ------
         ValueError
-            If X is not a finite (n, D) array of numbers, or its columns are not those of the model.
+            If X is not a finite (n, D) array of numbers, its columns are not those of the model, or its embedding overflows.
         """
         X = self._in_order(X)
-        yield from self._blocks(X, lambda z: z)
+        yield from self._blocks(X, check_embedded)
         _warn_of_unseen(X)
 
     def _collect(
-        self, X: Any, shape: tuple[int, ...], dtype: np.dtype, f: Callable[[np.ndarray], np.ndarray]
+        self, X: Any, shape: tuple[int, ...], dtype: np.dtype, f: Callable[[np.ndarray, int], np.ndarray]
     ) -> np.ndarray:
         X = self._in_order(X)
         out = np.empty((len(X), *shape), dtype)
@@ -261,8 +261,8 @@ class Model:
         warnings.warn("the columns of X were reordered by name to match the model", stacklevel=4)
         return np.asarray(X)[:, order]
 
-    def _blocks(self, X: Any, f: Callable[[np.ndarray], np.ndarray]) -> Iterator[tuple[slice, np.ndarray]]:
-        """Yield (slice, f(z)) for each block of rows; with threadpoolctl, one block for each core at a time."""
+    def _blocks(self, X: Any, f: Callable[[np.ndarray, int], np.ndarray]) -> Iterator[tuple[slice, np.ndarray]]:
+        """Yield (slice, f(z, start)) for each block of rows; with threadpoolctl, one block for each core at a time."""
         if self.recipe is None:
             check_rows(X)
             X = np.asanyarray(X)
@@ -273,7 +273,9 @@ class Model:
 
         def block(start: int) -> tuple[slice, np.ndarray]:
             rows = slice(start, min(start + BLOCK, len(X)))
-            return rows, f(encode(self.encoder, (self._checked(X[rows], start) - self.shift) * self.scale))
+            x = self._checked(X[rows], start)
+            with np.errstate(over="ignore", invalid="ignore"):  # f raises
+                return rows, f(self._embed(x), start)
 
         starts = range(0, len(X), BLOCK)
         pool = _thread_pool() if len(starts) > 1 else None
@@ -294,8 +296,11 @@ class Model:
             raise ValueError(f"X must hold finite numbers within {self.dtype}; row {row} (counted from 0) does not")
         return x
 
-    def _q(self, z: np.ndarray) -> np.ndarray:
-        return soft_assignment(z, self.centers, self.alpha)
+    def _embed(self, x: np.ndarray) -> np.ndarray:
+        return encode(self.encoder, (x - self.shift) * self.scale)
+
+    def _q(self, z: np.ndarray, start: int) -> np.ndarray:
+        return check_embedded(soft_assignment(z, self.centers, self.alpha), start)
 
 
 def _recipe_of(header: Mapping[str, Any]) -> Recipe | None:

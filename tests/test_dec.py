@@ -11,6 +11,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import scipy.sparse as sp
 from conftest import BY_THE_BOOK, QUICK, blobs, gradient, identical, learned, plain_clustering
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
@@ -331,6 +332,32 @@ def test_lost_numbers_are_an_error(X, autoencoder, update_encoder, engine):
     profile = replace(QUICK, kl_lr=1e200)
     with pytest.raises(decnp.TrainingError, match="clustering phase before iteration 10; try a smaller kl_lr"):
         fitted(X, autoencoder=autoencoder, profile=profile, tol=0, update_encoder=update_encoder, engine=engine)
+
+
+@pytest.mark.parametrize("form", [np.array, sp.csr_array])
+def test_numbers_beyond_the_dtype_are_refused(X, form):
+    dec = fitted(X.astype(np.float32))
+    for use in (dec.transform, dec.predict, dec.autoencoder_.encode, fitted_in_float32):
+        with pytest.raises(ValueError, match=r"X must hold finite numbers within float32; got one of size 1e\+39"):
+            use(form(np.where(X == X[2, 3], -1e39, X)))
+
+
+def fitted_in_float32(X):
+    return fitted(X, dtype="float32")
+
+
+@pytest.mark.parametrize("engine", ["numpy", "numba"])
+@pytest.mark.parametrize("n", [10, 3000])
+def test_an_embedding_that_overflows_is_refused(X, engine, n):
+    dec = fitted(X.astype(np.float32) * np.float32(1e-6), engine=engine)
+    x = np.tile(X.astype(np.float32), (n // len(X) + 1, 1))[:n]
+    for value, uses in ((1e36, (dec.transform, dec.predict, dec.predict_proba, dec.score, dec.autoencoder_.encode)),
+                        (1e20, (dec.predict, dec.predict_proba) if engine == "numpy" else ())):  # squares in float32
+        x[7, 0] = value
+        for use in uses:
+            with pytest.raises(ValueError, match=r"X must be in the range of the training data; the embedding of row 7 .counted "
+                                                 r"from 0. overflows float32"):
+                use(x)
 
 
 def test_prediction_is_in_the_dtype_of_training(X):

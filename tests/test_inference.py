@@ -144,6 +144,19 @@ def test_what_float32_cannot_hold_is_refused(X):
         model.predict([[1.0], [1e39]])
 
 
+@pytest.mark.parametrize("n", [10, 2 * BLOCK])
+def test_an_embedding_that_overflows_is_refused(n):
+    one = np.ones((1, 1), np.float32)
+    model = Model([Dense(one, one[0], "linear")], np.array([[1], [2]], np.float32), scale=1e6)
+    x = np.ones((n, 1), np.float32)
+    for value, uses in ((1e36, (model.transform, model.predict, model.predict_proba, lambda x: [*model.blocks(x)])),
+                        (1e20, (model.predict, model.predict_proba))):  # whose square overflows
+        x[-2] = value
+        for use in uses:
+            with pytest.raises(ValueError, match=rf"the embedding of row {n - 2} .counted from 0. overflows float32"):
+                use(x)
+
+
 def test_a_file_that_is_no_model_is_refused(tmp_path):
     (tmp_path / "x").write_bytes(b"PK not at all")
     with pytest.raises(ModelFileError, match="is not a decnp model file"):

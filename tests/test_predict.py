@@ -162,12 +162,12 @@ def test_one_row_and_a_link_to_write_to(work, says):
 
 def test_each_thread_takes_a_block_and_the_bits_are_those_of_one_thread(work, says, monkeypatch):
     model, x = work
-    wanted, transform, names = model.transform(x), Model.transform, set()
+    wanted, embed, names = model.transform(x), Model._embed, set()
 
     def watched(self, x):
         names.add(threading.current_thread().name)
-        return transform(self, x)
-    monkeypatch.setattr(Model, "transform", watched)
+        return embed(self, x)
+    monkeypatch.setattr(Model, "_embed", watched)
     with threadpool_limits(2, "blas"):
         assert says("predict", "m.decnp", "x.npy", "--embed", "--out", "z.npy", "-q") == (0, "", "")
     assert_array_equal(np.load("z.npy"), wanted)

@@ -171,7 +171,7 @@ def _answers(model: Model, rows: RowReader, answer: str) -> Iterator[np.ndarray]
     def answer_block(block: tuple[slice, np.ndarray]) -> np.ndarray:
         at, x = block
         with np.errstate(over="ignore", invalid="ignore"):
-            z = model.transform(x)
+            z = model._embed(x)
             q = soft_assignment(z, model.centers, model.alpha)
         finite = np.isfinite(q).all(axis=1)
         if not finite.all():

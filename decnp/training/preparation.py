@@ -143,8 +143,8 @@ def _after(name: str, step: Any, features: list[Feature]) -> list[Feature]:
         return features
     if isinstance(step, ColumnTransformer):
         if step.transformer_weights:
-            raise ValueError(f"the step {name!r} (ColumnTransformer) cannot be kept in a model file: transformer_weights are "
-                             "not supported")
+            raise ValueError(f"the step {name!r} (ColumnTransformer) cannot be kept in a model file: transformer_weights "
+                             "are not supported")
         # This attribute has the columns as numbers; the public ones have them as they were given: names, slices, functions.
         return [feature for inner, one, _ in step.transformers_ if one != "drop"
                 for feature in _after(f"{name}.{inner}", one, [

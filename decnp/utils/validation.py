@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from .rows import Rows
 
 __all__ = [
-    "as_generator", "check_data", "check_distinct", "check_number", "check_rows", "check_sizes", "match_columns",
+    "as_generator", "check_data", "check_distinct", "check_embedded", "check_number", "check_rows", "check_sizes",
+    "match_columns",
 ]
 
 
@@ -62,9 +63,30 @@ def check_data(estimator: Any, X: Any, reset: bool, dtype: Any = None) -> Rows:
     if dtype is None:
         dtype = np.result_type(X.dtype, np.float32)
         dtype = dtype if dtype in (np.float32, np.float64) else np.float64
+    _check_range(X if isinstance(X, np.ndarray) else X.data, np.dtype(dtype))
     if is_mapped(X) or not isinstance(X, np.ndarray):
         return LazyRows(X, dtype)
     return np.ascontiguousarray(X, dtype)
+
+
+def _check_range(values: np.ndarray, dtype: np.dtype) -> None:
+    """Raise ValueError if finite numbers become infinite in ``dtype``."""
+    if values.dtype.kind == "f" and values.dtype.itemsize > dtype.itemsize and values.size:
+        size = max(values.max(), -values.min())
+        if size > np.finfo(dtype).max:
+            raise ValueError(f"X must hold finite numbers within {dtype}; got one of size {size:g}")
+
+
+def check_embedded(values: np.ndarray, start: int = 0) -> np.ndarray:
+    """Return ``values`` (n, m), embeddings or soft assignments of rows from row ``start`` on.
+
+    Raises ValueError if they are not finite: numbers in the network overflowed.
+    """
+    finite = np.isfinite(values).all(axis=1)
+    if not finite.all():
+        raise ValueError(f"X must be in the range of the training data; the embedding of row {start + int(finite.argmin())} "
+                         f"(counted from 0) overflows {values.dtype}")
+    return values
 
 
 def _check_no_dates(X: Any) -> None:
