@@ -16,7 +16,7 @@ from .equations import soft_assignment
 from .io.atomic import PathLike
 from .io.model_file import layers_of, read_model
 from .layers import Dense, encode
-from .utils.rows import BLOCK
+from .utils.rows import BLOCK, LazyRows, Rows
 from .utils.validation import check_embedded, check_rows, match_columns
 
 if TYPE_CHECKING:
@@ -34,7 +34,8 @@ class Model:
     up in another order for another number of rows. Relative differences of z are about 1e-6 in float32 and 1e-15 in
     float64. A label can depend on the batch only where a point is that near to the border between two clusters.
 
-    Columns of a DataFrame are matched by name, if the model has names: another order is corrected with a warning.
+    Columns of a DataFrame are matched by name, if the model has names: another order is corrected with a warning. A sparse
+    X becomes dense block by block.
 
     A model with a recipe takes the raw columns of a table: a DataFrame, an Arrow table, a mapping of names to columns, or an
     array (n, C) of objects or numbers in the order of ``feature_names``. Missing cells are None, NaN, or a word for it such
@@ -155,8 +156,8 @@ class Model:
 
         Parameters
         ----------
-        X : array-like of shape (n, D)
-            Rows, as in training, dense.
+        X : array-like or sparse matrix of shape (n, D)
+            Rows, as in training, dense or sparse.
 
         Returns
         -------
@@ -175,8 +176,8 @@ class Model:
 
         Parameters
         ----------
-        X : array-like of shape (n, D)
-            Rows, as in training, dense.
+        X : array-like or sparse matrix of shape (n, D)
+            Rows, as in training, dense or sparse.
 
         Returns
         -------
@@ -195,8 +196,8 @@ class Model:
 
         Parameters
         ----------
-        X : array-like of shape (n, D)
-            Rows, as in training, dense.
+        X : array-like or sparse matrix of shape (n, D)
+            Rows, as in training, dense or sparse.
 
         Returns
         -------
@@ -215,7 +216,7 @@ class Model:
 
         Parameters
         ----------
-        X : array-like of shape (n, D)
+        X : array-like or sparse matrix of shape (n, D)
             Rows, as in training, such as a memory map.
 
         Yields
@@ -243,7 +244,7 @@ class Model:
         return out
 
     def _in_order(self, X: Any) -> Any:
-        """Return a table with named columns, such as a DataFrame, in the order of the model's; others unchanged.
+        """Return the rows (n, D) of X; columns with names, such as those of a DataFrame, in the order of the model's.
 
         Warns where the order differs; raises ValueError for missing and unknown columns. With a recipe, returns rows that
         are prepared when they are read.
@@ -257,20 +258,12 @@ class Model:
         columns = [str(name) for name in names]
         order = match_columns(self.feature_names, columns, "X")
         if order is None or order == list(range(len(columns))):
-            return X
+            return _rows_of(X, self.n_features)
         warnings.warn("the columns of X were reordered by name to match the model", stacklevel=4)
-        return np.asarray(X)[:, order]
+        return _rows_of(np.asarray(X)[:, order], self.n_features)
 
     def _blocks(self, X: Any, f: Callable[[np.ndarray, int], np.ndarray]) -> Iterator[tuple[slice, np.ndarray]]:
         """Yield (slice, f(z, start)) for each block of rows; with threadpoolctl, one block for each core at a time."""
-        if self.recipe is None:
-            check_rows(X)
-            X = np.asanyarray(X)
-            if X.ndim != 2 or X.shape[1] != self.n_features:
-                raise ValueError(f"X must have the shape (n, {self.n_features}); got {X.shape}")
-        if X.dtype.kind not in "biuf":
-            raise ValueError(f"X must hold real numbers; got the dtype {X.dtype}")
-
         def block(start: int) -> tuple[slice, np.ndarray]:
             rows = slice(start, min(start + BLOCK, len(X)))
             x = self._checked(X[rows], start)
@@ -301,6 +294,26 @@ class Model:
 
     def _q(self, z: np.ndarray, start: int) -> np.ndarray:
         return check_embedded(soft_assignment(z, self.centers, self.alpha), start)
+
+
+def _rows_of(X: Any, n_features: int) -> Rows:
+    """Return X as rows (n, D) of real numbers; a sparse X is read block by block."""
+    check_rows(X)
+    if hasattr(X, "tocsr"):
+        X = X.tocsr()
+        X = LazyRows(X, X.dtype)
+    else:
+        X = np.asanyarray(X)
+        if X.dtype.kind == "O":  # such as columns of several types in a DataFrame
+            try:
+                X = X.astype(np.float64)
+            except (TypeError, ValueError) as error:
+                raise ValueError(f"X must hold real numbers; {error}") from error
+    if len(X.shape) != 2 or X.shape[1] != n_features:
+        raise ValueError(f"X must have the shape (n, {n_features}); got {X.shape}")
+    if X.dtype.kind not in "biuf":
+        raise ValueError(f"X must hold real numbers; got the dtype {X.dtype}")
+    return X
 
 
 def _recipe_of(header: Mapping[str, Any]) -> Recipe | None:

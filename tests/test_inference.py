@@ -5,7 +5,9 @@ import subprocess
 import sys
 
 import numpy as np
+import pandas as pd
 import pytest
+import scipy.sparse as sp
 from conftest import QUICK
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.pipeline import Pipeline, make_pipeline
@@ -127,10 +129,14 @@ def test_a_crew_changes_no_bit_and_leaves_the_threads_as_they_were(fitted, X):
     (lambda x: x[0], r"X must have the shape \(n, 6\); got \(6,\)"),
     (lambda x: x + 1j, "X must hold real numbers; got the dtype complex128"),
     (lambda x: x.astype(str), "X must hold real numbers; got the dtype <U"),
+    (lambda x: (x + 1j).astype(object), "X must hold real numbers; .*complex"),
+    (lambda x: pd.DataFrame(x).assign(a=pd.array([1, None, 2, 3], "Int64")).drop(columns=0), "X must hold real numbers; .*NAType"),
+    (lambda x: sp.csr_array(x[:, :5]), r"X must have the shape \(n, 6\); got \(4, 5\)"),
+    (lambda x: 3.0, r"X must have the shape \(n, 6\); got \(\)"),
     (lambda x: np.where(np.arange(4)[:, None] == 2, np.nan, x), r"X must hold finite numbers within float\d\d; row 2 .counted from 0. does"),
     (lambda x: np.where(np.arange(4)[:, None] == 3, -np.inf, x), r"X must hold finite numbers within float\d\d; row 3 .counted from 0. does"),
     (lambda x: np.ma.array(x, mask=np.broadcast_to(np.arange(4)[:, None] == 3, x.shape)), "X must have no masked values; got "),
-], ids=["columns", "one row", "complex", "words", "nan", "inf", "masked"])
+], ids=["columns", "one row", "complex", "words", "complex objects", "NA", "sparse", "a number", "nan", "inf", "masked"])
 def test_bad_input_is_one_sentence(fitted, X, wrong, sentence):
     model = load_model(fitted[1])
     for method in (model.transform, model.predict, model.predict_proba):
@@ -142,6 +148,20 @@ def test_what_float32_cannot_hold_is_refused(X):
     model = Model([Dense(np.ones((1, 1), np.float32), np.zeros(1, np.float32), "linear")], np.ones((1, 1), np.float32))
     with pytest.raises(ValueError, match="finite numbers within float32; row 1 .counted from 0. does not"):
         model.predict([[1.0], [1e39]])
+
+
+@pytest.mark.parametrize("form", [
+    sp.csr_array, sp.coo_matrix, lambda x: x.astype(object),
+    lambda x: pd.DataFrame(x).assign(**{"5": pd.array(x[:, 5], "Int64")}).drop(columns=5),
+    lambda x: pd.DataFrame(x).astype({0: bool}),
+], ids=["csr", "coo", "objects", "Int64", "bool"])
+def test_it_takes_what_the_estimator_takes(fitted, X, form):
+    dec, path = fitted
+    x = many(X).round()
+    x[:, 0] = x[:, 0] > 0
+    dense = load_model(path).predict_proba(x)
+    assert_array_equal(load_model(path).predict_proba(form(x)), dense)
+    assert_array_equal(load_model(path).predict(form(x)), dense.argmax(axis=1))
 
 
 @pytest.mark.parametrize("n", [10, 2 * BLOCK])

@@ -86,7 +86,7 @@ def names_array(name: str, names: Sequence[str]) -> np.ndarray:
 def _names_of(name: str, array: np.ndarray) -> list[str]:
     """Return the names in an array that ``names_array`` has made."""
     names = []
-    for line in io.BytesIO(array):
+    for line in io.BytesIO(array.tobytes()):
         if not line.startswith(b'"'):  # nothing but a string is parsed, which bounds the memory
             raise ModelFileError(f"is damaged: {name} must have a JSON string in each line")
         names.append(json.loads(line))
