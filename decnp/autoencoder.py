@@ -216,13 +216,15 @@ class StackedAutoencoder(NetworkMixin, BaseEstimator):
 
     def begin(self, X: Any) -> tuple[Rows, Profile, AutoencoderState]:
         """Check X and the parameters; return the rows to train on, the schedule and the state at step 0."""
-        X = check_data(self, X, reset=True)
-        schedule = profile_for(self.profile, len(X))
-        if self.batch_size is not None:
-            check_number("batch_size", self.batch_size, low=1, integer=True)
-            schedule = replace(schedule, batch_size=self.batch_size)
-        sizes = [X.shape[1], *check_sizes(self.hidden_layer_sizes)]
-        weights_rng, noise_rng, batch_rng = as_generator(self.random_state).spawn(3)
+        with self._columns_restored():
+            X = check_data(self, X, reset=True)
+            schedule = profile_for(self.profile, len(X))
+            if self.batch_size is not None:
+                check_number("batch_size", self.batch_size, low=1, integer=True)
+                schedule = replace(schedule, batch_size=self.batch_size)
+            sizes = [X.shape[1], *check_sizes(self.hidden_layer_sizes)]
+            engine_for(self.engine)
+            weights_rng, noise_rng, batch_rng = as_generator(self.random_state).spawn(3)
         rows = first_rows(X, schedule.autoencoder_rows)
         self._forget()
         schedule = profile_for_data(schedule, rows)
@@ -243,12 +245,17 @@ class StackedAutoencoder(NetworkMixin, BaseEstimator):
 
         ``after_step`` is called after each step; a caller can save ``state`` there.
         """
+        self._unfinished = True
         self.encoder_, self.decoder_, self.history_ = state.encoder, state.decoder, state.history
         with ThreadPool() as pool:
             for l, phase in enumerate(phases(state, schedule)):
                 if l == state.phase:
                     yield from self._train_phase(phase, rows, schedule, state, pool, after_step)
                     state.begin(l + 1)
+        self._unfinished = False
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "encoder_") and not getattr(self, "_unfinished", False)
 
     def _train_phase(
         self, phase: Phase, rows: Rows, schedule: Profile, state: AutoencoderState, pool: ThreadPool,
@@ -282,14 +289,14 @@ class StackedAutoencoder(NetworkMixin, BaseEstimator):
 
     def encode(self, X: Any) -> np.ndarray:
         """Return the code z (n, d) of X (n, D). Raises NotFittedError before ``fit``, ValueError for bad input."""
-        check_is_fitted(self, "encoder_")
+        check_is_fitted(self)
         return check_embedded(map_blocks(self._encode_block, check_data(self, X, reset=False, dtype=self._dtype)))
 
     transform = encode
 
     def decode(self, Z: ArrayLike) -> np.ndarray:
         """Return the reconstructions (n, D) of codes Z (n, d), in the units of the data."""
-        check_is_fitted(self, "encoder_")
+        check_is_fitted(self)
         Z = np.asarray(Z, self._dtype)
         width = self.decoder_[0].W.shape[0]
         if Z.ndim != 2 or Z.shape[1] != width:
@@ -300,7 +307,7 @@ class StackedAutoencoder(NetworkMixin, BaseEstimator):
 
     def reconstruction_loss(self, X: Any) -> float:
         """Return 1/(2 n D) sum ||x_rec - x||^2 over X (n, D), in the scaled units of training."""
-        check_is_fitted(self, "encoder_")
+        check_is_fitted(self)
         X = check_data(self, X, reset=False, dtype=self._dtype)
         theta = self.encoder_ + self.decoder_
         total = 0.0
@@ -330,7 +337,7 @@ def check_autoencoder(estimator: object, n_features: int) -> StackedAutoencoder:
     ae = estimator.estimator if isinstance(estimator, FrozenEstimator) else estimator
     if not isinstance(ae, StackedAutoencoder):
         raise ValueError(f"autoencoder must be a fitted StackedAutoencoder or None; got {ae!r}")
-    check_is_fitted(ae, "encoder_", msg=(
+    check_is_fitted(ae, msg=(
         "the autoencoder given is not fitted (scikit-learn's clone leaves one unfitted: put it into "
         "sklearn.frozen.FrozenEstimator before)"))
     if ae.n_features_in_ != n_features:

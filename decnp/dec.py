@@ -191,11 +191,12 @@ class DEC(NetworkMixin, ClusterMixin, BaseEstimator):
 
     def iter_fit(self, X: Any, resume: bool = False) -> Iterator[Record]:
         """Train on X (n, D) as ``fit`` does and yield each report; ``resume=True`` continues from ``checkpoint``."""
-        X = check_data(self, X, reset=True)
-        self._check_parameters(X)
-        schedule = self._schedule(len(X))
-        autoencoder_rng, start_rng, batch_rng = as_generator(self.random_state).spawn(3)
-        run, save = self._open_run(X, schedule, RunState(start_rng, batch_rng), resume)
+        with self._columns_restored():
+            X = check_data(self, X, reset=True)
+            self._check_parameters(X)
+            schedule = self._schedule(len(X))
+            autoencoder_rng, start_rng, batch_rng = as_generator(self.random_state).spawn(3)
+            run, save = self._open_run(X, schedule, RunState(start_rng, batch_rng), resume)
         self._forget()
         self.history_ = run.history
         yield from self._pretrain(X, run, save, autoencoder_rng)
@@ -375,6 +376,7 @@ class DEC(NetworkMixin, ClusterMixin, BaseEstimator):
         check_number("n_init", self.n_init, low=1, integer=True)
         check_number("alpha", self.alpha, low=0, strict=True)
         check_number("tol", self.tol, low=0)
+        engine_for(self.engine)
         check_distinct(X, self.n_clusters)
         ae = self.autoencoder and check_autoencoder(self.autoencoder, X.shape[1])
         d = len(ae.encoder_[-1].b) if ae else check_sizes(self.hidden_layer_sizes)[-1]

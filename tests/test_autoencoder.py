@@ -5,13 +5,14 @@ from dataclasses import replace
 from unittest.mock import patch
 
 import numpy as np
+import pandas as pd
 import pytest
 from conftest import BY_THE_BOOK, QUICK, blobs, identical, learned
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
-from decnp import Profile, StackedAutoencoder, TrainingError
+from decnp import DEC, Profile, StackedAutoencoder, TrainingError
 from decnp import autoencoder as module
 from decnp.autoencoder import descend
 from decnp.layers import arrays_of, dropout_mask, mlp, mlp_vjp, squared_error
@@ -218,6 +219,29 @@ def test_history_is_what_steps_yields_and_verbose_prints(X, capsys):
     ae.set_params(verbose=1).fit(X)
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == len(steps) and re.fullmatch(r" +finetune +60/60  loss 0\.\d{5}", lines[-1])
+
+
+def test_a_fit_that_is_interrupted_is_no_fit(X):
+    ae = fitted(X)
+    for _record in ae.iter_fit(X):
+        break
+    held = ae.iter_fit(X)
+    next(held)
+    for function in (ae.encode, ae.decode, ae.reconstruction_loss, lambda X: DEC(3, autoencoder=ae).fit(X)):
+        with pytest.raises(NotFittedError):
+            function(X)
+    list(held)
+    assert identical(ae, fitted(X))
+
+
+def test_a_refit_that_is_refused_leaves_the_fit_as_it_was(X):
+    frame = pd.DataFrame(X, columns=list("abcdef"))
+    ae = fitted(frame)
+    z, good = ae.encode(frame), ae.get_params()
+    for settings in ({"hidden_layer_sizes": 0}, {"batch_size": 0}, {"engine": "torch"}, {"profile": "slow"}):
+        with pytest.raises(ValueError):
+            ae.set_params(**{**good, **settings}).fit(pd.DataFrame(X[:, :5], columns=list("vwxyz")))
+        assert_array_equal(ae.encode(frame), z)
 
 
 # ---------------------------------------------------------------- dtypes, randomness

@@ -10,6 +10,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import pytest
 import scipy.sparse as sp
 from conftest import BY_THE_BOOK, QUICK, blobs, gradient, identical, learned, plain_clustering
@@ -141,6 +142,16 @@ def test_a_refit_that_is_refused_leaves_the_fit_as_it_was(X):
         dec.set_params(alpha=-1.0).fit(X)
     dec.set_params(alpha=1.0)
     assert dec.labels_ is labels and np.array_equal(dec.predict(X), labels)
+
+
+@pytest.mark.parametrize("settings, rows", [({}, 2), ({"engine": "torch"}, 150), ({"dtype": "int8"}, 150)])
+def test_a_refit_that_is_refused_leaves_the_names_of_columns_as_they_were(X, settings, rows):
+    frame = pd.DataFrame(X, columns=list("abcdef"))
+    dec = fitted(frame)
+    with pytest.raises(ValueError):
+        dec.set_params(**settings).fit(pd.DataFrame(X[:rows, :4], columns=list("wxyz")))
+    assert list(dec.feature_names_in_) == list("abcdef") and dec.n_features_in_ == 6
+    assert_array_equal(dec.set_params(engine="numpy", dtype=None).predict(frame), dec.labels_)
 
 
 def test_shuffled_batches_where_the_profile_says_so(X, autoencoder, monkeypatch):

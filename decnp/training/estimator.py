@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
@@ -30,6 +32,18 @@ class NetworkMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         """Delete the results of an earlier fit, so that a fit that is interrupted leaves no mixture of two runs."""
         for name in [name for name in vars(self) if name.endswith("_") and not name.endswith("_in_")]:
             delattr(self, name)
+
+    @contextmanager
+    def _columns_restored(self) -> Iterator[None]:
+        """Restore the columns of an earlier fit if the block, the checks of a new one, raises."""
+        before = {name: value for name, value in vars(self).items() if name.endswith("_in_")}
+        try:
+            yield
+        except BaseException:
+            for name in [name for name in vars(self) if name.endswith("_in_")]:
+                delattr(self, name)
+            vars(self).update(before)
+            raise
 
     def _refuse(self, others: dict[str, Any], method: str = "fit") -> None:
         """Raise TypeError for arguments of ``method`` beside X and y."""
