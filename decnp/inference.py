@@ -104,20 +104,15 @@ class Model:
         NotFittedError
             If ``dec`` is not fitted.
         ValueError
-            If a step of the pipeline cannot be stored.
+            For another estimator, and if a step of the pipeline cannot be stored.
         """
-        from sklearn.utils.validation import check_is_fitted  # an estimator comes with scikit-learn
+        from .training.estimator import split_estimator  # an estimator comes with scikit-learn
 
         header: dict[str, Any] = {}
-        if isinstance(getattr(dec, "steps", None), list):
-            from .training.preparation import split_pipeline
-
-            check_is_fitted(dec.steps[-1][1], "stop_reason_")
-            dec, recipe, left_out = split_pipeline(dec)
-            if recipe is not None:
-                header = {"recipe": recipe.to_json(), **({"left_out": left_out} if left_out else {})}
-        check_is_fitted(dec, "stop_reason_")
-        if not header and hasattr(dec, "feature_names_in_"):
+        dec, recipe, left_out = split_estimator(dec)
+        if recipe is not None:
+            header = {"recipe": recipe.to_json(), **({"left_out": left_out} if left_out else {})}
+        elif hasattr(dec, "feature_names_in_"):
             header = {"feature_names": list(dec.feature_names_in_)}
         ae = dec.autoencoder_
         return cls(ae.encoder_, dec.cluster_centers_, dec.alpha, ae.shift_, ae.scale_, header)

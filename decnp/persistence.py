@@ -52,8 +52,8 @@ def save(model: DEC | Model | Any, path: PathLike, storage: str | None = None) -
     NotFittedError
         For a model that is not fitted.
     ValueError
-        For another ``storage``, weights that float16 cannot hold, a model with NaN or infinite values, and a pipeline with
-        a step that cannot be kept.
+        For another ``storage``, weights that float16 cannot hold, a model with NaN or infinite values, a pipeline with a
+        step that cannot be kept, and another estimator.
     OSError
         If the file cannot be written.
 
@@ -110,11 +110,14 @@ def write_model(
     if isinstance(model, Model):
         network, run = _parts(model)
     else:
-        from sklearn.utils.validation import check_is_fitted  # late: a Model is saved without scikit-learn
+        from .training.estimator import split_estimator  # late: a Model is saved without scikit-learn
 
-        if isinstance(getattr(model, "steps", None), list):
-            model, recipe, left_out = _split(model)
-        check_is_fitted(model, "stop_reason_")
+        model, own_recipe, dropped = split_estimator(model)
+        if own_recipe is not None:
+            from .training.preparation import check_size
+
+            check_size(own_recipe)
+            recipe, left_out = own_recipe, dropped
         network, run = _parts_of_dec(model, feature_names)
         if recipe is not None:
             run.pop("feature_names", None)
@@ -136,23 +139,6 @@ def write_model(
     network.update(named_arrays(layers))
     header = json.loads(json.dumps(header, default=lambda value: value.item()))  # NumPy's numbers to Python's
     write_file(file, header, network)
-
-
-def _split(pipeline: Any) -> tuple[DEC, Recipe | None, list[str]]:
-    """Return the ``DEC`` at the end of a fitted pipeline, the recipe of its other steps, and the columns it leaves out."""
-    from sklearn.utils.validation import check_is_fitted
-
-    from .dec import DEC
-    from .training.preparation import check_size, split_pipeline
-
-    last = pipeline.steps[-1][1]
-    if not isinstance(last, DEC):
-        raise ValueError(f"the last step of a pipeline must be a DEC; got {type(last).__name__}")
-    check_is_fitted(last, "stop_reason_")
-    dec, recipe, left_out = split_pipeline(pipeline)
-    if recipe is not None:
-        check_size(recipe)
-    return dec, recipe, left_out
 
 
 def load(path: PathLike) -> DEC:

@@ -20,10 +20,14 @@ from make_models import HERE, NAMES, SAID
 from numpy.testing import assert_allclose, assert_array_equal
 from safetensors.numpy import save_file
 from sklearn.base import clone
+from sklearn.cluster import KMeans
 from sklearn.exceptions import NotFittedError
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from decnp import DEC
 from decnp.exceptions import ModelFileError
+from decnp.export import export_onnx
 from decnp.inference import Model, load_model
 from decnp.io.model_file import read_model
 from decnp.layers import Dense
@@ -195,6 +199,15 @@ def test_only_fitted_models_are_saved_and_failure_leaves_the_old_file(dec, tmp_p
     with pytest.raises(FileNotFoundError):
         save(dec, tmp_path / "nowhere" / "m")
     assert os.listdir(tmp_path) == ["m"]
+
+
+@pytest.mark.parametrize("use", [lambda model: save(model, "m"), Model.from_estimator, lambda model: export_onnx(model, "m")])
+def test_other_estimators_are_refused_by_their_class(dec, use):
+    for model, got in ((KMeans(2, n_init=1).fit([[0], [1]]), "KMeans"), (None, "NoneType"), (dec.autoencoder_, "StackedAutoencoder")):
+        with pytest.raises(ValueError, match=f"model must be a fitted DEC, .* or a decnp.inference.Model; got {got}$"):
+            use(model)
+    with pytest.raises(ValueError, match="the last step of a pipeline must be a DEC; got KMeans"):
+        use(make_pipeline(StandardScaler(), KMeans(2, n_init=1)).fit([[0], [1]]))
 
 
 def test_saving_over_a_model_keeps_it_until_the_new_one_is_complete(dec, path, tmp_path, monkeypatch):

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import ClassifierTags
+from sklearn.utils.validation import check_is_fitted
 
-__all__ = ["NetworkMixin", "TrainingWarning"]
+if TYPE_CHECKING:
+    from ..dec import DEC
+    from ..io.recipe import Recipe
+
+__all__ = ["NetworkMixin", "TrainingWarning", "split_estimator"]
 
 
 class TrainingWarning(ConvergenceWarning):
@@ -52,3 +57,24 @@ class NetworkMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
                             "reconstruction loss as in Eqs. 2 and 3; give a row twice where it is to count twice")
         if others:
             raise TypeError(f"{type(self).__name__}.{method} takes X and y only; got {', '.join(others)}")
+
+
+def split_estimator(estimator: Any) -> tuple[DEC, Recipe | None, list[str]]:
+    """Return the ``DEC`` that ``estimator`` is or ends in, the recipe of its other steps, and the columns it leaves out.
+
+    Raises ValueError for another estimator and for steps that a recipe cannot keep, NotFittedError before ``fit``.
+    """
+    from ..dec import DEC
+
+    in_pipeline = isinstance(getattr(estimator, "steps", None), list)
+    last = estimator.steps[-1][1] if in_pipeline else estimator
+    if not isinstance(last, DEC):
+        raise ValueError(f"the last step of a pipeline must be a DEC; got {type(last).__name__}" if in_pipeline else
+                         "model must be a fitted DEC, a fitted Pipeline that ends in one, or a decnp.inference.Model; got "
+                         f"{type(last).__name__}")
+    check_is_fitted(last, "stop_reason_")
+    if not in_pipeline:
+        return last, None, []
+    from .preparation import split_pipeline
+
+    return split_pipeline(estimator)
