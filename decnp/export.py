@@ -143,7 +143,7 @@ def _check_step(name: str, near: float, unit: float) -> None:
 
 
 def _check_values(name: str, values: Sequence[float]) -> None:
-    """Raise ValueError if float32 does not tell categories apart that are numbers."""
+    """Raise ValueError if two categories that are numbers are equal in float32, or one is beyond it."""
     seen: dict[float, float] = {}
     for value in values:
         if abs(value) > LARGEST:

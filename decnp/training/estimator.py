@@ -6,13 +6,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.base import ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import ClassifierTags
 from sklearn.utils.validation import check_is_fitted
 
 if TYPE_CHECKING:
-    from ..dec import DEC
     from ..io.recipe import Recipe
 
 __all__ = ["NetworkMixin", "TrainingWarning", "split_estimator"]
@@ -40,14 +39,14 @@ class NetworkMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
 
     @contextmanager
     def _columns_restored(self) -> Iterator[None]:
-        """Restore the columns of an earlier fit if the block, the checks of a new one, raises."""
+        """Set the columns to those of an earlier fit if the block, the checks of a new one, raises."""
         before = {name: value for name, value in vars(self).items() if name.endswith("_in_")}
         try:
             yield
         except BaseException:
             for name in [name for name in vars(self) if name.endswith("_in_")]:
                 delattr(self, name)
-            vars(self).update(before)
+            self.__dict__.update(before)
             raise
 
     def _refuse(self, others: dict[str, Any], method: str = "fit") -> None:
@@ -59,16 +58,33 @@ class NetworkMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
             raise TypeError(f"{type(self).__name__}.{method} takes X and y only; got {', '.join(others)}")
 
 
-def split_estimator(estimator: Any) -> tuple[DEC, Recipe | None, list[str]]:
-    """Return the ``DEC`` that ``estimator`` is or ends in, the recipe of its other steps, and the columns it leaves out.
+def split_estimator(estimator: Any) -> tuple[Any, Recipe | None, list[str]]:
+    """Return the parts of a fitted ``DEC``, or of a fitted pipeline that ends in one.
 
-    Raises ValueError for another estimator and for steps that a recipe cannot keep, NotFittedError before ``fit``.
+    Parameters
+    ----------
+    estimator : DEC or Pipeline
+        Fitted estimator.
+
+    Returns
+    -------
+    dec : DEC
+        The estimator, or the last step of the pipeline.
+    recipe : Recipe or None
+        Other steps of the pipeline, if there are any.
+    left_out : list of str
+        Columns that the pipeline takes and that the recipe does not need.
+
+    Raises
+    ------
+    NotFittedError
+        If ``dec`` is not fitted.
+    ValueError
+        For another estimator, and for steps that a recipe cannot keep.
     """
-    from ..dec import DEC
-
     in_pipeline = isinstance(getattr(estimator, "steps", None), list)
     last = estimator.steps[-1][1] if in_pipeline else estimator
-    if not isinstance(last, DEC):
+    if not (isinstance(last, NetworkMixin) and isinstance(last, ClusterMixin)):  # as DEC, which cannot be imported here
         raise ValueError(f"the last step of a pipeline must be a DEC; got {type(last).__name__}" if in_pipeline else
                          "model must be a fitted DEC, a fitted Pipeline that ends in one, or a decnp.inference.Model; got "
                          f"{type(last).__name__}")
