@@ -294,21 +294,17 @@ class Model:
 def _rows_of(X: Any, n_features: int) -> Rows:
     """Return X as rows (n, D) of real numbers; a sparse X is read block by block."""
     check_rows(X)
-    if hasattr(X, "tocsr"):
-        X = X.tocsr()
-        X = LazyRows(X, X.dtype)
-    else:
-        X = np.asanyarray(X)
-        if X.dtype.kind == "O":  # such as columns of several types in a DataFrame
-            try:
-                X = X.astype(np.float64)
-            except (TypeError, ValueError) as error:
-                raise ValueError(f"X must hold real numbers; {error}") from error
+    X = X.tocsr() if hasattr(X, "tocsr") else np.asanyarray(X)
     if len(X.shape) != 2 or X.shape[1] != n_features:
         raise ValueError(f"X must have the shape (n, {n_features}); got {X.shape}")
+    if X.dtype.kind == "O":  # such as columns of several types in a DataFrame
+        try:
+            X = X.astype(np.float64)
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"X must hold real numbers; {error}") from error
     if X.dtype.kind not in "biuf":
         raise ValueError(f"X must hold real numbers; got the dtype {X.dtype}")
-    return X
+    return X if isinstance(X, np.ndarray) else LazyRows(X, X.dtype)
 
 
 def _recipe_of(header: Mapping[str, Any]) -> Recipe | None:

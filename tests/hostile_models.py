@@ -468,7 +468,7 @@ SAFETENSORS = {
                     "names in its header must give"),
     "names of other things": (with_header(lambda h: h.update(names={"centers": 64})), "names in its header must give"),
     "names as a list": (with_header(lambda h: h.update(names=["left_out"])), "names in its header must give"),
-    "an array of names that is missing": (with_header(lambda h: h.update(names={"left_out": 4})), "must have 17 arrays; got 16"),
+    "an array of names that is missing": (with_header(lambda h: h.update(names={"left_out": 4})), "must have 16 arrays; got 15"),
     # the JSON object
     "a list": (lambda good: put_together("[" + json.dumps(taken_apart(good)[0]) + "]", b""), "does not begin as one"),
     "no JSON": (lambda good: put_together("{" * 99, b""), "is not a decnp model file, or is damaged"),

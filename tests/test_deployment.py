@@ -93,7 +93,7 @@ def test_the_service_answers_rows_with_labels_and_q(models, X):
         assert answer["q"] == model.predict_proba(X[:20]).tolist()
         for body, sentence in (
             ([[1, 2, 3]], "X must have the shape (n, 6); got (1, 3)"),
-            ([[1, 2, 3, 4, 5, None]], "X must hold real numbers; got the dtype object"),
+            ([[1, 2, 3, 4, 5, None]], "X must hold finite numbers within float64; row 0 (counted from 0) does not"),
             ([[1, 2, 3, 4, 5, float("nan")]], "X must hold finite numbers within float64; row 0 (counted from 0) does not"),
             ([["a"] * 6], "X must hold real numbers; got the dtype <U1"),
             ({"a": [1]}, "X must have the shape (n, 6); got ()"),
