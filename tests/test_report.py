@@ -200,7 +200,7 @@ def test_tsne_and_image_shapes_as_asked_for(run, monkeypatch, says):
     for words in ([], ["--tsne", "--image-shape", "4,16"], ["--image-shape", "none"], ["--image-shape", "8,8,3"]):
         assert says("report", "run", *words) == (0, "written to there\n", "")
     assert asked == [("run", False, "auto"), ("run", True, (4, 16)), ("run", False, None), ("run", False, (8, 8, 3))]
-    for wrong in ("8", "8,0", "8,8,2", "a,b", "8,8,3,3", ""):
+    for wrong in ("8", "8,0", "8,8,2", "a,b", "8,8,3,3"):
         status, _, err = says("report", "run", "--image-shape", wrong)
         assert status == 2 and f"must be height,width or height,width,3, in pixels, none or auto; got {wrong!r}" in err
 
