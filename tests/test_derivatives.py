@@ -571,6 +571,14 @@ def test_the_dot_test_depends_on_its_seed_alone():
     assert dot_test(forward, vjp, x) == dot_test(forward, vjp, x) != dot_test(forward, vjp, x, random_state=1)
 
 
+@pytest.mark.parametrize("seed", range(20))
+def test_the_rounding_of_a_linear_function_is_no_kink(seed):
+    rng = np.random.default_rng(seed)
+    (x, v), u, W, b = rng.normal(size=(2, 4, 3)), rng.normal(size=(4, 2)), rng.normal(size=(3, 2)), rng.normal(size=2)
+    assert check_gradient(lambda t: np.sum(u * ((x + t[0] * v) @ W + b)), np.array([np.sum(u * (v @ W))]), np.zeros(1),
+                          method="central_difference")
+
+
 def test_the_dot_test_of_autodiff_packages():
     torch = pytest.importorskip("torch")
     for dtype, rtol in ((torch.float64, 1e-6), (torch.float32, 1e-2), (torch.bfloat16, 0.1)):
