@@ -137,9 +137,9 @@ def _check_step(name: str, near: float, unit: float) -> None:
     """Raise ValueError if float32 numbers ``near`` a number are far apart for a model that works in this ``unit``."""
     step = np.spacing(np.float32(min(abs(near), LARGEST)))
     if step > ROUNDING * unit:
-        raise ValueError(f"the column {name} has numbers near {near:.4g}, which float32 rounds to steps of {step:.4g}, and "
-                         f"the model works in units of {unit:.4g} there: subtract a constant from the column before "
-                         "training, or leave it out")
+        raise ValueError(f"the column {name} has numbers near {near:.4g}, which float32 rounds to steps of {step:.4g}: "
+                         f"too much for the model, in which 1 stands for {unit:.4g} of this column. Subtract a constant "
+                         "from the column before training, or leave the column out")
 
 
 def _check_values(name: str, values: Sequence[float]) -> None:

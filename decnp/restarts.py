@@ -38,7 +38,7 @@ __all__ = ["CRITERIA", "best_of", "fit_restarts", "run_restarts", "scores_of", "
 SILHOUETTE_ROWS = 2000
 """Maximal number of rows in the computation of the silhouette."""
 
-TWO_RUNS = "agreement cannot choose between two runs: the first one is kept, and three runs or more give a choice"
+TWO_RUNS = "agreement cannot choose between two runs: the first one is kept; use three runs or more"
 
 Criterion = Callable[[DEC, np.ndarray, Sequence[DEC]], float]
 """Function of a fitted run, its embedding z (n, d), and the other runs. It returns a score; more is better."""

@@ -156,8 +156,8 @@ def test_shift_and_scale_of_a_float64_model_that_float32_does_not_hold(runs):
 def test_numbers_that_float32_rounds_too_much_are_refused(tmp_path, runs):
     """float32 holds 1.7e9, a time in seconds, in steps of 128."""
     shift = np.array([0, 1.7e9])
-    with pytest.raises(ValueError, match=r"the column 2 has numbers near 1\.7e\+09, which float32 rounds to steps of 128, "
-                                         r"and the model works in units of 1e\+04 there: subtract a constant"):
+    with pytest.raises(ValueError, match=r"the column 2 has numbers near 1\.7e\+09, which float32 rounds to steps of 128: "
+                                         r"too much for the model, in which 1 stands for 1e\+04 of this column. Subtract a"):
         export_onnx(network([2, 4, 2], 2, dtype=np.float64, shift=shift, scale=1e-4), tmp_path / "m.onnx")
     runs(network([2, 4, 2], 2, dtype=np.float64, shift=shift, scale=1e-6))
     runs(network([2, 4, 2], 2, dtype=np.float32, shift=shift, scale=1e-4))  # the model rounds in the same way

@@ -156,7 +156,7 @@ def test_of_two_runs_the_first_is_kept_and_a_warning_says_so(model, X, monkeypat
         best = fit_restarts(model, X, 2)
     assert best.random_state == best.restarts_[0]["random_state"] > best.restarts_[1]["random_state"]
     assert [str(warning.message) for warning in seen] == best.warnings_ == [
-        "agreement cannot choose between two runs: the first one is kept, and three runs or more give a choice"]
+        "agreement cannot choose between two runs: the first one is kept; use three runs or more"]
     fit_restarts(model, X, 2, "kl")  # without a warning
 
 

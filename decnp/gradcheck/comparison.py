@@ -180,7 +180,7 @@ class _Comparison:
         return self._found(verdict, error, constant, slip, words, factor, notes, ok)
 
     def _is_swapped(self) -> bool:
-        """Return True if all results are right for calls with z and mu in each other's place."""
+        """Return True if all results are right for calls in which z and mu are exchanged."""
         if self.author.fixed or not {"z", "mu"} <= set(self.author.inputs):
             return False
         equation = {4: 5, 5: 4}.get(self.equation, self.equation) if self.author.of_loss else self.equation

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ..utils.validation import check_number
+
 __all__ = ["complex_step", "central_difference", "relative_error"]
 
 Scalar = Callable[[np.ndarray], complex]
@@ -121,8 +123,7 @@ def _point(x: ArrayLike, dtype: type, h: float) -> np.ndarray:
     """Return a copy of x in the dtype. Raises ValueError for masked values or a step h that is not > 0 and finite."""
     if np.ma.is_masked(x):
         raise ValueError(f"x must have no masked values; got {np.ma.count_masked(x)}")
-    if not (isinstance(h, (int, float, np.number)) and 0 < h < np.inf):
-        raise ValueError(f"h must be a finite number > 0; got {h!r}")
+    check_number("h", h, 0, strict=True)
     return np.array(x, dtype)
 
 

@@ -82,7 +82,7 @@ class _ResultError(ValueError):
 
 
 def _check_loss(loss: Any) -> None:
-    """Raise an error unless ``loss`` can be differentiated: it is one number of any package."""
+    """Raise ``_ResultError`` unless ``loss`` is one number, of any package."""
     if loss is None or isinstance(loss, (tuple, list, Mapping)):
         raise _ResultError(f"with autodiff, my_step must return the loss alone; got {type(loss).__name__}")
     shape = tuple(getattr(loss, "shape", ()))

@@ -144,7 +144,7 @@ def check_against(
 
 
 def _with_trials(author: Author, trials: list[Trial]) -> tuple[Author, list[Trial]]:
-    """Return a function, with a note if a problem is left out, and its trials: of one alpha, if it takes none."""
+    """Return the author and the trials for it, with one alpha if it takes none. A note says if a problem is left out."""
     if not author.has_alpha and (author.of_loss or author.equations not in ((2,), (3,))):
         alphas = {trial.alpha for trial in trials}
         alpha = alphas.pop() if len(alphas) == 1 else 1.0

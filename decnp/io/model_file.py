@@ -219,7 +219,7 @@ def _sizes_of_names(header: Mapping[str, Any]) -> dict[str, int]:
 
 
 def _check_names(header: Mapping[str, Any]) -> None:
-    """Check the names of the columns, which may be any texts."""
+    """Raise ModelFileError unless the names of columns in ``header`` are lists of strings of the right length."""
     names, left_out = (header.get(name, []) for name in NAMES)
     if "feature_names" in header and not (isinstance(names, list) and all(isinstance(name, str) for name in names)
                                           and len(names) == header["n_features"]):

@@ -118,7 +118,7 @@ class Checkpoint:
             header = {}
         if header.get("kind") != KIND:
             raise CheckpointError(f"the checkpoint {self.path} would replace a file that is not a checkpoint, or is "
-                                  "damaged: delete it, or choose another path")
+                                  "damaged: delete that file, or choose another path")
 
     def stop(self) -> None:
         """Write after the current step, then end the run with KeyboardInterrupt."""
@@ -274,7 +274,7 @@ def recorded_init(init: Any) -> str:
 
 
 def _recorded_argument(value: Any) -> str:
-    """Return a word for an argument that is the same in another process: of an object that is no number, its type."""
+    """Return a description of an argument that is the same in another process: its value, or the type of an object."""
     if value is None or isinstance(value, (str, int, float, np.generic)):
         return repr(value)
     if isinstance(value, np.ndarray) and value.dtype.kind in "biuf":

@@ -39,7 +39,7 @@ class NetworkMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
 
     @contextmanager
     def _columns_restored(self) -> Iterator[None]:
-        """Set the columns to those of an earlier fit if the block, the checks of a new one, raises."""
+        """Set the columns back to those of an earlier fit if the block, which checks the input of a new fit, raises."""
         before = {name: value for name, value in vars(self).items() if name.endswith("_in_")}
         try:
             yield
