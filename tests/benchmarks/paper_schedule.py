@@ -4,11 +4,12 @@
     python tests/benchmarks/paper_schedule.py 0 COPY [--only NAME ...]   # ... that was written in the phase "finetune"
     python tests/benchmarks/paper_schedule.py 2 [--only NAME ...]        # from data/results/mnist-paper-encoder-seed2.decnp
 
-The rest of the fine-tuning is repeated from the copy, and gives the autoencoder of the run to the bit; it is kept beside the
-copy. Without a copy, the encoder stored for the seed is taken. From it, each setting is one run of the clustering phase, which is added to data/results/paper-schedule.json: the nine
-lambda of the paper (section 4.3), and each departure of the authors' code from the text alone. A setting that is in the file
-is not run again. Labels are used for the scores only. The run with lambda 160 is that of ``decnp fit``. Two processes must not
-write to one file: give each its own with ``--results``.
+The rest of the fine-tuning is repeated from the copy, and gives the autoencoder of the run to the bit. The autoencoder is
+written beside the copy. Without a copy, the encoder stored for the seed is used. Each setting is one run of the clustering
+phase from that encoder, and is added to data/results/paper-schedule.json: the nine lambda of the paper (section 4.3), and
+each departure of the authors' code from the text alone. A setting that is in the file is not run again. Labels are used for
+the scores only. The run with lambda 160 is that of ``decnp fit``. Two processes must not write to one file: give each its
+own with ``--results``.
 """
 
 import argparse
