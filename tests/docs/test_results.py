@@ -267,6 +267,20 @@ def test_the_page_says_that_class_0_has_no_cluster_at_the_smallest_r_min():
     assert len(sizes) == 3 and f"the smallest cluster has at least {min(sizes)} images" in paper_page.PAGE.read_text()
 
 
+def test_figure_6_has_two_seeds_for_every_k_and_the_page_quotes_its_ranges():
+    [row] = paper_page.raw("figure6")["rows"]
+    text, G, loss, NMI = paper_page.PAGE.read_text(), *(np.array(row["by_seed"][name]) for name in ("G", "train_loss", "NMI"))
+    assert row["k"] == list(range(3, 21)) and row["seeds"] == [0, 1] and G.shape == (2, 18)
+    assert f"ours is between {G.min():.3f} and {G.max():.3f} for every k and seed" in text
+    assert f"from {loss[:, 0].mean():.2f} nats per image at k = 3 to {loss[:, -1].max():.2f} at k = 20" in text
+    assert np.all(np.diff(loss) > 0) and "it is smallest at k = 3" in text
+    assert np.all(np.argsort(-NMI)[:, :2] == [7, 8]) and "The next largest NMI of each seed is at k = 11." in text
+    assert f"differ by {np.abs(G[0] - G[1]).mean():.3f} on average" in text
+    assert "a standard deviation of {:.3f} and {:.3f}".format(*G.std(axis=1, ddof=1)) in text
+    falls = [signs["G_falls_most_after"] for signs in row["signs_by_seed"]]
+    assert "falls most ({} and {})".format(*falls) in text
+
+
 def of(name):
     """The rows of a table by data set and method."""
     return {(row["data"], row["method"]): row for row in paper_page.raw(name)["rows"]}
