@@ -165,7 +165,7 @@ def initial_state(
     start : Start
         Centroids and labels to start from. Labels that the centroids were made of are the targets P for
         ``schedule.label_iter`` steps, if the encoder is trained. That number is at most two thirds of
-        ``schedule.max_iter``, and is rounded down to a multiple of ``schedule.update_interval``.
+        ``schedule.max_iter``. From ``schedule.update_interval`` on, it is rounded down to a multiple of it.
     theta : list of Dense
         Layers of the encoder; empty if it stays fixed.
     schedule : Profile
@@ -187,7 +187,8 @@ def initial_state(
     velocity = [np.zeros_like(a) for a in [mu, *arrays_of(theta)]]
     state = ClusteringState(mu, theta, batches, velocity, labels=np.full_like(labels, -1))
     label_iter = min(schedule.label_iter, schedule.max_iter * 2 // 3)  # Eq. 3 has the last third at least
-    label_iter -= label_iter % schedule.update_interval
+    if label_iter > schedule.update_interval:
+        label_iter -= label_iter % schedule.update_interval
     if theta and start.by_labels and label_iter:
         state.p = (labels[:, None] == np.arange(len(mu))).astype(mu.dtype)  # (n, k) one 1 in each row
         state.label_iter = label_iter

@@ -111,9 +111,9 @@ class Profile:
     """Start: "k-means" or "neighbors", as in ``DEC(init=...)``, which overrides it. Text and Code: k-means."""
     label_iter: int = 0
     """Number of steps at the start of the clustering phase with the labels of the start as the targets P: p_ij is 1 if j
-    is the label of row i, else 0. Then P follows Eq. 3. The number is rounded down to a multiple of ``update_interval``,
-    and is at most two thirds of ``max_iter``. A start that consists of centroids, such as "k-means", follows Eq. 3 at
-    once. Text and Code: 0."""
+    is the label of row i, else 0. Then P follows Eq. 3. The number is at most two thirds of ``max_iter``. If it is larger
+    than ``update_interval``, it is rounded down to a multiple of it. A start that consists of centroids, such as
+    "k-means", follows Eq. 3 at once. Text and Code: 0."""
     kl_lr: float = 0.01
     """Learning rate of the clustering phase, constant."""
     kl_momentum: float = 0.9
