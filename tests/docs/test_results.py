@@ -267,6 +267,25 @@ def test_the_page_says_that_class_0_has_no_cluster_at_the_smallest_r_min():
     assert len(sizes) == 3 and f"the smallest cluster has at least {min(sizes)} images" in paper_page.PAGE.read_text()
 
 
+def test_the_page_quotes_the_curves_of_figure_2():
+    text, found, cells = paper_page.PAGE.read_text(), of("figure2"), paper_page.raw("figure2")["cells"]
+    for data in ("mnist", "reuters10k-sample"):
+        assert found[data, "DEC"]["seeds"] == found[data, "DEC w/o backprop"]["seeds"] == [0, 1]
+    spreads = 100 * np.array(found["mnist", "DEC"]["spreads"])
+    assert "({:.2f} and {:.2f} points)".format(*spreads) in text
+    curves = 100 * np.array(found["reuters10k-sample", "DEC"]["curves"])
+    assert np.all(curves.argmax(axis=1) == 0) and np.all(curves.argmin(axis=1) == 6)  # lambda 10 and 640
+    assert "falls by {:.1f} and {:.1f} points to λ = 640".format(*np.ptp(curves, axis=1)) in text
+    paper = found["reuters10k-sample", "DEC"]["paper"]
+    assert np.argmax(paper) == 1 and f"where the paper's falls by {100 * (paper[1] - paper[6]):.1f} from λ = 20" in text
+    fixed = [cells[f"mnist, DEC w/o backprop, lambda 10, seed {seed}"]["result"] for seed in (0, 1)]
+    assert "at {:.2f} and {:.2f}.".format(*(100 * run["start"]["ACC"] for run in fixed)) in text
+    first = [100 * run["refreshes"][0][3] for run in fixed]
+    assert "{:.2f} and {:.2f} are left".format(*first) in text
+    ends = 100 * np.array(found["mnist", "DEC w/o backprop"]["curves"])
+    assert f"up to {np.max(first - ends.min(axis=1)):.2f} points more" in text
+
+
 def test_figure_6_has_two_seeds_for_every_k_and_the_page_quotes_its_ranges():
     [row] = paper_page.raw("figure6")["rows"]
     text, G, loss, NMI = paper_page.PAGE.read_text(), *(np.array(row["by_seed"][name]) for name in ("G", "train_loss", "NMI"))
