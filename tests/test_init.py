@@ -428,7 +428,7 @@ def test_labels_are_the_targets_of_the_first_steps(X, autoencoder, labels, inter
     velocity = [np.zeros_like(a) for a in [mu, *arrays_of(theta)]]
     rows, p = (X - autoencoder.shift_) * autoencoder.scale_, np.eye(3)[labels]
     for t in range(25):
-        if t == 16 or t > 16 and t % interval == 0:
+        if t == 16 or (t > 16 and t % interval == 0):
             p = target_distribution(soft_assignment(mlp(theta, rows)[-1], mu))
         if t % interval == 0:
             velocity = [0 * v for v in velocity]

@@ -14,7 +14,10 @@ from .process import print_result
 
 __all__ = ["add_parser", "without_answers"]
 
-RESULTS = ("restarts-mnist-fast.json", "restarts-reuters10k-sample-fast.json", "recipe.json", "paper/figure2.json", "paper/table4.json")
+RESULTS = (
+    "restarts-mnist-fast.json", "restarts-reuters10k-sample-fast.json", "recipe.json", "paper/figure2.json",
+    "paper/table4.json",
+)
 """Raw results that notebook 08 reads, as paths in ``data/results``."""
 
 HINT = " Answers to the exercises are in folded cells."
