@@ -67,8 +67,9 @@ def answer() -> str:
         above = [best[run["seed"]][0] - score(run) for run in done if run["seed"] in best]
         said += [f"The best of nine λ, which labels choose as in the paper, is {over(highest)}, from {min(highest):.2f} to "
                  f"{max(highest):.2f}. It is {over(above)} above λ = 160."]
-        said += [f"Seed {run['seed']} is left out of the best of nine, because not all nine have been run."
-                 for run in done if run["seed"] not in best]
+        partial = [str(run["seed"]) for run in done if run["seed"] not in best]
+        if partial:
+            said += [f"Not all nine have been run for the seeds {' and '.join(partial)}: the best of nine leaves them out."]
         if PAPER_END > max(highest):
             said += [f"The paper's {PAPER_END:.2f} is **not reached**: it is {PAPER_END - max(highest):.2f} above our highest seed."]
         elif PAPER_END < min(highest):
