@@ -165,7 +165,7 @@ def initial_state(
     start : Start
         Centroids and labels to start from. Labels that the centroids were made of are the targets P for
         ``schedule.label_iter`` steps, if the encoder is trained. That number is at most two thirds of
-        ``schedule.max_iter``. From ``schedule.update_interval`` on, it is rounded down to a multiple of it.
+        ``schedule.max_iter``. If it is larger than ``schedule.update_interval``, it is rounded down to a multiple of it.
     theta : list of Dense
         Layers of the encoder; empty if it stays fixed.
     schedule : Profile
