@@ -202,6 +202,17 @@ def test_the_page_quotes_the_earlier_runs_and_all_gains():
     assert f"DEC gains {min(gains):.2f} to {max(gains):.2f} points" in text
 
 
+def test_the_page_sets_the_prototype_beside_the_runs_and_the_departures():
+    text, done = paper_page.PAGE.read_text(), {run["seed"]: schedule_tables.score(run) for run in SCHEDULE}
+    starts = [schedule_tables.score(run, "k-means start") for run in SCHEDULE]
+    lowest, highest = min(done.values()), max(done.values())
+    assert min(starts) <= 81.67 <= max(starts) and lowest <= 85.66 <= highest
+    assert f"starts from {min(starts):.2f} to {max(starts):.2f}, ends from {lowest:.2f} to {highest:.2f}." in text
+    shuffled, kept = (np.mean([acc - done[seed] for seed, acc in schedule_tables.ends(name).items()])
+                      for name in schedule_tables.CLUSTERING[:2])
+    assert f"shuffling changes DEC by {shuffled:.2f} points, and the velocity by {kept:.2f}." in text
+
+
 def test_the_sweeps_start_from_the_autoencoders_of_the_runs():
     """The run with lambda 160 is that of ``decnp fit``: the autoencoder is the same to the bit."""
     runs = json.loads((RESULTS / "paper-schedule.json").read_text())
