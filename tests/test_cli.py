@@ -225,6 +225,20 @@ def test_the_time_left_is_of_the_phase_and_starts_again_with_it(capsys, monkeypa
     ]
 
 
+def test_the_time_left_of_a_resumed_run_is_not_that_of_the_steps_before_it(capsys, monkeypatch):
+    clock = iter([0, 5, 5, 25, 30, 35])
+    monkeypatch.setattr(time, "time", lambda: next(clock))
+    progress = FitProgress(quiet=False, resumed=True)
+    for step in [("finetune", 41, 100), ("finetune", 43, 100), ("finetune", 100, 100), ("cluster", 10, 90)]:
+        progress.on_step(decnp.Step(*step, 0.5, 0.25 if step[0] == "cluster" else None))
+    assert capsys.readouterr().err.splitlines() == [
+        "  finetune     41/100  loss 0.50000",
+        "  finetune     43/100  loss 0.50000  570 s left in this phase",  # 57 steps of 10 s
+        "  finetune    100/100  loss 0.50000",
+        "   cluster     10/90  loss 0.50000  labels changed  25.00%  at most 40 s left in this phase",
+    ]
+
+
 # ---------------------------------------------------------------- bad input: one sentence each
 
 def test_no_such_file_and_no_such_kind(data, refused):

@@ -56,7 +56,7 @@ def _fit(args: argparse.Namespace, argv: list[str]) -> int:
         options = FitOptions.from_arguments(args)
     from .run_fit import run_fit  # loads the whole package
 
-    with closing(FitProgress(args.quiet)) as progress:
+    with closing(FitProgress(args.quiet, options.resumed)) as progress:
         record = run_fit(options, argv, progress.log, progress.on_step)
     # Notes and warnings about the data were shown before training, unless the run was quiet.
     for note in record["source"]["notes"] * args.quiet:

@@ -20,11 +20,13 @@ class FitProgress:
     ----------
     quiet : bool
         Show nothing.
+    resumed : bool, default=False
+        The training continues an earlier run. The remaining time is that of the steps after the first record.
     """
 
-    def __init__(self, quiet: bool) -> None:
-        self.quiet = quiet
-        self._phase, self._iteration = "", 0
+    def __init__(self, quiet: bool, resumed: bool = False) -> None:
+        self.quiet, self._resumed = quiet, resumed
+        self._phase, self._iteration, self._start_iteration = "", 0, 0
         self._bar: Any | None = None
         self._phase_start = self._last_report = time.time()
 
@@ -40,8 +42,10 @@ class FitProgress:
             return
         if record.phase != self._phase or record.iteration <= self._iteration:  # a new phase, or a repeated one
             self.close()
-            self._phase_start = self._last_report
-            self._bar = open_bar(f"{record.phase:>10}", record.n_iter)
+            self._phase_start, self._start_iteration = self._last_report, 0
+            if self._resumed and not self._phase:
+                self._phase_start, self._start_iteration = time.time(), record.iteration
+            self._bar = open_bar(f"{record.phase:>10}", record.n_iter, initial=self._start_iteration)
             if self._bar is not None:
                 self._bar.start_t = self._phase_start
         self._phase, self._iteration, self._last_report = record.phase, record.iteration, time.time()
@@ -55,11 +59,11 @@ class FitProgress:
             write_line(report + self._time_left(record))
 
     def _time_left(self, record: Record) -> str:
-        """Return a clause with the remaining time of the phase, or "" if it is below a second."""
-        elapsed = self._last_report - self._phase_start
-        seconds = elapsed / max(1, record.iteration) * (record.n_iter - record.iteration)
+        """Return a clause with the remaining time of the phase, or "" if it is unknown or below a second."""
+        elapsed, done = self._last_report - self._phase_start, record.iteration - self._start_iteration
+        seconds = elapsed / max(1, done) * (record.n_iter - record.iteration)
         at_most = "at most " if record.phase == "cluster" else ""
-        return f"  {at_most}{seconds:.0f} s left in this phase" if record.iteration and seconds >= 1 else ""
+        return f"  {at_most}{seconds:.0f} s left in this phase" if done and seconds >= 1 else ""
 
     def close(self) -> None:
         """Close the bar, if there is one."""
