@@ -69,7 +69,8 @@ def answer() -> str:
                  f"{max(highest):.2f}. It is {over(above)} above λ = 160."]
         partial = [str(run["seed"]) for run in done if run["seed"] not in best]
         if partial:
-            said += [f"Not all nine have been run for the seeds {' and '.join(partial)}: the best of nine leaves them out."]
+            which = f"seed{'s' if len(partial) > 1 else ''} {' and '.join(partial)}"
+            said += [f"The best of nine leaves out {which}, for which not all nine have been run."]
         if PAPER_END > max(highest):
             said += [f"The paper's {PAPER_END:.2f} is **not reached**: it is {PAPER_END - max(highest):.2f} above our highest seed."]
         elif PAPER_END < min(highest):
