@@ -239,6 +239,15 @@ def test_the_time_left_of_a_resumed_run_is_not_that_of_the_steps_before_it(capsy
     ]
 
 
+def test_the_bar_of_a_resumed_run_begins_at_its_first_record(monkeypatch):
+    pytest.importorskip("tqdm")
+    monkeypatch.setattr(sys, "stderr", Terminal(sys.stderr))
+    progress = FitProgress(quiet=False, resumed=True)
+    progress.on_step(decnp.Step("finetune", 41, 100, 0.5, None))
+    assert (progress._bar.initial, progress._bar.n) == (41, 41)
+    progress.close()
+
+
 # ---------------------------------------------------------------- bad input: one sentence each
 
 def test_no_such_file_and_no_such_kind(data, refused):
