@@ -63,6 +63,11 @@ def interrupted(out, at, number=signal.SIGINT):
     return process.returncode, err.splitlines()
 
 
+def complete_files(folder):
+    """Return the names of the complete files of a run that was killed: a kill during a write leaves a temporary file."""
+    return sorted(name for name in os.listdir(folder) if not name.endswith(".part"))
+
+
 def outcome(folder):
     """Return what a complete run wrote, without what differs from run to run."""
     assert sorted(os.listdir(folder)) == RESULTS

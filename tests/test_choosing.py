@@ -282,6 +282,8 @@ def test_a_killed_comparison_is_resumed(data, says):
     both = f"{cells} and {os.path.join('run', 'resume.json')}"
     assert says("fit", "x.npy", *WORDS, "--out", "run", "--overwrite") == (2, "", f"{incomplete}{both} to start again\n")
     assert "run/resume.json holds no command of decnp fit, but one of decnp choose-k" in says("fit", "--resume", "run")[2]
+    for name in (".choose_k.json.0123abcd.part", ".resume.json.0123abcd.part"):
+        Path("run", name).write_bytes(b"half")  # of a write that another kill interrupted
     os.mkdir("elsewhere")
     os.chdir("elsewhere")
     status, out, err = says("choose-k", "--resume", "../run")

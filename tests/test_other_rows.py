@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from commands import start
+from commands import complete_files, start
 from conftest import QUICK, blobs, identical
 from datafiles import put, stl_bytes, stl_contents
 
@@ -84,7 +84,7 @@ def test_stopped_in_either_phase_it_ends_as_if_left_alone(stl, says):
             assert line, "it ended before it could be killed"
         process.kill()
         process.communicate(timeout=300)
-        assert sorted(set(os.listdir("run")) - {"resume.json"}) == others
+        assert complete_files("run") == [*others, "resume.json"]
         status, _, errors = says(*ARGV, "--out", "run")
         assert "holds a run that is not complete" in errors and status == 2
         words = ["fit", "--resume", "run"]

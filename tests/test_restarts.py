@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from commands import QUICK as WORDS
-from commands import here, outcome, start
+from commands import complete_files, here, outcome, start
 from conftest import QUICK, blobs, identical, sparse_blobs, write_data
 from numpy.testing import assert_allclose
 from scipy import sparse
@@ -210,7 +210,7 @@ def test_a_run_killed_in_a_restart_is_resumed_there(alone):
         assert process.poll() is None, "it ended before it could be killed"
     process.kill()
     process.communicate(timeout=300)
-    names = sorted(os.listdir(alone / "killed"))
+    names = complete_files(alone / "killed")
     assert names[:2] == ["checkpoint-restart-1.decnp", "checkpoint-restart-2.decnp"] and "run.json" not in names
     status, _, err = here("fit", "--resume", "killed", cwd=alone)
     assert status == 0, err

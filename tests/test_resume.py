@@ -117,6 +117,8 @@ def test_it_goes_on_from_another_folder_and_only_with_the_same_data(alone, data,
     process.kill()
     process.communicate(timeout=300)
     shutil.copytree("run", "copy", ignore=shutil.ignore_patterns("*.part"))  # of a write that the kill interrupted
+    for name in (".labels.npy.0123abcd.part", ".resume.json.0123abcd.part"):
+        Path("run", name).write_bytes(b"half")  # of a write that another kill interrupted
     os.mkdir("elsewhere")
     os.chdir("elsewhere")
     assert says("fit", "--resume", "../run", "-q")[0] == 0

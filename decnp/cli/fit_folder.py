@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..exceptions import UserError
-from ..io.atomic import write_all_atomically, write_atomically
+from ..io.atomic import delete_temporary_files, write_all_atomically, write_atomically
 from ..io.clusters_csv import write_clusters_csv
 from ..io.os_errors import explain_os_errors
 from ..io.streams import is_stream
 from ..persistence import write_model
 from ..report import REPORT
 from .fit_options import FitOptions
-from .resume import abandon, check_no_incomplete_run
+from .resume import REQUEST, abandon, check_no_incomplete_run
 
 if TYPE_CHECKING:
     from .prepare_fit import FitInput
@@ -120,6 +120,8 @@ def write_results(out: Path, fit: FitInput, record: dict[str, Any]) -> None:
     )
     with explain_os_errors(f"--out {out} could not be written"):
         write_all_atomically({out / name: write for name, write in zip(RESULTS, contents)})
+        for name in (*RESULTS, CLUSTERS, REQUEST):
+            delete_temporary_files(out / name)
         for name in (CLUSTERS, REPORT):
             (out / name).unlink(missing_ok=True)  # of an earlier run
 

@@ -15,7 +15,7 @@ from typing import Any, BinaryIO
 from ..choosing import KChoice
 from ..choosing.plan import plan_of, run_plan
 from ..exceptions import UserError
-from ..io.atomic import PathLike, write_all_atomically
+from ..io.atomic import PathLike, delete_temporary_files, write_all_atomically
 from ..io.os_errors import explain_os_errors, reason_of
 from ..profiles import INITS
 from ..utils.progress import message
@@ -164,3 +164,5 @@ def _write(folder: Path, record: dict[str, Any], choice: KChoice) -> None:
         write_all_atomically(files)
         shutil.rmtree(folder / CELLS, ignore_errors=True)
         (folder / REQUEST).unlink(missing_ok=True)
+        for name in (RESULT, PICTURE, REQUEST):
+            delete_temporary_files(folder / name)

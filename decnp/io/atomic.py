@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import BinaryIO
 
-__all__ = ["PathLike", "temporary_files", "write_all_atomically", "write_atomically"]
+__all__ = ["PathLike", "delete_temporary_files", "write_all_atomically", "write_atomically"]
 
 PathLike = str | os.PathLike[str]
 
@@ -49,11 +49,13 @@ def write_all_atomically(files: Mapping[PathLike, Callable[[BinaryIO], object]])
             temporary.unlink(missing_ok=True)
 
 
-def temporary_files(path: PathLike) -> list[Path]:
-    """Return the temporary files that interrupted writes of the file ``path`` have left."""
+def delete_temporary_files(path: PathLike) -> None:
+    """Delete the temporary files that killed processes have left beside the file ``path``."""
     path = Path(os.path.realpath(path))
     own = re.compile(re.escape(f".{_short(path.name)}.") + r"[0-9a-f]{8}\.part")
-    return [part for part in path.parent.glob(f".{glob.escape(_short(path.name))}.*.part") if own.fullmatch(part.name)]
+    for part in path.parent.glob(f".{glob.escape(_short(path.name))}.*.part"):
+        if own.fullmatch(part.name):
+            part.unlink(missing_ok=True)  # another process can have deleted it
 
 
 def _short(name: str) -> str:

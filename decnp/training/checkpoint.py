@@ -25,7 +25,7 @@ import numpy as np
 
 from ..exceptions import ArchiveError, CheckpointError
 from ..io.archive import read_archive, write_archive
-from ..io.atomic import PathLike, temporary_files, write_atomically
+from ..io.atomic import PathLike, delete_temporary_files, write_atomically
 from ..io.os_errors import reason_of
 from ..layers import Dense, arrays_of
 from ..profiles import Profile
@@ -171,7 +171,7 @@ class Checkpoint:
         header = {"format": FORMAT, "kind": KIND, "notes": self.notes, "machine": rounding(),
                   "recipe": to_tree(self.recipe, arrays), "state": to_tree(state, arrays, "state")}
         header["digest"] = _digest(header)
-        self._delete_temporary_files()
+        delete_temporary_files(self.path)
         write_atomically(self.path, lambda file: write_archive(file, header, arrays))
 
     def read(self, recipe: Mapping[str, Any], classes: Iterable[type]) -> Any:
@@ -237,12 +237,7 @@ class Checkpoint:
     def remove(self) -> None:
         """Delete the file: the run is complete."""
         self.path.unlink(missing_ok=True)
-        self._delete_temporary_files()
-
-    def _delete_temporary_files(self) -> None:
-        """Delete temporary files left by an interrupted write."""
-        for part in temporary_files(self.path):
-            part.unlink(missing_ok=True)
+        delete_temporary_files(self.path)
 
 
 def recipe_of(model: Any, X: Rows, schedule: Profile, start: Any) -> dict[str, Any]:
