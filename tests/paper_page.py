@@ -155,7 +155,7 @@ def figure6() -> str:
 
 def claims() -> str:
     """Return the table of the paper's claims, and whether our results confirm each claim."""
-    lines = [["claim of the paper", "our runs", "ours", "holds"]]
+    lines = [["claim of the paper", "our runs", "ours, in the order of the claim", "holds"]]
 
     def add(words, runs, numbers, holds):
         """Add a row; ``numbers`` are in percent, or None if not run."""
@@ -171,7 +171,7 @@ def claims() -> str:
     spread = [max(curve) - min(curve) for curve in ([at[seed] for at in map(ends, SETTINGS)] for seed in best_of_nine())]
     curves = {(row["data"], row["method"]): row["spreads"] for row in raw("figure2")["rows"]}
     for other in ("LDMGI", "SEC"):
-        add(f"MNIST: λ changes DEC less than {other}'s parameter changes {other} (largest spread / {other}'s)", "paper's schedule",
+        add(f"MNIST: λ changes DEC less than {other}'s parameter changes {other} (largest spread, {other}'s)", "paper's schedule",
             [max(spread, default=None), 100 * curves["mnist", other][0]], lambda dec, other: dec < other)
     table = {name: {(row["data"], row["method"]): row for row in raw(name)["rows"]} for name in ("table2", "table3")}
 
@@ -187,7 +187,7 @@ def claims() -> str:
         add(f"{NAMES[data]}: DEC at least {paper:.2f}, best of nine on one seed", profile_of("table2"), [best and 100 * best["ACC"]],
             lambda ours, paper=paper: ours >= paper)
     for data, other in product(("mnist", sample), ("AE+k-means", "AE+LDMGI", "AE+SEC")):
-        add(f"{NAMES[data]}: DEC / above {other}, means over seeds", profile_of("table3"),
+        add(f"{NAMES[data]}: DEC above {other}, means over seeds", profile_of("table3"),
             (mean("table3", data, "DEC"), mean("table3", data, other)), lambda dec, other: dec > other)
     for method, paper in (("LDMGI", 84.09), ("SEC", 80.37)):
         add(f"MNIST: {method} within a point of the paper's {paper:.2f}", "on the pixels", [mean("table2", "mnist", method)],
@@ -195,10 +195,10 @@ def claims() -> str:
     by = {(row["method"], row["r_min"]): row["fixed"] for row in raw("table4")["rows"]}
     for r_min in dict.fromkeys(row["r_min"] for row in raw("table4")["rows"]):
         cells = [by[method, r_min] for method in ("DEC", "AE+k-means")]
-        add(f"Table 4, r_min {r_min}: DEC / at least 3 points above AE+k-means", profile_of("table4"),
+        add(f"Table 4, r_min {r_min}: DEC at least 3 points above AE+k-means", profile_of("table4"),
             [cell and 100 * cell["mean"] for cell in cells], lambda dec, start: dec >= start + 3)
     for data, other in product(("mnist", sample), ("LDMGI", "SEC")):
-        add(f"Figure 2, {NAMES[data]}: spread of DEC / smaller than that of {other}", profile_of("figure2"),
+        add(f"Figure 2, {NAMES[data]}: spread of DEC smaller than that of {other}", profile_of("figure2"),
             [100 * np.mean(curves[data, method]) for method in ("DEC", other)], lambda dec, other: dec < other)
     signs = raw("figure6")["rows"][0]["signs_by_seed"]
     for words, key, expected in (("NMI has its peak at k = 9 or 10", "peak_of_NMI", (9, 10)),

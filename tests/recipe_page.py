@@ -41,7 +41,7 @@ def table():
         starts = sorted({run["start"] for run in found})
         lines.append(f"| {NAMES[name]} | {over([run['acc'] for run in rows[name]])} | {over(code)} | "
                      f"{over([run['acc'] for run in clustpy[name]])} | {over([run['acc_start'] for run in found])} "
-                     f"{', '.join(starts)} | **{over(acc)}** | {min(acc):.2f} | "
+                     f"{', '.join(starts)} | {over(acc)} | {min(acc):.2f} | "
                      f"{' / '.join(filter(None, (seconds(found), seconds(clustpy[name]))))} |")
     return "\n".join(lines).replace("  |", " |") + "\n"
 
@@ -56,7 +56,7 @@ def text_table():
         before, linear = (run.get(key) for key in ("before", "from_labels_of_lsa"))
         cells = [f"{was['acc_start']:.1f} → {was['acc']:.1f}" if was else "" for was in (before, linear)]
         lines.append(f"| {TEXTS[run['data']]} | {rows:,} | {k} | {run['seed']} | {cells[0]} | {cells[1]} | "
-                     f"{run['acc_start']:.1f} → **{run['acc']:.1f}** | {run['start']} | "
+                     f"{run['acc_start']:.1f} → {run['acc']:.1f} | {run['start']} | "
                      f"{before['nmi'] if before else np.nan:.1f}, {run['nmi']:.1f} |")
     return "\n".join(lines).replace("  |", " |") + "\n"
 
@@ -73,7 +73,7 @@ def budget_table():
             run["seed"]: run["fast"] for run in found if "fast" in run}
         code, start, acc = (over([run[key] for run in found]) for key in ("ae_kmeans", "acc_start", "acc"))
         starts = ", ".join(sorted({run["start"] for run in found}))
-        lines.append(f"| {(NAMES | TEXTS)[name]} | {steps} | {rows} | {dropped:g} | {code} | {start} {starts} | **{acc}** | "
+        lines.append(f"| {(NAMES | TEXTS)[name]} | {steps} | {rows} | {dropped:g} | {code} | {start} {starts} | {acc} | "
                      f"{over([fast[run['seed']] for run in found])} |")
     return "\n".join(lines) + "\n"
 

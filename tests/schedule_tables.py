@@ -68,13 +68,15 @@ def answer() -> str:
         said += [f"The best of nine λ, which labels choose as in the paper, is {over(highest)}, from {min(highest):.2f} to "
                  f"{max(highest):.2f}. It is {over(above)} above λ = 160."]
         if PAPER_END > max(highest):
-            said += [f"The paper's {PAPER_END:.2f} is **not reached**: it is {PAPER_END - max(highest):.2f} above our highest seed."]
+            said += [f"The paper's {PAPER_END:.2f} is **not reached**: the highest best of nine is "
+                     f"{PAPER_END - max(highest):.2f} below it."]
         elif PAPER_END < min(highest):
-            said += [f"The paper's {PAPER_END:.2f} is **reached by every seed**: it is {min(highest) - PAPER_END:.2f} below our "
-                     "lowest."]
+            said += [f"The paper's {PAPER_END:.2f} is **reached by every seed**: the lowest best of nine is "
+                     f"{min(highest) - PAPER_END:.2f} above it."]
         else:
-            said += [f"The paper's {PAPER_END:.2f} is **reproduced**: it lies between our lowest and highest seed."]
-        said += [f"Seed {run['seed']} is left out, because not all nine have been run; at λ = 160 it ends at {score(run):.2f}."
+            said += [f"The paper's {PAPER_END:.2f} is **reproduced**: it lies between the lowest and the highest best of nine."]
+        said += [f"Seed {run['seed']} is left out of the best of nine, because not all nine have been run; at λ = 160 it ends at "
+                 f"{score(run):.2f}."
                  for run in done if run["seed"] not in best]
     return " ".join(said) + "\n"
 
