@@ -7,6 +7,7 @@ from conftest import blobs
 from scipy import sparse
 from scipy.sparse.linalg import ArpackNoConvergence
 
+from decnp import load_digits
 from decnp.baselines import cliques, eigen, find_cliques
 from decnp.baselines.cliques import local_laplacian, normalized_cut_laplacian, trivial_vectors
 from decnp.baselines.rotation import spectral_rotation
@@ -51,6 +52,25 @@ def test_a_far_offset_changes_no_neighbor():
     np.testing.assert_array_equal(find_cliques(X + np.float32(2**20)).neighbors, find_cliques(X).neighbors)
 
 
+@pytest.mark.parametrize("dtype, far", [(np.float32, 1e2), (np.float32, 1e4), (np.float64, 5e7)])
+@pytest.mark.parametrize("count", [1, 60])
+def test_rounding_hides_no_neighbor_if_other_rows_are_far(dtype, far, count):
+    """The rounding of the matrix products is larger than the distances within a group."""
+    X = np.random.default_rng(0).normal(0, 0.1, size=(120, 2))
+    X[:count] += far
+    X[-count:] -= far
+    X = X.astype(dtype)
+    np.testing.assert_array_equal(find_cliques(X).neighbors, naive.cliques(X.astype(float), 5))
+
+
+def test_few_rows_need_the_differences_of_all(monkeypatch):
+    """They are slow: rows of one scale do without them."""
+    needed = []
+    monkeypatch.setattr(cliques, "_nearest", lambda X, i, k: needed.append(i) or np.arange(k))
+    find_cliques(load_digits()[0].astype(np.float32) + np.random.default_rng(0).random((1797, 64), np.float32))
+    assert not needed
+
+
 def test_a_duplicate_is_first_in_its_own_clique():
     X = np.repeat([[0.0, 1.0], [5.0, 1.0]], 30, axis=0)
     found = find_cliques(X)
@@ -85,6 +105,15 @@ def test_the_local_laplacian_at_both_ends_of_lam(data, graph):
         counts[np.ix_(i, i)] += naive.centring(k)
     np.testing.assert_allclose(local_laplacian(graph, 1e-12).toarray(), pseudo, rtol=1e-7, atol=1e-9)
     np.testing.assert_allclose(1e12 * local_laplacian(graph, 1e12).toarray(), counts, atol=1e-9)
+
+
+@pytest.mark.parametrize("size", [1.0, 1e4, 1e6])
+def test_the_local_laplacian_of_two_columns_does_not_depend_on_the_unit(size):
+    """Cliques of five points in two columns have singular Gram matrices, whose rounding is larger than a small lam."""
+    X = np.random.default_rng(0).normal(size=(90, 2))
+    expected = local_laplacian(find_cliques(X), 1e-8).toarray()
+    found = local_laplacian(find_cliques(X * size), 1e-8).toarray()
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-6 * abs(expected).max())
 
 
 def test_the_normalized_cut_is_the_loops(data, graph):

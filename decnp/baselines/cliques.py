@@ -17,14 +17,16 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import sparse
 from scipy.sparse.csgraph import connected_components
+from scipy.spatial.distance import cdist
 from sklearn.utils import check_array
 
+from ..utils.rows import blocks
 from ..utils.validation import check_number, check_rows
 
 __all__ = ["Cliques", "find_cliques", "local_laplacian", "normalized_cut_laplacian", "trivial_vectors"]
 
 EXTRA = 8
-"""Number of candidates beyond k that the fast search returns. Their distances are computed again in float64."""
+"""Number of candidates beyond k that the matrix products select. Their distances are computed again in float64."""
 
 GROUP = 16
 """Number of columns of the distance table that share one minimum."""
@@ -80,8 +82,9 @@ def find_cliques(X: ArrayLike, n_neighbors: int = 5) -> Cliques:
     Notes
     -----
     Distances are Euclidean. Every pair of points is compared. Matrix products in the precision of X select k + 8
-    candidates for each point, and differences in float64 select the k nearest candidates. Ties are broken by row number.
-    A point is the first of its own clique, even if it has duplicates.
+    candidates for each point, and differences in float64 select the k nearest candidates. If the rounding of the products
+    could hide a nearer point, as for groups of points that are far apart, differences in float64 are computed for all
+    points. Ties are broken by row number. A point is the first of its own clique, even if it has duplicates.
 
     Cost: n^2 D multiplications, and about 500 MB in addition to X at MNIST's n = 70,000. scikit-learn's brute-force
     search returns the same neighbors and takes 1.6 times the CPU time at n = 20,000 (tests/benchmarks/baselines.py).
@@ -100,25 +103,29 @@ def find_cliques(X: ArrayLike, n_neighbors: int = 5) -> Cliques:
     if k > n:
         raise ValueError(f"n_neighbors must be at most the number of samples; got n_neighbors = {k}, n_samples = {n}")
     neighbors, grams = np.empty((n, k), np.int64), np.empty((n, k, k))
-    for block, candidates in _candidates(rows, min(k + EXTRA, n)):
+    for block, candidates, bound in _candidates(rows, min(k + EXTRA, n)):
         i = np.arange(block.start, block.stop)[:, None]
         candidates.sort(axis=1)  # the stable argsort below then prefers the earlier of two equally near points
         squared = ((rows[candidates] - rows[i].astype(np.float64)) ** 2).sum(axis=2)  # (b, k + EXTRA)
         squared[candidates == i] = -1  # the point itself first
         nearest = squared.argsort(axis=1, kind="stable")[:, :k]
         neighbors[block] = np.take_along_axis(candidates, nearest, axis=1)
+        last = np.take_along_axis(squared, nearest[:, -1:], axis=1)[:, 0]  # (b,)
+        for row in block.start + np.flatnonzero(last >= bound):
+            neighbors[row] = _nearest(rows, row, k)
         z = rows[neighbors[block]].astype(np.float64)  # (b, k, D)
         z -= z.mean(axis=1, keepdims=True)
         grams[block] = z @ z.transpose(0, 2, 1)
     return Cliques(neighbors, grams)
 
 
-def _candidates(X: np.ndarray, m: int) -> Iterator[tuple[slice, np.ndarray]]:
-    """Yield the slice of each block of rows, and the m points nearest to each row of the block, (b, m).
+def _candidates(X: np.ndarray, m: int) -> Iterator[tuple[slice, np.ndarray, np.ndarray]]:
+    """Yield the slice of each block of rows, m points near each row, (b, m), and a bound for the other points, (b,).
 
-    The m points include the row itself. The columns of the distance table form groups. The m nearest points are in the
-    m groups with the smallest minima, so only these groups are searched. The result is exact, and the search is much
-    faster than a partition of the whole row.
+    The m points include the row itself. The squared distance of each other point from the row is at least the bound. The
+    table has a lower bound of each squared distance, and the m points with the smallest bounds are selected. The columns of
+    the table form groups. These m points are in the m groups with the smallest minima, so only these groups are searched,
+    which is much faster than a partition of the whole row.
     """
     n, D = X.shape
     width = -(-n // GROUP)  # the number of groups; group g holds the columns g, g + width, g + 2 width, ...
@@ -128,19 +135,30 @@ def _candidates(X: np.ndarray, m: int) -> Iterator[tuple[slice, np.ndarray]]:
         norms = np.einsum("ij,ij->i", padded, padded)
     if not np.isfinite(4 * norms.max()):
         raise ValueError(f"X is too large: squared distances overflow in {X.dtype}")
+    # The error of a squared distance is below (D + 8) eps (||x_i||^2 + ||x_j||^2), so this is a lower bound.
+    norms *= 1 - (D + 8) * np.finfo(X.dtype).eps
     norms[n:] = np.inf
     step = max(1, BLOCK_BYTES // (width * GROUP * X.dtype.itemsize))
     for start in range(0, n, step):
         rows = slice(start, min(start + step, n))
-        table = (-2 * padded[rows]) @ padded.T  # (b, width * GROUP): ||x_i - x_j||^2 - ||x_i||^2
+        table = (-2 * padded[rows]) @ padded.T  # (b, width * GROUP): bounds of ||x_i - x_j||^2 - ||x_i||^2
         table += norms
         i = np.arange(rows.stop - start)[:, None]
         table[i[:, 0], np.arange(start, rows.stop)] = -np.inf
         best = table.reshape(len(i), GROUP, width).min(axis=1)
         groups = np.argpartition(best, min(m, width) - 1, axis=1)[:, :m]
         columns = (groups[:, :, None] + width * np.arange(GROUP)).reshape(len(i), -1)
-        picked = np.argpartition(table[i, columns], m - 1, axis=1)[:, :m]
-        yield rows, np.take_along_axis(columns, picked, axis=1)
+        values = table[i, columns]
+        picked = np.argpartition(values, m - 1, axis=1)[:, :m]
+        largest = np.take_along_axis(values, picked, axis=1).max(axis=1).astype(np.float64)  # of the m; the others have more
+        yield rows, np.take_along_axis(columns, picked, axis=1), largest + norms[rows] if m < n else np.full(len(i), np.inf)
+
+
+def _nearest(X: np.ndarray, i: int, k: int) -> np.ndarray:
+    """Return row number i and those of its k - 1 nearest rows, nearest first, from differences in float64."""
+    squared = np.concatenate([cdist(X[i : i + 1], block, "sqeuclidean")[0] for block in blocks(X)])
+    squared[i] = -1
+    return squared.argsort(kind="stable")[:k]
 
 
 def local_laplacian(cliques: Cliques, lam: float) -> sparse.csr_array:
@@ -188,12 +206,11 @@ def local_laplacian(cliques: Cliques, lam: float) -> sparse.csr_array:
     check_number("lam", lam, low=0, strict=True)
     neighbors, grams = cliques
     n, k = neighbors.shape
-    # 1 is an eigenvector with the eigenvalue lam. The shift raises this eigenvalue, for a well-conditioned inverse, and
-    # H removes it again.
-    shift = np.trace(grams, axis1=1, axis2=2)[:, None, None] / k
-    inverse = np.linalg.inv(grams + float(lam) * np.eye(k) + shift / k)
+    w, V = np.linalg.eigh(grams)  # (n, k), (n, k, k)
+    w[w <= np.finfo(float).eps * k * w[:, -1:]] = 0  # rounding, as along the vector 1
     H = np.eye(k) - 1 / k
-    local = H @ inverse @ H
+    with np.errstate(over="ignore", invalid="ignore"):
+        local = H @ (V / (w + lam)[:, None]) @ V.transpose(0, 2, 1) @ H
     if not np.isfinite(local).all():
         raise ValueError(f"lam is too small: 1 / lam overflows; got {lam!r}")
     rows, columns = np.repeat(neighbors, k, axis=1).ravel(), np.tile(neighbors, (1, k)).ravel()
