@@ -49,7 +49,7 @@ class ClusteringState:
     p: np.ndarray = field(default_factory=lambda: np.empty((0, 0)))
     """Targets (n, k), constant between two refreshes; empty before the first, unless they are the labels of the start."""
     label_iter: int = 0
-    """Number of steps at the start with the labels of the start as P; a multiple of the update interval."""
+    """Number of steps at the start with the labels of the start as P: a multiple of the update interval, or less than it."""
     t: int = 0
     """Number of SGD steps so far."""
     refresh_due: bool = True
@@ -66,7 +66,7 @@ class Refresh(NamedTuple):
     q: np.ndarray
     """Soft assignments (n, k), Eq. 1."""
     p_before: np.ndarray
-    """Targets (n, k) before the refresh; empty at the first."""
+    """Targets (n, k) before the refresh; empty at the first, unless they are the labels of the start."""
     changed: float
     """Fraction of labels that changed since the previous refresh; 1.0 at the first."""
 

@@ -32,7 +32,7 @@ from .training.records import History, Record
 from .training.stability import PhaseProgress
 from .training.start import check_init, find_start
 from .training.state import RunState, Start
-from .utils.rows import Rows, ScaledRows, evenly_spaced_rows
+from .utils.rows import Rows, ScaledRows, evenly_spaced_rows, in_dtype
 from .utils.threads import ThreadPool, map_blocks
 from .utils.validation import as_generator, check_data, check_distinct, check_embedded, check_number, check_sizes
 
@@ -76,8 +76,9 @@ class DEC(NetworkMixin, ClusterMixin, BaseEstimator):
     update_encoder : bool, default=True
         False keeps the encoder fixed and trains the centroids only ("DEC w/o backprop").
     autoencoder : StackedAutoencoder or FrozenEstimator, default=None
-        Fitted autoencoder to start from, which is copied; None trains one. ``GridSearchCV`` and others clone, and
-        ``clone`` returns unfitted estimators: put it into ``sklearn.frozen.FrozenEstimator`` for them.
+        Fitted autoencoder to start from, which is copied; None trains one. With float64 weights, the fit is in float64.
+        ``GridSearchCV`` and others clone, and ``clone`` returns unfitted estimators: wrap the autoencoder in
+        ``sklearn.frozen.FrozenEstimator`` for these tools.
     checkpoint : path or Checkpoint, default=None
         File for the state of the run, written every ten minutes, for ``resume``. ``fit`` deletes it at the end.
     engine : {"numba", "numpy"}, default="numba"
@@ -107,8 +108,10 @@ class DEC(NetworkMixin, ClusterMixin, BaseEstimator):
         it is not ``init``.
     n_iter_, n_features_in_ : int
         Number of steps of the clustering phase, and number D of columns of X.
-    converged_, stop_reason_ : bool and str
-        True if ``tol`` was met, and a sentence.
+    converged_ : bool
+        True if ``tol`` was met.
+    stop_reason_ : str
+        Sentence that says why training ended.
     history_ : History
         List of ``Record``, one for each report, including those before a ``resume``; ``history_.to_frame()`` for pandas.
     warnings_ : list of str
@@ -194,6 +197,8 @@ class DEC(NetworkMixin, ClusterMixin, BaseEstimator):
         with self._columns_restored():
             X = check_data(self, X, reset=True)
             self._check_parameters(X)
+            if self.autoencoder is not None:
+                X = in_dtype(X, np.result_type(X.dtype, check_autoencoder(self.autoencoder, X.shape[1])._dtype))
             schedule = self._schedule(len(X))
             autoencoder_rng, start_rng, batch_rng = as_generator(self.random_state).spawn(3)
             run, save = self._open_run(X, schedule, RunState(start_rng, batch_rng), resume)

@@ -55,7 +55,7 @@ def soft_assignment(z: ArrayLike, mu: ArrayLike, alpha: float = 1.0) -> np.ndarr
     Notes
     -----
     Differs from the paper: not in value. The powers are computed as exp(log). Each row is divided by its largest power
-    before it is normalized, so that far points do not become 0/0.
+    before it is normalized, so that far points do not become 0/0, unless their squared distance overflows.
 
     Examples
     --------

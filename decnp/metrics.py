@@ -25,9 +25,8 @@ def cluster_accuracy(y_true: ArrayLike, labels: ArrayLike) -> float:
 
     .. math:: ACC = \max_m \sum_i 1\{l_i = m(c_i)\} / n
 
-    The maximum is over all one-to-one maps m. The Hungarian algorithm finds the best m on the table w_cl. The table is
-    padded with zeros to a square of size D = max(number of clusters, number of classes). The samples of a cluster
-    without a class count as errors.
+    The maximum is over all one-to-one maps m. The Hungarian algorithm finds the best m on the table w_cl. If there are more
+    clusters than classes, the samples of a cluster without a class count as errors.
 
     Parameters
     ----------
@@ -62,11 +61,8 @@ def cluster_accuracy(y_true: ArrayLike, labels: ArrayLike) -> float:
     """
     from scipy.optimize import linear_sum_assignment
 
-    table = contingency(y_true, labels)
-    size = max(table.shape)  # D
-    w = np.zeros((size, size), table.dtype)  # (D, D)
-    w[: table.shape[0], : table.shape[1]] = table
-    clusters, classes = linear_sum_assignment(w, maximize=True)  # the best m: cluster -> class, each (D,)
+    w = contingency(y_true, labels)
+    clusters, classes = linear_sum_assignment(w, maximize=True)  # the best m: cluster -> class
     return float(w[clusters, classes].sum() / w.sum())
 
 

@@ -45,7 +45,7 @@ def save(model: DEC | Model | Any, path: PathLike, storage: str | None = None) -
         File to write; it can have any ending.
     storage : {"float16"}, default=None
         "float16" stores the weight matrices in two bytes a number, rounded to 11 bits; they are float32 again once
-        loaded. Biases, centroids, shift and scale are not rounded.
+        loaded. Biases, centroids, shift and scale are stored as float32.
 
     Raises
     ------
@@ -219,8 +219,8 @@ def from_arrays(
     Returns
     -------
     model : decnp.inference.Model
-        Model with copies of the arrays, in float64 if one of them is float64, else in float32. A single number as shift or
-        scale does not decide that.
+        Model with copies of the arrays, in float32 if float32 holds the dtype of each array exactly, else in float64. A single
+        number as shift or scale does not count.
 
     Raises
     ------

@@ -48,10 +48,10 @@ class Profile:
 
     # the data
     input_scale: float | str | None = "unit"
-    """Factor that multiplies x first. "unit" is the factor that makes the mean of ||x||^2 / D equal to 1 (Text:
+    """Factor of x, after ``center``. "unit" is the factor that makes the mean of ||x||^2 / D equal to 1 (Text:
     "approximately 1"). None does not scale (Code, on MNIST: ``load_mnist`` returns pixels x 0.02, whose mean is 2.92)."""
     center: bool | str = False
-    """Subtract the mean of each feature first. "auto" does so for dense data whose mean row holds more than 80 % of the
+    """Subtract the mean of each feature. "auto" does so for dense data whose mean row holds more than 80 % of the
     sum of squares; MNIST's holds 40 %. Sparse rows are then left alone. Text and Code: no."""
     autoencoder_rows: int | None = None
     """Train the autoencoder on this number of rows, counted from the first. None is all rows. Code: 60,000 of
@@ -121,7 +121,7 @@ class Profile:
     kl_bias_lr: float = 2.0
     """Learning rate of the biases, as a multiple of ``kl_lr``. Code: 2. Text: not given (1)."""
     momentum_restart: bool = True
-    """Set the velocity to 0 every ``update_interval`` steps, at each refresh of P. Code: yes (each interval is a new solver
+    """Set the velocity to 0 every ``update_interval`` steps, before the next step. Code: yes (each interval is a new solver
     process). Text: not given."""
     update_interval: int = 160
     """Steps between refreshes of P. Code: 160 on MNIST, 40 on STL-10, 20 on REUTERS. Text: 40 is near the optimum

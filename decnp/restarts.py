@@ -69,7 +69,7 @@ def _silhouette(model: DEC, z: np.ndarray, others: Sequence[DEC]) -> float:
 
 
 def _inertia(model: DEC, z: np.ndarray, others: Sequence[DEC]) -> float:
-    """Return minus the fraction of the embedding's variance within the clusters of k-means, before clustering."""
+    """Return minus the fraction of the embedding's variance within the clusters of the start."""
     start = _diagnoses(model)[0]
     return -((start.radius / start.spread) ** 2) if start.spread else -np.inf
 
@@ -318,7 +318,8 @@ def scores_of(runs: Sequence[DEC], X: Any) -> list[dict[str, Any]]:
     """
     scores = []
     for run in runs:
-        z, others = run.transform(X), [other for other in runs if other is not run]
+        z = np.asarray(run.transform(X))  # transform may return a DataFrame
+        others = [other for other in runs if other is not run]
         scores.append({"random_state": run.random_state,
                        **{name: criterion(run, z, others) for name, criterion in CRITERIA.items()}})
     return scores

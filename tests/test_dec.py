@@ -20,7 +20,8 @@ from sklearn.cluster import KMeans
 from sklearn.exceptions import NotFittedError
 
 import decnp
-from decnp import DEC, StackedAutoencoder, cluster_accuracy, equations, kernels, load_digits
+from decnp import DEC, StackedAutoencoder, cluster_accuracy, equations, kernels, load, load_digits
+from decnp.inference import load_model
 from decnp.layers import arrays_of, mlp
 from decnp.optim import Minibatches
 from decnp.training import start as module
@@ -263,6 +264,19 @@ def test_dtypes(given, expected):
     assert_array_equal(dec.labels_, dec.predict(X))
 
 
+@pytest.mark.parametrize("weights, rows", [("float64", "float32"), ("float32", "float64")])
+def test_an_autoencoder_of_another_dtype(weights, rows, tmp_path):
+    """The fit has the wider dtype, and so has the model: it is saved, and loaded, to the bit."""
+    X = blobs().astype(rows)
+    ae = StackedAutoencoder((4, 2), profile=QUICK, dtype=weights, random_state=0).fit(X)
+    dec = fitted(X, autoencoder=ae)
+    assert dec.cluster_centers_.dtype == dec.transform(X).dtype == "float64"
+    assert_array_equal(dec.labels_, dec.predict(X))
+    dec.save(tmp_path / "model")
+    assert_array_equal(load(tmp_path / "model").transform(X), dec.transform(X))
+    assert_array_equal(load_model(tmp_path / "model").transform(X), dec.transform(X))
+
+
 def test_small_cases(X):
     assert (one := fitted(X, k=1)).converged_ and not one.labels_.any()
     assert_array_equal(one.predict_proba(X), np.ones((150, 1)))
@@ -323,6 +337,7 @@ def test_bad_data_are_named(X, dec, autoencoder):
         (X[0], "Expected 2D array"), (X[:0], "0 sample(s)"), (X.astype(str), "X must hold numbers; got dtype <U32"),
         (X[:2], "X must have at least n_clusters = 3 samples; got n_samples = 2"),
         (np.repeat(X[:2], 5, axis=0), "X must have at least n_clusters = 3 distinct rows; got 2"),
+        (np.array([[0.0, 1], [-0.0, 1], [1, 1]]), "X must have at least n_clusters = 3 distinct rows; got 2"),
     ]:
         with pytest.raises(ValueError, match=re.escape(sentence)):
             fitted(bad)

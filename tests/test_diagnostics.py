@@ -125,7 +125,7 @@ def test_history_as_a_frame_and_through_a_checkpoint(X):
     ({"profile": replace(QUICK, kl_lr=10.0, max_iter=60), "k": 2},
      r"the clustering has collapsed: since step \d+ all rows are in one cluster"),
     ({"profile": replace(QUICK, kl_lr=0.3, max_iter=60), "k": 3, "update_encoder": False, "random_state": 3},
-     r"1 of 3 clusters died: number \d had rows at the start and none since step \d+; try"),
+     r"1 of 3 clusters died: number \d had rows, and none since step \d+; try"),
     ({"profile": replace(QUICK, kl_lr=1.0, max_iter=60), "k": 6, "random_state": 3},
      r"clusters \d and \d have merged: their centroids are 0\.\d+ apart, and rows lie \d"),
     ({"profile": replace(QUICK, kl_lr=1.0, max_iter=60), "k": 2},
@@ -168,10 +168,10 @@ def test_a_run_without_fault_is_silent(X):
 GOOD = Diagnosis((5, 5, 5), 0.1, 0.2, 0.8, 0.5, (0, 1), 3.0, 1.0, 4.0, 0.1)
 
 
-def said(*diagnoses, changed=0.0, tol=1e-3, planned=True, converged=True, moves=True):
-    history = [Record("finetune", 9, 9, 0.1)] + [
+def said(*diagnoses, changed=0.0, tol=1e-3, planned=True, converged=True, update_encoder=True, start="k-means"):
+    history = [Record("finetune", 9, 9, 0.1), Record(start, 1, 1, 0.1)] + [
         Record("cluster", 10 * i, 99, 0.1, changed, found) for i, found in enumerate(diagnoses)]
-    return training_warnings(history, tol, planned, converged, moves)
+    return training_warnings(history, tol, planned, converged, update_encoder)
 
 
 def changed(**numbers):
@@ -191,10 +191,22 @@ def test_each_sentence_has_its_border():
     assert "0 and 1 have merged" in said(changed(sizes=(8, 7)), changed(sizes=(8, 7), distance=0.1))[0]  # all that there are
     assert said(GOOD, changed(confidence=0.751)) == [] and "0.800 to 0.749" in said(GOOD, changed(confidence=0.749))[0]
     wide = changed(radius=1.4)  # 6 % and 12 % of the variance
-    assert "from 6% of the embedding's variance to 12%" in said(GOOD, wide)[0] and said(GOOD, wide, moves=False) == []
+    assert "from 6% of the embedding's variance to 12%" in said(GOOD, wide)[0] and said(GOOD, wide, update_encoder=False) == []
     assert said(GOOD, changed(radius=1.3)) == []
     both = said(GOOD, changed(radius=2.0, confidence=0.5))
     assert len(both) == 1 and " and the squared distances" in both[0]
+
+
+def test_clusters_that_are_empty_from_the_start_have_not_died():
+    """Centroids that are given can be far from all rows, which says nothing about the autoencoder."""
+    far = changed(sizes=(10, 0, 5))
+    assert said(far, far, start="array") == [
+        "1 of 3 clusters have no rows at any report: number 1; try fewer clusters, or other centroids as init"]
+    assert said(far, far)[0].endswith("try fewer clusters")
+    died, never = said(changed(sizes=(5, 5, 5, 0)), changed(sizes=(10, 0, 5, 0)))
+    assert died.startswith("1 of 4 clusters died: number 1 ") and never.startswith("1 of 4 clusters have no rows at any report: number 3;")
+    one = changed(sizes=(15, 0, 0))
+    assert said(one, one, start="callable")[0].startswith("all rows are in one cluster from the start on: the centroids of init")
 
 
 def test_one_cluster_is_never_empty_merged_or_worse():

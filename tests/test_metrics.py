@@ -54,6 +54,11 @@ def test_acc_is_the_best_of_all_maps(pairs):
     assert cluster_accuracy(y_true, labels) == pytest.approx(best_by_trying(y_true, labels), rel=1e-15)
 
 
+def test_acc_of_a_cluster_for_each_of_many_samples():
+    """The table has 10 x 100,000 cells; padded to a square it would have 10^10."""
+    assert cluster_accuracy(np.arange(100_000) % 10, np.arange(100_000)) == 1e-4
+
+
 # ---------------------------------------------------------------- NMI and ARI
 
 def test_nmi_by_hand():

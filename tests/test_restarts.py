@@ -86,6 +86,12 @@ def test_a_given_autoencoder_is_the_start_of_all(X, autoencoder):
     assert not identical(one, other)
 
 
+def test_runs_may_return_data_frames(X):
+    model = DEC(3, hidden_layer_sizes=(4, 2), profile=QUICK, n_init=1, engine="numpy", random_state=0)
+    expected = scores_of(run_restarts(model, X, 2), X)
+    assert scores_of(run_restarts(clone(model).set_output(transform="pandas"), X, 2), X) == expected
+
+
 def test_the_best_runs_warnings_are_said_once(model, X, monkeypatch):
     monkeypatch.setattr(DEC, "iter_fit", lambda self, X, steps=DEC.iter_fit: [
         *steps(self, X), setattr(self, "warnings_", [f"of {self.random_state}"])])

@@ -46,7 +46,7 @@ def measure_refresh(
     z, mu : ndarray of shapes (n, d) and (k, d)
         Embedding and centroids.
     q, p, before : ndarray of shape (n, k)
-        Soft assignments, the new targets, and the targets before; None at the first refresh.
+        Soft assignments, the new targets, and the targets before, or None if there were none.
     labels : ndarray of shape (n,)
         argmax of q.
     kl_divergence : callable
@@ -90,7 +90,7 @@ def reconstruction_error(x: np.ndarray, theta: Sequence[Dense]) -> float:
 
 
 def training_warnings(
-    history: Sequence[Record], tol: float, planned: bool, converged: bool, moves: bool = True
+    history: Sequence[Record], tol: float, planned: bool, converged: bool, update_encoder: bool = True
 ) -> list[str]:
     """Return the sentences that a user should read after a clustering phase.
 
@@ -104,28 +104,21 @@ def training_warnings(
         True if the profile plans to end by the number of steps.
     converged : bool
         True if ``tol`` was met.
-    moves : bool, default=True
+    update_encoder : bool, default=True
         True if the encoder was trained too.
     """
     refreshes = [(record, record.diagnosis) for record in history if record.diagnosis is not None]
     (_, start), (last, end) = refreshes[0], refreshes[-1]
     k = len(end.sizes)
-    dead = [j for j in range(k) if not end.sizes[j]]
-    if k > 1 and len(dead) == k - 1:
-        since = _since(refreshes, lambda found: max(found.sizes) == sum(found.sizes))
-        if since == 0:
-            return ["the autoencoder has collapsed: its code is the same for all rows, or nearly; try a smaller lr in "
-                    "the profile"]
-        return [f"the clustering has collapsed: since step {since} all rows are in one cluster; try a smaller kl_lr"]
-    said = []
-    if dead:
-        died = [str(_since(refreshes, partial(_is_empty, j))) for j in dead]
-        said.append(f"{len(dead)} of {k} clusters died: number {', '.join(map(str, dead))} had rows at the start and "
-                    f"none since step {', '.join(died)}; try fewer clusters or a smaller kl_lr")
+    given = any(record.phase in ("array", "callable") for record in history)
+    collapse = _collapse(refreshes, given)
+    if collapse:
+        return [collapse]
+    said = _empty_clusters(refreshes, given)
     if k > 1 and end.distance <= MERGED * end.radius:
         said.append("clusters {} and {} have merged: their centroids are {:.3g} apart, and rows lie {:.3g} from "
                     "their centroid; try fewer clusters".format(*end.nearest, end.distance, end.radius))
-    worse = _worse(start, end, moves)
+    worse = _worse(start, end, update_encoder)
     if worse:
         said.append(f"DEC moved away from a better start: {' and '.join(worse)}; the labels of the "
                     "start are in initial_labels_")
@@ -136,13 +129,41 @@ def training_warnings(
     return said
 
 
-def _worse(start: Diagnosis, end: Diagnosis, moves: bool) -> list[str]:
+def _collapse(refreshes: Sequence[tuple[Record, Diagnosis]], given: bool) -> str | None:
+    """Return the sentence if all rows end in one of several clusters; ``given`` is True for a start that the user gave."""
+    if len(refreshes[-1][1].sizes) == 1 or not _is_one_cluster(refreshes[-1][1]):
+        return None
+    since = _since(refreshes, _is_one_cluster)
+    if since > 0:
+        return f"the clustering has collapsed: since step {since} all rows are in one cluster; try a smaller kl_lr"
+    if given:
+        return ("all rows are in one cluster from the start on: the centroids of init are far from the embedding, or the "
+                "autoencoder has collapsed")
+    return "the autoencoder has collapsed: its code is the same for all rows, or nearly; try a smaller lr in the profile"
+
+
+def _empty_clusters(refreshes: Sequence[tuple[Record, Diagnosis]], given: bool) -> list[str]:
+    """Return the sentences on clusters without rows at the end; ``given`` is True for a start that the user gave."""
+    sizes = refreshes[-1][1].sizes
+    since = {j: _since(refreshes, partial(_is_empty, j)) for j in range(len(sizes)) if not sizes[j]}
+    died, never = [j for j in since if since[j]], [j for j in since if not since[j]]
+    said = []
+    if died:
+        said.append(f"{len(died)} of {len(sizes)} clusters died: number {', '.join(map(str, died))} had rows, and none since "
+                    f"step {', '.join(str(since[j]) for j in died)}; try fewer clusters or a smaller kl_lr")
+    if never:
+        said.append(f"{len(never)} of {len(sizes)} clusters have no rows at any report: number "
+                    f"{', '.join(map(str, never))}; try fewer clusters{', or other centroids as init' * given}")
+    return said
+
+
+def _worse(start: Diagnosis, end: Diagnosis, update_encoder: bool) -> list[str]:
     """Return a clause for each measure that is worse at the end than at the start."""
     worse = []
     if end.confidence < start.confidence - WORSE:
         worse.append(f"the mean of max q fell from {start.confidence:.3f} to {end.confidence:.3f}")
     within = [(found.radius / found.spread) ** 2 if found.spread else 0.0 for found in (start, end)]
-    if moves and len(end.sizes) > 1 and within[1] > within[0] + WORSE:  # with a fixed encoder k-means is the optimum
+    if update_encoder and len(end.sizes) > 1 and within[1] > within[0] + WORSE:  # with a fixed encoder k-means is the optimum
         worse.append("the squared distances of rows from their centroids rose from {:.0%} of the embedding's variance "
                      "to {:.0%}".format(*within))
     return worse
@@ -162,6 +183,10 @@ def format_diagnosis(start: Mapping[str, Any], end: Mapping[str, Any]) -> list[s
     near = "nearest centroids: {} and {}, {:.3g} apart; ".format(*end["nearest"], end["distance"])
     near = near if len(end["sizes"]) > 1 else ""
     return [", ".join(arrows), f"{near}rows lie {end['radius']:.3g} from their centroid (root mean square)"]
+
+
+def _is_one_cluster(found: Diagnosis) -> bool:
+    return max(found.sizes) == sum(found.sizes)
 
 
 def _is_empty(j: int, found: Diagnosis) -> bool:

@@ -18,7 +18,7 @@ class Diagnosis(NamedTuple):
     sizes : tuple of int
         Number of rows of each cluster, k numbers.
     kl_before : float or None
-        KL(P || Q) in nats per row, for the P before this refresh; None at the first.
+        KL(P || Q) in nats per row, for the P before this refresh; None at the first, unless P is the labels of the start.
     kl_after : float
         KL(P || Q) in nats per row, for the new P.
     confidence : float
@@ -61,11 +61,12 @@ class Record(NamedTuple):
         "pretrain 1", ..., "finetune", the start ("k-means", "spherical k-means", "neighbors", "array" or
         "callable"), "cluster".
     iteration : int
-        Steps taken in this phase.
+        Steps taken in this phase; for a start from k-means, its iterations.
     n_iter : int
         Steps that the phase has; in "cluster" the largest number.
     loss : float
-        Mean loss of the minibatches since the last report: reconstruction, or KL in nats per sample.
+        Mean loss of the minibatches since the last report: reconstruction, or KL in nats per sample. For the start, the mean
+        squared distance of a row from its centroid; for the first report of "cluster", KL over all rows.
     changed : float or None, default=None
         In "cluster": the fraction of labels that changed since the last refresh of P.
     diagnosis : Diagnosis or None, default=None

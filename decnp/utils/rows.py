@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 __all__ = [
-    "BLOCK", "LazyRows", "Rows", "ScaledRows", "blocks", "evenly_spaced_rows", "first_rows", "is_mapped", "sampled_rows",
+    "BLOCK", "LazyRows", "Rows", "ScaledRows", "blocks", "evenly_spaced_rows", "first_rows", "in_dtype", "is_mapped", "sampled_rows",
 ]
 
 BLOCK = 1024
@@ -89,6 +89,11 @@ class ScaledRows:
 def blocks(X: Rows | ScaledRows) -> Iterator[np.ndarray]:
     """Yield all rows of X (n, ...) in order, dense, ``BLOCK`` at a time."""
     return (X[start : start + BLOCK] for start in range(0, len(X), BLOCK))
+
+
+def in_dtype(X: Rows, dtype: DTypeLike) -> Rows:
+    """Return the rows X in ``dtype``. ``LazyRows`` are not read."""
+    return LazyRows(X.source, dtype) if isinstance(X, LazyRows) else X.astype(dtype, copy=False)
 
 
 def first_rows(X: Rows, n: int | None) -> Rows:

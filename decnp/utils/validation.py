@@ -127,7 +127,7 @@ def check_distinct(X: Rows, k: int) -> None:
 
     distinct = set()
     for row in chain.from_iterable(blocks(X)):
-        distinct.add(row.tobytes())
+        distinct.add((row + 0.0).tobytes())  # -0.0 + 0.0 is 0.0
         if len(distinct) >= k:
             return
     raise ValueError(f"X must have at least n_clusters = {k} distinct rows; got {len(distinct)}"
