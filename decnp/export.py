@@ -260,8 +260,8 @@ def _constants(model: Model, shift: np.ndarray) -> dict[str, np.ndarray]:
 
 def _encoder(model: Model, x: str) -> Iterator[tuple[str, list[str], str, dict[str, Any]]]:
     """Yield (operator, inputs, output, attributes) of each node: ``x`` -> h0, the scaled input, ..., zc = z - c, and z."""
-    yield "Sub", [x, "shift"], "x_centred", {}
-    yield "Mul", ["x_centred", "scale"], "h0", {}
+    yield "Sub", [x, "shift"], "x_centered", {}
+    yield "Mul", ["x_centered", "scale"], "h0", {}
     for l, (_, _, act) in enumerate(model.encoder, 1):
         out = "zc" if l == len(model.encoder) else f"h{l}"
         yield "Gemm", [f"h{l - 1}", f"W{l}", f"b{l}"], out if act == "linear" else f"a{l}", {}

@@ -219,8 +219,8 @@ def from_arrays(
     Returns
     -------
     model : decnp.inference.Model
-        Model with copies of the arrays, in float32 if float32 holds the dtype of each array exactly, else in float64. A single
-        number as shift or scale does not count.
+        Model with copies of the arrays, in float32 if float32 holds the dtype of each array exactly, else in float64. A
+        single number as shift or scale does not count.
 
     Raises
     ------

@@ -122,6 +122,8 @@ def fit_restarts(
     ------
     ValueError
         If a parameter or X is invalid.
+    TrainingError
+        If training diverges in one of the runs.
 
     Warns
     -----
@@ -185,6 +187,8 @@ def run_restarts(model: DEC, X: Any, n_restarts: int, n_jobs: int | None = None)
     ------
     ValueError
         If a parameter or X is invalid.
+    TrainingError
+        If training diverges in one of the runs.
 
     See Also
     --------

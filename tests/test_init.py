@@ -347,7 +347,7 @@ def test_the_laplacian_is_the_normalized_one(monkeypatch):
 
 def test_groups_that_split_off_without_end(monkeypatch):
     monkeypatch.setattr(neighbors, "_clusters", lambda z, *others: (np.arange(len(z)) > 0).astype(int))
-    with pytest.raises(GraphError, match="groups of fewer than 5 rows split off again and again"):
+    with pytest.raises(GraphError, match="groups of fewer than 5 rows split off in each of 5 rounds"):
         clusters(np.eye(100), 2)
 
 

@@ -43,7 +43,7 @@ def test_a_loss_has_diverged_above_twice_the_largest_of_three(of_all, first, of_
         one.see(3, loss, of_batch)
         if diverged:
             with pytest.raises(TrainingError, match=r"loss became 4\.01 in phase 'finetune' before iteration 4, "
-                                                    "and is no more than 2 at the start or for reconstructing nothing"):
+                                                    "and is no more than 2 at the start or for a reconstruction of 0"):
                 one.see(4, loss, of_batch)
         else:
             assert one.see(4, loss, of_batch).loss == 4

@@ -74,6 +74,8 @@ def find_cliques(X: ArrayLike, n_neighbors: int = 5) -> Cliques:
     ------
     ValueError
         If X is not a finite numeric matrix, if its squared distances overflow, or if k is out of range.
+    TypeError
+        If X is sparse.
 
     See Also
     --------

@@ -78,17 +78,17 @@ def regression(X: np.ndarray, gamma: float) -> Regression:
     Source: Nie et al. 2011. Differs from it: rows are samples.
     """
     n, D = X.shape
-    centred = X - X.mean(axis=0, dtype=np.float64)  # X~, (n, D) float64
+    centered = X - X.mean(axis=0, dtype=np.float64)  # X~, (n, D) float64
     if D <= n:
-        w, E = linalg.eigh(centred.T @ centred)
+        w, E = linalg.eigh(centered.T @ centered)
     else:
-        w, V = linalg.eigh(centred @ centred.T)
+        w, V = linalg.eigh(centered @ centered.T)
     w[w <= np.finfo(float).eps * len(w) * w[-1]] = 0  # rounding, as along 1 / sqrt(n)
     t = w / (w + gamma)
     keep = np.flatnonzero(t > np.finfo(float).eps)[::-1]  # largest first; the others are below the rounding of I
     Y = np.empty((n, 1 + len(keep)))
     Y[:, 0] = 1 / np.sqrt(n)
-    Y[:, 1:] = centred @ (E[:, keep] / np.sqrt(w[keep] + gamma)) if D <= n else V[:, keep] * np.sqrt(t[keep])
+    Y[:, 1:] = centered @ (E[:, keep] / np.sqrt(w[keep] + gamma)) if D <= n else V[:, keep] * np.sqrt(t[keep])
     return Regression(Y, np.r_[1.0, t[keep]])
 
 

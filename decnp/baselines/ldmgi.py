@@ -103,6 +103,10 @@ class LDMGI(SpectralBaseline):
         ------
         ValueError
             If X or a parameter is invalid.
+        TypeError
+            If X is sparse.
+        RuntimeError
+            If the eigensolver does not converge.
 
         Warns
         -----

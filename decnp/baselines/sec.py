@@ -113,6 +113,8 @@ class SEC(SpectralBaseline):
         ------
         ValueError
             If X or a parameter is invalid.
+        TypeError
+            If X is sparse.
         RuntimeError
             If the eigensolver does not converge.
 

@@ -226,7 +226,7 @@ def _check_names(header: Mapping[str, Any]) -> None:
         raise ModelFileError("is damaged: the feature_names in its header must be n_features strings")
     if not (isinstance(left_out, list) and all(isinstance(name, str) for name in left_out)):
         raise ModelFileError("is damaged: left_out in its header must be a list of strings")
-    "".join([*names, *left_out]).encode()  # no half characters
+    "".join([*names, *left_out]).encode()  # no lone surrogates
     if names and "recipe" in header:
         raise ModelFileError("is damaged: its header has feature_names beside a recipe")
 

@@ -131,7 +131,7 @@ class Recipe:
         if not (isinstance(columns, list) and all(isinstance(name, str) for name in columns)
                 and len({*columns}) == len(columns) and isinstance(features, list) and isinstance(data["named"], bool)):
             raise ValueError("the columns of a recipe must be different strings, and its features a list")
-        "".join(columns).encode()  # no half characters
+        "".join(columns).encode()  # no lone surrogates
         found = tuple(_feature(one, len(columns)) for one in features)
         if {one.column for one in found} != {*range(len(columns))}:
             raise ValueError("each column of a recipe must be used")
@@ -224,7 +224,7 @@ def _problems_of_categories(data: Mapping[str, Any], n_columns: int) -> Iterator
         yield "list of categories that must be all strings or all finite numbers"
     if len({*values}) != len(values):
         yield "category twice"
-    "".join(value for value in (*words, data.get("fill")) if isinstance(value, str)).encode()  # no half characters
+    "".join(value for value in (*words, data.get("fill")) if isinstance(value, str)).encode()  # no lone surrogates
     counts, fill = data.get("counts", []), data.get("fill")
     if not (isinstance(counts, list) and len(counts) in (0, len(values)) and all(map(_is_count, counts))):
         yield "number of rows for each category that must be a whole number"

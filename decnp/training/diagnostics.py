@@ -149,8 +149,8 @@ def _empty_clusters(refreshes: Sequence[tuple[Record, Diagnosis]], given: bool) 
     died, never = [j for j in since if since[j]], [j for j in since if not since[j]]
     said = []
     if died:
-        said.append(f"{len(died)} of {len(sizes)} clusters died: number {', '.join(map(str, died))} had rows, and none since "
-                    f"step {', '.join(str(since[j]) for j in died)}; try fewer clusters or a smaller kl_lr")
+        said.append(f"{len(died)} of {len(sizes)} clusters died: number {', '.join(map(str, died))} had rows, and none "
+                    f"since step {', '.join(str(since[j]) for j in died)}; try fewer clusters or a smaller kl_lr")
     if never:
         said.append(f"{len(never)} of {len(sizes)} clusters have no rows at any report: number "
                     f"{', '.join(map(str, never))}; try fewer clusters{', or other centroids as init' * given}")
@@ -163,7 +163,7 @@ def _worse(start: Diagnosis, end: Diagnosis, update_encoder: bool) -> list[str]:
     if end.confidence < start.confidence - WORSE:
         worse.append(f"the mean of max q fell from {start.confidence:.3f} to {end.confidence:.3f}")
     within = [(found.radius / found.spread) ** 2 if found.spread else 0.0 for found in (start, end)]
-    if update_encoder and len(end.sizes) > 1 and within[1] > within[0] + WORSE:  # with a fixed encoder k-means is the optimum
+    if update_encoder and len(end.sizes) > 1 and within[1] > within[0] + WORSE:  # if it is fixed, k-means is the optimum
         worse.append("the squared distances of rows from their centroids rose from {:.0%} of the embedding's variance "
                      "to {:.0%}".format(*within))
     return worse

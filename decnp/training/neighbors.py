@@ -88,7 +88,7 @@ def graph_clusters(z: np.ndarray, n_clusters: int, n_init: int, rng: np.random.G
             break
         rows = rows[large[found]]
     else:
-        raise GraphError(f"groups of fewer than {smallest:.0f} rows split off again and again")
+        raise GraphError(f"groups of fewer than {smallest:.0f} rows split off in each of {ROUNDS} rounds")
     largest = np.bincount(found).max() * n_clusters / len(rows)
     if largest > LARGEST:
         raise GraphError(f"its largest cluster has {largest:.1f} times as many rows as the mean of all")

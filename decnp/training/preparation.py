@@ -30,9 +30,9 @@ def pipeline_for(numbers: Sequence[int], words: Sequence[int], standardize: bool
     numbers, words : sequence of int
         Columns of numbers, and of categories.
     standardize : bool
-        Whether numbers get the mean 0 and the standard deviation 1.
+        True if numbers get the mean 0 and the standard deviation 1.
     missing : {"median", "mean"} or None
-        What missing numbers are replaced by.
+        Statistic that replaces missing numbers; None if none are missing.
     """
     steps: list[Any] = [SimpleImputer(strategy=missing)] if missing else []
     steps += [StandardScaler()] if standardize else []

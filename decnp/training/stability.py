@@ -97,7 +97,7 @@ class PhaseMonitor:
         if not mean <= 2 * reference:
             raise TrainingError(
                 f"the reconstruction loss became {mean:.3g} in phase '{self.phase}' before iteration {t}, "
-                f"and is no more than {reference:.3g} at the start or for reconstructing nothing: the learning "
+                f"and is no more than {reference:.3g} at the start or for a reconstruction of 0: the learning "
                 "rate is too large for the scale of the data; try input_scale='unit' or a smaller lr in the profile"
             )
 

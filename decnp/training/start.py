@@ -125,7 +125,8 @@ def _from_kmeans(z: np.ndarray, n_clusters: int, n_init: int, seed: int) -> Star
 def _from_neighbors(z: np.ndarray, n_clusters: int, n_init: int, seed: int) -> Start:
     """Return the start from clusters of the neighbor graph, or one from k-means with a warning if it has none.
 
-    Rows that are not in the sample, or that the graph leaves out, have the label of most of their neighbors that are.
+    Rows that are not in the sample, or that the graph leaves out, have the most frequent label of their nearest rows with a
+    label.
     """
     rng = np.random.default_rng(seed)
     rows = np.sort(rng.choice(len(z), min(SAMPLE, len(z)), replace=False))

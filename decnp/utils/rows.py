@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 __all__ = [
-    "BLOCK", "LazyRows", "Rows", "ScaledRows", "blocks", "evenly_spaced_rows", "first_rows", "in_dtype", "is_mapped", "sampled_rows",
+    "BLOCK", "LazyRows", "Rows", "ScaledRows", "blocks", "evenly_spaced_rows", "first_rows", "in_dtype", "is_mapped",
+    "sampled_rows",
 ]
 
 BLOCK = 1024

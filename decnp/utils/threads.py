@@ -75,7 +75,7 @@ single_threaded_blas = _SingleThreadedBlas()
 
 
 def _set_threads(numbers: list[tuple[Any, int]]) -> None:
-    """Set the number of threads of each BLAS library, from whichever thread."""
+    """Set the number of threads of each BLAS library, from any thread."""
     for library, n_threads in numbers:
         library.set_num_threads(n_threads)
         if hasattr(library, "clear_controlling_thread"):  # threadpoolctl 3.8 ignores all threads but the first, until then
