@@ -98,6 +98,15 @@ def test_true_and_false_are_categories_in_any_case(cell, place):
     assert_array_equal(np.flatnonzero(row), [] if place is None else [place])
 
 
+@pytest.mark.parametrize("cell, place", [
+    (0.0, 0), (np.float32(1), 1), (-0.0, 0), ("0", 0), (0, 0), (2.0, 2), ("2.0", 2), (2, None), (1.5, None), ("0.0", None),
+    (np.inf, None), (np.nan, 3)])
+def test_a_whole_number_in_a_float_is_the_word_without_a_point(cell, place):
+    """pandas turns whole numbers beside missing ones into floats."""
+    row, = rows_of(Recipe(("a",), True, (Categories(0, ("0", "1", "2.0", None)),)), objects(cell))
+    assert_array_equal(np.flatnonzero(row), [] if place is None else [place])
+
+
 def test_two_cases_of_true_stay_two_categories():
     recipe = Recipe(("a",), True, (Categories(0, ("TRUE", "true")),))
     assert_array_equal(rows_of(recipe, objects("TRUE", "true", "True")), [[1, 0], [0, 1], [0, 1]])

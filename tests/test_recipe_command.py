@@ -230,6 +230,19 @@ def test_categories_that_are_numbers(data, says):
     assert model.predict(frame.astype({"month": int})).tolist() == own == model.predict(frame.to_numpy()).tolist()
 
 
+@pytest.mark.parametrize("words", [["1", "2", "3", "4+"], ["01", "02", "10", "x"], ["1", "2.0", "-3", "1e3?"]])
+def test_categories_of_numbers_and_a_word_where_new_rows_have_the_numbers_alone(data, says, words):
+    frame = pd.DataFrame(0.1 * blobs(60, 2, spread=0.3), columns=list("ab"))
+    frame.insert(1, "rooms", [words[i % 4] for i in range(60)])
+    frame.to_csv("x.csv", index=False)
+    assert says("fit", "x.csv", *QUICK, "--categories", "rooms", "--out", "run")[0] == 0
+    q, rows = load_model("run/model.decnp").predict_proba(frame), np.flatnonzero(frame.rooms != words[3])
+    frame.iloc[rows].to_csv("new.csv", index=False)
+    status, out, err = says("predict", "run/model.decnp", "new.csv", "--proba")
+    assert (status, err) == (0, "")
+    np.testing.assert_allclose(np.loadtxt(out.splitlines(), delimiter=","), q[rows], rtol=1e-5)
+
+
 def test_options_that_do_not_fit(table, refused):
     assert refused("p.csv", "--categories", "iland") == (
         "p.csv has no column called 'iland' of categories; did you mean 'island'?")

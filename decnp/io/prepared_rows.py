@@ -159,6 +159,8 @@ def _place(value: Any, feature: Categories, places: Mapping[Value, int], decimal
         return places.get(feature.fill, -1)
     if feature.of_words:
         word = str(value).strip()
+        if word not in places and isinstance(value, (float, np.floating)):
+            word = word_of(float(value))  # pandas turns whole numbers beside missing ones into floats
         return places.get(word, places.get(word.lower(), -1) if is_true_or_false(word) else -1)
     number = _as_number(value, decimal)
     return -1 if number is None else places.get(number, -1)

@@ -141,6 +141,7 @@ def _open_text_or_stream(
             return _prepared(_open_npy(file, name), recipe)
         words = [] if recipe is None else [j for j, name in enumerate(recipe.columns) if name in recipe.words]
         table = parse_csv(name, file, label_column, header=header, choose=choose, known=known, labels=False, words=words,
+                          strings=() if recipe is None else recipe.columns_of_words,
                           may_miss=recipe is not None and recipe.fills,
                           decimal="." if recipe is None else recipe.decimal)
         file.close()

@@ -51,7 +51,7 @@ class CsvTable(NamedTuple):
     """Sentences about what could have been read in another way."""
     words: dict[int, np.ndarray]
     """Columns of categories (n,) by their place among all columns that were read. They hold numbers and NaN if all cells
-    are numbers or missing, else strings and None."""
+    are numbers or missing, else strings and None. Those in ``strings`` of ``parse_csv`` hold strings and None."""
     all_names: tuple[str, ...]
     """Names of all columns that were read, also of those of categories; "1", "2", ... without a line of names."""
     left_out: tuple[str, ...]
@@ -69,7 +69,8 @@ class CsvTable(NamedTuple):
 def parse_csv(
     path: PathLike, file: BinaryIO | None = None, label_column: str | None = None, *, header: bool | None = None,
     choose: Choice = all_columns, asked: Collection[str] = (), known: Sequence[str] = (), for_fit: bool = False,
-    words: Collection[str | int] = (), may_miss: bool = False, labels: bool = True, decimal: str = ".",
+    words: Collection[str | int] = (), strings: Collection[int] = (), may_miss: bool = False, labels: bool = True,
+    decimal: str = ".",
 ) -> CsvTable:
     """Return the content of a CSV file.
 
@@ -94,6 +95,8 @@ def parse_csv(
     words : collection of str or int, default=()
         Columns of categories, by name, or by place among those that are read. ``AUTO`` is among them for
         all columns of at most 255 words, if a word occurs twice on average.
+    strings : collection of int, default=()
+        Columns of categories whose cells stay strings, also where all are numbers, by place among those that are read.
     may_miss : bool, default=False
         Whether cells of columns of numbers may be missing: they are NaN.
     labels : bool, default=True
@@ -141,7 +144,8 @@ def parse_csv(
         read.X, None if read.labels is None else _label_array(read.labels),
         tuple(column.name for column in numbers if column.name is not None),
         head.notes + read.reader.notes(numbers) + _rounded_note([numbers[j] for j in read.rounded]),
-        {columns.index(j): _category_array(cells, decimal) for j, cells in zip(in_words, read.words)},
+        {columns.index(j): _category_array(cells, decimal, columns.index(j) in strings)
+         for j, cells in zip(in_words, read.words)},
         tuple(all_names[j] for j in columns), tuple(name for j, name in enumerate(all_names) if j not in columns),
         bool(head.names))
 
@@ -245,9 +249,14 @@ def _rounded_note(columns: Sequence[Column]) -> list[str]:
             f"{'they hold' if len(columns) > 1 else 'it holds'} identifiers"]
 
 
-def _category_array(words: list[str], decimal: str) -> np.ndarray:
-    """Return a column of categories as numbers and NaN if all cells are numbers or missing, else as str and None."""
+def _category_array(words: list[str], decimal: str, strings: bool) -> np.ndarray:
+    """Return a column of categories as numbers and NaN if all cells are numbers or missing, else as str and None.
+
+    With ``strings`` it is always str and None.
+    """
     cells = [None if is_missing(word) else word for word in words]
+    if strings:
+        return np.array(cells, object)
     numbers = [None if cell is None or is_true_or_false(cell) else as_number(cell, decimal) for cell in cells]
     if any(cells) and all(cell is None or (x is not None and abs(x) < 1e300) for x, cell in zip(numbers, cells)):
         return np.array([np.nan if x is None else x for x in numbers])
