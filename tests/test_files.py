@@ -387,6 +387,37 @@ def test_csv_that_is_no_text(tmp_path, content, sentence):
     assert re.fullmatch(sentence, refused(tmp_path / "x.csv"))
 
 
+OPEN_QUOTES = {
+    "last column": ('a,b\n1,2\n3,"x\n5,6\n7,8\n', 3), "last line": ('a,b\n1,2\n3,"x', 3), "only a quote": ('a,b\n1,2\n"', 3),
+    "names": ('a;"b\n1;2\n3;4\n', 1), "twice": ('a,b\n1,x\n3,"5 inch\n4,x\n5,"7 inch\n6,x\n', 3),
+    "first column": ('a,b\n"x,2\n3,4\n"y,6\n', 2),
+    "after others": ('a,b,c\n1,"x\r\n\r\ny",2\r\n2,"x\r\ny","z\r\n3,4,5\r\n', 6),
+    "far below": ('a,b\n' + '1,x\n' * 50 + '2,"x\n' + '3,x\n' * 50_000, 52)}
+
+
+@pytest.mark.parametrize("kind", OPEN_QUOTES)
+def test_a_quote_that_is_not_closed(tmp_path, kind):
+    text, line = OPEN_QUOTES[kind]
+    (tmp_path / "x.csv").write_bytes(text.encode())
+    limit = " within 131072 characters" * (kind == "far below")
+    for read in (read_table, open_rows):
+        assert refused(tmp_path / "x.csv", read) == f"FILE, line {line}: a quote opens that is not closed{limit}"
+
+
+def test_an_open_quote_in_labels(tmp_path):
+    (tmp_path / "y.csv").write_text('cat\n"dog\ncat\n')
+    assert refused(tmp_path / "y.csv", read_labels, 3) == "FILE, line 2: a quote opens that is not closed"
+    (tmp_path / "y.txt").write_text('cat\n"dog\ncat\n')  # each line is a label
+    assert read_labels(tmp_path / "y.txt", 3).tolist() == ["cat", '"dog', "cat"]
+
+
+def test_quotes_inside_cells(tmp_path):
+    (tmp_path / "x.csv").write_text('a,label\n1,"a"b\n2,5" wide\n3,"x ""y"""\n4,"two\nlines" \n5,"t"\n6,x"\n7,"1,\n""2"\n')
+    table = read_table(tmp_path / "x.csv")
+    assert table.X[:, 0].tolist() == [1, 2, 3, 4, 5, 6, 7]
+    assert table.y.tolist() == ["ab", '5" wide', 'x "y"', "two\nlines", "t", 'x"', '1,\n"2']
+
+
 # ---------------------------------------------------------------- labels
 
 @pytest.mark.parametrize("name, text, labels", [

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterator
-from itertools import islice
+from collections.abc import Iterator, Sequence
+from itertools import chain, islice
 from typing import NamedTuple, TextIO
 
 from .cells import looks_like_number
 
-__all__ = ["Layout", "find_layout", "records"]
+__all__ = ["Layout", "OpenQuoteError", "find_layout", "records"]
 
 DELIMITERS = ";\t,"
 """Delimiters of tables and of labels; a table may have blanks or ``|`` too."""
@@ -20,6 +20,16 @@ SAMPLE = 21
 
 SEP = re.compile(r'"?sep=([;,\t| ])"?[;,\t]*', re.I)
 """Line for Excel that says what the delimiter is."""
+
+TO_QUOTE = re.compile(r'(?:[^"]|"")*"(?!")')
+"""Rest of a quoted cell, to the quote that closes it."""
+
+
+class OpenQuoteError(Exception):
+    """Error for a quote in ``line`` that opens a cell and is not closed; ``limit`` is a clause about the search."""
+
+    def __init__(self, line: int, limit: str = "") -> None:
+        super().__init__(f"line {line}: a quote opens that is not closed{limit}")
 
 
 class Layout(NamedTuple):
@@ -58,21 +68,65 @@ def find_layout(text: TextIO, is_table: bool = True) -> Layout:
     return Layout(delimiter, skip, False, sample)
 
 
-def records(text: TextIO, delimiter: str, skip: int = 0) -> Iterator[tuple[int, list[str]]]:
+def records(text: TextIO, delimiter: str, skip: int = 0, check_quotes: bool = True) -> Iterator[tuple[int, list[str]]]:
     """Yield line number and cells of each line of ``text`` that is not blank, from line ``skip`` + 1 on.
 
-    The cells are split at ``delimiter``.
+    The cells are split at ``delimiter``. A quoted cell may have several lines. With ``check_quotes``, raises OpenQuoteError
+    if its end is missing.
     """
     text.seek(0)
     lines = islice(text, skip, None)
     if delimiter == " ":
         rows: Iterator[tuple[int, list[str]]] = enumerate(map(_split_at_blanks, lines), skip + 1)
     else:
-        reader = csv.reader(lines, delimiter=delimiter, skipinitialspace=True)
-        rows = ((reader.line_num + skip, cells) for cells in reader)
+        rows = _rows(lines, delimiter, skip, check_quotes)
     for line, cells in rows:
         if len(cells) > 1 or "".join(cells).strip():
             yield line, cells
+
+
+def _rows(lines: Iterator[str], delimiter: str, skip: int, check_quotes: bool) -> Iterator[tuple[int, list[str]]]:
+    """Yield number and cells of each row in ``lines``, which come after ``skip`` others. Raises as ``records`` does."""
+    row: list[str] = []  # its lines
+    reader = csv.reader(_copied(chain(lines, [""]), row), delimiter=delimiter, skipinitialspace=True)
+    try:
+        for cells in reader:
+            opened = _open_quote(row, delimiter) if check_quotes and len(row) > 1 else None
+            if opened is not None:
+                raise OpenQuoteError(reader.line_num + skip - len(row) + 1 + opened)
+            yield reader.line_num + skip, cells
+            row.clear()
+    except csv.Error:
+        opened = _open_quote([*row, ""], delimiter) if check_quotes and len(row) > 1 else None
+        if opened is None:
+            raise
+        limit = f" within {csv.field_size_limit()} characters"
+        raise OpenQuoteError(reader.line_num + skip - len(row) + 1 + opened, limit) from None
+
+
+def _copied(lines: Iterator[str], into: list[str]) -> Iterator[str]:
+    """Yield ``lines``, each of which is appended to a list, too."""
+    for line in lines:
+        into.append(line)
+        yield line
+
+
+def _open_quote(row: Sequence[str], delimiter: str) -> int | None:
+    """Return the place of the line of a row in which a quote opens that is not closed, or None.
+
+    All lines but the first begin in a quoted cell; "" stands after the last line of the file. A quote that begins a cell
+    itself, such as that of the second of the rows ``1,"a`` and ``2,"b``, does not close the one before it.
+    """
+    opened, end = 0, None
+    for i, line in enumerate(row[1:], 1):
+        end = TO_QUOTE.match(line)
+        if end is None:
+            continue
+        before, after = line[: end.end() - 1].rstrip(" "), line[end.end() :].strip(" \r\n")
+        if (not before or before.endswith(delimiter)) and after and not after.startswith(delimiter):
+            return opened
+        opened = i
+    return opened if end is None else None
 
 
 def _lines_above(text: TextIO) -> tuple[list[str], str | None]:
@@ -95,7 +149,7 @@ def _best_delimiter(text: TextIO, skip: int, is_table: bool) -> str:
     fallback = ","
     for candidate in DELIMITERS + "| " * is_table:
         try:
-            sample = [cells for _, cells in islice(records(text, candidate, skip), SAMPLE)]
+            sample = [cells for _, cells in islice(records(text, candidate, skip, check_quotes=False), SAMPLE)]
         except csv.Error:
             continue
         score = _score(sample)

@@ -18,7 +18,7 @@ from .cells import as_number, is_bare_integer, is_missing, is_number, is_true_or
 from .column_errors import Column
 from .column_reader import ColumnReader
 from .first_line import LABEL_NAMES
-from .layout import Layout, find_layout, records
+from .layout import Layout, OpenQuoteError, find_layout, records
 from .streams import check_text, open_seekable
 from .text_head import Head, read_head
 
@@ -296,7 +296,8 @@ def _no_label(path: PathLike, line: int, cell: str) -> DataError:
 def open_text(path: PathLike, file: BinaryIO | None = None) -> Iterator[TextIO]:
     """Open the file ``path``, or the open ``file``, as text.
 
-    Raises DataError for bytes that are not UTF-8, for JSON, HTML and XML, and for lines that are not CSV.
+    Raises DataError for bytes that are not UTF-8, for JSON, HTML and XML, for lines that are not CSV, and for a quote that
+    is not closed.
     """
     options: dict[str, Any] = dict(newline="", encoding="utf-8-sig")
     file = open_seekable(path) if file is None else file
@@ -306,6 +307,8 @@ def open_text(path: PathLike, file: BinaryIO | None = None) -> Iterator[TextIO]:
             yield text
         except UnicodeDecodeError as error:
             raise DataError(f"{path} is not text in UTF-8") from error
+        except OpenQuoteError as error:
+            raise DataError(f"{path}, {error}") from error
         except csv.Error as error:
             raise DataError(f"{path} cannot be read as CSV: {error}") from error
 
