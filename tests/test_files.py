@@ -404,6 +404,22 @@ def test_a_quote_that_is_not_closed(tmp_path, kind):
         assert refused(tmp_path / "x.csv", read) == f"FILE, line {line}: a quote opens that is not closed{limit}"
 
 
+@pytest.mark.parametrize("name", ["y.csv", "y.txt"])
+@pytest.mark.parametrize("text, line", [
+    ("class\na\nb\n\na\nb\n", 4), ("1\n \n2\n1\n2\n", 2), ("class\n1\n\n2\n\n2\n", 3), ("a\n\nb\n", 2),
+    ("class\n\na\nb\na\nb\n", 2)])
+def test_a_blank_line_between_labels_is_a_missing_label(tmp_path, name, text, line):
+    (tmp_path / name).write_text(text)
+    assert refused(tmp_path / name, read_labels, 5) == f"FILE, line {line}: the label is missing"
+
+
+@pytest.mark.parametrize("name", ["y.csv", "y.txt"])
+@pytest.mark.parametrize("text", ["class\na\nb\n", "a\nb\n\n", "class\na\nb\n\n \n\n", "\na\nb\n"])
+def test_blank_lines_around_labels_are_skipped(tmp_path, name, text):
+    (tmp_path / name).write_text(text)
+    assert read_labels(tmp_path / name, 2).tolist() == ["a", "b"]
+
+
 def test_an_open_quote_in_labels(tmp_path):
     (tmp_path / "y.csv").write_text('cat\n"dog\ncat\n')
     assert refused(tmp_path / "y.csv", read_labels, 3) == "FILE, line 2: a quote opens that is not closed"
@@ -478,7 +494,7 @@ def test_arrays_that_are_no_labels(tmp_path, y, sentence):
     ("y.csv", "label\n1\n0\n", "FILE must hold one label for each of the 3 rows; got 2"),
     ("y.csv", "1\n0\n1\n0\n", "FILE must hold one label for each of the 3 rows; got 4"),
     ("y.csv", "1,0\n0,1\n1,0\n", "FILE must hold one label a line; line 1 has 2"),
-    ("y.csv", '1\n""\n1\n', "FILE must hold one label for each of the 3 rows; got 2"),
+    ("y.csv", '1\n""\n1\n', "FILE, line 2: the label is missing"),
     ("y.csv", "a\n0.5\nb\n", None),
     ("y.csv", "1\n0.5\n1\n", OTHER_NUMBERS.format(0.5, 2)),
     ("y.csv", "1\n0\nnan\n", "FILE, line 3: the label is missing ('nan')"),

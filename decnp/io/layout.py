@@ -6,6 +6,7 @@ import csv
 import re
 from collections.abc import Iterator, Sequence
 from itertools import chain, islice
+from operator import itemgetter
 from typing import NamedTuple, TextIO
 
 from .cells import looks_like_number
@@ -68,11 +69,13 @@ def find_layout(text: TextIO, is_table: bool = True) -> Layout:
     return Layout(delimiter, skip, False, sample)
 
 
-def records(text: TextIO, delimiter: str, skip: int = 0, check_quotes: bool = True) -> Iterator[tuple[int, list[str]]]:
-    """Yield line number and cells of each line of ``text`` that is not blank, from line ``skip`` + 1 on.
+def records(
+    text: TextIO, delimiter: str, skip: int = 0, check_quotes: bool = True, blank: bool = False,
+) -> Iterator[tuple[int, list[str]]]:
+    """Return an iterator of line number and cells of each line of ``text`` that is not blank, from line ``skip`` + 1 on.
 
     The cells are split at ``delimiter``. A quoted cell may have several lines. With ``check_quotes``, raises OpenQuoteError
-    if its end is missing.
+    if its end is missing. With ``blank``, yields blank lines without cells, too.
     """
     text.seek(0)
     lines = islice(text, skip, None)
@@ -80,13 +83,14 @@ def records(text: TextIO, delimiter: str, skip: int = 0, check_quotes: bool = Tr
         rows: Iterator[tuple[int, list[str]]] = enumerate(map(_split_at_blanks, lines), skip + 1)
     else:
         rows = _rows(lines, delimiter, skip, check_quotes)
-    for line, cells in rows:
-        if len(cells) > 1 or "".join(cells).strip():
-            yield line, cells
+    return rows if blank else filter(itemgetter(1), rows)
 
 
 def _rows(lines: Iterator[str], delimiter: str, skip: int, check_quotes: bool) -> Iterator[tuple[int, list[str]]]:
-    """Yield number and cells of each row in ``lines``, which come after ``skip`` others. Raises as ``records`` does."""
+    """Yield number and cells of each row in ``lines``, which come after ``skip`` others; no cells for a blank line.
+
+    Raises as ``records`` does.
+    """
     row: list[str] = []  # its lines
     reader = csv.reader(_copied(chain(lines, [""]), row), delimiter=delimiter, skipinitialspace=True)
     try:
@@ -94,7 +98,7 @@ def _rows(lines: Iterator[str], delimiter: str, skip: int, check_quotes: bool) -
             opened = _open_quote(row, delimiter) if check_quotes and len(row) > 1 else None
             if opened is not None:
                 raise OpenQuoteError(reader.line_num + skip - len(row) + 1 + opened)
-            yield reader.line_num + skip, cells
+            yield reader.line_num + skip, cells if len(cells) > 1 or "".join(cells).strip() else []
             row.clear()
     except csv.Error:
         opened = _open_quote([*row, ""], delimiter) if check_quotes and len(row) > 1 else None

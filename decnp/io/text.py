@@ -267,17 +267,19 @@ def read_text_labels(path: PathLike, n_samples: int, one_cell: bool) -> np.ndarr
     """Return the labels in the text file ``path``, one to a line; with ``one_cell`` the whole line is the label.
 
     The first line is dropped if it is a name: all others are whole numbers and it is not, or it is one line more than
-    ``n_samples`` and occurs only once.
+    ``n_samples`` and occurs only once. Blank lines at the end are skipped; elsewhere the label is missing there.
     """
     with open_text(path) as text:
         if one_cell:
-            rows = [(line, [label.strip()]) for line, label in enumerate(text, 1) if label.strip()]
+            rows = [(line, [label] if label.strip() else []) for line, label in enumerate(text, 1)]
         else:
-            rows = list(records(text, find_layout(text, is_table=False).delimiter))
+            rows = list(records(text, find_layout(text, is_table=False).delimiter, blank=True))
+    while rows and not rows[-1][1]:
+        rows.pop()
     for line, cells in rows:
-        if len(cells) != 1 or not cells[0].strip():
-            raise DataError(f"{path} must hold one label a line; line {line} has {len(cells) if cells[1:] else 'none'}")
-    labels = [cells[0].strip() for _, cells in rows]
+        if len(cells) > 1:
+            raise DataError(f"{path} must hold one label a line; line {line} has {len(cells)}")
+    labels = ["".join(cells).strip() for _, cells in rows]
     named = labels[1:] and not _is_whole(labels[0]) and all(map(_is_whole, labels[1:]))
     if named or (len(labels) == n_samples + 1 and labels[0] not in labels[1:]):
         del labels[0], rows[0]
