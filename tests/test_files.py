@@ -404,6 +404,16 @@ def test_a_quote_that_is_not_closed(tmp_path, kind):
         assert refused(tmp_path / "x.csv", read) == f"FILE, line {line}: a quote opens that is not closed{limit}"
 
 
+@pytest.mark.parametrize("text", ['v\n1\n""\n3\n', 'v\n1\n" "\n3\n', 'v\n1\n"" \n3\n'])
+def test_a_missing_cell_of_a_table_of_one_column(tmp_path, text):
+    (tmp_path / "x.csv").write_text(text)
+    missing = "FILE, line 3, column 1 ('v'): the cell is empty"
+    assert refused(tmp_path / "x.csv") == f"{missing}; --missing median fills it in"
+    assert refused(tmp_path / "x.csv", open_rows) == missing
+    (tmp_path / "x.csv").write_text('\nv\n1\n\n \n \t\n2\n\t\n')
+    assert read_table(tmp_path / "x.csv").X.tolist() == [[1], [2]]
+
+
 @pytest.mark.parametrize("name", ["y.csv", "y.txt"])
 @pytest.mark.parametrize("text, line", [
     ("class\na\nb\n\na\nb\n", 4), ("1\n \n2\n1\n2\n", 2), ("class\n1\n\n2\n\n2\n", 3), ("a\n\nb\n", 2),

@@ -298,6 +298,18 @@ def test_warnings_about_plain_tables():
     assert label_copies(X, ["a", "b", "c"], None) == label_copies(X, ["a", "b", "c"], y[:1].repeat(6)) == []
 
 
+def test_missing_cells_of_a_table_of_one_column_are_rows(data, says):
+    column = pd.Series(blobs(60, 1, spread=0.3)[:, 0], name="v")
+    column[[4, 9, 11]] = None
+    column.to_csv("x.csv", index=False)
+    assert Path("x.csv").read_text().count('""') == 3
+    status, _, err = says("fit", "x.csv", *QUICK, "--missing", "median", "--out", "run")
+    assert status == 0 and "60 rows" in err
+    own = np.load("run/labels.npy").tolist()
+    assert [int(word) for word in says("predict", "run/model.decnp", "x.csv")[1].split()] == own and len(own) == 60
+    assert len(Path("run/clusters.csv").read_text().splitlines()) == 61
+
+
 def test_a_resumed_run_has_the_recipe(table):
     argv = ["p.csv", *QUICK, *OPTIONS, "--drop", "species,year"]
     status, _, err = whole("fit", *argv, "--out", "whole", cwd=os.getcwd())

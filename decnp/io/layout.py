@@ -98,7 +98,7 @@ def _rows(lines: Iterator[str], delimiter: str, skip: int, check_quotes: bool) -
             opened = _open_quote(row, delimiter) if check_quotes and len(row) > 1 else None
             if opened is not None:
                 raise OpenQuoteError(reader.line_num + skip - len(row) + 1 + opened)
-            yield reader.line_num + skip, cells if len(cells) > 1 or "".join(cells).strip() else []
+            yield reader.line_num + skip, cells if len(cells) > 1 or "".join(row).strip() else []
             row.clear()
     except csv.Error:
         opened = _open_quote([*row, ""], delimiter) if check_quotes and len(row) > 1 else None
