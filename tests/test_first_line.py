@@ -192,6 +192,11 @@ def test_delimiters(read, text, names):
     ("made by X\nat noon\na,b\n1,2\n3,4\n", "lines 1 to 2 have other numbers of cells than those below, which have 2: "
      "delete them if they are not part of the table"),
     ("a,b,c,\n1,2,3\n4,5,6\n", "line 1 ends with a separator, the lines below do not"),
+    ("a,b,c\n1,2,3,\n4,5,6,\n", "the lines below line 1 end with a separator, line 1 does not: delete the separator at "
+     "their ends"),
+    ("v\n1,\n", "line 1 does not"), ("a,b\nx,2,\n\ny,4,\n", "line 1 does not"),
+    ("\n1;2\n4;5;\n" + "7;8; \n" * 30, "line 2 does not"),
+    ("a,b\n" + "r,1,\n" * 30 + "r,1,2\n", "the first has no name and seems to hold row numbers"),
     ("a,b,\n1,2,\n3,4,\n", "column 3 ('Unnamed: 2'): every cell is empty, so the lines end with a separator; "
                            "--drop 'Unnamed: 2' leaves the column out"),
 ])
@@ -199,6 +204,11 @@ def test_lines_that_do_not_fit(read, text, sentence):
     with pytest.raises(DataError) as error:
         read(text)
     assert sentence in str(error.value)
+
+
+def test_row_names_can_be_dropped_where_the_first_of_the_last_cells_are_missing(tmp_path):
+    (tmp_path / "x.csv").write_text("a,b\n" + "".join(f"r{i},{i},\n" for i in range(30)) + "x,1,2\n")
+    assert read_table(tmp_path / "x.csv", drop=["Unnamed: 0", "b"]).X[:, 0].tolist() == [*range(30), 1]
 
 
 # ---------------------------------------------------------------- the command

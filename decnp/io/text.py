@@ -20,7 +20,7 @@ from .column_reader import ColumnReader
 from .first_line import LABEL_NAMES
 from .layout import Layout, OpenQuoteError, find_layout, records
 from .streams import check_text, open_seekable
-from .text_head import Head, read_head
+from .text_head import Head, check_line_ends, read_head
 
 __all__ = [
     "AUTO", "Choice", "CsvTable", "all_columns", "open_text", "parse_csv", "read_text_labels", "rows_of_table", "which",
@@ -111,6 +111,7 @@ def parse_csv(
     """
     with open_text(path, file) as text:
         layout = find_layout(text)
+        check_line_ends(path, text, layout)
         head = read_head(path, layout, header, [*asked, label_column or ""], known)
         label_at = _label_index(head.names, label_column, {*asked, *known}, path)
         all_names = head.names or tuple(str(j + 1) for j in range(head.width))

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TextIO
 
 from ..exceptions import DataError
 from .atomic import PathLike
 from .cells import is_number
 from .first_line import FirstLine, decide
-from .layout import Layout
+from .layout import Layout, records
 
-__all__ = ["Head", "read_head"]
+__all__ = ["Head", "check_line_ends", "read_head"]
 
 ROW_NUMBERS = ("the first column has no name, so it seems to hold the row numbers that pandas adds; "
                "leave them out with to_csv(..., index=False)")
@@ -68,6 +68,22 @@ def read_head(
     row_numbers = ROW_NAMES if of_r else ROW_NUMBERS if len(cells) > 1 and not cells[0] else ""
     names = tuple(cell or f"Unnamed: {j}" for j, cell in enumerate(cells))  # as pandas calls them
     return Head(names, len(cells), row_numbers, notes, line, "")
+
+
+def check_line_ends(path: PathLike, text: TextIO, layout: Layout) -> None:
+    """Raise DataError if all lines below the first of a table end with a separator, and the first does not.
+
+    ``layout`` is that of the ``text`` of the file ``path``.
+    """
+    (line, cells), *below = layout.sample or [(0, [])]
+
+    def ends(row: Sequence[str]) -> bool:
+        return len(row) == len(cells) + 1 and not row[-1].strip()
+
+    if below and all(ends(row) for _, row in below):
+        if all(ends(row) for number, row in records(text, layout.delimiter, layout.skip) if number != line):
+            raise DataError(f"{path}: the lines below line {line} end with a separator, line {line} does not: delete the "
+                            "separator at their ends")
 
 
 def _without_quotes(cell: str) -> str:
