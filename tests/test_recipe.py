@@ -83,6 +83,23 @@ def test_unseen_categories_are_counted_over_all_blocks():
                                   "'a' 2 ('z'), 'b' 2 ('3')")
 
 
+def test_columns_that_are_more_than_half_filled_in_are_named():
+    """In "b", which two features take, 2 of 3 numbers are missing, in "a" 1 of 3. In "c" a missing cell is a category."""
+    recipe = Recipe(("a", "b", "c"), True, (Number(0, 1.0), Number(1, 1.0), Number(1, 2.0), Categories(2, ("x", None))))
+    rows = PreparedRows(recipe, [np.array([0, 1, np.nan]), objects("NA", None, "3"), objects(None, "", None)])
+    rows[0:1]
+    assert rows.unseen_note() == ""  # a single row
+    rows[1:2]
+    assert rows.unseen_note() == "more than half of the numbers of 'b' (100 %) are filled in"
+    rows[2:3]
+    assert rows.unseen_note() == "more than half of the numbers of 'b' (66 %) are filled in"
+    rows = PreparedRows(recipe, [np.array([np.nan] * 2), np.ones(2), objects("x", "y")])
+    rows[:]
+    assert rows.unseen_note() == (
+        "1 cell has a category that the model was not trained on, which counts as none of them: 'c' 1 ('y'); more than half "
+        "of the numbers of 'a' (100 %) are filled in")
+
+
 @pytest.mark.parametrize("cell, place", [
     ("1", 0), ("1.0", 0), (" 1 ", 0), (1, 0), (np.int8(1), 0), (True, 0), ("2.5", 1), (2.5, 1), ("x", None), (3, None),
     ("", 2), ("NA", 2), (None, 2), (np.nan, 2), (pd.NA, 2), (pd.NaT, 2)])

@@ -87,7 +87,13 @@ def test_predict_takes_raw_rows(run, table, says):
 def test_rows_in_which_a_column_is_empty(run, table, says):
     table[:2].assign(mass=np.nan, sex=np.nan).to_csv("new.csv", index=False)
     status, out, err = says("predict", "run/model.decnp", "new.csv", "--proba")
-    assert (status, err) == (0, "")
+    sentence = "more than half of the numbers of 'mass' (100 %) are filled in"
+    assert (status, err) == (0, f"decnp: new.csv: warning: {sentence}\n")
+    with pytest.warns(UserWarning, match=re.escape(sentence)):
+        load_model("run/model.decnp").predict(pd.read_csv("new.csv"))
+    assert says("predict", "run/model.decnp", "new.csv", "-q")[2] == ""
+    table[2:4].to_csv("half.csv", index=False)  # one mass of two is missing
+    assert says("predict", "run/model.decnp", "half.csv")[2] == ""
     filled = load_model("run/model.decnp").predict_proba(table[:2].assign(mass=table.mass.median(), sex=None))
     np.testing.assert_allclose([[float(q) for q in line.split(",")] for line in out.splitlines()], filled, rtol=1e-5)
 

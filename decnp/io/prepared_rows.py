@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -47,6 +48,8 @@ class PreparedRows:
         self.dtype = np.dtype(np.float64)
         self._places = [_places(one) if isinstance(one, Categories) else {} for one in recipe.features]
         self._unseen: list[tuple[int, int, Any]] = []
+        self._missing: list[tuple[int, int]] = []
+        self._n_prepared: list[int] = []  # of each block, so that threads only append
 
     def __len__(self) -> int:
         return self.shape[0]
@@ -58,18 +61,38 @@ class PreparedRows:
     def prepare(self, columns: Sequence[np.ndarray]) -> np.ndarray:
         """Return rows (b, D) in float64 from raw columns (b,). Raises ValueError for cells that the recipe cannot use."""
         out = np.zeros((len(columns[0]), self.recipe.n_features))
+        self._n_prepared.append(len(out))
         start = 0
         for i, feature in enumerate(self.recipe.features):
             part, name = out[:, start : start + feature.width], self.recipe.columns[feature.column]
             if isinstance(feature, Number):
-                part[:, 0] = _numbers(feature, columns[feature.column], name, self.recipe.decimal)
+                part[:, 0], n_missing = _numbers(feature, columns[feature.column], name, self.recipe.decimal)
+                self._missing.append((i, n_missing))
             else:
                 self._encode(i, feature, columns[feature.column], part)
             start += feature.width
         return out
 
     def unseen_note(self) -> str:
-        """Return a sentence about the categories that were not in the training table; "" if there were none."""
+        """Return a sentence about categories that were not in the training table, and about columns of missing numbers.
+
+        These are columns in which more than half of the numbers were filled in. "" if there are neither.
+        """
+        return "; ".join(filter(None, (self._unseen_clause(), self._missing_clause())))
+
+    def _missing_clause(self) -> str:
+        """Return a clause about the columns of numbers that are more than half filled in; a single row has none."""
+        n, counts = sum(self._n_prepared), Counter[int]()
+        for i, count in self._missing:
+            counts[i] += count
+        names = self.recipe.columns
+        gaps = list(dict.fromkeys(f"{names[self.recipe.features[i].column]!r} ({100 * count // n} %)"
+                                  for i, count in sorted(counts.items()) if 2 * count > n > 1))
+        more = f" and {len(gaps) - 10} more" if len(gaps) > 10 else ""
+        return f"more than half of the numbers of {', '.join(gaps[:10])}{more} are filled in" if gaps else ""
+
+    def _unseen_clause(self) -> str:
+        """Return a clause about the categories that were not in the training table."""
         counts: dict[int, int] = {}
         firsts: dict[int, Any] = {}
         for i, count, first in self._unseen:
@@ -107,8 +130,8 @@ def _is_missing(value: Any) -> bool:
     return value is None or is_missing(str(value)) or str(value).lower() in MISSING_IN_FRAMES
 
 
-def _numbers(feature: Number, column: np.ndarray, name: str, decimal: str) -> np.ndarray:
-    """Return the numbers in a column (n,), filled in and standardized."""
+def _numbers(feature: Number, column: np.ndarray, name: str, decimal: str) -> tuple[np.ndarray, int]:
+    """Return the numbers in a column (n,), filled in and standardized, and how many were missing."""
     if column.dtype.kind in "biuf":
         x = column.astype(np.float64)
     elif column.dtype.kind in "OUT":
@@ -125,7 +148,7 @@ def _numbers(feature: Number, column: np.ndarray, name: str, decimal: str) -> np
         x -= feature.mean
     if feature.std != 1:
         x /= feature.std
-    return x
+    return x, int(missing.sum())
 
 
 def _as_number(value: Any, decimal: str) -> float | None:
