@@ -66,6 +66,30 @@ def test_one_column(tmp_path, name):
     assert read_table(path, drop=[name]).X.shape == (N, 1)
 
 
+@pytest.mark.parametrize("cells, mends", [
+    (["1", "2", "1", "3+"] * 3, "; --categories b takes its cells as categories; --drop b leaves the column out"),
+    ([*"01234567", "0", "x", "x", "1"], "; --drop b leaves the column out"),  # 9 categories in 12 rows
+    ([*range(10), "<1", "<1"], "; --drop b leaves the column out"),
+    ([*range(10), "x", "y"], ""), (["1", "2"] * 5 + ["x", "y"], "")])
+def test_repeated_words_in_a_column_of_numbers(tmp_path, cells, mends):
+    pd.DataFrame({"a": np.arange(N) + 0.5, "b": cells}).to_csv(tmp_path / "x.csv", index=False)
+    line, word = next((i, cell) for i, cell in enumerate(map(str, cells), 2) if not cell.isdigit())
+    sentence = f"FILE, line {line}, column 2 ('b'): {word!r} is not a number"
+    assert error(tmp_path / "x.csv") == sentence + mends
+    with pytest.raises(DataError) as found:
+        open_rows(tmp_path / "x.csv")
+    assert str(found.value).replace(str(tmp_path / "x.csv"), "FILE") == sentence  # predict has no such options
+
+
+def test_several_columns_of_numbers_with_repeated_words(tmp_path):
+    frame = pd.DataFrame({"a": ["1", "2", "1", "3+"] * 3, "b": ["0", "0", "many"] * 4, "c": [*range(10), "x", "y"]})
+    frame.to_csv(tmp_path / "x.csv", index=False)
+    assert error(tmp_path / "x.csv") == (
+        "FILE has 3 columns that cannot be used as they are: 'a' has 3 cells that are not numbers ('3+' in line 5); 'b' has "
+        "4 cells that are not numbers ('many' in line 4); 'c' has 2 cells that are not numbers ('x' in line 12). Remedies: "
+        "--categories a,b takes their cells as categories, or --drop a,b")
+
+
 def test_all_columns_at_once(tmp_path):
     path = write(tmp_path / "x.csv", "kind", "day", "gaps", "flag", "odd", "none", "pair", "ok", "name", "mixed")
     assert error(path) == (

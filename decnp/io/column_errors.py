@@ -72,11 +72,15 @@ class Problem:
         Number of rows.
     n_nan : int
         Number of cells that were read as NaN.
+    n_numbers : int
+        Number of different numbers.
     may_miss : bool, default=False
         Whether cells beside others may be missing. They are not reported then.
     """
 
-    def __init__(self, column: Column, kinds: dict[str, Seen], n: int, n_nan: int, may_miss: bool = False) -> None:
+    def __init__(
+        self, column: Column, kinds: dict[str, Seen], n: int, n_nan: int, n_numbers: int, may_miss: bool = False,
+    ) -> None:
         others = {kind: seen for kind, seen in kinds.items() if kind != "missing"}
         n_others = sum(seen.n for kind, seen in others.items() if kind != "true or false")
         n_missing = n_nan - n_others  # "nan" is a number for Python
@@ -90,6 +94,9 @@ class Problem:
         self.of_words = self.kind in ("word", "yes or no") and self.most
         self.repeats = self.n_different < MAX_DIFFERENT and (2 * self.n_different <= n or n < 4)
         self.categories = self.of_words and self.repeats and self.n_different <= MAX_CATEGORIES
+        n_values = n_numbers + self.n_different
+        self.some_words = self.kind == "word" and not self.most and 2 * self.n_different <= self.seen.n
+        self.mixed = self.some_words and 2 * n_values <= n and n_values <= MAX_CATEGORIES
         self.useless = self.empty or self.kind == "date" or (self.of_words and not self.categories)
         self.label_like = self.of_words and self.repeats and column.name is not None and not n_missing
 
@@ -124,7 +131,9 @@ class Problem:
             mends.append(f"if {self.column.name!r} holds the labels, say --label-column {self.column.option}")
         if for_fit and self.categories:
             mends.append(f"--categories {self.column.option} takes its words as categories")
-        if for_fit and (self.most or (self.empty and self.n > 1) or self._mostly_missing):
+        if for_fit and self.mixed:
+            mends.append(f"--categories {self.column.option} takes its cells as categories")
+        if for_fit and (self.most or self.some_words or (self.empty and self.n > 1) or self._mostly_missing):
             mends.append(f"--drop {self.column.option} leaves the column out")
         return mends
 
@@ -220,6 +229,10 @@ def _mends_for_fit(problems: list[Problem], row_numbers: bool) -> list[str]:
     if words:
         which = options("--categories", words) if len(words) <= 3 else "--categories auto"
         mends.append(f"{which} takes {'its' if len(words) == 1 else 'their'} words as categories")
+    mixed = [problem.column for problem in problems if problem.mixed]
+    if mixed:
+        whose = "its" if len(mixed) == 1 else "their"
+        mends.append(f"{options('--categories', mixed)} takes {whose} cells as categories, or {options('--drop', mixed)}")
     filled = [problem for problem in problems if problem.to_fill]
     if filled:
         sparse = [problem.column for problem in filled if problem.also_drop]

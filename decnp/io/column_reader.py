@@ -93,7 +93,7 @@ class ColumnReader:
             if may_miss and (n_nan < len(X) or may_be_empty):
                 kinds = {kind: seen for kind, seen in kinds.items() if kind != "missing"}
             if kinds:
-                bad[j] = Problem(columns[j], kinds, len(X), n_nan, may_miss)
+                bad[j] = Problem(columns[j], kinds, len(X), n_nan, len(np.unique(X[~np.isnan(X[:, j]), j])), may_miss)
         return bad
 
     def check(
