@@ -15,6 +15,8 @@ from numpy.testing import assert_array_equal
 from decnp.cli import resume
 from decnp.cli.fit import _first_options
 from decnp.exceptions import DataError
+from decnp.io.column_choice import ColumnChoice
+from decnp.io.raw_table import read_raw_table
 from decnp.io.row_reader import open_rows
 from decnp.io.tables import read_table
 
@@ -103,6 +105,22 @@ def test_the_header_is_decided_by_the_option(read):
     assert len(read("nan,2\n1,2\n", header=True).X) == 1
     with pytest.raises(DataError, match="x.csv, line 1, column 1: 'a' is not a number"):
         read("a,2\n3,4\n5,6\n", header=False)
+
+
+@pytest.mark.parametrize("rows, note", [
+    (["a,x", "b,y", "a,x"], True), (["a,x", "b,y", "c ,x", "d,z"], True), (["a;x", "a;y", "b;z"], True),
+    (["v", "w", "v"], True),
+    (["kind,size", "a,x", "b,y"], False), (["x,a", "a,x", "b,y"], False), (["label,x", "a,x", "b,x"], False)])
+def test_a_line_of_words_that_occur_again_is_reported(tmp_path, rows, note):
+    path, names = tmp_path / "x.csv", rows[0].replace(";", ",").split(",")
+    path.write_text("\n".join([*rows, *rows[1:] * 20]) + "\n")
+    table = read_raw_table(path, choice=ColumnChoice(path, categories=["auto"]))
+    assert table.named and len(table.columns[0]) == 21 * len(rows[1:])
+    sentence = f"the first line, {', '.join(names)}, was read as the names of the columns (--header no reads it as a row)"
+    assert table.notes == [sentence] * note
+    assert len(read_raw_table(path, header=False, choice=ColumnChoice(path, categories=["auto"])).columns[0]) == 21 * len(
+        rows[1:]) + 1
+    assert read_raw_table(path, choice=ColumnChoice(path, categories=names)).notes == []
 
 
 @pytest.mark.parametrize("text", ["1,x\n3,4\n5,6\n", "5.1,3.5,x\n5.2,3.4,1.1\n4.4,3.3,1.2\n4.1,3.2,1.1\n"])

@@ -1,7 +1,8 @@
 """Decide whether the first line of a text table holds the names of its columns or a row.
 
-A line of words is a line of names. For a line of numbers, such as years, wavelengths or 0, 1, 2, ..., the lines below
-decide. If they do not show it, the line is a row, so that no row is lost, and the choice is reported.
+A line of words is a line of names. That is reported if one of the words occurs again in its column. For a line of numbers,
+such as years, wavelengths or 0, 1, 2, ..., the lines below decide. If they do not show it, the line is a row, so that no row
+is lost, and the choice is reported.
 """
 
 from __future__ import annotations
@@ -82,7 +83,8 @@ def _decide_with_words(
     """Return the decision for a line in which the columns ``words`` are words."""
     numbers = [j for j, cell in enumerate(cells) if is_number(cell) and np.isfinite(float(cell))]
     if named or len(words) == len(cells):
-        return FirstLine(True, False)
+        recurs = any(cell in map(str.strip, column) for cell, column in zip(cells, zip(*rows)))
+        return FirstLine(True, recurs and not named)
     if len({*cells}) < len(cells) or not (rows or not numbers):
         return FirstLine(False, False)
     above_numbers = [j for j in words if _is_of_numbers([row[j] for row in rows])]
