@@ -226,7 +226,7 @@ class Model:
         """
         X = self._in_order(X)
         yield from self._blocks(X, check_embedded)
-        _warn_of_unseen(X)
+        _warn_of_cells(X)
 
     def _collect(
         self, X: Any, shape: tuple[int, ...], dtype: np.dtype, f: Callable[[np.ndarray, int], np.ndarray]
@@ -235,7 +235,7 @@ class Model:
         out = np.empty((len(X), *shape), dtype)
         for rows, found in self._blocks(X, f):
             out[rows] = found
-        _warn_of_unseen(X)
+        _warn_of_cells(X)
         return out
 
     def _in_order(self, X: Any) -> Any:
@@ -316,9 +316,9 @@ def _recipe_of(header: Mapping[str, Any]) -> Recipe | None:
     return Recipe.from_json(header["recipe"])
 
 
-def _warn_of_unseen(X: Any) -> None:
-    """Warn if the rows that were prepared have categories that the model was not trained on."""
-    note = X.unseen_note() if hasattr(X, "unseen_note") else ""
+def _warn_of_cells(X: Any) -> None:
+    """Warn if the rows that were prepared have unseen categories, or columns that are mostly filled in."""
+    note = X.note() if hasattr(X, "note") else ""
     if note:
         warnings.warn(note, stacklevel=4)
 

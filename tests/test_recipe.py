@@ -76,10 +76,10 @@ def test_unseen_categories_are_counted_over_all_blocks():
     rows = PreparedRows(Recipe(("a", "b"), True, (Categories(0, ("x", "y")), Categories(1, (1.0, 2.5)))),
                         [objects("x", "z", "w", "y"), np.array([2.5, 1, 3, np.nan])])
     assert_array_equal(rows[0:2], [[1, 0, 0, 1], [0, 0, 1, 0]])
-    assert rows.unseen_note() == ("1 cell has a category that the model was not trained on, which counts as none of them: "
+    assert rows.note() == ("1 cell has a category that the model was not trained on, which counts as none of them: "
                                   "'a' 1 ('z')")
     assert_array_equal(rows[2:4], [[0, 0, 0, 0], [0, 1, 0, 0]])
-    assert rows.unseen_note() == ("4 cells have categories that the model was not trained on, which count as none of them: "
+    assert rows.note() == ("4 cells have categories that the model was not trained on, which count as none of them: "
                                   "'a' 2 ('z'), 'b' 2 ('3')")
 
 
@@ -88,14 +88,14 @@ def test_columns_that_are_more_than_half_filled_in_are_named():
     recipe = Recipe(("a", "b", "c"), True, (Number(0, 1.0), Number(1, 1.0), Number(1, 2.0), Categories(2, ("x", None))))
     rows = PreparedRows(recipe, [np.array([0, 1, np.nan]), objects("NA", None, "3"), objects(None, "", None)])
     rows[0:1]
-    assert rows.unseen_note() == ""  # a single row
+    assert rows.note() == ""  # a single row
     rows[1:2]
-    assert rows.unseen_note() == "more than half of the numbers of 'b' (100 %) are filled in"
+    assert rows.note() == "more than half of the numbers of 'b' (100 %) are filled in"
     rows[2:3]
-    assert rows.unseen_note() == "more than half of the numbers of 'b' (66 %) are filled in"
+    assert rows.note() == "more than half of the numbers of 'b' (66 %) are filled in"
     rows = PreparedRows(recipe, [np.array([np.nan] * 2), np.ones(2), objects("x", "y")])
     rows[:]
-    assert rows.unseen_note() == (
+    assert rows.note() == (
         "1 cell has a category that the model was not trained on, which counts as none of them: 'c' 1 ('y'); more than half "
         "of the numbers of 'a' (100 %) are filled in")
 
@@ -250,7 +250,7 @@ def test_a_category_that_the_encoder_refuses_is_refused(rule, refused):
             rows[:]
     else:
         assert_array_equal(rows[:], [[1, 0, 0, 0], [0, 0, 0, 0]])
-        assert "'kind' 1 ('eel')" in rows.unseen_note()
+        assert "'kind' 1 ('eel')" in rows.note()
 
 
 @pytest.mark.parametrize("steps, sentence", [

@@ -93,8 +93,8 @@ def run_predict(
         else:
             with explain_os_errors(f"--out {out} could not be written"):
                 write_atomically(out, partial(write, suffix=Path(out).suffix.lower()))
-        unseen = rows.prepared.unseen_note() if rows.prepared else ""
-        notes = [*rows.notes, *[f"warning: {unseen}"] * bool(unseen)]
+        about_cells = rows.prepared.note() if rows.prepared else ""
+        notes = [*rows.notes, *[f"warning: {about_cells}"] * bool(about_cells)]
         for note in [*chooser.notes, *(f"{rows.name}: {note}" for note in notes)] * (not quiet):
             message(note)
     return n

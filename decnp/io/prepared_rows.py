@@ -36,7 +36,7 @@ class PreparedRows:
     >>> rows[:]
     array([[1., 0., 0.],
            [2., 0., 1.]])
-    >>> rows.unseen_note()
+    >>> rows.note()
     "1 cell has a category that the model was not trained on, which counts as none of them: 'kind' 1 ('cow')"
     """
 
@@ -73,10 +73,10 @@ class PreparedRows:
             start += feature.width
         return out
 
-    def unseen_note(self) -> str:
-        """Return a sentence about categories that were not in the training table, and about columns of missing numbers.
+    def note(self) -> str:
+        """Return a sentence on categories that were not in the training table, and on columns that are mostly filled in.
 
-        These are columns in which more than half of the numbers were filled in. "" if there are neither.
+        In such a column, more than half of the numbers were missing. "" if there are neither.
         """
         return "; ".join(filter(None, (self._unseen_clause(), self._missing_clause())))
 
