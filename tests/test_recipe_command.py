@@ -380,6 +380,17 @@ def test_the_clusters_in_the_units_of_the_table():
     assert last.shares == [ShareFact("kind", "cat", 0.0, 0.5), ShareFact("kind", "dog", 2 / 3, 2 / 6)]
 
 
+def test_medians_of_a_standardized_column_are_computed_in_float64():
+    seconds = 1_700_000_000 + 7.0 * np.arange(60)  # float32 would round them to multiples of 128
+    number = Number(0, mean=float(seconds.mean()), std=float(seconds.std()))
+    recipe, labels = Recipe(("time",), True, (number,)), np.arange(60) // 30
+    X = ((seconds - seconds.mean()) / seconds.std()).astype(np.float32)[:, None]
+    for j, cluster in enumerate(describe_clusters(X, ["time"], labels, np.eye(2)[labels], recipe)):
+        fact, = cluster.numbers
+        assert fact[1:3] == pytest.approx((np.median(seconds[labels == j]), np.median(seconds)), abs=1e-3, rel=0)
+        assert fact.std == pytest.approx(seconds.std())
+
+
 def test_columns_of_the_same_name_are_both_described():
     labels = np.array([0, 0, 1, 1])
     X = np.stack([labels, 10 * labels, labels, 1 - labels], 1).astype(float)

@@ -168,7 +168,7 @@ def _numbers(X: np.ndarray, names: Sequence[str], recipe: Recipe | None) -> Iter
     start = 0
     for one in recipe.features:
         if not isinstance(one, Categories):
-            yield recipe.columns[one.column], X[:, start] * one.std + one.mean
+            yield recipe.columns[one.column], X[:, start].astype(np.float64) * one.std + one.mean
         start += one.width
 
 
