@@ -218,6 +218,20 @@ def test_a_dropped_column_without_a_name(table, says):
     assert says("predict", "run/model.decnp", "less.csv")[1] == out
 
 
+def test_a_dropped_name_that_is_a_number_is_no_position(table, says):
+    rows = table[list("abc")]
+    rows.set_axis(["0", "1", "2"], axis=1).to_csv("numbers.csv", index=False)
+    rows.to_csv("bare.csv", index=False, header=False)
+    for options in ([], ["--standardize"]):
+        words = ["fit", "numbers.csv", "--header", "yes", *QUICK, "--drop", "1", "--out", "run", "--overwrite", *options]
+        assert says(*words)[0] == 0
+        labels = np.load("run/labels.npy").tolist()
+        assert [int(word) for word in says("predict", "run/model.decnp", "numbers.csv")[1].split()] == labels
+        status, out, err = says("predict", "run/model.decnp", "bare.csv", "--header", "no")
+        assert (status, out) == (2, "")
+        assert err == "decnp: error: bare.csv must have the 2 columns that run/model.decnp takes; got 3\n"
+
+
 def test_options_that_do_not_fit(table, refused):
     assert refused("x.csv", "--drop", "kind", "--label-column", "kind") == (
         "--label-column and --drop both name the column 'kind': take one")

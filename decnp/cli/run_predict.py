@@ -123,7 +123,7 @@ class _ColumnChooser:
         model = self.model
         known, left_out = {*model.feature_names}, {*model.left_out}
         if not names:
-            rest = [j for j in range(width) if str(j + 1) not in left_out]
+            rest = [j for j in range(width) if known or str(j + 1) not in left_out]  # from 1, without names
             if model.n_features not in (width, len(rest)):
                 found = "" if self.header is False else (
                     ", and its first line seems to hold no names (--header yes reads it as names)")
