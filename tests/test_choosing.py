@@ -384,7 +384,12 @@ def test_a_raw_table_as_json_and_without_matplotlib(tmp_path, monkeypatch):
 
 def test_mistakes(data, says):
     np.save("start.npy", np.arange(60) % 3)
+    Path("odd/choose_k.json").mkdir(parents=True)
+    Path("own").mkdir()
+    Path("own/choose_k.png").write_text("mine")
     for words, sentence in (
+            (["--out", "own", "--overwrite"], "has choose_k.png but no choose_k.json, so it holds no earlier comparison"),
+            (["--out", "odd"], "has a folder called choose_k.json: choose another"),
             (["--k", "1..3"], "must be whole numbers >= 2"), (["--k", "3..2"], "must begin with the smaller number"),
             (["--k", "50"], "x.npy: each seed trains on four fifths of the rows, 48"), (["--init", "start.npy"], "a file is for one k"),
             (["--out", "x.npy"], "is a file, not a folder"), (["--resume", "there"], "--resume takes everything from DIR")):

@@ -183,9 +183,22 @@ def test_the_command_prints_the_table_and_writes_it(tmp_path, capsys):
     assert written["ok"] is True and len(written["rows"]) == 11 == len(lines) - 4
 
 
-def test_the_command_says_what_it_cannot_write(tmp_path, capsys):
-    assert main(["gradcheck", "--alpha", "3", "--trials", "1", "--json", str(tmp_path / "no" / "check.json")]) == 2
-    assert "could not be written: No such file or directory" in capsys.readouterr().err
+def test_the_command_says_before_its_work_what_it_cannot_write(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("decnp.gradcheck.table.check_equations", None)
+    assert main(["gradcheck", "--json", str(tmp_path / "no" / "check.json")]) == 2
+    assert "cannot be written: No such file or directory" in capsys.readouterr().err
+    assert main(["gradcheck", "--json", str(tmp_path / "check.txt")]) == 2
+    assert "the name of the output file must end in .json" in capsys.readouterr().err
+
+
+def test_the_file_that_is_checked_is_not_replaced(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "my_dec.json").write_text("mine")
+    assert main(["gradcheck", "--mine", "my_dec.json", "--json", "./my_dec.json"]) == 2
+    assert "would replace my_dec.json, which is an input of this command" in capsys.readouterr().err
+    (tmp_path / "my_dec.py").write_text("mine")
+    assert main(["gradcheck", "--mine", "my_dec.py", "--json", "my_dec.py"]) == 2
+    assert {path.read_text() for path in tmp_path.iterdir()} == {"mine"}
 
 
 SIGNS = [  # in a process each, so that all but the first are marked as slow: a line of equations.py, one sign in it changed, and the first row that it makes wrong

@@ -1037,7 +1037,7 @@ def test_the_report_of_a_file_is_written(tmp_path, monkeypatch, capsys):
     assert finding["sentence"] in printed
     monkeypatch.chdir(tmp_path)
     assert main(["gradcheck", "--mine", "my_dec.py", "--json", "no/out.json"]) == 2
-    assert "--json no/out.json could not be written" in capsys.readouterr().err
+    assert "no/out.json cannot be written" in capsys.readouterr().err
 
 
 def test_numbers_with_the_name_of_a_function_are_left_alone(tmp_path, capsys):

@@ -41,12 +41,15 @@ def add_parser(commands: Subparsers) -> None:
     parser.add_argument("--trials", type=integer(1), default=3, metavar="N",
                         help="random problems for each alpha (default: 3)")
     parser.add_argument("--seed", type=integer(0), default=0, metavar="S", help="seed of the problems (default: 0)")
-    parser.add_argument("--json", metavar="FILE", help="write the result into this file too")
+    parser.add_argument("--json", metavar="FILE", help="write the result into this .json file too")
 
 
 def _gradcheck(args: argparse.Namespace, argv: list[str]) -> int:
     from ..gradcheck.table import check_equations, format_result
+    from .outputs import check_output_file
 
+    if args.json is not None:
+        check_output_file(args.json, (".json",), {args.mine} - {None})
     if args.mine:
         return _check_mine(args, argv)
     result = check_equations(

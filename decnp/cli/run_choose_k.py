@@ -139,9 +139,15 @@ def _folder(out: str | None, options: FitOptions) -> Iterator[Path | None]:
 
 
 def _check_empty(folder: Path, overwrite: bool) -> None:
-    """Raise UserError if the folder has an incomplete run, or results that must not be replaced."""
+    """Raise UserError if the folder has an incomplete run, or files that must not be replaced."""
     check_no_incomplete_run(folder, "choose-k")
-    if (folder / RESULT).exists() and not overwrite:
+    for name in (RESULT, PICTURE):
+        if (folder / name).is_dir():
+            raise UserError(f"--out {folder} has a folder called {name}: choose another")
+    there = [name for name in (RESULT, PICTURE) if os.path.lexists(folder / name)]
+    if there == [PICTURE]:
+        raise UserError(f"--out {folder} has {PICTURE} but no {RESULT}, so it holds no earlier comparison: choose another")
+    if there and not overwrite:
         raise UserError(f"--out {folder} holds a finished comparison: --overwrite replaces it, or choose another")
 
 
