@@ -1120,6 +1120,19 @@ def test_a_function_that_keeps_a_state_is_told():
     assert "it gives different results" not in str(check_against(my_target=target, **SMALL))
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_a_function_that_is_not_finite_keeps_no_state(value):
+    def my_target(q):
+        p = target(q)
+        p[0, 1] = value
+        return p
+
+    for wrong in (dict(my_kl=lambda p, q: value), dict(my_target=my_target)):
+        assert "it gives different results" not in str(check_against(**wrong, **SMALL))
+    values = iter([1.0, value, 1.0] * 99)
+    assert "it gives different results" in str(check_against(my_kl=lambda p, q: next(values), **SMALL))
+
+
 @pytest.mark.parametrize("d_in", [5, 3])
 def test_a_network_that_has_the_centroids_itself_is_refused_with_advice(d_in):
     torch = pytest.importorskip("torch")
