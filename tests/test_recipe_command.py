@@ -272,6 +272,17 @@ def test_infinite_values_are_refused_with_their_place(data, refused, option):
         "x.csv has infinite values: the first (-inf) in row 2 (counted from 1) of the column 'b'")
 
 
+@pytest.mark.parametrize("value", ["1.3e199", "1e305"])
+def test_values_that_are_too_large_to_standardize_are_named(data, refused, value):
+    rows = [f"{i},{value if i == 0 or value == '1e305' else i}" for i in range(60)]
+    Path("x.csv").write_text("\n".join(["a,red", *rows]))
+    Path("bare.csv").write_text("\n".join(rows))
+    sentence = f"has values too large to standardize ({float(value):.2g})"
+    for options in ([], ["--missing", "mean"]):
+        assert refused("x.csv", "--standardize", *options) == f"x.csv: the column 'red' {sentence}"
+    assert refused("bare.csv", "--standardize", "--header", "no") == f"bare.csv: column 2 {sentence}"
+
+
 def test_a_name_with_a_comma(data, says):
     pd.DataFrame(blobs(60, 2), columns=["a", "b"]).assign(**{"c, d": "x"}).to_csv("x.csv", index=False)
     assert says("fit", "x.csv", *QUICK, "--drop", "c, d", "--out", "run")[0] == 0

@@ -92,6 +92,7 @@ def prepared(table: RawTable, recipe: Recipe) -> np.ndarray:
     """Return the rows (n, D) that ``recipe`` makes of ``table``, in float64. Raises DataError if one is not finite."""
     rows = PreparedRows(recipe, [table.columns[table.names.index(name)] for name in recipe.columns])
     try:
-        return as_finite(rows[:], rows.dtype, table.path)
+        X = rows[:]
     except ValueError as error:
         raise DataError(f"{table.path}: {error}") from None
+    return as_finite(X, rows.dtype, table.path)

@@ -10,7 +10,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Union
 
-__all__ = ["Categories", "Feature", "Number", "Recipe", "Value", "describe_recipe", "word_of"]
+__all__ = ["MAX_NUMBER", "Categories", "Feature", "Number", "Recipe", "Value", "describe_recipe", "word_of"]
+
+MAX_NUMBER = 1e300
+"""Numbers of a recipe are smaller than this."""
 
 Value = Union[str, float, None]
 """Category, or what a missing cell is replaced by. None as a category stands for a missing cell."""
@@ -194,7 +197,7 @@ def _feature(data: Any, n_columns: int) -> Feature:
 
 
 def _is_finite(value: Any) -> bool:
-    return type(value) in (int, float) and abs(value) < 1e300
+    return type(value) in (int, float) and abs(value) < MAX_NUMBER
 
 
 def _is_count(value: Any, below: float = 2**53) -> bool:

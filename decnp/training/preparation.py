@@ -13,7 +13,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 
 from ..io.array_file import MAX_HEADER
-from ..io.recipe import Categories, Feature, Number, Recipe, Value
+from ..io.recipe import MAX_NUMBER, Categories, Feature, Number, Recipe, Value
 from ..io.safetensors import size_in_file
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def pipeline_for(numbers: Sequence[int], words: Sequence[int], standardize: bool
 
 
 def fit_recipe(table: RawTable, standardize: bool, missing: str | None, decimal: str = ".") -> Recipe:
-    """Return the recipe of a table; raise ValueError for one that a model file cannot hold.
+    """Return the recipe of a table; raise ValueError for one that a model file cannot hold, or for values too large.
 
     ``standardize`` and ``missing`` are those of ``pipeline_for``. The columns of numbers come first in the result, then
     those of categories. ``decimal`` is that of the recipe.
@@ -53,12 +53,23 @@ def fit_recipe(table: RawTable, standardize: bool, missing: str | None, decimal:
     X = np.empty((len(table.columns[0]), len(table.columns)), object)
     for j, column in enumerate(table.columns):
         X[:, j] = column
-    fitted = pipeline_for(numbers, words, standardize, missing).fit(X)
+    with np.errstate(over="ignore", invalid="ignore"):
+        fitted = pipeline_for(numbers, words, standardize, missing).fit(X)
     recipe = recipe_of([("prepare", fitted)], table.names, table.named)
+    _check_standardized(recipe, table)
     counted = tuple(_counted(one, table.columns[one.column]) for one in recipe.features)
     recipe = replace(recipe, decimal=decimal, features=counted)
     check_size(recipe)
     return recipe
+
+
+def _check_standardized(recipe: Recipe, table: RawTable) -> None:
+    """Raise ValueError for a column of a table whose mean or standard deviation is too large for a model file."""
+    for one in recipe.features:
+        if isinstance(one, Number) and not (abs(one.mean) < MAX_NUMBER and one.std < MAX_NUMBER):  # or NaN
+            name = repr(recipe.columns[one.column]) if recipe.named else recipe.columns[one.column]
+            largest = np.nanmax(np.abs(table.columns[table.names.index(recipe.columns[one.column])]))
+            raise ValueError(f"{'the ' * recipe.named}column {name} has values too large to standardize ({largest:.2g})")
 
 
 def check_size(recipe: Recipe) -> None:
