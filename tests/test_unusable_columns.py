@@ -242,6 +242,19 @@ def test_options_that_do_not_fit(table, refused):
     assert refused("x.csv", "--header", "maybe").startswith("argument --header: must be yes or no; got 'maybe'")
 
 
+@pytest.mark.parametrize("options", [[], ["--standardize"]], ids=["plain", "recipe"])
+def test_a_column_that_is_taken_as_the_labels_is_named_if_it_holds_none(table, refused, says, options):
+    table[list("abc")].assign(**{"Label": table["a"] + 0.25}).to_csv("x.csv", index=False)
+    sentence = refused("x.csv", *options)
+    assert sentence.startswith("x.csv must hold labels that are whole numbers or strings; got ") and sentence.endswith(
+        " in row 1 (counted from 1); the column 'Label' is taken as the labels (--drop Label leaves it out, and --columns with "
+        "its name trains on it)")
+    assert refused("x.csv", *options, "--label-column", "Label").endswith("in row 1 (counted from 1)")
+    for remedy, width in ((["--drop", "Label"], 3), (["--columns", "a,b,c,Label"], 4)):
+        status, out, _ = says("fit", "x.csv", *QUICK, *options, *remedy, "--json")
+        assert status == 0 and json.loads(out)["source"]["n_features"] == width
+
+
 def test_labels_that_name_the_rows(table, says):
     _, _, err = says("fit", "x.csv", *QUICK, "--label-column", "id", "--drop", "kind")
     assert ("warning: the labels in 'id' have 60 different values in 60 rows; they seem to be names of the rows, "

@@ -13,7 +13,7 @@ from .column_choice import ColumnChoice
 from .prepared_rows import PreparedRows
 from .recipe import Recipe
 from .streams import begins_as_npy, is_stream, name_of, open_seekable
-from .tables import TABLE_SUFFIXES, as_finite, as_labels, check_suffix
+from .tables import TABLE_SUFFIXES, as_finite, check_suffix, labels_of
 from .text import parse_csv
 
 __all__ = ["RawTable", "prepared", "read_raw_table"]
@@ -84,7 +84,7 @@ def read_raw_table(
             row = int(np.isinf(column).argmax())
             raise DataError(f"{name} has infinite values: the first ({column[row]}) in row {row + 1} (counted from 1) of "
                             f"the column {column_name!r}")
-    y = None if csv.labels is None else as_labels(csv.labels, Path(name))
+    y = labels_of(csv, name, label_column, choice)
     return RawTable(name, csv.columns, csv.all_names, csv.named, frozenset(csv.words), y, csv.notes, csv.left_out)
 
 

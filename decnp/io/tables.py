@@ -15,16 +15,18 @@ import numpy as np
 
 from ..exceptions import DataError
 from ..utils.rows import BLOCK, LazyRows, Rows, blocks, is_mapped
+from ..utils.spelling import shell_word
 from .atomic import PathLike
 from .cells import is_missing
 from .column_choice import ColumnChoice
+from .first_line import LABEL_NAMES
 from .npy import check_table, npy_layout, read_npy
 from .npz import read_npz, read_npz_labels
 from .precision import float32_suffices
 from .streams import begins_as_npy, is_stream, name_of, open_seekable
-from .text import parse_csv, read_text_labels
+from .text import CsvTable, parse_csv, read_text_labels
 
-__all__ = ["Table", "as_labels", "as_table", "read_table", "read_labels", "read_npy"]
+__all__ = ["Table", "as_labels", "as_table", "labels_of", "read_table", "read_labels", "read_npy"]
 
 TABLE_SUFFIXES = (".npy", ".npz", ".csv", ".tsv", ".txt")
 TEXT_SUFFIXES = TABLE_SUFFIXES[2:]
@@ -107,13 +109,12 @@ def read_table(
         X, y, names, notes, left_out = _read_text_or_stream(path, label_column, header, drop, columns)
     elif suffix == ".npz":
         X, y, notes = read_npz(path)
+        y = None if y is None else as_labels(y, path)
     else:
         X = _read_or_map(path)
     X = as_table(X, Path(name_of(path)))
-    if y is not None:
-        y = as_labels(y, path)
-        if len(y) != len(X):
-            raise DataError(f"{path} must hold one label for each of its {len(X)} rows; got {len(y)}")
+    if y is not None and len(y) != len(X):
+        raise DataError(f"{path} must hold one label for each of its {len(X)} rows; got {len(y)}")
     return Table(X, y, names, notes, left_out)
 
 
@@ -126,7 +127,7 @@ def _read_text_or_stream(
         if not is_stream(path) or not begins_as_npy(file):
             choice = ColumnChoice(name, drop, columns)
             csv = parse_csv(name, file, label_column, header=header, choose=choice, asked=choice.asked, for_fit=True)
-            return Table(csv.X, csv.labels, csv.names, csv.notes, csv.left_out)
+            return Table(csv.X, labels_of(csv, name, label_column, choice), csv.names, csv.notes, csv.left_out)
         check_text_options(name, ".npy", label_column, header, drop, columns)
         return Table(read_npy(file, os.fstat(file.fileno()).st_size, name), None, (), [])
 
@@ -276,6 +277,21 @@ def _check_finite(
             count = f": {bad.sum()} of them" if start is None else ""
             raise DataError(f"{name} has {what}{count}, the first ({X.flat[at]}) in "
                             f"row {(start or 0) + row + 1}, column {column + 1} ({counted})")
+
+
+def labels_of(csv: CsvTable, name: str, label_column: str | None, choice: ColumnChoice) -> np.ndarray | None:
+    """Return the labels (n,) in the text table ``name``, or None; raise DataError as ``as_labels`` does.
+
+    The error says which column is taken as the labels, if ``label_column`` is None.
+    """
+    try:
+        return None if csv.labels is None else as_labels(csv.labels, Path(name))
+    except DataError as error:
+        if label_column is not None:
+            raise
+        taken = next(one for one in csv.left_out if one.lower() in LABEL_NAMES and one not in choice.asked)
+        raise DataError(f"{error}; the column {taken!r} is taken as the labels (--drop {shell_word(taken)} leaves it out, "
+                        "and --columns with its name trains on it)") from None
 
 
 def as_labels(y: np.ndarray, path: Path) -> np.ndarray:
