@@ -264,6 +264,16 @@ def test_options_that_do_not_fit(table, refused):
     assert refused("p.csv", "--missing", "mode").startswith("argument --missing: invalid choice: 'mode'")
 
 
+@pytest.mark.parametrize("options", [
+    ["--standardize", "--missing", "mean"], ["--missing", "median"], ["--categories", "auto"], ["--decimal", "comma"]])
+def test_a_name_that_occurs_twice_is_named(data, refused, options):
+    Path("x.csv").write_text("b,a,a\n" + "1,2,3\n" * 9)
+    sentence = f"rename the columns, because {options[0]} needs different names"
+    assert refused("x.csv", *options) == f"x.csv: the name 'a' occurs twice; {sentence}"
+    Path("x.csv").write_text("a,a,a\n" + "1,2,3\n" * 9)
+    assert refused("x.csv", *options) == f"x.csv: the name 'a' occurs 3 times; {sentence}"
+
+
 @pytest.mark.parametrize("option", ["--standardize", "--missing=mean"])
 def test_infinite_values_are_refused_with_their_place(data, refused, option):
     Path("x.csv").write_text("a,b\n1,2\n3,-inf\n,1e999\n")

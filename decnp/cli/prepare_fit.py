@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import fields, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -132,6 +133,7 @@ def _read_and_prepare(options: FitOptions) -> tuple[Table, Recipe, list[str]]:
                          may_miss=options.missing is not None, decimal=DECIMALS[options.decimal])
     if not raw.columns:
         raise DataError(f"{options.source}: no column is left to cluster")
+    _check_different(raw.names, options)
     from ..training.preparation import fit_recipe  # imports scikit-learn
 
     try:
@@ -143,14 +145,28 @@ def _read_and_prepare(options: FitOptions) -> tuple[Table, Recipe, list[str]]:
     return table, recipe, raw_warnings(raw, scales=not options.standardize)
 
 
+def _check_different(names: Sequence[str], options: FitOptions) -> None:
+    """Raise DataError if two columns of a table that is prepared have the same name."""
+    name, count = Counter(names).most_common(1)[0]
+    if count > 1:
+        option = next(word for word, value in _recipe_options(options) if value)
+        raise DataError(f"{options.source}: the name {name!r} occurs {'twice' if count == 2 else f'{count} times'}; rename the "
+                        f"columns, because {option} needs different names")
+
+
+def _recipe_options(options: FitOptions) -> list[tuple[str, Any]]:
+    """Return the options that prepare a table, and the value of each, or None if it is not given."""
+    return [("--standardize", options.standardize or None), ("--missing", options.missing),
+            ("--categories", options.categories or None),
+            ("--decimal", None if options.decimal == "point" else options.decimal)]
+
+
 def _check_no_table_options(options: FitOptions) -> None:
     """Raise UserError if an option for the columns of a .csv is given for a named data set."""
     if options.label_column is not None:
         raise UserError(f"--label-column names a column of a .csv file; {options.source} has its own labels")
     for name, value in (("--drop", options.drop or None), ("--columns", options.columns or None),
-                        ("--header", options.header), ("--standardize", options.standardize or None),
-                        ("--missing", options.missing), ("--categories", options.categories or None),
-                        ("--decimal", None if options.decimal == "point" else options.decimal)):
+                        ("--header", options.header), *_recipe_options(options)):
         if value is not None:
             raise UserError(f"{name} is for a .csv file; {options.source} is a data set with a name")
 
