@@ -326,12 +326,12 @@ def test_results_that_do_not_fit_on_the_disk_are_written_when_resumed(data, says
 def test_a_sparse_file_gives_what_a_dense_one_gives(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     X = groups(60).astype(np.float32) * (np.arange(360).reshape(60, 6) % 3 > 0)
-    np.save("x.npy", X)
+    np.savez("x.dense.npz", X=X, y=np.arange(60) % 2)
     sp.save_npz("x.npz", sp.csr_matrix(X))
-    for name in ("x.npy", "x.npz"):
+    for name, words in (("x.dense.npz", "columns; the labels are not used"), ("x.npz", "columns, sparse")):
         status, out, err = here("choose-k", name, *K_WORDS, "--k", "2,4", "--seeds", "2", "--out", name[2:])
-        assert status == 0 and (", sparse" in err) == (name == "x.npz"), err
-    assert rows_of("npy") == rows_of("npz")
+        assert status == 0 and f"of 6 {words}\n" in err, err
+    assert rows_of("dense.npz") == rows_of("npz")
 
 
 @pytest.mark.parametrize("started, files, refused, words", [
@@ -376,7 +376,7 @@ def test_a_raw_table_as_json_and_without_matplotlib(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "decnp.plotting", None)
     status, out, err = here("choose-k", "raw.csv", *K_WORDS, "--k", "2,3", "--seeds", 2, "--standardize", "--missing", "median",
                             "--categories", "auto", "--drop", "id", "--out", "k", "--json", cwd=tmp_path)
-    assert status == 0 and "decnp: no picture: " in err, err
+    assert status == 0 and "decnp: no picture: " in err and "of them); the column 'label' is left out\n" in err, err
     record = json.loads(out)
     assert [row["k"] for row in record["rows"]] == [2, 3] and len(record["seeds"]) == 2
     assert record["source"]["n_features"] == 5 and os.listdir(tmp_path / "k") == ["choose_k.json"]

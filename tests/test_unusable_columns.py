@@ -244,7 +244,7 @@ def test_options_that_do_not_fit(table, refused):
 
 @pytest.mark.parametrize("options", [[], ["--standardize"]], ids=["plain", "recipe"])
 def test_a_column_that_is_taken_as_the_labels_is_named_if_it_holds_none(table, refused, says, options):
-    table[list("abc")].assign(**{"Label": table["a"] + 0.25}).to_csv("x.csv", index=False)
+    table[list("abc")].assign(Label=table["a"] + 0.25).to_csv("x.csv", index=False)
     sentence = refused("x.csv", *options)
     assert sentence.startswith("x.csv must hold labels that are whole numbers or strings; got ") and sentence.endswith(
         " in row 1 (counted from 1); the column 'Label' is taken as the labels (--drop Label leaves it out, and --columns with "

@@ -21,7 +21,7 @@ from ..io.os_errors import explain_read_errors
 from ..io.raw_table import prepared, read_raw_table
 from ..io.recipe import Recipe, describe_recipe
 from ..io.table_warnings import label_copies, label_warnings, raw_warnings, table_warnings
-from ..io.tables import TABLE_SUFFIXES, Table, as_table, check_suffix, read_labels, read_table
+from ..io.tables import TABLE_SUFFIXES, Table, as_table, check_suffix, label_name, read_labels, read_table
 from ..profiles import PAPER_MNIST, Profile, profile_for, profile_of_both
 from ..training.checkpoint import Checkpoint
 from ..utils.rows import LazyRows, Rows, is_mapped
@@ -63,21 +63,24 @@ class FitInput(NamedTuple):
     """Sentences about X."""
 
 
-def prepare(options: FitOptions, log: Callable[[str], None]) -> FitInput:
+def prepare(options: FitOptions, log: Callable[[str], None], scored: bool = True) -> FitInput:
     """Read and check everything that a run needs.
 
-    ``log`` is called with a line about the data, and with each warning. Raises UserError or DataError.
+    ``log`` is called with a line about the data, and with each warning. ``scored`` says whether the run computes scores
+    from the labels. Raises UserError or DataError.
     """
     (X, y, columns, notes, left_out), ae_rows, recipe, found = _read_data(options)
     model = _build_model(options, X, ae_rows)
     k = "" if options.n_clusters or options.source in SOURCES else f"; k = {model.n_clusters}, the default"
-    log(_describe_data(options, X, y, columns, ae_rows, recipe) + k)
+    named = _named(options.source, columns, recipe)
+    about_labels = "" if y is None else _describe_labels(options, left_out if named else (), scored)
+    log(_describe_data(options, X, about_labels, columns, ae_rows, recipe) + k)
     for note in notes:
         log(note)
     found += label_warnings(y, options.label_column)
     for warning in found:
         log(f"warning: {warning}")
-    return FitInput(X, y, columns, left_out, recipe, _named(options.source, columns, recipe), ae_rows, model, notes, found)
+    return FitInput(X, y, columns, left_out, recipe, named, ae_rows, model, notes, found)
 
 
 def _named(source: str, columns: tuple[str, ...], recipe: Recipe | None) -> bool | None:
@@ -150,8 +153,9 @@ def _check_different(names: Sequence[str], options: FitOptions) -> None:
     name, count = Counter(names).most_common(1)[0]
     if count > 1:
         option = next(word for word, value in _recipe_options(options) if value)
-        raise DataError(f"{options.source}: the name {name!r} occurs {'twice' if count == 2 else f'{count} times'}; rename the "
-                        f"columns, because {option} needs different names")
+        times = "twice" if count == 2 else f"{count} times"
+        raise DataError(f"{options.source}: the name {name!r} occurs {times}; rename the columns, because {option} needs "
+                        "different names")
 
 
 def _recipe_options(options: FitOptions) -> list[tuple[str, Any]]:
@@ -221,10 +225,10 @@ def profile_from(options: FitOptions, n_samples: int) -> Profile:
 
 
 def _describe_data(
-    options: FitOptions, X: Rows, y: np.ndarray | None, columns: tuple[str, ...], ae_rows: np.ndarray | None,
+    options: FitOptions, X: Rows, about_labels: str, columns: tuple[str, ...], ae_rows: np.ndarray | None,
     recipe: Recipe | None,
 ) -> str:
-    """Return the line about the data that is shown before training."""
+    """Return the line about the data that is shown before training. ``about_labels`` is a clause in it."""
     storage = "" if not isinstance(X, LazyRows) else ", read from the disk" if is_mapped(X.source) else ", sparse"
     if X.dtype == np.float64:
         storage += ", in float64 (float32 would round off their differences)"
@@ -234,9 +238,18 @@ def _describe_data(
         line += ", with a first line of names"
     if recipe is not None:
         line += f"; {describe_recipe(recipe)}"
-    if y is not None:
-        column = f" in {options.label_column!r}" if options.label_column else ""
-        line += f"; the labels{column} are for the scores only"
+    line += about_labels
     if ae_rows is not None:
         line += f"; the autoencoder trains on {len(ae_rows)} rows, of unlabeled images too"
     return line
+
+
+def _describe_labels(options: FitOptions, left_out: Sequence[str], scored: bool) -> str:
+    """Return the clause about the labels; ``left_out`` are the columns of a table with names that are not in X."""
+    if scored:
+        column = f" in {options.label_column!r}" if options.label_column else ""
+        return f"; the labels{column} are for the scores only"
+    if not left_out:
+        return "; the labels are not used"
+    name = label_name(left_out, options.label_column, ColumnChoice(options.source, options.drop, options.columns))
+    return f"; the column {name!r} is left out"

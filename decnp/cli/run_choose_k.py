@@ -44,7 +44,7 @@ def run_choose_k(
         raise UserError(f"--init of choose-k must be {' or '.join(INITS)}, because a file is for one k; got {options.init}")
     log: Callable[[str], None] = (lambda line: None) if quiet else message
     with _folder(out, options) as folder:
-        fit = prepare(options, log)
+        fit = prepare(options, log, scored=False)
         if fit.autoencoder_rows is not None:
             raise UserError(f"choose-k is not for {options.source}, whose autoencoder trains on other rows")
         for sentence in (*fit.notes, *(f"warning: {warning}" for warning in fit.warnings)) if quiet else ():

@@ -26,7 +26,7 @@ from .precision import float32_suffices
 from .streams import begins_as_npy, is_stream, name_of, open_seekable
 from .text import CsvTable, parse_csv, read_text_labels
 
-__all__ = ["Table", "as_labels", "as_table", "labels_of", "read_table", "read_labels", "read_npy"]
+__all__ = ["Table", "as_labels", "as_table", "label_name", "labels_of", "read_table", "read_labels", "read_npy"]
 
 TABLE_SUFFIXES = (".npy", ".npz", ".csv", ".tsv", ".txt")
 TEXT_SUFFIXES = TABLE_SUFFIXES[2:]
@@ -289,9 +289,14 @@ def labels_of(csv: CsvTable, name: str, label_column: str | None, choice: Column
     except DataError as error:
         if label_column is not None:
             raise
-        taken = next(one for one in csv.left_out if one.lower() in LABEL_NAMES and one not in choice.asked)
+        taken = label_name(csv.left_out, label_column, choice)
         raise DataError(f"{error}; the column {taken!r} is taken as the labels (--drop {shell_word(taken)} leaves it out, "
                         "and --columns with its name trains on it)") from None
+
+
+def label_name(left_out: Sequence[str], label_column: str | None, choice: ColumnChoice) -> str:
+    """Return the name of the column of labels of a text table, which is one of those ``left_out``."""
+    return label_column or next(one for one in left_out if one.lower() in LABEL_NAMES and one not in choice.asked)
 
 
 def as_labels(y: np.ndarray, path: Path) -> np.ndarray:
