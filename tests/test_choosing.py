@@ -389,7 +389,7 @@ def test_mistakes(data, says):
     Path("own/choose_k.png").write_text("mine")
     for words, sentence in (
             (["--out", "own", "--overwrite"], "has choose_k.png but no choose_k.json, so it holds no earlier comparison"),
-            (["--out", "odd"], "has a folder called choose_k.json: choose another"),
+            (["--out", "odd"], "has a folder called choose_k.json: choose another"), (["--overwrite"], "needs --out DIR"),
             (["--k", "1..3"], "must be whole numbers >= 2"), (["--k", "3..2"], "must begin with the smaller number"),
             (["--k", "50"], "x.npy: each seed trains on four fifths of the rows, 48"), (["--init", "start.npy"], "a file is for one k"),
             (["--out", "x.npy"], "is a file, not a folder"), (["--resume", "there"], "--resume takes everything from DIR")):

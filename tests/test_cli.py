@@ -343,6 +343,15 @@ def test_bad_options(data, refused, option, value, sentence):
     assert refused("x.npy", option, value) == f"argument {option}: {sentence} (see decnp fit --help)"
 
 
+@pytest.mark.parametrize("words, sentence", [
+    (["--jobs", "4"], "--jobs needs --restarts R: it is the number of restarts at a time"),
+    (["--overwrite"], "--overwrite needs --out DIR, the folder that has the run to replace"),
+    (["--checkpoint-every", "5"], "--checkpoint-every needs --out DIR, the folder that takes the checkpoints"),
+])
+def test_options_that_need_another_one(data, refused, words, sentence):
+    assert refused("x.npy", *words) == sentence
+
+
 def test_options_that_argparse_refuses(refused, says):
     assert refused() == "fit needs a SOURCE, or --resume DIR (see decnp fit --help)"
     assert "invalid choice: 'slow'" in refused("digits", "--profile", "slow")

@@ -87,6 +87,8 @@ def _choose_k(args: argparse.Namespace, argv: list[str]) -> int:
         args, argv = _first_arguments(out)
     elif args.source is None:
         raise UserError("choose-k needs a SOURCE, or --resume DIR (see decnp choose-k --help)")
+    elif args.overwrite and not out:
+        raise UserError("--overwrite needs --out DIR, the folder that has the comparison to replace")
     options = FitOptions.from_arguments(
         args, n_clusters=args.ks[-1], labels=None, out=None, overwrite=args.overwrite, report=False,
         checkpoint_every=0.0, resumed=resumed)

@@ -8,9 +8,12 @@ from typing import Any, NamedTuple
 from .arguments import Parser, add_header_argument, integer, layer_sizes, number, setting
 
 __all__ = [
-    "FitOptions", "add_output_options", "add_recipe_options", "add_source", "add_table_options", "add_training_options",
-    "add_options", "parse_options",
+    "CHECKPOINT_MINUTES", "FitOptions", "add_options", "add_output_options", "add_recipe_options", "add_source",
+    "add_table_options", "add_training_options", "parse_options",
 ]
+
+CHECKPOINT_MINUTES = 10.0
+"""Default of --checkpoint-every."""
 
 
 class FitOptions(NamedTuple):
@@ -135,7 +138,7 @@ def _add_data_options(parser: Parser) -> None:
     data.add_argument("--overwrite", action="store_true",
                       help="replace a finished run in DIR when the new one is complete")
     data.add_argument("--report", action="store_true", help="write DIR/report.html too, a page with pictures")
-    data.add_argument("--checkpoint-every", type=number(0), default=10.0, metavar="MINUTES",
+    data.add_argument("--checkpoint-every", type=number(0), default=CHECKPOINT_MINUTES, metavar="MINUTES",
                       help="save the run's state in DIR at this interval, for --resume (default: 10); Ctrl-C saves it too")
     data.add_argument("--resume", metavar="DIR",
                       help="resume the run that was started with --out DIR; its result is the same; without SOURCE")

@@ -22,7 +22,7 @@ from ..training.records import Record
 from ..utils.provenance import peak_memory, provenance, working_folder
 from ..utils.rows import LazyRows
 from .fit_folder import CLUSTERS, output_folder, write_clusters, write_results
-from .fit_options import FitOptions
+from .fit_options import CHECKPOINT_MINUTES, FitOptions
 from .prepare_fit import FitInput, prepare
 from .resume import finish, start
 from .train_fit import train
@@ -61,9 +61,8 @@ def run_fit(
         If the training diverges.
     """
     began = time.perf_counter()
+    _check_needed_options(options)
     if options.report:
-        if not options.out:
-            raise UserError("--report needs --out DIR, the folder that takes report.html")
         check_pictures()
     with output_folder(options) as out:
         fit = prepare(options, log)
@@ -86,6 +85,18 @@ def run_fit(
                 if options.report:
                     write_report(out, data=(fit.X, fit.y))
     return record
+
+
+def _check_needed_options(options: FitOptions) -> None:
+    """Raise UserError for an option that has no effect without another one."""
+    if options.jobs > 1 and options.restarts is None:
+        raise UserError("--jobs needs --restarts R: it is the number of restarts at a time")
+    for option, given, what in (
+            ("--report", options.report, "takes report.html"),
+            ("--overwrite", options.overwrite, "has the run to replace"),
+            ("--checkpoint-every", options.checkpoint_every != CHECKPOINT_MINUTES, "takes the checkpoints")):
+        if given and not options.out:
+            raise UserError(f"{option} needs --out DIR, the folder that {what}")
 
 
 def _record(fit: FitInput, options: FitOptions, argv: list[str], seconds: dict[str, float]) -> dict[str, Any]:
