@@ -154,6 +154,7 @@ def test_many_clusters_are_wrapped_and_unknown_memory_is_left_out():
 def test_what_help_and_version_say(says):
     status, out, _ = says("--help")
     assert status == 0 and "decnp fit digits --n-clusters 10 --out run" in out
+    assert "  1    gradcheck found something wrong, an experiment of reproduce failed, or the reader" in out
     status, out, _ = says("fit", "--help")
     assert status == 0
     for option in "--n-clusters --profile --update-interval --seed --labels --out --resume --quiet --json".split():

@@ -37,7 +37,8 @@ def build_parser() -> Parser:
                "Results go to standard output; progress, warnings and errors to standard error.\n"
                "exit status:\n"
                "  0    done\n"
-               "  1    gradcheck found something wrong, or the reader of a pipe went away\n"
+               "  1    gradcheck found something wrong, an experiment of reproduce failed, or the reader of a pipe\n"
+               "       went away\n"
                "  2    bad input: one sentence says what\n"
                "  130  interrupted (Ctrl-C, SIGTERM or SIGHUP)",
     )
