@@ -200,6 +200,15 @@ def test_a_run_that_fails_leaves_no_folder(data, says):
     assert not os.path.exists("run")
 
 
+@pytest.mark.parametrize("command", ["fit", "choose-k"])
+def test_a_run_that_fails_leaves_no_folder_that_it_made(data, says, command):
+    Path("own").mkdir()
+    for out, reason in (("own/a/b", "lr=-1"), ("new/a/b", "lr=-1"), ("new/a/" + "x" * 300, "")):
+        status, _, err = says(command, "x.npy", *(["--set", reason] if reason else []), "--out", out, "-q")
+        assert status == 2 and ("lr" if reason else "cannot be written to") in err, err
+        assert os.listdir("own") == [] and not os.path.exists("new"), out
+
+
 # ---------------------------------------------------------------- two runs in one folder
 
 @posix

@@ -20,7 +20,7 @@ from ..io.streams import is_stream
 from ..persistence import write_model
 from ..report import REPORT
 from .fit_options import FitOptions
-from .resume import REQUEST, abandon, check_no_incomplete_run
+from .resume import REQUEST, abandon, check_no_incomplete_run, delete_empty_folders
 
 if TYPE_CHECKING:
     from .prepare_fit import FitInput
@@ -36,16 +36,15 @@ CLUSTERS = "clusters.csv"
 def output_folder(options: FitOptions) -> Iterator[Path | None]:
     """Yield --out as a folder that can be written to, or None without --out.
 
-    A folder that was created for the run is deleted if the run fails. Raises UserError.
+    Folders that were created for the run are deleted if the run fails. Raises UserError.
     """
     if not options.out:
         yield None
         return
     out = Path(options.out)
-    created = not os.path.lexists(out)
     with ExitStack() as stack:
         with explain_os_errors(f"--out {out} cannot be written to"):
-            stack.enter_context(locked_folder(out))
+            created = stack.enter_context(locked_folder(out))
             if not options.resumed:
                 check_no_incomplete_run(out, "fit")
             _check_earlier_results(out, options)
@@ -58,13 +57,22 @@ def output_folder(options: FitOptions) -> Iterator[Path | None]:
 
 
 @contextmanager
-def locked_folder(out: Path) -> Iterator[None]:
-    """Lock the folder ``out`` for this process; make it if it does not exist. Raises UserError and OSError."""
+def locked_folder(out: Path) -> Iterator[list[Path]]:
+    """Lock the folder ``out`` for this process; make it if it does not exist. Raises UserError and OSError.
+
+    Yields the folders that were made, the innermost first.
+    """
     if os.path.lexists(out) and not out.is_dir():
         raise UserError(f"--out {out} is a file, not a folder")
-    out.mkdir(parents=True, exist_ok=True)
+    path = Path(os.path.realpath(out))
+    created = [folder for folder in (path, *path.parents) if not folder.exists()]
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        delete_empty_folders(created)
+        raise
     with _exclusive(out):
-        yield
+        yield created
 
 
 @contextmanager

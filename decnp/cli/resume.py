@@ -11,7 +11,7 @@ import json
 import shlex
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -24,8 +24,8 @@ from ..utils.provenance import working_folder
 
 __all__ = [
     "AUTOENCODER_CHECKPOINT", "CELLS", "CHECKPOINT", "REQUEST", "RESTART_CHECKPOINT", "Request", "abandon",
-    "check_no_incomplete_run", "check_resume_alone", "checkpoints", "finish", "finished_run", "read_request",
-    "require_source", "start", "stop_on_signals",
+    "check_no_incomplete_run", "check_resume_alone", "checkpoints", "delete_empty_folders", "finish", "finished_run",
+    "read_request", "require_source", "start", "stop_on_signals",
 ]
 
 CHECKPOINT = "checkpoint.decnp"
@@ -67,16 +67,22 @@ def finish(out: Path) -> None:
     (out / REQUEST).unlink(missing_ok=True)
 
 
-def abandon(out: Path, created: bool) -> None:
+def abandon(out: Path, created: Sequence[Path]) -> None:
     """Delete ``resume.json`` of a run that has failed, unless there is a checkpoint to resume from.
 
-    The folder is deleted too if it was ``created`` for the run.
+    The folders ``created`` for the run are deleted too.
     """
     if not checkpoints(out):
         with suppress(OSError):
             (out / REQUEST).unlink(missing_ok=True)
-            if created:
-                out.rmdir()
+        delete_empty_folders(created)
+
+
+def delete_empty_folders(folders: Sequence[Path]) -> None:
+    """Delete those of ``folders``, the innermost first, that are empty."""
+    for folder in folders:
+        with suppress(OSError):
+            folder.rmdir()
 
 
 def checkpoints(out: Path) -> list[Path]:

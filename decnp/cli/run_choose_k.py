@@ -24,7 +24,7 @@ from ..utils.threads import limit_blas_threads
 from .fit_folder import locked_folder
 from .fit_options import FitOptions
 from .prepare_fit import FitInput, prepare
-from .resume import CELLS, REQUEST, check_no_incomplete_run, start
+from .resume import CELLS, REQUEST, check_no_incomplete_run, delete_empty_folders, start
 
 __all__ = ["finished_record", "run_choose_k"]
 
@@ -111,16 +111,15 @@ def finished_record(out: str) -> dict[str, Any] | None:
 def _folder(out: str | None, options: FitOptions) -> Iterator[Path | None]:
     """Yield --out as a folder that can be written to, or None without --out. Raises UserError.
 
-    Without a finished run, a folder that was created for the comparison is deleted if the comparison fails.
+    Without a finished run, folders that were created for the comparison are deleted if the comparison fails.
     """
     if not out:
         yield None
         return
     folder = Path(out)
-    created = not os.path.lexists(folder)
     with ExitStack() as stack:
         with explain_os_errors(f"--out {out} cannot be written to"):
-            stack.enter_context(locked_folder(folder))
+            created = stack.enter_context(locked_folder(folder))
             if not options.resumed:
                 _check_empty(folder, options.overwrite)
         try:
@@ -130,8 +129,7 @@ def _folder(out: str | None, options: FitOptions) -> Iterator[Path | None]:
                 with suppress(OSError):
                     shutil.rmtree(folder / CELLS, ignore_errors=True)
                     (folder / REQUEST).unlink(missing_ok=True)
-                    if created:
-                        folder.rmdir()
+                delete_empty_folders(created)
             elif isinstance(error, KeyboardInterrupt):
                 raise KeyboardInterrupt(
                     f"interrupted; to resume: decnp choose-k --resume {shlex.quote(out)}") from None
