@@ -115,13 +115,13 @@ def test_an_empty_cluster_excludes_a_k():
     (UNSTABLE, 0.6, ["agree to -0.06 at most (k = 2), below 0.7", "not more compact", "There may be no clusters in these data."]),
     (UNSTABLE, 0.1, ["agree to -0.06 at most", "above that of data without clusters for k = 2."]),
     (STABLE, 0.6, ["not more compact than those of k-means in data without clusters"])])
-def test_nothing_speaks_for_a_k(runs, reference, words):
+def test_no_k_is_supported(runs, reference, words):
     found = chosen(*two(2, runs), references={2: reference})
-    assert found.best_k is None and found.sentences[0].startswith("Nothing speaks for any of these k. ")
+    assert found.best_k is None and found.sentences[0].startswith("No k is supported. ")
     for part in words:
         assert part in found.sentences[0]
     assert ("There may be" in found.sentences[0]) == ("There may be" in words[-1])
-    assert found.sentences[1] == "k-means on the same rows: nothing speaks for any of these k either."
+    assert found.sentences[1] == "k-means on the same rows: no k is supported either."
 
 
 def test_seeds_that_agree_for_one_k_and_compact_clusters_for_another():
@@ -134,7 +134,7 @@ def test_k_means_is_judged_by_the_same_conditions():
     other = chosen(*two(2, STABLE, kmeans_silhouette=0.2), references={2: 0.1}).sentences[1]
     assert "k = 2 (agreement 1.00, silhouette in the data 0.20)" in other and "as stable" not in other
     cells = [cell(2, seed, labels, kmeans) for seed, (labels, kmeans) in enumerate(zip(STABLE, UNSTABLE))]
-    assert chosen(*cells, references={2: 0.1}).sentences[1].endswith("conditions, nothing speaks for any of these k.")
+    assert chosen(*cells, references={2: 0.1}).sentences[1].endswith("conditions, no k is supported.")
 
 
 def test_close_silhouettes_and_tiny_clusters_are_said():
@@ -172,7 +172,7 @@ def test_four_groups_are_found(choice):
 
 def test_uniform_noise_has_no_clusters(model):
     found = choose_k(model, np.random.default_rng(0).uniform(size=(200, 6)), [2, 4], 3)
-    assert found.best_k is None and found.sentences[0].startswith("Nothing speaks for any of these k.")
+    assert found.best_k is None and found.sentences[0].startswith("No k is supported.")
     assert "There may be no clusters in these data." in found.sentences[0]
 
 

@@ -17,7 +17,7 @@ def choose_k(
     model: DEC, X: Any, ks: Iterable[int] = range(2, 13), n_seeds: int = 3, n_jobs: int | None = None,
     folder: PathLike | None = None, verbose: int = 0,
 ) -> KChoice:
-    """Fit DEC with several numbers of clusters from several seeds, and return which k they speak for, if any.
+    """Fit DEC with several numbers of clusters from several seeds, and return which k are supported, if any.
 
     Parameters
     ----------

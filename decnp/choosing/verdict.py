@@ -38,7 +38,7 @@ class KRow(NamedTuple):
     smallest: int
     """Rows of the smallest cluster of all seeds."""
     silhouette: float
-    """In the embedding. DEC increases it, so it speaks for no k."""
+    """In the embedding. DEC increases it, so it does not support a k."""
     data_silhouette: float
     """In the data."""
     reference: float
@@ -66,7 +66,7 @@ class KChoice:
     """Result of ``choose_k``. ``str`` of it is a table with the sentences below."""
 
     best_k: int | None
-    """Number of clusters that the runs speak for most, or None."""
+    """Supported k with the largest silhouette in the data, or None."""
     rows: list[KRow]
     """Numbers of each k, in increasing order."""
     sentences: list[str]
@@ -178,7 +178,7 @@ def _for_none(rows: Sequence[KRow], n_seeds: int) -> str:
     stable = [row for row in rows if row.agreement >= STABLE]
     compact = [row for row in rows if row.data_silhouette > row.reference]
     best = max(rows, key=lambda row: row.agreement)
-    words = "Nothing speaks for any of these k. "
+    words = "No k is supported. "
     if not stable:
         words += f"{n_seeds} seeds agree to {best.agreement:.2f} at most (k = {best.k}), below {STABLE}. "
     if not compact:
@@ -193,8 +193,8 @@ def _for_none(rows: Sequence[KRow], n_seeds: int) -> str:
 def _of_kmeans(rows: Sequence[KRow], best: KRow | None) -> str:
     good = [row for row in rows if row.kmeans_supported]
     if not good:
-        return "k-means on the same rows: nothing speaks for any of these k either." if best is None else (
-            "k-means on the same rows: by the same two conditions, nothing speaks for any of these k.")
+        return "k-means on the same rows: no k is supported either." if best is None else (
+            "k-means on the same rows: by the same two conditions, no k is supported.")
     row = max(good, key=lambda row: row.kmeans_silhouette)
     words = (f"k-means on the same rows: by the same two conditions k = {row.k} (agreement {row.kmeans_agreement:.2f}, "
              f"silhouette in the data {row.kmeans_silhouette:.2f}).")

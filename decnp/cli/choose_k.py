@@ -28,8 +28,8 @@ def add_parser(commands: Subparsers) -> None:
     """Add the command to argparse's subparsers."""
     parser = add_command(
         commands, "choose-k", _choose_k, help="compare numbers of clusters",
-        description="Fit DEC with several numbers of clusters from several seeds, and say what speaks for a number, or\n"
-                    "that nothing does. Labels are not used.",
+        description="Fit DEC with several numbers of clusters from several seeds, and report which number of clusters\n"
+                    "the runs support, or that none is supported. Labels are not used.",
         examples=["decnp choose-k mydata.csv --k 2..6 --hidden 32,5 --label-column species --out k",
                   "decnp choose-k digits --k 8,10,12 --seeds 5",
                   "decnp choose-k --resume k"],
