@@ -66,7 +66,7 @@ class KChoice:
     """Result of ``choose_k``. ``str`` of it is a table with the sentences below."""
 
     best_k: int | None
-    """Supported k with the largest silhouette in the data, or None."""
+    """The supported k with the largest silhouette in the data, or None."""
     rows: list[KRow]
     """Numbers of each k, in increasing order."""
     sentences: list[str]

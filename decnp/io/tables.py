@@ -280,9 +280,10 @@ def _check_finite(
 
 
 def labels_of(csv: CsvTable, name: str, label_column: str | None, choice: ColumnChoice) -> np.ndarray | None:
-    """Return the labels (n,) in the text table ``name``, or None; raise DataError as ``as_labels`` does.
+    """Return the labels (n,) in ``csv``, the text table ``name``, or None; raise DataError as ``as_labels`` does.
 
-    The error says which column is taken as the labels, if ``label_column`` is None.
+    ``choice`` is that of the columns of the table. Without ``label_column``, the error says which column is taken as the
+    labels.
     """
     try:
         return None if csv.labels is None else as_labels(csv.labels, Path(name))
@@ -295,7 +296,10 @@ def labels_of(csv: CsvTable, name: str, label_column: str | None, choice: Column
 
 
 def label_name(left_out: Sequence[str], label_column: str | None, choice: ColumnChoice) -> str:
-    """Return the name of the column of labels of a text table, which is one of those ``left_out``."""
+    """Return ``label_column``, or else the column of ``left_out`` that is taken as the labels of a text table.
+
+    ``choice`` is that of the columns of the table.
+    """
     return label_column or next(one for one in left_out if one.lower() in LABEL_NAMES and one not in choice.asked)
 
 
