@@ -216,7 +216,8 @@ def costs() -> str:
             continue
         result = raw(name)
         cells = result["cells"].values()
-        lines.append([name, f"`{result['command']}`", profile_of(name) if result["profiles"] else "", len(cells),
+        command = re.sub(r"--out \S+", "--out DIR", result["command"])
+        lines.append([name, f"`{command}`", profile_of(name) if result["profiles"] else "", len(cells),
                       f"{sum(cell['minutes'] for cell in cells):.1f}",
                       f"{sum(cell['cpu_minutes'] or 0 for cell in cells):.1f}"])
     return rows(*lines)
