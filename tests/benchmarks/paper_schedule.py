@@ -2,7 +2,7 @@
 
     decnp fit mnist --profile paper --seed 0 --threads 1 --out run       # keep a copy of run/checkpoint.decnp ...
     python tests/benchmarks/paper_schedule.py 0 COPY [--only NAME ...]   # ... that was written in the phase "finetune"
-    python tests/benchmarks/paper_schedule.py 3 [--only NAME ...]        # from data/results/mnist-paper-encoder-seed3.decnp
+    python tests/benchmarks/paper_schedule.py 4 [--only NAME ...]        # from data/results/mnist-paper-encoder-seed4.decnp
 
 The rest of the fine-tuning is repeated from the copy, and gives the autoencoder of the run to the bit. The autoencoder is
 written beside the copy. Without a copy, the encoder stored for the seed is used. Each setting is one run of the clustering
