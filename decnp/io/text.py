@@ -268,7 +268,8 @@ def read_text_labels(path: PathLike, n_samples: int, one_cell: bool) -> np.ndarr
     """Return the labels in the text file ``path``, one to a line; with ``one_cell`` the whole line is the label.
 
     The first line is dropped if it is a name: all others are whole numbers and it is not, or it is one line more than
-    ``n_samples`` and occurs only once. Blank lines at the end are skipped; elsewhere the label is missing there.
+    ``n_samples`` and occurs only once. Blank lines at the end, and those at the beginning that are more than ``n_samples``,
+    are skipped; elsewhere the label is missing there.
     """
     with open_text(path) as text:
         if one_cell:
@@ -277,6 +278,8 @@ def read_text_labels(path: PathLike, n_samples: int, one_cell: bool) -> np.ndarr
             rows = list(records(text, find_layout(text, is_table=False).delimiter, blank=True))
     while rows and not rows[-1][1]:
         rows.pop()
+    while len(rows) > n_samples and not rows[0][1]:
+        del rows[0]
     for line, cells in rows:
         if len(cells) > 1:
             raise DataError(f"{path} must hold one label a line; line {line} has {len(cells)}")
