@@ -63,8 +63,8 @@ def test_rounding_hides_no_neighbor_if_other_rows_are_far(dtype, far, count):
     np.testing.assert_array_equal(find_cliques(X).neighbors, naive.cliques(X.astype(float), 5))
 
 
-def test_few_rows_need_the_differences_of_all(monkeypatch):
-    """They are slow: rows of one scale do without them."""
+def test_rows_of_one_scale_need_no_exact_search(monkeypatch):
+    """The exact search of ``_nearest`` is slow. It must be left to rows whose neighbors rounding could hide."""
     needed = []
     monkeypatch.setattr(cliques, "_nearest", lambda X, i, k: needed.append(i) or np.arange(k))
     find_cliques(load_digits()[0].astype(np.float32) + np.random.default_rng(0).random((1797, 64), np.float32))

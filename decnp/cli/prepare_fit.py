@@ -66,7 +66,7 @@ class FitInput(NamedTuple):
 def prepare(options: FitOptions, log: Callable[[str], None], scored: bool = True) -> FitInput:
     """Read and check everything that a run needs.
 
-    ``log`` is called with a line about the data, and with each warning. ``scored`` says whether the run computes scores
+    ``log`` is called with a line about the data, and with each warning. ``scored`` is True if the run computes scores
     from the labels. Raises UserError or DataError.
     """
     (X, y, columns, notes, left_out), ae_rows, recipe, found = _read_data(options)
@@ -159,7 +159,7 @@ def _check_different(names: Sequence[str], options: FitOptions) -> None:
 
 
 def _recipe_options(options: FitOptions) -> list[tuple[str, Any]]:
-    """Return the options that prepare a table, and the value of each, or None if it is not given."""
+    """Return the name and the value of each option that prepares a table; the value is None without the option."""
     return [("--standardize", options.standardize or None), ("--missing", options.missing),
             ("--categories", options.categories or None),
             ("--decimal", None if options.decimal == "point" else options.decimal)]

@@ -27,7 +27,7 @@ TO_QUOTE = re.compile(r'(?:[^"]|"")*"(?!")')
 
 
 class OpenQuoteError(Exception):
-    """Error for a quote in ``line`` that opens a cell and is not closed; ``limit`` is a clause about the search."""
+    """Error for a quote that opens a cell in ``line`` and is not closed; ``limit`` is added to the message."""
 
     def __init__(self, line: int, limit: str = "") -> None:
         super().__init__(f"line {line}: a quote opens that is not closed{limit}")
@@ -109,17 +109,17 @@ def _rows(lines: Iterator[str], delimiter: str, skip: int, check_quotes: bool) -
 
 
 def _copied(lines: Iterator[str], into: list[str]) -> Iterator[str]:
-    """Yield ``lines``, each of which is appended to a list, too."""
+    """Yield ``lines``, and append each line to the list ``into``."""
     for line in lines:
         into.append(line)
         yield line
 
 
 def _open_quote(row: Sequence[str], delimiter: str) -> int | None:
-    """Return the place of the line of a row in which a quote opens that is not closed, or None.
+    """Return the index of the line of ``row`` in which an unclosed quote opens, or None.
 
-    All lines but the first begin in a quoted cell; "" stands after the last line of the file. A quote that begins a cell
-    itself, such as that of the second of the rows ``1,"a`` and ``2,"b``, does not close the one before it.
+    All lines but the first begin in a quoted cell. The last line of ``row`` is "" at the end of the file. A quote that
+    begins a cell does not close an earlier quote: in the lines ``1,"a`` and ``2,"b``, the quote of the first is unclosed.
     """
     opened, end = 0, None
     for i, line in enumerate(row[1:], 1):

@@ -268,8 +268,8 @@ def read_text_labels(path: PathLike, n_samples: int, one_cell: bool) -> np.ndarr
     """Return the labels in the text file ``path``, one to a line; with ``one_cell`` the whole line is the label.
 
     The first line is dropped if it is a name: all others are whole numbers and it is not, or it is one line more than
-    ``n_samples`` and occurs only once. Blank lines at the end, and those at the beginning that are more than ``n_samples``,
-    are skipped; elsewhere the label is missing there.
+    ``n_samples`` and occurs only once. Blank lines at the end are skipped. Blank lines at the beginning are skipped while
+    there are more lines than ``n_samples``. Raises DataError for any other blank line: its label is missing.
     """
     with open_text(path) as text:
         if one_cell:

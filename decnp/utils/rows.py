@@ -93,7 +93,7 @@ def blocks(X: Rows | ScaledRows) -> Iterator[np.ndarray]:
 
 
 def in_dtype(X: Rows, dtype: DTypeLike) -> Rows:
-    """Return the rows X in ``dtype``. ``LazyRows`` are not read."""
+    """Return the rows X (n, D) in ``dtype``. ``LazyRows`` are not read."""
     return LazyRows(X.source, dtype) if isinstance(X, LazyRows) else X.astype(dtype, copy=False)
 
 
