@@ -15,7 +15,7 @@ import numpy as np
 
 __all__ = [
     "SGD", "Adam", "Optimizer", "sgd_update", "adam_update", "constant", "step_decay", "cosine_decay", "burn_in",
-    "Minibatches", "cyclic_minibatches", "shuffled_minibatches",
+    "Minibatches",
 ]
 
 Schedule = Union[float, Callable[[int], float]]
@@ -332,19 +332,3 @@ class Minibatches:
     def restart(self) -> None:
         """Begin a new epoch: row 0 in file order, or a new random order."""
         self.start, self.order = 0, None
-
-
-def cyclic_minibatches(n: int, batch_size: int, start: int = 0) -> Minibatches:
-    """Return endless minibatches of n rows in file order, from row ``start``; row 0 follows row n - 1.
-
-    Each minibatch has ``batch_size`` row numbers. This is the order of the authors' code.
-    """
-    return Minibatches(n, batch_size, start=start)
-
-
-def shuffled_minibatches(n: int, batch_size: int, rng: np.random.Generator) -> Minibatches:
-    """Return endless minibatches of ``batch_size`` of n rows, each epoch in a new random order drawn by ``rng``.
-
-    A last, shorter minibatch of an epoch is left out.
-    """
-    return Minibatches(n, batch_size, rng)

@@ -38,8 +38,8 @@ decnp.autoencoder.StackedAutoencoder.decode decnp.autoencoder.StackedAutoencoder
 decnp.autoencoder.StackedAutoencoder.reconstruction_loss decnp.autoencoder.AutoencoderState.begin
 decnp.autoencoder.check_autoencoder decnp.autoencoder.descend
 decnp.layers.relu decnp.layers.relu_vjp decnp.layers.gaussian decnp.layers.fan_in_uniform decnp.layers.arrays_of
-decnp.optim.constant decnp.optim.step_decay decnp.optim.cosine_decay decnp.optim.burn_in decnp.optim.cyclic_minibatches
-decnp.optim.shuffled_minibatches decnp.optim.Optimizer.step decnp.optim.SGD.step decnp.optim.SGD.next_update
+decnp.optim.constant decnp.optim.step_decay decnp.optim.cosine_decay decnp.optim.burn_in
+decnp.optim.Optimizer.step decnp.optim.SGD.step decnp.optim.SGD.next_update
 decnp.optim.Adam.step decnp.optim.Adam.next_update
 """.split()
 """Functions whose parameters and result are described in sentences instead of sections, because their files have no room

@@ -10,16 +10,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from decnp import Profile, kernels, optim
 from decnp.layers import Dense
-from decnp.optim import (
-    SGD,
-    Adam,
-    burn_in,
-    constant,
-    cosine_decay,
-    cyclic_minibatches,
-    shuffled_minibatches,
-    step_decay,
-)
+from decnp.optim import SGD, Adam, Minibatches, burn_in, constant, cosine_decay, step_decay
 from decnp.profiles import fast, paper, profile_for
 from decnp.training.engine import engine_for, make_optimizer
 
@@ -303,21 +294,21 @@ def test_no_field_of_a_profile_is_without_limits():
 
 def test_cyclic_minibatches_take_rows_seek_to_seek_plus_255_modulo_n():
     n, seek = 700, 0
-    for batch in islice(cyclic_minibatches(n, 256), 20):
+    for batch in islice(Minibatches(n, 256), 20):
         assert_array_equal(batch, [(seek + i) % n for i in range(256)])
         seek = (seek + 256) % n
-    assert_array_equal(next(cyclic_minibatches(10, 4, start=8)), [8, 9, 0, 1])
+    assert_array_equal(next(Minibatches(10, 4, start=8)), [8, 9, 0, 1])
 
 
 @pytest.mark.parametrize("n", [1, 5, 256])
 def test_a_minibatch_never_holds_a_row_twice(n):
-    for batches in (cyclic_minibatches(n, 256), shuffled_minibatches(n, 256, np.random.default_rng(0))):
+    for batches in (Minibatches(n, 256), Minibatches(n, 256, np.random.default_rng(0))):
         for batch in islice(batches, 3):
             assert_array_equal(np.sort(batch), np.arange(n))
 
 
 def test_shuffled_minibatches_take_each_row_once_an_epoch():
-    batches = shuffled_minibatches(12, 4, np.random.default_rng(0))
+    batches = Minibatches(12, 4, np.random.default_rng(0))
     epochs = [np.concatenate(list(islice(batches, 3))) for _ in range(4)]
     for epoch in epochs:
         assert_array_equal(np.sort(epoch), np.arange(12))
@@ -325,7 +316,7 @@ def test_shuffled_minibatches_take_each_row_once_an_epoch():
 
 
 def test_shuffled_minibatches_leave_out_a_short_last_one_but_not_always_the_same_rows():
-    batches = shuffled_minibatches(10, 4, np.random.default_rng(0))
+    batches = Minibatches(10, 4, np.random.default_rng(0))
     left_out = set()
     for _ in range(30):
         epoch = np.concatenate(list(islice(batches, 2)))
@@ -336,7 +327,7 @@ def test_shuffled_minibatches_leave_out_a_short_last_one_but_not_always_the_same
 
 def test_seeds_reproduce_the_order():
     def order(seed):
-        return np.concatenate(list(islice(shuffled_minibatches(50, 8, np.random.default_rng(seed)), 20)))
+        return np.concatenate(list(islice(Minibatches(50, 8, np.random.default_rng(seed)), 20)))
 
     assert_array_equal(order(3), order(3))
     assert not np.array_equal(order(3), order(4))

@@ -21,7 +21,7 @@ from ..io.os_errors import explain_read_errors
 from ..io.raw_table import prepared, read_raw_table
 from ..io.recipe import Recipe, describe_recipe
 from ..io.table_warnings import label_copies, label_warnings, raw_warnings, table_warnings
-from ..io.tables import TABLE_SUFFIXES, Table, as_table, check_suffix, label_name, read_labels, read_table
+from ..io.tables import TABLE_SUFFIXES, Table, as_table, check_suffix, read_labels, read_table
 from ..profiles import PAPER_MNIST, Profile, profile_for, profile_of_both
 from ..training.checkpoint import Checkpoint
 from ..utils.rows import LazyRows, Rows, is_mapped
@@ -69,11 +69,12 @@ def prepare(options: FitOptions, log: Callable[[str], None], scored: bool = True
     ``log`` is called with a line about the data, and with each warning. ``scored`` is True if the run computes scores
     from the labels. Raises UserError or DataError.
     """
-    (X, y, columns, notes, left_out), ae_rows, recipe, found = _read_data(options)
+    table, ae_rows, recipe, found = _read_data(options)
+    X, y, columns, notes, left_out, _ = table
     model = _build_model(options, X, ae_rows)
     k = "" if options.n_clusters or options.source in SOURCES else f"; k = {model.n_clusters}, the default"
     named = _named(options.source, columns, recipe)
-    about_labels = "" if y is None else _describe_labels(options, left_out if named else (), scored)
+    about_labels = "" if y is None else _describe_labels(options, table.label_column, scored)
     log(_describe_data(options, X, about_labels, columns, ae_rows, recipe) + k)
     for note in notes:
         log(note)
@@ -144,7 +145,8 @@ def _read_and_prepare(options: FitOptions) -> tuple[Table, Recipe, list[str]]:
     except ValueError as error:
         raise DataError(f"{options.source}: {error}") from error
     X = as_table(prepared(raw, recipe), Path(raw.path))
-    table = Table(X, raw.y, recipe.feature_names if raw.named else (), raw.notes, raw.left_out)
+    table = Table(X, raw.y, recipe.feature_names if raw.named else (), raw.notes, raw.left_out,
+                  raw.label_column)
     return table, recipe, raw_warnings(raw, scales=not options.standardize)
 
 
@@ -244,12 +246,9 @@ def _describe_data(
     return line
 
 
-def _describe_labels(options: FitOptions, left_out: Sequence[str], scored: bool) -> str:
-    """Return the clause about the labels; ``left_out`` are the columns of a table with names that are not in X."""
+def _describe_labels(options: FitOptions, label_column: str | None, scored: bool) -> str:
+    """Return the clause about the labels, which the table holds in its ``label_column``, or elsewhere for None."""
     if scored:
         column = f" in {options.label_column!r}" if options.label_column else ""
         return f"; the labels{column} are for the scores only"
-    if not left_out:
-        return "; the labels are not used"
-    name = label_name(left_out, options.label_column, ColumnChoice(options.source, options.drop, options.columns))
-    return f"; the column {name!r} is left out"
+    return "; the labels are not used" if label_column is None else f"; the column {label_column!r} is left out"

@@ -40,6 +40,8 @@ class RawTable(NamedTuple):
     """Sentences about what could have been read in another way."""
     left_out: tuple[str, ...]
     """Names of the columns that were not read."""
+    label_column: str | None
+    """Name of the column of labels, or None without such a column."""
 
 
 def read_raw_table(
@@ -84,8 +86,9 @@ def read_raw_table(
             row = int(np.isinf(column).argmax())
             raise DataError(f"{name} has infinite values: the first ({column[row]}) in row {row + 1} (counted from 1) of "
                             f"the column {column_name!r}")
-    y = labels_of(csv, name, label_column, choice)
-    return RawTable(name, csv.columns, csv.all_names, csv.named, frozenset(csv.words), y, csv.notes, csv.left_out)
+    y = labels_of(csv, name, label_column)
+    return RawTable(name, csv.columns, csv.all_names, csv.named, frozenset(csv.words), y, csv.notes, csv.left_out,
+                    csv.label_column)
 
 
 def prepared(table: RawTable, recipe: Recipe) -> np.ndarray:

@@ -19,14 +19,13 @@ from ..utils.spelling import shell_word
 from .atomic import PathLike
 from .cells import is_missing
 from .column_choice import ColumnChoice
-from .first_line import LABEL_NAMES
 from .npy import check_table, npy_layout, read_npy
 from .npz import read_npz, read_npz_labels
 from .precision import float32_suffices
 from .streams import begins_as_npy, is_stream, name_of, open_seekable
 from .text import CsvTable, parse_csv, read_text_labels
 
-__all__ = ["Table", "as_labels", "as_table", "label_name", "labels_of", "read_table", "read_labels", "read_npy"]
+__all__ = ["Table", "as_labels", "as_table", "labels_of", "read_table", "read_labels", "read_npy"]
 
 TABLE_SUFFIXES = (".npy", ".npz", ".csv", ".tsv", ".txt")
 TEXT_SUFFIXES = TABLE_SUFFIXES[2:]
@@ -50,6 +49,8 @@ class Table(NamedTuple):
     """Sentences about what could have been read in another way."""
     left_out: tuple[str, ...] = ()
     """Names of the columns of a .csv that are not in X: labels and dropped ones; "1", "2", ... if they have none."""
+    label_column: str | None = None
+    """Name of the column of a .csv that holds the labels, or None without such a column."""
 
 
 def read_table(
@@ -100,22 +101,17 @@ def read_table(
     path = Path(path)
     suffix = check_suffix(path, *TABLE_SUFFIXES)
     check_text_options(path, suffix, label_column, header, drop, columns)
-    X: Rows
-    y: np.ndarray | None = None
-    names: tuple[str, ...] = ()
-    notes: list[str] = []
-    left_out: tuple[str, ...] = ()
     if suffix == ".csv":
-        X, y, names, notes, left_out = _read_text_or_stream(path, label_column, header, drop, columns)
+        table = _read_text_or_stream(path, label_column, header, drop, columns)
     elif suffix == ".npz":
         X, y, notes = read_npz(path)
-        y = None if y is None else as_labels(y, path)
+        table = Table(X, None if y is None else as_labels(y, path), (), notes)
     else:
-        X = _read_or_map(path)
-    X = as_table(X, Path(name_of(path)))
-    if y is not None and len(y) != len(X):
-        raise DataError(f"{path} must hold one label for each of its {len(X)} rows; got {len(y)}")
-    return Table(X, y, names, notes, left_out)
+        table = Table(_read_or_map(path), None, (), [])
+    table = table._replace(X=as_table(table.X, Path(name_of(path))))
+    if table.y is not None and len(table.y) != len(table.X):
+        raise DataError(f"{path} must hold one label for each of its {len(table.X)} rows; got {len(table.y)}")
+    return table
 
 
 def _read_text_or_stream(
@@ -127,7 +123,8 @@ def _read_text_or_stream(
         if not is_stream(path) or not begins_as_npy(file):
             choice = ColumnChoice(name, drop, columns)
             csv = parse_csv(name, file, label_column, header=header, choose=choice, asked=choice.asked, for_fit=True)
-            return Table(csv.X, labels_of(csv, name, label_column, choice), csv.names, csv.notes, csv.left_out)
+            y = labels_of(csv, name, label_column)
+            return Table(csv.X, y, csv.names, csv.notes, csv.left_out, csv.label_column)
         check_text_options(name, ".npy", label_column, header, drop, columns)
         return Table(read_npy(file, os.fstat(file.fileno()).st_size, name), None, (), [])
 
@@ -279,28 +276,19 @@ def _check_finite(
                             f"row {(start or 0) + row + 1}, column {column + 1} ({counted})")
 
 
-def labels_of(csv: CsvTable, name: str, label_column: str | None, choice: ColumnChoice) -> np.ndarray | None:
+def labels_of(csv: CsvTable, name: str, label_column: str | None) -> np.ndarray | None:
     """Return the labels (n,) in ``csv``, the text table ``name``, or None; raise DataError as ``as_labels`` does.
 
-    ``choice`` is that of the columns of the table. Without ``label_column``, the error says which column is taken as the
-    labels.
+    ``label_column`` is the column that the user names as the labels. Without one, the error says which column is taken.
     """
     try:
         return None if csv.labels is None else as_labels(csv.labels, Path(name))
     except DataError as error:
-        if label_column is not None:
+        if label_column is not None or csv.label_column is None:
             raise
-        taken = label_name(csv.left_out, label_column, choice)
-        raise DataError(f"{error}; the column {taken!r} is taken as the labels (--drop {shell_word(taken)} leaves it out, "
-                        "and --columns with its name trains on it)") from None
-
-
-def label_name(left_out: Sequence[str], label_column: str | None, choice: ColumnChoice) -> str:
-    """Return ``label_column``, or else the column of ``left_out`` that is taken as the labels of a text table.
-
-    ``choice`` is that of the columns of the table.
-    """
-    return label_column or next(one for one in left_out if one.lower() in LABEL_NAMES and one not in choice.asked)
+        raise DataError(f"{error}; the column {csv.label_column!r} is taken as the labels "
+                        f"(--drop {shell_word(csv.label_column)} leaves it out, and --columns with its name trains on it)"
+                        ) from None
 
 
 def as_labels(y: np.ndarray, path: Path) -> np.ndarray:

@@ -58,6 +58,8 @@ class CsvTable(NamedTuple):
     """Names of the columns that were not read, likewise."""
     named: bool
     """True if there is a line of names."""
+    label_column: str | None
+    """Name of the column of labels, or None without such a column."""
 
     @property
     def columns(self) -> list[np.ndarray]:
@@ -148,7 +150,7 @@ def parse_csv(
         {columns.index(j): _category_array(cells, decimal, columns.index(j) in strings)
          for j, cells in zip(in_words, read.words)},
         tuple(all_names[j] for j in columns), tuple(name for j, name in enumerate(all_names) if j not in columns),
-        bool(head.names))
+        bool(head.names), None if label_at is None else all_names[label_at])
 
 
 class _Source(NamedTuple):
