@@ -40,7 +40,7 @@ class RawTable(NamedTuple):
     """Sentences about what could have been read in another way."""
     left_out: tuple[str, ...]
     """Names of the columns that were not read."""
-    label_column: str | None
+    label_column: str | None = None
     """Name of the column of labels, or None without such a column."""
 
 
