@@ -171,7 +171,7 @@ def claims() -> str:
     spread = [max(curve) - min(curve) for curve in ([at[seed] for at in map(ends, SETTINGS)] for seed in best_of_nine())]
     curves = {(row["data"], row["method"]): row["spreads"] for row in raw("figure2")["rows"]}
     for other in ("LDMGI", "SEC"):
-        add(f"MNIST: λ changes DEC less than {other}'s parameter changes {other} (largest spread, {other}'s)", "paper's schedule",
+        add(f"MNIST: λ changes DEC less than {other}'s parameter changes {other} (largest spread of DEC / spread of {other})", "paper's schedule",
             [max(spread, default=None), 100 * curves["mnist", other][0]], lambda dec, other: dec < other)
     table = {name: {(row["data"], row["method"]): row for row in raw(name)["rows"]} for name in ("table2", "table3")}
 
@@ -210,7 +210,7 @@ def claims() -> str:
 
 def costs() -> str:
     """The command of each, its cells and their minutes."""
-    lines = [["", "command", "profile", "cells", "minutes of cells", "of processor"]]
+    lines = [["", "command", "profile", "cells", "minutes", "processor minutes"]]
     for name in [*WRITERS, "figure1", "figure3"]:
         if not (RAW / f"{name}.json").exists():
             continue
@@ -230,7 +230,7 @@ WRITERS = {"table1": table1, "table2": lambda: accuracies("table2"), "table3": l
 
 
 def fresh(page: str) -> str:
-    """The page with what stands between its marks made anew."""
+    """Return the page with the text between its marks written again."""
     return MARKED.sub(lambda found: found[1] + block(found[2]) + found[4], page)
 
 

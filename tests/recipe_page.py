@@ -34,7 +34,7 @@ def seconds(found):
 def table():
     """Return the rows of the table, in Markdown."""
     rows, clustpy = runs("k_means_on_rows"), runs("clustpy")
-    lines = ["| data | k-means on the rows | k-means on our code | ClustPy's DEC | our start | our DEC | lowest | seconds, ours "
+    lines = ["| data | k-means on the rows | k-means in our embedding | ClustPy's DEC | our start | our DEC | lowest | seconds, ours "
              "and ClustPy's |", "|---" * 8 + "|"]
     for name, found in [(name, found) for name, found in runs().items() if found]:
         acc, code = [run["acc"] for run in found], [run["ae_kmeans"] for run in found if "ae_kmeans" in run]
@@ -67,7 +67,7 @@ def budget_table():
     for run in json.loads(RAW.read_text())["budget"]:
         key = (run["data"].split(".")[0], run["finetune_iter"], run["batch_size"], run["finetune_dropout"])
         groups.setdefault(key, []).append(run)
-    lines = ["| data | steps | minibatch | dropped | k-means on the code | start | DEC | `fast`, same seeds |", "|---" * 8 + "|"]
+    lines = ["| data | steps | minibatch | dropped | k-means in the embedding | start | DEC | `fast`, same seeds |", "|---" * 8 + "|"]
     for (name, steps, rows, dropped), found in groups.items():
         fast = {run["seed"]: run["acc"] for run in current.get(name, [])} | {
             run["seed"]: run["fast"] for run in found if "fast" in run}

@@ -23,7 +23,7 @@ PRETRAINING = {
     "rows": ("all 70,000 images train the autoencoder", {"autoencoder_rows": None}),
     "shuffled": ("shuffled minibatches, in all phases", {"shuffle": True}),
     "scale": ("pixels scaled to a mean ‖x‖²/D of 1, as in the text", {"input_scale": "unit"}),
-    "dropout": ("dropout on x and on the code too, as printed", {"dropout_on_input": True, "dropout_on_code": True}),
+    "dropout": ("dropout on x and on the embedding too, as printed", {"dropout_on_input": True, "dropout_on_code": True}),
     "prototype": ("all 70,000 images, shuffled, velocity kept at a refresh",
                   {"autoencoder_rows": None, "shuffle": True, "momentum_restart": False}),
 }
@@ -58,7 +58,7 @@ def answer() -> str:
     """Return the sentences that compare the runs of the paper's own schedule with its 84.30."""
     done, best = schedule_runs(), best_of_nine()
     starts, last = ([score(run, when) for run in done] for when in ("k-means start", "end"))
-    said = [f"With the paper's own schedule, DEC on MNIST ends at {over(last)}, from {min(last):.2f} to {max(last):.2f}. Its "
+    said = [f"With the paper's own schedule, DEC on MNIST ends at {over(last)}, from {min(last):.2f} to {max(last):.2f}. The "
             f"k-means start is {over(starts)}; the paper has {PAPER_START}."]
     if len(done) >= 5:
         said += [f"Over the seeds, start and end correlate with r = {np.corrcoef(starts, last)[0, 1]:.2f}."]
@@ -66,7 +66,7 @@ def answer() -> str:
         highest = [acc for acc, _ in best.values()]
         above = [best[run["seed"]][0] - score(run) for run in done if run["seed"] in best]
         said += [f"The best of nine λ, which labels choose as in the paper, is {over(highest)}, from {min(highest):.2f} to "
-                 f"{max(highest):.2f}. It is {over(above)} above λ = 160."]
+                 f"{max(highest):.2f}. The best of nine is {over(above)} above λ = 160."]
         if PAPER_END > max(highest):
             said += [f"The paper's {PAPER_END:.2f} is **not reached**: the highest best of nine is "
                      f"{PAPER_END - max(highest):.2f} below it."]

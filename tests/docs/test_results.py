@@ -197,7 +197,7 @@ def test_the_runs_of_the_papers_schedule_are_whole():
 def test_the_page_quotes_the_earlier_runs_and_all_gains():
     text, runs = paper_page.PAGE.read_text(), [*SCHEDULE, *EARLIER_SCHEDULE]
     said = " and ".join(f"{percent(run, 'k-means start')} → {percent(run)}" for run in EARLIER_SCHEDULE)
-    assert f"had worse codes: {said} (" in text
+    assert f"had worse embeddings: {said} (" in text
     gains = [schedule_tables.score(run) - schedule_tables.score(run, "k-means start") for run in runs]
     assert f"DEC gains {min(gains):.2f} to {max(gains):.2f} points" in text
 
