@@ -36,7 +36,7 @@ __all__ = ["AutoencoderState", "StackedAutoencoder", "check_autoencoder", "desce
 
 @dataclass
 class AutoencoderState:
-    """State of training, for checkpoints: ``encoder``, ``decoder``, ``batches``, ``optimizer_state``, and those below."""
+    """Complete state of training: ``encoder``, ``decoder``, ``batches``, ``optimizer_state``, and the fields below."""
 
     encoder: list[Dense]
     decoder: list[Dense]
@@ -111,12 +111,12 @@ class StackedAutoencoder(NetworkMixin, BaseEstimator):
 
     With ``profile="paper"``, each pair of an encoder layer and its decoder layer is first trained as a denoising
     autoencoder (Eqs. 6-9) on the fixed features of the pairs below, and then the whole stack is fine-tuned. The default,
-    "fast", trains the whole stack at once. All layers are ReLU, except the code and the reconstruction, which are linear.
+    "fast", trains the whole stack at once. All layers are ReLU, except those of embedding and reconstruction: linear.
 
     Parameters
     ----------
     hidden_layer_sizes : sequence of int, default=(500, 500, 2000, 10)
-        Widths of the encoder's layers; the last one is the code's.
+        Widths of the encoder's layers; the last is d, the width of the embedding.
     profile : {"fast", "paper"} or Profile, default="fast"
         Training schedule.
     batch_size : int, default=None
@@ -133,11 +133,11 @@ class StackedAutoencoder(NetworkMixin, BaseEstimator):
     Attributes
     ----------
     encoder_, decoder_ : list of Dense
-        Layers from x to the code z, and from z to the reconstruction.
+        Layers from x to the embedding z, and from z to the reconstruction.
     shift_, scale_ : ndarray or float
         The input of the network is ``(x - shift_) * scale_``.
     history_ : History
-        List of ``Record``. A phase that diverged or died and started again at half the rate is in it both times.
+        List of ``Record``. It has both attempts of a phase that was repeated at half the rate.
     warnings_ : list of str
         Messages of the ``decnp.TrainingWarning`` that ``fit`` issued.
     n_features_in_ : int
@@ -145,7 +145,7 @@ class StackedAutoencoder(NetworkMixin, BaseEstimator):
 
     See Also
     --------
-    decnp.dec.DEC : Clustering that starts in the code z of this autoencoder.
+    decnp.dec.DEC : Clustering that starts in the embedding z of this autoencoder.
 
     Notes
     -----
@@ -288,14 +288,14 @@ class StackedAutoencoder(NetworkMixin, BaseEstimator):
             state.progress = PhaseProgress(start, halvings + 1)
 
     def encode(self, X: Any) -> np.ndarray:
-        """Return the code z (n, d) of X (n, D). Raises NotFittedError before ``fit``, ValueError for bad input."""
+        """Return the embedding z (n, d) of X (n, D). Raises NotFittedError before ``fit``, ValueError for bad input."""
         check_is_fitted(self)
         return check_embedded(map_blocks(self._encode_block, check_data(self, X, reset=False, dtype=self._dtype)))
 
     transform = encode
 
     def decode(self, Z: ArrayLike) -> np.ndarray:
-        """Return the reconstructions (n, D) of codes Z (n, d), in the units of the data."""
+        """Return the reconstructions (n, D) of embeddings Z (n, d), in the units of the data."""
         check_is_fitted(self)
         Z = np.asarray(Z, self._dtype)
         width = self.decoder_[0].W.shape[0]
@@ -348,7 +348,7 @@ def check_autoencoder(estimator: object, n_features: int) -> StackedAutoencoder:
 def _init_layers(
     rng: np.random.Generator, sizes: Sequence[int], std: float | None, dtype: np.dtype
 ) -> tuple[list[Dense], list[Dense]]:
-    """Return encoder and decoder at step 0; ReLU, except the code and the reconstruction of x, which are linear."""
+    """Return encoder and decoder at step 0; ReLU, except the embedding and the reconstruction of x."""
     encoder: list[Dense] = []
     decoder: list[Dense] = []
     for l, (n_in, n_out) in enumerate(zip(sizes, sizes[1:])):

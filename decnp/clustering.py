@@ -24,7 +24,7 @@ from .utils.threads import ThreadPool, map_blocks
 __all__ = ["ClusteringState", "Refresh", "Stepped", "cluster", "initial_state"]
 
 LABEL_REPORTS = 4
-"""Number of reports while P is the labels of the start, if there are that many update intervals; at most seven."""
+"""Number of reports while P is one-hot, from the labels of the start, if there are that many intervals; at most seven."""
 
 
 @dataclass
@@ -47,9 +47,9 @@ class ClusteringState:
     labels: np.ndarray
     """argmax_j q_ij (n,) at the last refresh; -1 before the first."""
     p: np.ndarray = field(default_factory=lambda: np.empty((0, 0)))
-    """Targets (n, k), constant between two refreshes; empty before the first, unless they are the labels of the start."""
+    """Targets (n, k), constant between two refreshes; empty before the first, unless P is one-hot from the start."""
     label_iter: int = 0
-    """Number of steps at the start with the labels of the start as P: a multiple of the update interval, or less than it."""
+    """Number of first steps with one-hot P: a multiple of the update interval, or less than one interval."""
     t: int = 0
     """Number of SGD steps so far."""
     refresh_due: bool = True
@@ -59,14 +59,14 @@ class ClusteringState:
 
 
 class Refresh(NamedTuple):
-    """Event after a refresh of the targets P, or after a report while P is the labels of the start."""
+    """Event after a refresh of the targets P, or after a report while P is one-hot, from the labels of the start."""
 
     z: np.ndarray
     """Embedding (n, d)."""
     q: np.ndarray
     """Soft assignments (n, k), Eq. 1."""
     p_before: np.ndarray
-    """Targets (n, k) before the refresh; empty at the first, unless they are the labels of the start."""
+    """Targets (n, k) before the refresh; empty at the first, unless P is one-hot from the start."""
     changed: float
     """Fraction of labels that changed since the previous refresh; 1.0 at the first."""
 
@@ -99,7 +99,7 @@ def cluster(
     tol : float
         Fraction of changed labels below which the loop stops.
     pool : ThreadPool
-        Threads, within their context.
+        Open thread pool, inside its ``with`` block.
 
     Yields
     ------
@@ -146,8 +146,8 @@ def cluster(
 def _refresh_is_due(state: ClusteringState, schedule: Profile) -> bool:
     """Return True after every ``update_interval`` steps, and after the last one.
 
-    While P is the labels of the start, q is for the reports only. A report then follows several intervals, so that there are
-    about ``LABEL_REPORTS`` of them.
+    While P is one-hot, from the labels of the start, q is for the reports only. A report then follows several intervals, so
+    that there are about ``LABEL_REPORTS`` reports.
     """
     interval = schedule.update_interval
     if state.t < state.label_iter:
@@ -163,9 +163,9 @@ def initial_state(
     Parameters
     ----------
     start : Start
-        Centroids and labels to start from. Labels that the centroids were made of are the targets P for
-        ``schedule.label_iter`` steps, if the encoder is trained. That number is at most two thirds of
-        ``schedule.max_iter``. If it is larger than ``schedule.update_interval``, it is rounded down to a multiple of it.
+        Centroids and labels to start from. If the centroids are means of labels and the encoder is trained, P is one-hot,
+        from these labels, for ``schedule.label_iter`` steps, at most two thirds of ``schedule.max_iter``. A number above
+        ``schedule.update_interval`` is rounded down to a multiple of ``update_interval``.
     theta : list of Dense
         Layers of the encoder; empty if it stays fixed.
     schedule : Profile
@@ -190,6 +190,6 @@ def initial_state(
     if label_iter > schedule.update_interval:
         label_iter -= label_iter % schedule.update_interval
     if theta and start.by_labels and label_iter:
-        state.p = (labels[:, None] == np.arange(len(mu))).astype(mu.dtype)  # (n, k) one 1 in each row
+        state.p = (labels[:, None] == np.arange(len(mu))).astype(mu.dtype)  # (n, k), one-hot
         state.label_iter = label_iter
     return state

@@ -1,7 +1,7 @@
 """Deep Embedded Clustering as a scikit-learn estimator, DEC section 3.
 
-``DEC`` trains the autoencoder of section 3.2 (``autoencoder.py``), starts in its code (``training/start.py``), and
-observes the loop of section 3.1 (``clustering.py``): it reports, saves, and tests for divergence.
+``DEC`` trains the autoencoder of section 3.2 (``autoencoder.py``), finds a start in its embedding (``training/start.py``),
+and observes the loop of section 3.1 (``clustering.py``): it reports, saves, and tests for divergence.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ STATES = (RunState, Start, AutoencoderState, ClusteringState, PhaseProgress, Min
 class DEC(NetworkMixin, ClusterMixin, BaseEstimator):
     r"""Deep Embedded Clustering (Xie, Girshick, Farhadi, ICML 2016).
 
-    A stacked autoencoder is trained on X. ``init`` gives the centroids in its code. Then encoder and centroids together
+    A stacked autoencoder is trained on X. ``init`` gives the centroids in its embedding. Then encoder and centroids together
     minimize KL(P || Q) (Eqs. 1-5). P is refreshed every ``update_interval`` steps, until fewer than ``tol`` of the labels
     change between two refreshes.
 
@@ -104,8 +104,8 @@ class DEC(NetworkMixin, ClusterMixin, BaseEstimator):
     initial_labels_, initial_centers_ : ndarray of shapes (n,) and (k, d)
         Start of the clustering phase.
     init_ : str
-        Start that was taken: "k-means", "spherical k-means", "neighbors", "array" or "callable". ``warnings_`` says why
-        it is not ``init``.
+        Start that was taken: "k-means", "spherical k-means", "neighbors", "array" or "callable". If the start
+        is not ``init``, ``warnings_`` says why.
     n_iter_, n_features_in_ : int
         Number of steps of the clustering phase, and number D of columns of X.
     converged_ : bool

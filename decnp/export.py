@@ -57,7 +57,7 @@ def export_onnx(model: Model | DEC | Any, path: PathLike) -> None:
         If ``model`` is a path, and the file is not a model file.
     ValueError
         If the model does not fit into float32, or into the 2 GB of an ONNX file, or if float32 rounds its input too much:
-        numbers to steps of more than a hundredth of the model's unit, or two categories to one number.
+        neighboring numbers are more than a hundredth of the model's unit apart, or two categories become equal.
     OSError
         If a file cannot be read or written.
 

@@ -38,8 +38,8 @@ class Model:
     X becomes dense block by block.
 
     A model with a recipe takes the raw columns of a table: a DataFrame, an Arrow table, a mapping of names to columns, or an
-    array (n, C) of objects or numbers in the order of ``feature_names``. Missing cells are None, NaN, or a word for it such
-    as "NA". Categories that were not in the training table count as none of them, with a warning.
+    array (n, C) of objects or numbers in the order of ``feature_names``. Missing cells are None, NaN, or a word such as
+    "NA". Categories that were not in the training table are treated as none of the known ones, with a warning.
 
     Parameters
     ----------

@@ -220,7 +220,7 @@ def from_arrays(
     -------
     model : decnp.inference.Model
         Model with copies of the arrays, in float32 if float32 holds the dtype of each array exactly, else in float64. A
-        single number as shift or scale does not count.
+        number as shift or scale does not affect the dtype.
 
     Raises
     ------

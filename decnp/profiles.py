@@ -27,8 +27,8 @@ class Profile:
     """Settings of one training schedule. An iteration is one minibatch step.
 
     The defaults are those of the ``paper`` profile: section 4.2 of the paper, or the authors' code where the two
-    differ, except ``input_scale`` and ``autoencoder_rows``, which ``PAPER_MNIST`` sets to the code's values. The docstring
-    of a field gives both values, after "Text:" and "Code:".
+    differ, except ``input_scale`` and ``autoencoder_rows``, which ``PAPER_MNIST`` sets to the values of the code. The
+    docstring of a field gives both values, after "Text:" and "Code:".
 
     See Also
     --------
@@ -97,7 +97,7 @@ class Profile:
     dropout_on_input: bool = False
     """Drop raw inputs x too. Code: no. Text: yes (Eq. 6)."""
     dropout_on_code: bool = False
-    """Drop units of the code z too. Code: no. Text: yes (Eq. 8)."""
+    """Drop units of the embedding z too. Code: no. Text: yes (Eq. 8)."""
     finetune_dropout: float = 0.0
     """Fraction of raw inputs dropped in end-to-end training. Text and Code: 0."""
     batch_size: int = 256
@@ -111,9 +111,9 @@ class Profile:
     """Start: "k-means" or "neighbors", as in ``DEC(init=...)``, which overrides it. Text and Code: k-means."""
     label_iter: int = 0
     """Number of steps at the start of the clustering phase with the labels of the start as the targets P: p_ij is 1 if j
-    is the label of row i, else 0. Then P follows Eq. 3. The number is at most two thirds of ``max_iter``. If it is larger
-    than ``update_interval``, it is rounded down to a multiple of it. A start that consists of centroids, such as
-    "k-means", follows Eq. 3 at once. Text and Code: 0."""
+    is the label of row i, else 0. Then P follows Eq. 3. The number is at most two thirds of ``max_iter``. A number
+    above ``update_interval`` is rounded down to a multiple of ``update_interval``. A start that consists of centroids, such
+    as "k-means", follows Eq. 3 at once. Text and Code: 0."""
     kl_lr: float = 0.01
     """Learning rate of the clustering phase, constant."""
     kl_momentum: float = 0.9

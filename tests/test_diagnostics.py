@@ -153,7 +153,7 @@ def test_a_run_that_deserves_it_is_warned_of(settings, sentence):
 
 @pytest.mark.filterwarnings("ignore:Number of distinct clusters")  # k-means says so too
 def test_an_autoencoder_that_collapses_is_warned_of(X):
-    with pytest.warns(TrainingWarning, match="the autoencoder has collapsed: its code is the same for all rows"):
+    with pytest.warns(TrainingWarning, match="the autoencoder has collapsed: its embedding is the same for all rows"):
         dec(profile=replace(QUICK, init_std=0.0)).fit(X)
 
 

@@ -1,7 +1,7 @@
 """Numerical derivatives of a function that is not known to be analytic: two steps, their difference, and kinks.
 
-``Probe`` makes a real scalar function of a NumPy array of what a user gives: a function of torch tensors, one that
-returns (loss, gradient), one that returns an array, or one that changes its argument.
+``Probe`` turns a user's function into a real scalar function of a NumPy array. The user's function may take torch tensors,
+return (loss, gradient) or an array, or change its argument.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ class Probe:
         return float(as_numpy(self.make(np.array([number])))[0])
 
     def precision(self, x: np.ndarray) -> tuple[float, float]:
-        """Return the least precision on the way from x to the result, and the precision of the result.
+        """Return the lowest precision between x and the result, and the precision of the result.
 
         Single precision inside ``fun`` is found although the result is in double precision.
         """

@@ -1,4 +1,4 @@
-"""The words for an explanation, and the verdict that it means."""
+"""Explanations in words, and their verdicts."""
 
 from __future__ import annotations
 
@@ -183,7 +183,7 @@ def ok_reduction(explanation: Explanation | str) -> str:
 
 
 def verdict_of(explanation: Explanation | str) -> Verdict:
-    """Return the verdict that one explanation means."""
+    """Return the verdict of one explanation."""
     if isinstance(explanation, str):
         return Verdict.WRONG
     names, e = explanation.form.names, explanation

@@ -1,4 +1,4 @@
-"""The least precision on the way through a user's function, whatever the dtype that comes back."""
+"""Lowest precision inside a user's function, whatever the dtype of its result."""
 
 from __future__ import annotations
 

@@ -41,7 +41,7 @@ class Problem(NamedTuple):
 
 
 def draw_problem(rng: np.random.Generator, n: int, k: int, d: int, alpha: float, dtype: DTypeLike) -> Problem:
-    """Draw n points and k centroids in d dimensions, and an autoencoder of n rows with a code of width d.
+    """Draw n points and k centroids in d dimensions, and an autoencoder of n rows with an embedding of width d.
 
     ``rng`` draws the numbers; ``alpha`` are the degrees of freedom; the arrays are cast to ``dtype``.
     """

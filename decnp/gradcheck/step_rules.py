@@ -1,4 +1,4 @@
-"""A whole DEC step by this package, and by it with one known mistake: loss, gradients of every W and b, and of mu."""
+"""A whole DEC step of this package, and the same step with one known mistake: loss, gradients of each W and b and of mu."""
 
 from __future__ import annotations
 

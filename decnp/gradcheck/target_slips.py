@@ -38,7 +38,7 @@ def _target(
 
 
 def _recycled(sums_too: bool, trial: Trial, eps: Eps | None) -> np.ndarray:
-    """Return q^2 / colSums(q) as in R, where f is repeated down the first column, on into the second, and so on.
+    """Return q^2 / colSums(q) as in R, which recycles f down the first column, then down the second, and so on.
 
     ``sums_too``: the sums of the rows are repeated so in the transposed array.
     """

@@ -4,7 +4,7 @@
 
     centers                       (k, d)      the centroids mu
     encoder.0.W, encoder.0.b, ... (n_in, n_out), (n_out,)     and so for each layer, first to last
-    decoder.0.W, decoder.0.b, ... likewise, from the code to the reconstruction
+    decoder.0.W, decoder.0.b, ... likewise, from the embedding to the reconstruction
     shift, scale                  () or (D,), and ()    the network sees (x - shift) * scale
     feature_names, left_out       bytes: names of columns that are too long for the header, one JSON string a line
 

@@ -44,7 +44,7 @@ class FusedStep:
     batch_size : int
         Rows of every minibatch.
     pool : ThreadPool
-        Threads, within their context.
+        Open thread pool, inside its ``with`` block.
     """
 
     def __init__(self, theta: Sequence[Dense], optimizer: Optimizer, batch_size: int, pool: ThreadPool) -> None:

@@ -1,6 +1,6 @@
 """Checkpoints: the whole state of a training run in one file; a resumed run ends in the same bits.
 
-A checkpoint is the state object of the run, written down. ``to_tree`` turns dataclasses, arrays and random generators
+A checkpoint is the serialized state object of the run. ``to_tree`` turns dataclasses, arrays and random generators
 into JSON and .npy arrays; ``from_tree`` restores them. The file is an archive as a model file is: nothing in it is ever
 executed, every array and the header have their SHA-256 digests, and the file is written atomically.
 """

@@ -2,13 +2,13 @@
 
     sizes       rows of each cluster
     kl_before   KL(P || Q) per row, for the P that the steps before this refresh were trained on
-    kl_after    KL(P || Q) per row, for the new P; the steps go down from here to the next refresh's ``kl_before``
+    kl_after    KL(P || Q) per row, for the new P; the next steps lower it to the next refresh's ``kl_before``
     confidence  mean over rows of max_j q_ij, from 1/k to 1
     entropy     mean over rows of -sum_j q_ij ln q_ij, in nats, from ln k to 0
     nearest     the two nearest centroids, and ``distance`` between them
     radius      sqrt(mean ||z_i - mu_j||^2), j the cluster of row i
     spread      sqrt(mean ||z_i - mean z||^2)
-    reconstruction  the autoencoder's loss, on ``SAMPLE`` rows at most; the decoder stays as it was pretrained
+    reconstruction  the autoencoder's loss, on ``SAMPLE`` rows at most; the decoder is no longer trained
 
 The loss that is minimized is KL against one fixed P. It falls from a ``kl_after`` to the next ``kl_before``. From a
 ``kl_before`` to its own ``kl_after`` P changes and Q does not, so a rise there is not a failure.
@@ -139,7 +139,8 @@ def _collapse(refreshes: Sequence[tuple[Record, Diagnosis]], given: bool) -> str
     if given:
         return ("all rows are in one cluster from the start on: the centroids of init are far from the embedding, or the "
                 "autoencoder has collapsed")
-    return "the autoencoder has collapsed: its code is the same for all rows, or nearly; try a smaller lr in the profile"
+    return ("the autoencoder has collapsed: its embedding is the same for all rows, or nearly; try a smaller lr in the "
+            "profile")
 
 
 def _empty_clusters(refreshes: Sequence[tuple[Record, Diagnosis]], given: bool) -> list[str]:

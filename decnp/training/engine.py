@@ -1,7 +1,7 @@
 """Two implementations of what the training loops compute: ``Readable`` and ``Compiled``.
 
-``Readable`` calls ``equations``, ``layers``, ``losses`` and ``optim``, and is the specification. ``Compiled`` calls their
-numba twins in ``kernels``; tests compare the two step by step. A training loop chooses one of them once.
+``Readable`` calls ``equations``, ``layers``, ``losses`` and ``optim``, and is the specification. ``Compiled`` calls the
+numba versions in ``kernels``; tests compare the two step by step. A training loop chooses one of them once.
 """
 
 from __future__ import annotations

@@ -19,9 +19,9 @@ FEATURE_BYTES = 1 << 28
 def features(rows: ScaledRows, below: Sequence[Dense], pool: ThreadPool) -> Callable[[np.ndarray], np.ndarray]:
     """Return the inputs of a phase as a function of row numbers: the fixed output of the layers ``below`` for ``rows``.
 
-    The output is computed once, up to the last layer that is no wider than the data and takes no more memory (sparse
-    or mapped data are small: there, no more than ``FEATURE_BYTES``). The layers above are run for each minibatch,
-    in the threads of ``pool``.
+    The output of one layer is computed once and stored: of the last layer that is no wider than the data, and whose output
+    takes no more memory than the data, or than ``FEATURE_BYTES`` if the data take less. The layers above are run for each
+    minibatch, in the threads of ``pool``.
     """
     if not below:
         return rows.__getitem__

@@ -120,7 +120,7 @@ def recipe_of(steps: Sequence[tuple[str, Any]], names: Sequence[str], named: boo
     names : sequence of str
         Names of the columns that the first step takes.
     named : bool
-        Whether they are more than numbers from 1.
+        True if the table has names, False if ``names`` are only numbers from 1.
 
     Raises
     ------

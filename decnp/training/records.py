@@ -18,7 +18,7 @@ class Diagnosis(NamedTuple):
     sizes : tuple of int
         Number of rows of each cluster, k numbers.
     kl_before : float or None
-        KL(P || Q) in nats per row, for the P before this refresh; None at the first, unless P is the labels of the start.
+        KL(P || Q) in nats per row, for the P before this refresh; None at the first, unless P was one-hot.
     kl_after : float
         KL(P || Q) in nats per row, for the new P.
     confidence : float
@@ -34,8 +34,8 @@ class Diagnosis(NamedTuple):
     spread : float
         Root of the mean of ||z_i - mean z||^2.
     reconstruction : float
-        Reconstruction loss, a mean over elements, halved, on 512 rows at most. The decoder stays as it was
-        pretrained.
+        Reconstruction loss, a mean over elements, halved, on 512 rows at most. The decoder is no
+        longer trained.
     """
 
     sizes: tuple[int, ...]
@@ -53,7 +53,8 @@ class Diagnosis(NamedTuple):
 class Record(NamedTuple):
     """Report of a training loop: one for each refresh of P, and one for each interval of an autoencoder phase.
 
-    While P is the labels of the start (``Profile.label_iter``), there are four to seven reports at equal distances.
+    While P is one-hot, from the labels of the start (``Profile.label_iter``), there are four to seven reports at equal
+    distances.
 
     Attributes
     ----------

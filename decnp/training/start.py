@@ -159,10 +159,10 @@ def _from_neighbors(z: np.ndarray, n_clusters: int, n_init: int, seed: int) -> S
 def _from_kmeans_or_directions(z: np.ndarray, rows: np.ndarray, n_clusters: int, n_init: int, seed: int) -> Start:
     """Return the start from k-means, or from spherical k-means if k-means has a cluster of short rows.
 
-    In a code of text, the length of z follows that of the document, and k-means may put the short rows of all topics into
-    one cluster around the origin. Spherical k-means (Dhillon & Modha 2001) compares directions: here it is k-means on rows
-    of length 1. It is taken if a cluster of k-means has no direction (``DIRECTED``), and if its own clusters are stable on
-    random halves of ``rows`` (``STABLE``).
+    In an embedding of text, the length of z grows with that of the document, and k-means may put the short rows of all
+    topics into one cluster around the origin. Spherical k-means (Dhillon & Modha 2001) compares directions: here it is
+    k-means on rows of length 1. It is taken if a cluster of k-means has no direction (``DIRECTED``), and if its own
+    clusters are stable on random halves of ``rows`` (``STABLE``).
     """
     start = _from_kmeans(z, n_clusters, n_init, seed)
     if len(np.unique(start.labels)) < n_clusters:  # there are fewer different rows

@@ -1,4 +1,4 @@
-"""State of a run of ``DEC.fit``: all that changes in it, and so all that a checkpoint stores."""
+"""State of a run of ``DEC.fit``: everything that changes in it. A checkpoint stores exactly this."""
 
 from __future__ import annotations
 
