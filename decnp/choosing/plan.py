@@ -1,4 +1,4 @@
-"""The runs of ``choose_k``: its parameters, checked, and the work that they describe."""
+"""Plan of ``choose_k``: its validated parameters, and the runs that they describe."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["Plan", "plan_of", "run_plan"]
 
 
 class Plan(NamedTuple):
-    """Parameters of ``choose_k``, checked."""
+    """Parameters of ``choose_k``, validated."""
 
     model: DEC
     X: Rows
@@ -30,7 +30,7 @@ class Plan(NamedTuple):
 
 
 def plan_of(model: DEC, X: Any, ks: Iterable[int], n_seeds: int) -> Plan:
-    """Return the parameters ``model``, ``X``, ``ks`` and ``n_seeds`` of ``choose_k``, checked. Raises ValueError."""
+    """Return the parameters ``model``, ``X``, ``ks`` and ``n_seeds`` of ``choose_k``, validated. Raises ValueError."""
     numbers = _checked_ks(ks)
     check_number("n_seeds", n_seeds, low=2, integer=True)
     _check_model(model)

@@ -1,4 +1,4 @@
-"""Rule of ``choose_k``: the numbers of each k, data without clusters for comparison, and the words."""
+"""Rule of ``choose_k``: numbers of each k, data without clusters for comparison, and sentences of the result."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class KRow(NamedTuple):
 
 @dataclass(frozen=True)
 class KChoice:
-    """Result of ``choose_k``. ``str`` of it is a table with the sentences below."""
+    """Result of ``choose_k``. ``str(choice)`` is a table with the sentences below."""
 
     best_k: int | None
     """The supported k with the largest silhouette in the data, or None."""
@@ -147,8 +147,8 @@ def _row(cells: Sequence[Cell], reference: float) -> KRow:
 def reference_silhouettes(x: np.ndarray, ks: Sequence[int], seed: int) -> dict[int, float]:
     """Return for each of ``ks`` the largest silhouette of k-means in data without clusters of the extent of x (n, D).
 
-    They are drawn from ``seed``. ``N_REFERENCES`` data sets are uniform in the box of the principal components of x, as for
-    the gap statistic (Tibshirani, Walther, Hastie 2001). As many are normal with the covariance of x.
+    ``seed`` draws the data: ``N_REFERENCES`` sets are uniform in the box of the principal components of x, as for the gap
+    statistic (Tibshirani, Walther, Hastie 2001), and ``N_REFERENCES`` sets are normal with the covariance of x.
     """
     rng = np.random.default_rng(seed)
     with threadpool_limits(1):  # with more threads, the order of the sums varies

@@ -1,7 +1,7 @@
 """Methods of the paper's tables. Each function is the work of a cell, and returns the scores of one run.
 
 Labels are used only for the scores. ``folder`` is the folder of the results. ``data`` are keyword arguments of
-``data.load``. ``features`` is None for the rows themselves, or the network whose codes replace the rows ("AE+" in
+``data.load``. ``features`` is None for the rows themselves, or the network whose embedding replaces the rows ("AE+" in
 Table 3).
 """
 
@@ -51,7 +51,7 @@ def kmeans(folder: Path, data: DataSpec, features: NetworkSpec | None, seed: int
 
 @cell_work("decnp.experiments.methods.gmm")
 def gmm(folder: Path, data: DataSpec, features: NetworkSpec | None, seed: int) -> dict[str, Any]:
-    """Run scikit-learn's Gaussian mixture, with full covariances for codes and diagonal covariances for rows."""
+    """Run scikit-learn's Gaussian mixture, with full covariances for embeddings and diagonal covariances for rows."""
     X, (_, y, k, _) = store.features(folder, data, features), load(**data)
     kind = "diag" if features is None else "full"
     model = GaussianMixture(k, covariance_type=kind, reg_covar=1e-3, random_state=seed).fit(X)
@@ -98,7 +98,7 @@ def dec(folder: Path, data: DataSpec, network: NetworkSpec, update_interval: int
     """
     X, y, k, _ = load(**data)
     ae = store.autoencoder(folder, data, network)
-    if not update_encoder:  # the codes do not change, so they are computed once
+    if not update_encoder:  # the embedding does not change, so it is computed once
         X = ae.encode(X)
         ae = identity(ae)
     model = new_dec(k, ae, network, update_interval, update_encoder)
@@ -129,7 +129,7 @@ def loss_within(model: DEC, X: np.ndarray) -> float:
 
 
 def identity(ae: StackedAutoencoder) -> StackedAutoencoder:
-    """Return an autoencoder that maps the codes of ``ae`` to themselves, to the bit."""
+    """Return an autoencoder that maps the embedding of ``ae`` to itself, to the bit."""
     d = ae.encoder_[-1].W.shape[1]
     layer = Dense(np.eye(d, dtype=np.float32), np.zeros(d, np.float32), "linear")
     return StackedAutoencoder.from_layers([layer], [layer], dtype="float32")

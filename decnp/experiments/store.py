@@ -91,7 +91,7 @@ def prepare_autoencoder(folder: Path, data: DataSpec, network: NetworkSpec) -> d
 
 
 def features(folder: Path, data: DataSpec, network: NetworkSpec | None) -> np.ndarray:
-    """Return the rows of a data set (n, D), or their codes (n, d) if there is a ``network``."""
+    """Return the rows of a data set (n, D), or their embedding (n, d) if there is a ``network``."""
     X = load(**data).X
     return X if network is None else autoencoder(folder, data, network).encode(X)
 

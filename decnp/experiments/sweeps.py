@@ -37,7 +37,7 @@ FIXED = {"LDMGI": 1e-2, "SEC": 1e-8}
 
 
 def add(plan: Plan, method: str, data: DataSpec, seed: int, setting: float | None = None, ae: bool = False) -> str:
-    """Add the cell of one run and return its name. ``ae`` replaces the rows by their codes."""
+    """Add the cell of one run and return its name. ``ae`` replaces the rows by their embedding."""
     network = plan.network(data, seed) if ae or method.startswith("DEC") else None
     if method.startswith("DEC"):
         return plan.add(f"{method}, lambda {setting}, seed {seed}", methods.dec, data, ("autoencoder",),

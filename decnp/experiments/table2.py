@@ -48,7 +48,7 @@ def cells(plan: Plan) -> list[MethodCells]:
 
 
 def plan_methods(plan: Plan, paper: Accuracies, unreported: Sequence[str], ae: bool) -> list[MethodCells]:
-    """Plan the cells of Table 2, or, with ``ae``, of Table 3, where all methods except DEC use autoencoder codes."""
+    """Plan the cells of Table 2, or, with ``ae``, of Table 3, where all methods except DEC use an embedding."""
     planned = []
     seeds = plan.seeds(SEEDS)
     for name, data in plan.data_sets(DATA):

@@ -21,7 +21,7 @@ format_rows = table2.format_rows
 
 
 def cells(plan: Plan) -> list[MethodCells]:
-    """Plan the cells of Table 2 on autoencoder codes. The nine settings share the autoencoder of the first seed."""
+    """Plan the cells of Table 2 with embeddings. The nine settings share the autoencoder of the first seed."""
     return table2.plan_methods(plan, PAPER, UNREPORTED, ae=True)
 
 

@@ -168,7 +168,7 @@ def _linear(
     forward: Callable[[Any], Any], make: Callable[[np.ndarray], Any], v: np.ndarray, u: np.ndarray, backward: float,
     rtol: float,
 ) -> DotTest:
-    """Return the dot test of a function that is said to be linear, and see whether it is."""
+    """Return the dot test of a function that the user calls linear; the verdict says if it is not."""
     there = as_numpy(forward(make(v)))
     other = np.roll(v, 1) + 0.5
     apart = as_numpy(forward(make(v + other))) - there - as_numpy(forward(make(other)))

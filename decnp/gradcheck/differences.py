@@ -96,7 +96,7 @@ class Probe:
 
 
 def steps_for(x: np.ndarray, h: float) -> np.ndarray:
-    """Return the step of each entry: h |x_t|, and no less than h times the largest entry or 1, the smaller."""
+    """Return the step of each entry: h max(|x_t|, m) with m = min(1, largest |x_t|), or m = 1 if x is 0."""
     largest = float(np.max(np.abs(x)))
     return h * np.maximum(np.abs(x), min(1.0, largest) or 1.0)
 

@@ -1,7 +1,7 @@
 """Equations as plain loops with the paper's subscripts. They are slow; the checks use them as references.
 
 Samples are ``i``, clusters ``j`` (``jj`` where a sum runs over clusters inside a sum), coordinates ``t``.
-Nothing else of the package is imported, nothing is vectorised, and nothing but the power of Eq. 1 is rearranged. All
+Nothing else of the package is imported, nothing is vectorized, and nothing but the power of Eq. 1 is rearranged. All
 arithmetic is in float64 (complex128 for complex input), whatever the dtype of the input.
 """
 

@@ -59,8 +59,9 @@ def least_precision(
     ``result_of`` maps a trial to the function's result, and ``result`` is that of ``trial``. ``inputs`` are the arrays
     that the function takes.
 
-    A function in float64 follows a change of its arguments by 1e-9 smoothly. One that rounds an argument to float32
-    ignores a change that the rounding removes; one that rounds in between moves in steps.
+    A function in float64 follows a change of its arguments by 1e-9 smoothly. A function that
+    rounds an argument to float32 ignores a change that the rounding removes. A function that rounds an intermediate
+    result changes in steps.
     """
     if np.array_equal(result, _rounded(result, Precision.HALF)) and result.size > 1 and len(np.unique(result)) > 2:
         return Precision.HALF

@@ -1,8 +1,8 @@
 """The autodiff packages as references: plain definitions of all that has a gradient, and calls that differentiate them.
 
 A definition takes the array package ``xp`` first, and uses only functions that all three packages have. The definitions
-are Eqs. 1-3 and the forward pass of the layers. They contain neither Eqs. 4 and 5 nor backpropagation:
-those are for the package to find. A package is imported when it is first used.
+are Eqs. 1-3 and the forward pass of the layers. They contain neither Eqs. 4 and 5 nor backpropagation,
+which the packages derive. A package is imported when it is first used.
 """
 
 from __future__ import annotations

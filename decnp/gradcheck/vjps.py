@@ -1,4 +1,4 @@
-"""Vector-Jacobian products of Eqs. 1-3. Training does not need them; a check does.
+"""Vector-Jacobian products of Eqs. 1-3. Training does not use them; the checks do.
 
 Each function takes ``g``, the gradient of some scalar with respect to the equation's output. Chained, the products are
 Eq. 4: put g = -p/q (from Eq. 2) into the product of Eq. 1. Then q (g - sum q g) becomes q - p, because each row of p

@@ -18,7 +18,7 @@ WIDTH = 0.34  # of a layer's bar; the bars are at x = 0, 1, 2, ...
 
 
 def network_diagram(sizes: Sequence[int], ax: Axes | None = None) -> Axes:
-    """Draw the paper's Figure 1: encoder and decoder as bars, and the clustering head on the code z.
+    """Draw the paper's Figure 1: encoder and decoder as bars, and the clustering head on the embedding z.
 
     The height of a bar increases with the logarithm of the width of the layer. The activations are written between the
     bars. The decoder, to the right of z, is used for pretraining only.
