@@ -117,7 +117,7 @@ def relu_vjp(g: np.ndarray, h: np.ndarray) -> np.ndarray:
 def squared_error(x_rec: np.ndarray, x: np.ndarray) -> tuple[np.floating, np.ndarray]:
     r"""Return the reconstruction loss, a mean over *elements*, halved, and its gradient.
 
-    .. math:: L = \sum_i \|x_{rec,i} - x_i\|^2 / (2 n D), \quad g = (x_{rec} - x) / (n D)
+    .. math:: loss = \sum_i \|x_{rec,i} - x_i\|^2 / (2 n D), \quad g = (x_{rec} - x) / (n D)
 
     Parameters
     ----------
@@ -127,7 +127,7 @@ def squared_error(x_rec: np.ndarray, x: np.ndarray) -> tuple[np.floating, np.nda
     Returns
     -------
     loss : floating scalar
-        The loss L.
+        Mean over elements, halved.
     g : ndarray of shape (n, D)
         Gradient of the loss with respect to x_rec.
 
