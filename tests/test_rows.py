@@ -69,6 +69,7 @@ def test_what_is_mapped(tmp_path):
     X = np.load(tmp_path / "X.npy", mmap_mode="r")
     assert all(map(is_mapped, (X, X[::2], np.asarray(X), X.T, np.asarray(X)[1:]))) and LazyRows(X, float).nbytes == 0
     assert not any(map(is_mapped, (np.eye(3), X + 0, np.array(X), None)))
+    assert not any(map(is_mapped, (X.copy(), X.astype(np.float32), X[[0, 2]])))  # copies, some of them of the type memmap
     assert LazyRows(sp.csr_array(np.eye(3)), float).nbytes == 3 * 8 + 3 * 4 + 4 * 4
 
 

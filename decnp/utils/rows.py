@@ -122,7 +122,10 @@ def sampled_rows(n: int, max_rows: int) -> np.ndarray:
 
 
 def is_mapped(X: Any) -> bool:
-    """Return True if X is a NumPy array in a memory map."""
-    while isinstance(X, np.ndarray) and not isinstance(X, np.memmap):
+    """Return True if X is a NumPy array whose values are in a memory map.
+
+    A copy of a ``numpy.memmap`` has that type too, and its values are in memory.
+    """
+    while isinstance(X, np.ndarray):
         X = X.base
-    return isinstance(X, (np.memmap, mmap.mmap))
+    return isinstance(X, mmap.mmap)
