@@ -11,6 +11,7 @@ from numpy.testing import assert_array_equal
 
 from decnp import DEC, cluster_accuracy
 from decnp.io import tables
+from decnp.io.precision import float32_suffices
 from decnp.io.table_warnings import table_warnings
 from decnp.io.tables import read_table
 
@@ -65,6 +66,13 @@ def test_other_tables_stay_in_float32(data, says):
     assert says("fit", "x.npy", *QUICK, "-q", "--out", "run")[0] == 0
     with open("run/run.json") as file:
         assert json.load(file)["parameters"]["dtype"] == "float32"
+
+
+def test_a_kind_of_row_that_repeats_does_not_choose_the_dtype():
+    """Every tenth of 20,480 rows is exact in float32; evenly spaced rows, of which there would be 2048, are all of them."""
+    X = 1.7e9 + np.random.default_rng(0).normal(size=(20_480, 1))
+    X[::10] = 1.7e9
+    assert not float32_suffices(X)
 
 
 @pytest.mark.parametrize("column, counts", [

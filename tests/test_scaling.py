@@ -7,7 +7,7 @@ from scipy.linalg import hadamard
 
 from decnp import Profile
 from decnp.exceptions import TrainingError
-from decnp.training.scaling import fit_scaling, top_singular_share
+from decnp.training.scaling import fit_scaling, offset_share, profile_for_data, top_singular_share
 
 rng = np.random.default_rng(0)
 
@@ -51,3 +51,14 @@ def test_the_top_share_is_that_of_lapack_where_rows_or_columns_sum_to_zero(x, dt
     x = x.astype(dtype)
     s = np.linalg.svd(x.astype(float), compute_uv=False)
     assert top_singular_share(x) == pytest.approx(s[0] ** 2 / (s**2).sum(), rel=1e-5)
+
+
+def test_rows_whose_kinds_alternate_are_all_in_the_sample():
+    """Every tenth of 20,480 rows is of another kind; evenly spaced rows, of which there would be 2048, are all of it."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(20_480, 40)).astype(np.float32)
+    schedule = Profile(finetune_iter=9, short_finetune_iter=5)
+    X[::10] = 0
+    assert profile_for_data(schedule, X).finetune_iter == 9  # the data are not sparse
+    X[::10] = 1
+    assert offset_share(X) < 0.1

@@ -64,3 +64,13 @@ def test_a_network_is_dead_from_a_quarter_of_the_steps_on_below_a_ten_thousandth
         monitor(40, 0.99e-4, must_live=True).see(at, 1.0, X)
     assert monitor(40, 1.01e-4, must_live=True).see(at, 1.0, X)
     assert monitor(40, 0.99e-4, must_live=False).see(at, 1.0, X)
+
+
+def test_rows_whose_kinds_alternate_are_all_in_the_sample():
+    """Every tenth row is of one kind, and all evenly spaced samples of 2048 and 512 rows would be of that kind."""
+    kind = np.arange(20_480) % 10
+    rows = np.column_stack([kind, np.random.default_rng(0).normal(0, 1e-3, len(kind))]).astype(np.float32)
+    rows_of_a_kind_as_one = [Dense(np.diag(np.float32([1, 0])), np.zeros(2, np.float32), "linear")]
+    one = PhaseMonitor("finetune", rows_of_a_kind_as_one, lambda i: rows[i], len(rows), 4, True, PhaseProgress([]))
+    assert 6 < one.zero_loss_all < 8  # 7.1 over all rows, and 0 over those of kind 0
+    one.see(1, 0.0, rows[:8])  # the network is not dead

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..utils.rows import LazyRows, Rows, evenly_spaced_rows, is_mapped
+from ..utils.rows import LazyRows, Rows, is_mapped, sampled_rows
 
 __all__ = ["float32_suffices"]
 
@@ -28,7 +28,7 @@ def float32_suffices(X: Rows) -> bool:
     if np.can_cast(source.dtype, np.float32):
         return True
     sparse = isinstance(X, LazyRows) and not is_mapped(source)
-    x = source.data if sparse else evenly_spaced_rows(source)
+    x = source.data if sparse else source[sampled_rows(len(source))]
     with np.errstate(all="ignore"):
         rounded = x.astype(np.float32).astype(np.float64)
         x = x.astype(np.float64)

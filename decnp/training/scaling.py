@@ -11,7 +11,7 @@ from scipy.sparse.linalg import ArpackError, svds
 
 from ..exceptions import TrainingError
 from ..profiles import Profile
-from ..utils.rows import LazyRows, Rows, blocks, evenly_spaced_rows, is_mapped
+from ..utils.rows import LazyRows, Rows, blocks, is_mapped, sampled_rows
 
 __all__ = ["fit_scaling", "offset_share", "offset_warnings", "profile_for_data", "top_singular_share"]
 
@@ -32,7 +32,7 @@ def offset_share(X: Rows) -> float:
     """
     if isinstance(X, LazyRows) and not is_mapped(X.source):
         return 0.0
-    x = evenly_spaced_rows(X).astype(np.float64)
+    x = X[sampled_rows(len(X))].astype(np.float64)
     with np.errstate(over="ignore", invalid="ignore"):
         total = np.vdot(x, x)
         mean = x.mean(axis=0)
@@ -46,15 +46,17 @@ def profile_for_data(profile: Profile, X: Rows) -> Profile:
         profile = replace(profile, center=offset_share(X) > OFFSET)
     most = profile.short_finetune_iter
     if most is not None and profile.finetune_iter > most:
-        if X.shape[1] < NARROW or np.mean(evenly_spaced_rows(X) != 0) < SPARSE:
+        if X.shape[1] < NARROW or np.mean(X[sampled_rows(len(X))] != 0) < SPARSE:
             profile = replace(profile, finetune_iter=most)
     return profile
 
 
 def offset_warnings(profile: Profile, X: Rows) -> list[str]:
     """Return a sentence if the mean row dominates X (n, D) and ``profile`` does not subtract it, else none."""
+    if profile.center:
+        return []
     share = offset_share(X)
-    if profile.center or share <= OFFSET:
+    if share <= OFFSET:
         return []
     return [f"the mean row holds {share:.1%} of the sum of squares of X, and this profile does not subtract it: the "
             "autoencoder learns little beside this offset; try center=True in the profile"]

@@ -13,7 +13,7 @@ import numpy as np
 
 from ..exceptions import TrainingError
 from ..layers import Dense, mlp
-from ..utils.rows import evenly_spaced_rows
+from ..utils.rows import sampled_rows
 from .diagnostics import SAMPLE
 from .records import Record
 
@@ -69,7 +69,7 @@ class PhaseMonitor:
         self.phase, self.theta, self.batch_at, self.n, self.n_iter = phase, theta, batch_at, n, n_iter
         self.must_live, self.progress = must_live, progress
         self.interval = max(1, min(n_iter // 20, 1000))
-        self.zero_loss_all = _zero_loss(batch_at(evenly_spaced_rows(range(n))))
+        self.zero_loss_all = _zero_loss(batch_at(sampled_rows(n)))
 
     def see(self, t: int, loss: float, x: np.ndarray) -> Record | None:
         """Record the ``loss`` of step ``t`` on the minibatch x (b, D); return a record if a report is due.
@@ -103,7 +103,7 @@ class PhaseMonitor:
 
     def _check_alive(self, t: int) -> None:
         """Raise TrainingError if the reconstruction is the same for all rows of a sample that differ."""
-        x = self.batch_at(evenly_spaced_rows(range(self.n), SAMPLE))
+        x = self.batch_at(sampled_rows(self.n, SAMPLE))
         with np.errstate(over="ignore", invalid="ignore"):
             varies, data = (float(np.var(a, axis=0, dtype=np.float64).sum()) for a in (mlp(self.theta, x)[-1], x))
         if varies < DEAD * data:

@@ -104,16 +104,18 @@ def first_rows(X: Rows, n: int | None) -> Rows:
     return LazyRows(X.source[:n], X.dtype) if isinstance(X, LazyRows) else X[:n]
 
 
-def evenly_spaced_rows(X: Rows | range, max_rows: int = 2048) -> np.ndarray:
+def evenly_spaced_rows(X: Rows, max_rows: int = 2048) -> np.ndarray:
     """Return at most ``max_rows`` rows of X, evenly spaced.
 
-    >>> evenly_spaced_rows(range(10), 4)
+    If the kinds of rows alternate, they may all be of one kind: take ``sampled_rows`` for a decision.
+
+    >>> evenly_spaced_rows(np.arange(10), 4)
     array([0, 3, 6, 9])
     """
     return np.asarray(X[:: -(-len(X) // max_rows)])
 
 
-def sampled_rows(n: int, max_rows: int) -> np.ndarray:
+def sampled_rows(n: int, max_rows: int = 2048) -> np.ndarray:
     """Return the sorted numbers of at most ``max_rows`` of ``n`` rows, drawn at random from a fixed seed.
 
     Unlike evenly spaced rows, they represent a table whose kinds of rows alternate.
