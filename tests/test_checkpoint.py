@@ -25,8 +25,9 @@ from decnp.io.atomic import write_atomically
 from decnp.layers import Dense
 from decnp.optim import Minibatches
 from decnp.training import checkpoint as module
-from decnp.training.checkpoint import from_tree, recipe_of, to_tree
+from decnp.training.checkpoint import recipe_of
 from decnp.training.records import History
+from decnp.training.state_tree import from_tree, to_tree
 
 SCHEDULES = {
     "paper": BY_THE_BOOK,

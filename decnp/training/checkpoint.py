@@ -1,8 +1,8 @@
 """Checkpoints: the whole state of a training run in one file; a resumed run ends in the same bits.
 
-A checkpoint is the serialized state object of the run. ``to_tree`` turns dataclasses, arrays and random generators
-into JSON and .npy arrays; ``from_tree`` restores them. The file is an archive as a model file is: nothing in it is ever
-executed, every array and the header have their SHA-256 digests, and the file is written atomically.
+A checkpoint is the state object of the run as JSON and .npy arrays (``state_tree``). The file is an archive
+as a model file is: nothing in it is ever executed, every array and the header have their SHA-256 digests, and the file is
+written atomically.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import tempfile
 import time
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, fields, is_dataclass
+from dataclasses import asdict
 from functools import partial
 from itertools import chain
 from numbers import Integral
@@ -32,12 +32,12 @@ from ..profiles import Profile
 from ..utils.provenance import rounding
 from ..utils.rows import Rows, blocks
 from ..utils.validation import check_sizes
+from .state_tree import from_tree, to_tree
 
 __all__ = ["Checkpoint", "check_same_shapes", "fingerprint", "from_tree", "recipe_of", "recorded_init", "to_tree"]
 
 FORMAT = 5
 KIND = "checkpoint"
-GENERATORS = ("PCG64", "PCG64DXSM", "MT19937", "Philox", "SFC64")
 
 
 class Checkpoint:
@@ -295,64 +295,3 @@ def fingerprint(*arrays: Rows) -> str:
     for x in chain.from_iterable(map(blocks, arrays)):
         digest.update(np.ascontiguousarray(x).data)
     return digest.hexdigest()
-
-
-# ---------------------------------------------------------------- a state object as JSON and arrays
-
-def to_tree(value: Any, arrays: dict[str, np.ndarray], name: str = "") -> Any:
-    """Return ``value`` as JSON data; its arrays are added to ``arrays`` and replaced by their names.
-
-    ``name`` is the beginning of these names.
-    An object is a dataclass or a named tuple, or has ``to_arrays`` and ``from_arrays``. An array that occurs twice is
-    stored once.
-    """
-    if isinstance(value, np.ndarray):
-        name = next((stored for stored, array in arrays.items() if array is value), name)
-        arrays[name] = value
-        return {"array": name}
-    if isinstance(value, np.random.Generator):
-        return {"generator": to_tree(value.bit_generator.state, arrays, name)}
-    content = _fields_of(value)
-    if content is not None:
-        return {"class": type(value).__name__, "fields": to_tree(content, arrays, name)}
-    if isinstance(value, Mapping):
-        return {key: to_tree(item, arrays, f"{name}.{key}") for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [to_tree(item, arrays, f"{name}.{i}") for i, item in enumerate(value)]
-    return value.item() if isinstance(value, np.generic) else value
-
-
-def from_tree(tree: Any, arrays: Mapping[str, np.ndarray], classes: Mapping[str, type]) -> Any:
-    """Return the object that ``to_tree`` turned into ``tree`` and ``arrays``; KeyError for a class not in ``classes``."""
-    if isinstance(tree, list):
-        return [from_tree(item, arrays, classes) for item in tree]
-    if not isinstance(tree, dict):
-        return tree
-    if tree.keys() == {"array"}:
-        return arrays[tree["array"]]
-    if tree.keys() == {"generator"}:
-        return _generator(from_tree(tree["generator"], arrays, classes))
-    if tree.keys() == {"class", "fields"}:
-        cls: Any = classes[tree["class"]]
-        content = from_tree(tree["fields"], arrays, classes)
-        return getattr(cls, "from_arrays", cls)(**content)
-    return {key: from_tree(item, arrays, classes) for key, item in tree.items()}
-
-
-def _fields_of(value: Any) -> dict[str, Any] | None:
-    """Return the content of an object by name, or None for plain data."""
-    if hasattr(value, "to_arrays"):
-        return value.to_arrays()
-    if is_dataclass(value):
-        return {field.name: getattr(value, field.name) for field in fields(value)}
-    return value._asdict() if hasattr(value, "_asdict") else None
-
-
-def _generator(state: Mapping[str, Any]) -> np.random.Generator:
-    """Return a random generator in ``state``; KeyError for a bit generator that NumPy does not have."""
-    name = state["bit_generator"]
-    if name not in GENERATORS:
-        raise KeyError(name)
-    bit_generator = getattr(np.random, name)()
-    bit_generator.state = state
-    return np.random.Generator(bit_generator)
