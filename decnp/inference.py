@@ -6,8 +6,9 @@ SciPy, scikit-learn and numba are never imported. threadpoolctl is imported for 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import islice
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
     from .utils.threads import ThreadPool
 
 __all__ = ["Model", "load_model"]
+
+Part = TypeVar("Part")
+Result = TypeVar("Result")
 
 
 class Model:
@@ -258,21 +262,14 @@ class Model:
         return _rows_of(np.asarray(X)[:, order], self.n_features)
 
     def _blocks(self, X: Any, f: Callable[[np.ndarray, int], np.ndarray]) -> Iterator[tuple[slice, np.ndarray]]:
-        """Yield (slice, f(z, start)) for each block of rows; with threadpoolctl, one block for each core at a time."""
+        """Yield (slice, f(z, start)) for each block of rows."""
         def block(start: int) -> tuple[slice, np.ndarray]:
             rows = slice(start, min(start + BLOCK, len(X)))
             x = self._checked(X[rows], start)
             with np.errstate(over="ignore", invalid="ignore"):  # f raises
                 return rows, f(self._embed(x), start)
 
-        starts = range(0, len(X), BLOCK)
-        pool = _thread_pool() if len(starts) > 1 else None
-        if pool is None:
-            yield from map(block, starts)
-            return
-        with pool:
-            for at in range(0, len(starts), pool.n_threads):
-                yield from pool.map(block, starts[at : at + pool.n_threads])
+        yield from map_on_cores(block, range(0, len(X), BLOCK), parallel=len(X) > BLOCK)
 
     def _checked(self, x: np.ndarray, start: int) -> np.ndarray:
         """Return x (b, D) in the model's dtype. Raises ValueError if a number is not finite; x[0] is row ``start``."""
@@ -323,8 +320,23 @@ def _warn_of_cells(X: Any) -> None:
         warnings.warn(note, stacklevel=4)
 
 
+def map_on_cores(f: Callable[[Part], Result], parts: Iterable[Part], parallel: bool) -> Iterator[Result]:
+    """Yield f(part) for each of ``parts``, in order; if ``parallel``, each core takes a part at a time.
+
+    Without threadpoolctl, the parts are taken one after another, and the BLAS library uses its own threads.
+    """
+    pool = _thread_pool() if parallel else None
+    if pool is None:
+        yield from map(f, parts)
+        return
+    rest = iter(parts)
+    with pool:
+        while batch := list(islice(rest, pool.n_threads)):
+            yield from pool.map(f, batch)
+
+
 def _thread_pool() -> ThreadPool | None:
-    """Return a thread pool for long X; None without threadpoolctl, where the BLAS library uses its own threads."""
+    """Return a thread pool, or None without threadpoolctl."""
     try:
         from .utils.threads import ThreadPool
     except ImportError:

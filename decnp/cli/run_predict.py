@@ -8,17 +8,16 @@ from __future__ import annotations
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, nullcontext
+from contextlib import closing
 from functools import partial
-from itertools import islice
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO
 
 import numpy as np
 
 from ..equations import soft_assignment
 from ..exceptions import DataError, UserError
-from ..inference import Model, load_model
+from ..inference import Model, load_model, map_on_cores
 from ..io.atomic import PathLike, write_atomically
 from ..io.column_errors import UNNAMED
 from ..io.os_errors import explain_os_errors, explain_read_errors, reason_of
@@ -29,9 +28,6 @@ from ..utils.rows import BLOCK
 from ..utils.validation import match_columns
 from .outputs import check_output_file
 from .process import OutputError
-
-if TYPE_CHECKING:
-    from ..utils.threads import ThreadPool
 
 __all__ = ["run_predict"]
 
@@ -179,23 +175,7 @@ def _answers(model: Model, rows: RowReader, answer: str) -> Iterator[np.ndarray]
                             f"model, its embedding overflows {model.dtype}")
         return {"labels": q.argmax(axis=1).astype(np.int32), "proba": q.astype(model.dtype), "embed": z}[answer]
 
-    blocks = rows.blocks(BLOCK, model.dtype)
-    pool = _thread_pool() if rows.shape[0] > BLOCK else None
-    with pool or nullcontext():
-        if pool is None:
-            yield from map(answer_block, blocks)
-            return
-        while batch := list(islice(blocks, pool.n_threads)):
-            yield from pool.map(answer_block, batch)
-
-
-def _thread_pool() -> ThreadPool | None:
-    """Return a thread pool, or None without threadpoolctl; the BLAS library then uses its own threads."""
-    try:
-        from ..utils.threads import ThreadPool
-    except ImportError:
-        return None
-    return ThreadPool()
+    yield from map_on_cores(answer_block, rows.blocks(BLOCK, model.dtype), parallel=rows.shape[0] > BLOCK)
 
 
 def _names(model: Model, answer: str) -> list[str]:
