@@ -28,7 +28,7 @@ from .training.scaling import fit_scaling, offset_warnings, profile_for_data, to
 from .training.stability import PhaseMonitor, PhaseProgress
 from .utils.rows import Rows, ScaledRows, blocks, evenly_spaced_rows, first_rows
 from .utils.threads import ThreadPool, map_blocks, single_threaded_blas
-from .utils.validation import as_generator, check_data, check_embedded, check_number, check_sizes
+from .utils.validation import Seed, as_generator, check_data, check_embedded, check_number, check_sizes
 
 __all__ = ["AutoencoderState", "StackedAutoencoder", "check_autoencoder", "descend"]
 
@@ -166,7 +166,7 @@ class StackedAutoencoder(NetworkMixin, BaseEstimator):
 
     def __init__(
         self, hidden_layer_sizes: Sequence[int] = (500, 500, 2000, 10), *, profile: str | Profile = "fast",
-        batch_size: int | None = None, engine: str = "numba", dtype: str | None = None, random_state: Any = None,
+        batch_size: int | None = None, engine: str = "numba", dtype: str | None = None, random_state: Seed = None,
         verbose: int = 0,
     ) -> None:
         self.hidden_layer_sizes = hidden_layer_sizes

@@ -34,7 +34,7 @@ from .training.start import check_init, find_start
 from .training.state import RunState, Start
 from .utils.rows import Rows, ScaledRows, evenly_spaced_rows, in_dtype
 from .utils.threads import ThreadPool, map_blocks
-from .utils.validation import as_generator, check_data, check_distinct, check_embedded, check_number, check_sizes
+from .utils.validation import Seed, as_generator, check_data, check_distinct, check_embedded, check_number, check_sizes
 
 __all__ = ["DEC"]
 
@@ -144,7 +144,7 @@ class DEC(NetworkMixin, ClusterMixin, BaseEstimator):
         profile: str | Profile = "fast", update_interval: int | None = None, tol: float = 1e-3,
         batch_size: int | None = None, max_iter: int | None = None, init: Any = None, n_init: int = 20,
         update_encoder: bool = True, autoencoder: Any = None, checkpoint: Any = None, engine: str = "numba",
-        dtype: str | None = None, random_state: Any = None, verbose: int = 0,
+        dtype: str | None = None, random_state: Seed = None, verbose: int = 0,
     ) -> None:
         self.n_clusters = n_clusters
         self.hidden_layer_sizes = hidden_layer_sizes
@@ -218,7 +218,7 @@ class DEC(NetworkMixin, ClusterMixin, BaseEstimator):
 
     steps = iter_fit  # its name in version 0.1
 
-    def new_autoencoder(self, n_samples: int, dtype: Any = None, random_state: Any = None) -> StackedAutoencoder:
+    def new_autoencoder(self, n_samples: int, dtype: str | None = None, random_state: Seed = None) -> StackedAutoencoder:
         """Return the unfitted autoencoder that ``fit`` trains on ``n_samples`` rows.
 
         By default, ``dtype`` and ``random_state`` are those of ``fit``.

@@ -294,7 +294,7 @@ def stability_of(runs: Sequence[DEC], X: Any, best: DEC) -> dict[str, Any]:
     agreement does not show that the clusters are in the data, while low agreement shows that the seed decides about them.
     """
     others = [run.labels_ for run in runs if run is not best]
-    seeds = [run.random_state for run in runs]
+    seeds: list[Any] = [run.random_state for run in runs]  # numbers, from ``seeded``
     data = matrix_of(check_data(best, X, reset=False, dtype=best.cluster_centers_.dtype), KMEANS_ROWS)
     return {"n_runs": len(runs), "agreement": agreement([run.labels_ for run in runs]),
             "clusters": cluster_agreement(best.labels_, others, best.n_clusters),

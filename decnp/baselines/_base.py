@@ -14,9 +14,7 @@ from ..utils.validation import check_distinct, check_number, check_rows
 from .cliques import Cliques, find_cliques, trivial_vectors
 from .eigen import smallest_eigenvectors
 
-__all__ = ["Seed", "SpectralBaseline", "nontrivial_eigenvectors"]
-
-Seed = int | np.random.Generator | np.random.RandomState | None
+__all__ = ["SpectralBaseline", "nontrivial_eigenvectors"]
 
 
 class SpectralBaseline(ClusterMixin, BaseEstimator):

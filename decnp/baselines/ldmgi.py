@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..utils.validation import as_generator, check_number
-from ._base import Seed, SpectralBaseline, nontrivial_eigenvectors
+from ..utils.validation import Seed, as_generator, check_number
+from ._base import SpectralBaseline, nontrivial_eigenvectors
 from .cliques import Cliques, local_laplacian
 from .rotation import spectral_rotation
 

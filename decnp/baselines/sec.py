@@ -8,8 +8,8 @@ from scipy import sparse
 from sklearn.cluster import KMeans
 from threadpoolctl import threadpool_limits
 
-from ..utils.validation import as_generator, check_number
-from ._base import Seed, SpectralBaseline, nontrivial_eigenvectors
+from ..utils.validation import Seed, as_generator, check_number
+from ._base import SpectralBaseline, nontrivial_eigenvectors
 from .cliques import Cliques, local_laplacian, normalized_cut_laplacian
 from .eigen import regression, smallest_eigenvectors
 from .rotation import spectral_rotation

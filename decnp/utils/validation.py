@@ -13,9 +13,12 @@ if TYPE_CHECKING:
     from .rows import Rows
 
 __all__ = [
-    "as_generator", "check_data", "check_distinct", "check_embedded", "check_number", "check_rows", "check_sizes",
+    "Seed", "as_generator", "check_data", "check_distinct", "check_embedded", "check_number", "check_rows", "check_sizes",
     "match_columns",
 ]
+
+Seed = int | np.random.Generator | np.random.RandomState | None
+"""Parameter ``random_state`` of an estimator."""
 
 
 def check_data(estimator: Any, X: Any, reset: bool, dtype: Any = None) -> Rows:
@@ -221,7 +224,7 @@ def check_sizes(sizes: int | Iterable[int]) -> list[int]:
     return [int(s) for s in widths]
 
 
-def as_generator(random_state: Any) -> np.random.Generator:
+def as_generator(random_state: Seed) -> np.random.Generator:
     """Return a ``numpy.random.Generator`` for ``random_state``: None, an int, a Generator or a RandomState."""
     if isinstance(random_state, np.random.RandomState):
         return np.random.default_rng(random_state.randint(0, 2**31, 4))
