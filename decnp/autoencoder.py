@@ -201,9 +201,7 @@ class StackedAutoencoder(NetworkMixin, BaseEstimator):
         Raises ValueError for bad input, TrainingError if training diverges, TypeError for any other argument.
         """
         self._refuse(others)
-        for record in self.iter_fit(X):
-            if self.verbose:
-                print(f"{record.phase:>12}  {record.iteration:>7}/{record.n_iter}  loss {record.loss:.5f}", flush=True)
+        self._drain(self.iter_fit(X))
         for sentence in self.warnings_:
             warnings.warn(sentence, TrainingWarning, stacklevel=2)
         return self

@@ -170,7 +170,7 @@ class DEC(NetworkMixin, ClusterMixin, BaseEstimator):
         Raises ValueError for bad input, TrainingError if training diverges, TypeError for other arguments than X and y.
         """
         self._refuse(others)
-        return self._drain(self.iter_fit(X))
+        return self._finish(self.iter_fit(X))
 
     def resume(self, X: Any, y: Any = None) -> DEC:
         """Continue from ``checkpoint``, with the parameters and X of its run; the result is the same to the bit.
@@ -178,14 +178,10 @@ class DEC(NetworkMixin, ClusterMixin, BaseEstimator):
         ``y`` is ignored. Use the same machine, and the same number of threads if it is above two. Raises as ``fit`` does,
         CheckpointError if the file is damaged or its run has other parameters or data, OSError if it cannot be read.
         """
-        return self._drain(self.iter_fit(X, resume=True))
+        return self._finish(self.iter_fit(X, resume=True))
 
-    def _drain(self, records: Iterator[Record]) -> DEC:
-        for record in records:
-            if self.verbose:
-                changed = "" if record.changed is None else f"  labels changed {record.changed:.2%}"
-                print(f"{record.phase:>12}  {record.iteration:>7}/{record.n_iter}  loss {record.loss:.5f}{changed}",
-                      flush=True)
+    def _finish(self, records: Iterator[Record]) -> DEC:
+        self._drain(records)
         if self.checkpoint is not None:
             self._checkpoint().remove()
         for sentence in self.warnings_:
@@ -197,8 +193,9 @@ class DEC(NetworkMixin, ClusterMixin, BaseEstimator):
         with self._columns_restored():
             X = check_data(self, X, reset=True)
             self._check_parameters(X)
-            if self.autoencoder is not None:
-                X = in_dtype(X, np.result_type(X.dtype, check_autoencoder(self.autoencoder, X.shape[1])._dtype))
+            given = self._given_autoencoder(X)
+            if given is not None:
+                X = in_dtype(X, np.result_type(X.dtype, given._dtype))
             schedule = self._schedule(len(X))
             autoencoder_rng, start_rng, batch_rng = as_generator(self.random_state).spawn(3)
             run, save = self._open_run(X, schedule, RunState(start_rng, batch_rng), resume)
@@ -207,13 +204,13 @@ class DEC(NetworkMixin, ClusterMixin, BaseEstimator):
         yield from self._pretrain(X, run, save, autoencoder_rng)
         records = [] if run.clustering else [self._start(X, schedule, run)]
         assert run.clustering is not None and run.start is not None  # _start sets both
-        self.initial_labels_, self.initial_centers_, self.init_ = run.start[:3]
+        self.initial_labels_, self.initial_centers_, self.init_ = run.start.labels, run.start.centers, run.start.name
         self.cluster_centers_ = run.clustering.mu
         yield from records
         yield from self._observe(X, schedule, run, run.clustering, save)
         planned = has_fixed_budget(schedule, len(X))
         ended = training_warnings(self.history_, self.tol, planned, self.converged_, self.update_encoder)
-        begun = [] if self.autoencoder else self.autoencoder_.warnings_
+        begun = self.autoencoder_.warnings_ if given is None else []
         self.warnings_ = [*begun, *run.start.warnings, *ended]
 
     steps = iter_fit  # its name in version 0.1
@@ -236,8 +233,7 @@ class DEC(NetworkMixin, ClusterMixin, BaseEstimator):
             if resume:
                 raise ValueError("to resume, checkpoint must be the path of a checkpoint; got None")
             return run, lambda: None
-        start = self.autoencoder and check_autoencoder(self.autoencoder, X.shape[1])
-        checkpoint, recipe = self._checkpoint(), recipe_of(self, X, schedule, start)
+        checkpoint, recipe = self._checkpoint(), recipe_of(self, X, schedule, self._given_autoencoder(X))
         if resume:
             run = checkpoint.read(recipe, STATES)
         checkpoint.begin(recipe)
@@ -247,8 +243,9 @@ class DEC(NetworkMixin, ClusterMixin, BaseEstimator):
         self, X: Rows, run: RunState, save: Callable[[], object], rng: np.random.Generator
     ) -> Iterator[Record]:
         """Train the autoencoder, or copy the one that is given."""
-        if self.autoencoder is not None:
-            self.autoencoder_ = deepcopy(check_autoencoder(self.autoencoder, X.shape[1]))
+        given = self._given_autoencoder(X)
+        if given is not None:
+            self.autoencoder_ = deepcopy(given)
             if run.clustering is not None and run.clustering.theta:
                 self.autoencoder_.encoder_ = run.clustering.theta
             return
@@ -276,8 +273,7 @@ class DEC(NetworkMixin, ClusterMixin, BaseEstimator):
         """Run the clustering phase: report each refresh, save after each step, test for divergence."""
         ae, engine = self.autoencoder_, engine_for(self.engine)
         if state.done:  # the checkpoint of a complete run
-            changed = run.history[-1].changed or 0.0
-            self.labels_, self.n_iter_, self.converged_ = state.labels, state.t, changed < self.tol
+            self._set_labels(state, run.history[-1])
             self.inertia_ = _inertia(self._embed(X), state.mu)
         with ThreadPool() as pool:
             rows = ScaledRows(X, ae.shift_, ae.scale_) if self.update_encoder else self._embed(X, pool)
@@ -286,19 +282,24 @@ class DEC(NetworkMixin, ClusterMixin, BaseEstimator):
                     run.mean_loss += (event.loss - run.mean_loss) / (state.t - run.history[-1].iteration)
                     save()
                     continue
-                record, changed = self._report(X, schedule, run, state, event, engine, pool), event.changed
-                self.labels_, self.n_iter_, self.converged_ = state.labels, state.t, changed < self.tol
+                record = self._report(X, schedule, run, state, event, engine, pool)
+                self._set_labels(state, record)
                 if state.done:
                     self.inertia_ = _inertia(event.z, state.mu)
                 del event
                 run.history.append(record)
                 yield record
                 run.mean_loss = 0.0
+        changed = run.history[-1].changed or 0.0
         self.stop_reason_ = (
             f"{changed:.3%} of the labels changed between two refreshes of P, fewer than tol = {self.tol:.3%}"
             if self.converged_
             else f"max_iter = {schedule.max_iter} steps were taken; {changed:.3%} of the labels still changed"
         )
+
+    def _set_labels(self, state: ClusteringState, refresh: Record) -> None:
+        """Set the results after a refresh."""
+        self.labels_, self.n_iter_, self.converged_ = state.labels, state.t, (refresh.changed or 0.0) < self.tol
 
     def _report(
         self, X: Rows, schedule: Profile, run: RunState, state: ClusteringState, event: Refresh, engine: Engine,
@@ -376,6 +377,10 @@ class DEC(NetworkMixin, ClusterMixin, BaseEstimator):
         given: dict[str, Any] = {name: value for name in names if (value := getattr(self, name)) is not None}
         return replace(profile_for(self.profile, n), **given)
 
+    def _given_autoencoder(self, X: Rows) -> StackedAutoencoder | None:
+        """Return the autoencoder to start from, or None if ``fit`` trains one; ValueError unless it fits X."""
+        return None if self.autoencoder is None else check_autoencoder(self.autoencoder, X.shape[1])
+
     def _check_parameters(self, X: Rows) -> None:
         check_number("n_clusters", self.n_clusters, low=1, integer=True)
         check_number("n_init", self.n_init, low=1, integer=True)
@@ -383,8 +388,8 @@ class DEC(NetworkMixin, ClusterMixin, BaseEstimator):
         check_number("tol", self.tol, low=0)
         engine_for(self.engine)
         check_distinct(X, self.n_clusters)
-        ae = self.autoencoder and check_autoencoder(self.autoencoder, X.shape[1])
-        d = len(ae.encoder_[-1].b) if ae else check_sizes(self.hidden_layer_sizes)[-1]
+        given = self._given_autoencoder(X)
+        d = check_sizes(self.hidden_layer_sizes)[-1] if given is None else len(given.encoder_[-1].b)
         check_init(self.init, len(X), self.n_clusters, d)
 
 

@@ -251,7 +251,7 @@ def recipe_of(model: Any, X: Rows, schedule: Profile, start: Any) -> dict[str, A
         **{name: getattr(model, name) for name in names}, "hidden_layer_sizes": check_sizes(model.hidden_layer_sizes),
         **asdict(schedule), "init": schedule.init if model.init is None else recorded_init(model.init),
         "random_state": int(seed) if isinstance(seed, Integral) else type(seed).__name__,
-        "autoencoder": start and fingerprint(*arrays_of(start.encoder_ + start.decoder_)),
+        "autoencoder": None if start is None else fingerprint(*arrays_of(start.encoder_ + start.decoder_)),
         "dtype": X.dtype.name, "the shape of X": X.shape, "the sha256 of X": fingerprint(X),
     }
 

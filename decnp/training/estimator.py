@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 
 if TYPE_CHECKING:
     from ..io.recipe import Recipe
+    from .records import Record
 
 __all__ = ["NetworkMixin", "TrainingWarning", "split_estimator"]
 
@@ -23,6 +24,8 @@ class TrainingWarning(ConvergenceWarning):
 
 class NetworkMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
     """Mixin for dense and sparse X, float32 that stays float32, and no sample weights. Name it before other bases."""
+
+    verbose: int
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -48,6 +51,14 @@ class NetworkMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
                 delattr(self, name)
             self.__dict__.update(before)
             raise
+
+    def _drain(self, records: Iterable[Record]) -> None:
+        """Run the training that yields ``records``, and print each if ``verbose`` is set."""
+        for record in records:
+            if self.verbose:
+                changed = "" if record.changed is None else f"  labels changed {record.changed:.2%}"
+                print(f"{record.phase:>12}  {record.iteration:>7}/{record.n_iter}  loss {record.loss:.5f}{changed}",
+                      flush=True)
 
     def _refuse(self, others: dict[str, Any], method: str = "fit") -> None:
         """Raise TypeError for arguments of ``method`` beside X and y."""
