@@ -25,7 +25,7 @@ from decnp.choosing.cells import Cell, CellStore, held_out
 from decnp.choosing.verdict import choice_of, reference_silhouettes
 from decnp.cli import resume, run_choose_k
 from decnp.equations import kl_divergence, target_distribution
-from decnp.utils.rows import LazyRows
+from decnp.utils.rows import LazyRows, is_mapped
 
 K_WORDS = [word for word in WORDS if word not in ("--n-clusters", "3")]
 """The options of ``commands.QUICK`` without --n-clusters 3."""
@@ -187,6 +187,13 @@ def test_the_order_of_the_rows_does_not_hide_the_clusters(model, monkeypatch):
 def test_k_means_sees_both_kinds_of_rows_that_alternate(kind):
     found = matrix_of(LazyRows(kind(np.arange(100.0)[:, None] % 2), float), 50)
     assert found.shape == (50, 1) and 10 < found.sum() < 40
+
+
+def test_a_memory_map_is_read_into_memory_and_an_array_is_not_copied(model, tmp_path):
+    np.save(tmp_path / "X.npy", groups().astype(np.float32))
+    found = plan.plan_of(model, np.load(tmp_path / "X.npy", mmap_mode="r"), [2], 2).X
+    assert_array_equal(found, groups().astype(np.float32))
+    assert not is_mapped(found) and matrix_of(found) is found
 
 
 def test_a_cell_is_dec_on_four_fifths_of_the_rows(model, choice, folder):

@@ -125,11 +125,14 @@ def kmeans_labels(data: Any, n_clusters: int, seed: int, rows: np.ndarray | None
 
 
 def matrix_of(X: Rows, max_rows: int | None = None) -> Any:
-    """Return X (n, D) as an array in memory or a sparse matrix, with at most ``max_rows`` rows, drawn at random."""
+    """Return X (n, D) as an array or a sparse matrix, with at most ``max_rows`` rows, drawn at random.
+
+    All rows of an array in the dtype of X are not copied.
+    """
     source = X.source if isinstance(X, LazyRows) else X
     if max_rows is not None and max_rows < len(X):
         source = source[sampled_rows(len(X), max_rows)]
-    return source if hasattr(source, "toarray") else np.array(source, X.dtype)
+    return source if hasattr(source, "toarray") else np.asarray(source, X.dtype)
 
 
 def agreement_sentence(n_runs: int, score: float, kmeans: float) -> str:

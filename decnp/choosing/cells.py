@@ -176,7 +176,7 @@ def take_rows(X: Rows, rows: np.ndarray) -> Rows:
     """Return some rows of X, in memory; those of a sparse matrix as a sparse matrix."""
     if isinstance(X, LazyRows) and hasattr(X.source, "toarray"):
         return LazyRows(X.source[rows], X.dtype)
-    return np.array(X[rows])
+    return X[rows]
 
 
 def _silhouette(distances: np.ndarray, labels: np.ndarray) -> float:

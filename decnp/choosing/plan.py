@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 from joblib import Parallel, delayed
 from sklearn.base import clone
 
@@ -38,7 +39,7 @@ def plan_of(model: DEC, X: Any, ks: Iterable[int], n_seeds: int) -> Plan:
     X = check_data(probe, X, reset=True)
     probe._check_parameters(X)
     if isinstance(X, LazyRows) and is_mapped(X.source):
-        X = X[:]
+        X = np.array(X.source, X.dtype, order="C")
     seeds = as_generator(model.random_state).integers(2**31, size=n_seeds).tolist()
     for seed in seeds:
         training, validation = held_out(len(X), seed)
