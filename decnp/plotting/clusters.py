@@ -11,6 +11,7 @@ from scipy.optimize import linear_sum_assignment
 
 from ..metrics import cluster_accuracy, contingency
 from ..utils.rows import LazyRows
+from ..utils.validation import check_number
 from ._canvas import CLUSTER_COLORS, GRAY, TEXT, axes, images_of, names, numbers, style
 
 __all__ = ["cluster_montage", "confusion_matrix", "embedding_scatter"]
@@ -65,8 +66,7 @@ def cluster_montage(
     labels = names("labels", labels, len(X))
     scores = _own_scores(scores, labels)
     clusters = np.unique(labels)
-    if not isinstance(n, (int, np.integer)) or n < 1:
-        raise ValueError(f"n must be a whole number >= 1; got {n!r}")
+    check_number("n", n, low=1, integer=True)
     if len(clusters) > MAX_CLUSTERS:
         raise ValueError(f"a montage can have at most {MAX_CLUSTERS} clusters; got {len(clusters)}")
     order = np.argsort(scores if least else -scores, kind="stable")

@@ -9,6 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from ..utils.rows import BLOCK, LazyRows, Rows, blocks
+from ..utils.validation import check_number
 from ._canvas import TEXT, axes, names, numbers, style
 
 __all__ = ["cluster_columns"]
@@ -56,8 +57,7 @@ def cluster_columns(
     """
     X = X if isinstance(X, LazyRows) else numbers("X", X, ndim=2)
     labels = names("labels", labels, len(X))
-    if not isinstance(n, (int, np.integer)) or n < 1:
-        raise ValueError(f"n must be a whole number >= 1; got {n!r}")
+    check_number("n", n, low=1, integer=True)
     header = np.array([str(j + 1) for j in range(X.shape[1])] if columns is None else list(map(str, columns)))
     if len(header) != X.shape[1]:
         raise ValueError(f"columns must have {X.shape[1]} names; got {len(header)}")
