@@ -15,6 +15,7 @@ from ..datasets.reuters import load_reuters
 from ..datasets.stl import stl_autoencoder_rows, stl_images
 from ..io.atomic import write_atomically
 from ..training.checkpoint import fingerprint
+from ..utils.rows import sampled_rows
 from .specs import DataSpec
 
 __all__ = ["NAMES", "QUICK_ROWS", "Data", "autoencoder_rows", "images", "load"]
@@ -61,7 +62,7 @@ def load(name: str, quick: bool = False, r_min: float | None = None, seed: int =
     """
     X, y = _source(name)
     if quick:
-        rows = _quick_rows(len(X))
+        rows = sampled_rows(len(X), QUICK_ROWS)
         X, y = X[rows], y[rows]
     if r_min is not None:
         X, y = make_imbalanced(X, y, r_min, random_state=seed)
@@ -75,11 +76,6 @@ def load(name: str, quick: bool = False, r_min: float | None = None, seed: int =
 def _source(name: str) -> tuple[np.ndarray, np.ndarray]:
     X, y = LOADERS[name]()
     return X, y
-
-
-def _quick_rows(n: int) -> np.ndarray:
-    """Return the row numbers of the sample ``quick`` of n rows."""
-    return np.sort(np.random.default_rng(0).choice(n, min(n, QUICK_ROWS), replace=False))
 
 
 def autoencoder_rows(data: DataSpec) -> np.ndarray:
@@ -105,7 +101,7 @@ def images(data: DataSpec, rows: np.ndarray) -> np.ndarray:
     """
     name = data["name"]
     if name.startswith("stl"):
-        rows = _quick_rows(len(_source(name)[0]))[rows] if data.get("quick") else rows
+        rows = sampled_rows(len(_source(name)[0]), QUICK_ROWS)[rows] if data.get("quick") else rows
         return stl_images(rows, verify=name == "stl")
     X = load(**data).X[rows]
     side = round(X.shape[1] ** 0.5)

@@ -9,6 +9,7 @@ import numpy as np
 from sklearn.manifold import TSNE
 
 from ..metrics import cluster_accuracy
+from ..utils.rows import sampled_rows
 from . import sweeps
 from .cells import cell_work
 from .data import load
@@ -38,7 +39,7 @@ def trajectory(folder: Path, data: DataSpec, network: NetworkSpec, update_interv
     """
     X, y, k, _ = load(**data)
     model = new_dec(k, autoencoder(folder, data, network), network, update_interval)
-    rows = np.sort(np.random.default_rng(0).choice(len(X), min(SHOWN, len(X)), replace=False))
+    rows = sampled_rows(len(X), SHOWN)
     epoch = len(X) / model._schedule(len(X)).batch_size
     curve: list[list[float]] = []
     reports: list[tuple[int, np.ndarray]] = []

@@ -44,9 +44,12 @@ def add(plan: Plan, method: str, data: DataSpec, seed: int, setting: float | Non
                         network=network, update_interval=setting, update_encoder=method == "DEC")
     needs: tuple[str, ...] = ("autoencoder",) if ae else ()
     name = f"AE+{method}" if ae else method
-    if method == "k-means":  # the runs on one autoencoder differ by ``setting``
+    if method == "k-means":
         run = seed if setting is None else setting
-        name = f"{name}, seed {seed}" + (f", run {run}" if ae and run != seed else "") if ae else f"{name}, seed {run}"
+        if not ae:
+            name = f"{name}, seed {run}"
+        else:  # the runs on one autoencoder differ by ``setting``
+            name = f"{name}, seed {seed}" if run == seed else f"{name}, seed {seed}, run {run}"
         return plan.add(name, methods.kmeans, data, needs, features=network, seed=run)
     if method == "GMM":
         return plan.add(f"{name}, seed {seed}", methods.gmm, data, needs, features=network, seed=seed)

@@ -21,7 +21,7 @@ from ..io.raw_table import prepared, read_raw_table
 from ..io.recipe import Recipe
 from ..io.tables import as_table, read_labels, read_npy, read_table
 from ..metrics import cluster_accuracy
-from ..utils.rows import Rows
+from ..utils.rows import Rows, sampled_rows
 
 __all__ = ["FinishedRun", "read_run"]
 
@@ -237,7 +237,7 @@ def _difference(folder: Path, source: Mapping[str, Any], X: Rows, z: np.ndarray)
     shape = source["n_samples"], source["n_features"]
     if X.shape != shape:
         return f"{X.shape[0]} rows of {X.shape[1]} columns now, and {shape[0]} of {shape[1]} then"
-    some = np.random.default_rng(0).permutation(len(X))[:N_COMPARED]
+    some = sampled_rows(len(X), N_COMPARED)
     model = _model(folder)
     try:
         now = model.without_recipe().transform(X[some])
