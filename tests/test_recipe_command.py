@@ -146,6 +146,13 @@ def test_info_and_report_show_the_recipe(run, says):
     assert says("report", "run")[0] == 0 and "p.csv has changed" in Path("run/report.html").read_text()
 
 
+def test_a_report_of_a_table_that_has_lost_a_column(run, table, says):
+    table.rename(columns={"mass": "weight"}).to_csv("p.csv", index=False, na_rep="NA")
+    assert says("report", "run")[0] == 0
+    page = Path("run/report.html").read_text()
+    assert "p.csv: the table lacks columns that the model was trained on: &#x27;mass&#x27;." in page
+
+
 def test_numbers_alone_from_an_npy_and_through_export(table, says):
     names = ["bill", "flipper", "mass"]
     status, _, err = says("fit", "p.csv", *QUICK, "--missing", "mean", "--columns", "bill,flipper", "--columns", "mass", "--out",

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..exceptions import DataError
+from ..utils.validation import match_columns
 from .atomic import PathLike
 from .column_choice import ColumnChoice
 from .prepared_rows import PreparedRows
@@ -92,9 +93,13 @@ def read_raw_table(
 
 
 def prepared(table: RawTable, recipe: Recipe) -> np.ndarray:
-    """Return the rows (n, D) that ``recipe`` makes of ``table``, in float64. Raises DataError if one is not finite."""
-    rows = PreparedRows(recipe, [table.columns[table.names.index(name)] for name in recipe.columns])
+    """Return the rows (n, D) that ``recipe`` makes of ``table``, in float64.
+
+    Raises DataError if the table lacks a column of the recipe, or if a number is not finite.
+    """
     try:
+        places = match_columns(recipe.columns, table.names, "the table", ignore_extra=True) or []
+        rows = PreparedRows(recipe, [table.columns[j] for j in places])
         X = rows[:]
     except ValueError as error:
         raise DataError(f"{table.path}: {error}") from None
