@@ -32,7 +32,8 @@ def raw_columns(X: Any, recipe: Recipe, left_out: Collection[str] = ()) -> list[
     left_out = {*left_out}
     names = list(X.keys() if isinstance(X, Mapping) else getattr(X, "column_names", getattr(X, "columns", ())))
     if recipe.named and names:
-        given = [name for name in names if str(name) in recipe.columns or str(name) not in left_out]
+        known = {*recipe.columns}
+        given = [name for name in names if str(name) in known or str(name) not in left_out]
         columns = [_column(X[given[i]]) for i in match_columns(recipe.columns, list(map(str, given)), "X") or ()]
     elif isinstance(X, Mapping):
         columns = [_column(values) for values in X.values()]

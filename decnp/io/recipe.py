@@ -146,8 +146,9 @@ class Recipe:
     def without_unused_columns(self) -> Recipe:
         """Return the recipe without the raw columns that no feature uses."""
         used = sorted({one.column for one in self.features})
+        place = {column: j for j, column in enumerate(used)}
         return Recipe(tuple(self.columns[j] for j in used), self.named,
-                      tuple(replace(one, column=used.index(one.column)) for one in self.features), self.decimal)
+                      tuple(replace(one, column=place[one.column]) for one in self.features), self.decimal)
 
 
 def describe_recipe(recipe: Recipe) -> str:
