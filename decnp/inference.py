@@ -18,7 +18,7 @@ from .io.atomic import PathLike
 from .io.model_file import layers_of, read_model
 from .layers import Dense, encode
 from .utils.rows import BLOCK, LazyRows, Rows
-from .utils.validation import check_embedded, check_rows, match_columns
+from .utils.validation import check_columns, check_embedded, check_rows, match_columns
 
 if TYPE_CHECKING:
     from .io.recipe import Recipe
@@ -256,6 +256,7 @@ class Model:
         names = getattr(X, "column_names", getattr(X, "columns", ()))  # of Arrow's tables, or pandas' and polars'
         columns = [str(name) for name in names]
         order = match_columns(self.feature_names, columns, "X")
+        check_columns(X)
         if order is None or order == list(range(len(columns))):
             return _rows_of(X, self.n_features)
         warnings.warn("the columns of X were reordered by name to match the model", stacklevel=4)
@@ -291,13 +292,18 @@ class Model:
 def _rows_of(X: Any, n_features: int) -> Rows:
     """Return X as rows (n, D) of real numbers; a sparse X is read block by block."""
     check_rows(X)
-    X = X.tocsr() if hasattr(X, "tocsr") else np.asanyarray(X)
+    kind = type(X).__name__
+    try:
+        X = X.tocsr() if hasattr(X, "tocsr") else np.asanyarray(X)
+    except ValueError as error:  # rows of different lengths
+        raise ValueError(f"X must be an array of numbers ({error})") from error
     if len(X.shape) != 2 or X.shape[1] != n_features:
-        raise ValueError(f"X must have the shape (n, {n_features}); got {X.shape}")
+        raise ValueError(f"X must have the shape (n, {n_features}); got {X.shape or f'a value of the type {kind}'}")
     if X.dtype.kind == "O":  # such as columns of several types in a DataFrame
+        missing = np.frompyfunc(lambda cell: type(cell).__name__ == "NAType", 1, 1)(X).astype(bool)  # pandas.NA
         try:
-            X = X.astype(np.float64)
-        except (TypeError, ValueError) as error:
+            X = np.where(missing, np.nan, X).astype(np.float64)
+        except (TypeError, ValueError, OverflowError) as error:
             raise ValueError(f"X must hold real numbers; {error}") from error
     if X.dtype.kind not in "biuf":
         raise ValueError(f"X must hold real numbers; got the dtype {X.dtype}")

@@ -134,13 +134,17 @@ def frame(x, column, dtype):
     (lambda x: x + 1j, "X must hold real numbers; got the dtype complex128"),
     (lambda x: x.astype(str), "X must hold real numbers; got the dtype <U"),
     (lambda x: (x + 1j).astype(object), "X must hold real numbers; .*complex"),
-    (lambda x: frame(np.where(np.arange(4)[:, None] == 1, np.nan, x.round()), 0, "Int64"), "X must hold real numbers; .*NAType"),
+    (lambda x: frame(np.where(np.arange(4)[:, None] == 1, np.nan, x.round()), 0, "Int64"),
+     r"X must hold finite numbers within float\d\d; row 1 .counted from 0. does"),
+    (lambda x: [[10**400, *x[0, 1:]]], "X must hold real numbers; int too large"),
+    (lambda x: [x[0].tolist(), [1.0]], "X must be an array of numbers .*inhomogeneous"),
+    (lambda x: {"a": x[:, 0]}, r"X must have the shape \(n, 6\); got a value of the type dict"),
     (lambda x: sp.csr_array(x[:, :5]), r"X must have the shape \(n, 6\); got \(4, 5\)"),
-    (lambda x: 3.0, r"X must have the shape \(n, 6\); got \(\)"),
+    (lambda x: 3.0, r"X must have the shape \(n, 6\); got a value of the type float"),
     (lambda x: np.where(np.arange(4)[:, None] == 2, np.nan, x), r"X must hold finite numbers within float\d\d; row 2 .counted from 0. does"),
     (lambda x: np.where(np.arange(4)[:, None] == 3, -np.inf, x), r"X must hold finite numbers within float\d\d; row 3 .counted from 0. does"),
     (lambda x: np.ma.array(x, mask=np.broadcast_to(np.arange(4)[:, None] == 3, x.shape)), "X must have no masked values; got "),
-], ids=["columns", "one row", "complex", "words", "complex objects", "NA", "sparse", "a number", "nan", "inf", "masked"])
+], ids=["columns", "one row", "complex", "words", "complex objects", "NA", "a huge number", "ragged", "dict", "sparse", "a number", "nan", "inf", "masked"])
 def test_bad_input_is_one_sentence(fitted, X, wrong, sentence):
     model = load_model(fitted[1])
     for method in (model.transform, model.predict, model.predict_proba):

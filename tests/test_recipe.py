@@ -11,6 +11,7 @@ import numpy as np
 import onnxruntime
 import pandas as pd
 import pytest
+import scipy.sparse
 from conftest import QUICK, blobs
 from hostile_models import with_header
 from hypothesis import given, settings
@@ -263,6 +264,8 @@ def test_a_category_that_the_encoder_refuses_is_refused(rule, refused):
                                           "StandardScaler"),
     ([SimpleImputer(), StandardScaler(), StandardScaler()], "it comes after a StandardScaler"),
     ([OneHotEncoder(sparse_output=False), StandardScaler()], "it comes after a OneHotEncoder"),
+    ([OneHotEncoder(sparse_output=False), ColumnTransformer([("scale", StandardScaler(), [-1])])],
+     "the step 'columntransformer' (ColumnTransformer) cannot be kept in a model file: it comes after a OneHotEncoder"),
     ([OneHotEncoder(min_frequency=2)], "min_frequency and max_categories are not supported"),
     ([SimpleImputer(strategy="constant", fill_value="x")], "the column 'size' holds words after the last step: add a OneHot"),
     ([ColumnTransformer([("scale", StandardScaler(), [0, 1])], transformer_weights={"scale": 2.0})],
@@ -276,6 +279,20 @@ def test_steps_that_cannot_be_kept_are_named(steps, sentence):
     with pytest.raises(ValueError) as error:
         recipe_of(fitted.steps, ["size", "code"], True)
     assert sentence in str(error.value)
+
+
+@pytest.mark.parametrize("column, sentence", [
+    (pd.to_datetime(["2020-01-01", "2020-01-02"]).astype("M8[us]"),
+     "categories that are neither words nor numbers, such as dates, are not supported"),
+    (objects(b"cat", b"dog"), "categories that are neither words nor numbers, such as dates, are not supported"),
+    ([2**53, 2**53 + 1], "two categories are the same number in float64"),
+    (objects(None, np.nan), "None and NaN are two categories"),
+])
+def test_categories_that_cannot_be_kept_are_named(column, sentence):
+    fitted = make_pipeline(OneHotEncoder()).fit(pd.DataFrame({"kind": pd.Series(column)}))
+    with pytest.raises(ValueError) as error:
+        recipe_of(fitted.steps, ["kind"], True)
+    assert str(error.value) == f"the step 'onehotencoder' (OneHotEncoder) cannot be kept in a model file: {sentence}"
 
 
 # ---------------------------------------------------------------- pipelines that end in DEC
@@ -350,6 +367,14 @@ def test_other_forms_of_a_table(saved, kind):
         "arrow": lambda: pytest.importorskip("pyarrow").Table.from_pandas(frame),
         "strings": lambda: frame.astype(object).where(frame.notna(), "").astype(str).to_numpy(str)}
     assert_array_equal(saved.predict_proba(forms[kind]()), wanted)
+
+
+@pytest.mark.parametrize("kind", ["csr_matrix", "coo_array"])
+def test_a_pipeline_that_was_fitted_on_a_sparse_matrix_takes_one(kind):
+    X = getattr(scipy.sparse, kind)(np.maximum(blobs(30), 0))
+    dec = DEC(2, hidden_layer_sizes=(4, 2), profile=QUICK, random_state=0)
+    pipeline = make_pipeline(StandardScaler(with_mean=False), dec).fit(X)
+    assert_array_equal(Model.from_estimator(pipeline).predict(X), dec.labels_)
 
 
 def test_tables_that_do_not_fit(saved):

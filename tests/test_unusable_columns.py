@@ -1,19 +1,22 @@
 """Tables with columns that are not numbers: one error names all of them and the remedies; --drop leaves columns out."""
 
+import datetime
 import json
 from contextlib import closing
+from decimal import Decimal
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 from commands import QUICK
+from conftest import QUICK as QUICK_PROFILE
 from conftest import blobs
 from numpy.testing import assert_array_equal
 
 from decnp import DEC
 from decnp.exceptions import DataError
-from decnp.inference import load_model
+from decnp.inference import Model, load_model
 from decnp.io.row_reader import open_rows
 from decnp.io.table_warnings import label_warnings
 from decnp.io.tables import read_table
@@ -265,12 +268,59 @@ def test_labels_that_name_the_rows(table, says):
 
 # ---------------------------------------------------------------- DataFrames
 
-def test_dates_in_a_data_frame():
+@pytest.fixture(scope="module")
+def fitted():
+    X = pd.DataFrame(blobs()[:30, :2], columns=["a", "t"])
+    return DEC(2, hidden_layer_sizes=(4, 2), profile=QUICK_PROFILE, random_state=0).fit(X)
+
+
+def cannot_be_used(fitted, X, sentence):
+    """The estimator and its model refuse X with the same sentence."""
+    for refused in (DEC(2, hidden_layer_sizes=(4, 2)).fit, fitted.predict, Model.from_estimator(fitted).predict):
+        with pytest.raises(ValueError) as error:
+            refused(X)
+        assert str(error.value) == f"X must hold numbers; the columns {sentence}: convert them to numbers or leave them out"
+
+
+def arrow(frame):
+    return pytest.importorskip("pyarrow").Table.from_pandas(frame)
+
+
+@pytest.mark.parametrize("table", [pd.DataFrame, arrow], ids=["pandas", "arrow"])
+def test_dates_in_a_table(fitted, table):
     frame = pd.DataFrame({"a": np.arange(30.0), "t": pd.date_range("2020", periods=30)})
-    sentence = "X must hold numbers; the columns 't' hold dates or times: convert them to numbers or leave them out"
-    for X in (frame, frame[["t"]], frame.assign(t=frame.t - frame.t[0]), frame.assign(t=frame.t.dt.tz_localize("UTC"))):
-        with pytest.raises(ValueError, match=sentence):
-            DEC(2, hidden_layer_sizes=(4, 2)).fit(X)
+    for X in (frame, frame.assign(t=frame.t - frame.t[0]), frame.assign(t=frame.t.dt.tz_localize("UTC"))):
+        cannot_be_used(fitted, table(X), "'t' hold dates or times")
+
+
+@pytest.mark.parametrize("table", [pd.DataFrame, arrow], ids=["pandas", "arrow"])
+def test_words_in_a_table(fitted, table):
+    frame = pd.DataFrame({"a": np.arange(30.0), "t": ["1"] * 29 + ["cat"]})
+    for X in (frame, frame.astype({"t": object}), frame.astype({"t": "category"}), frame.astype({"t": "string"})):
+        cannot_be_used(fitted, table(X), "'t' hold other values, such as 'cat'")
+    dates = frame.assign(t=[datetime.date(2020, 1, 1)] * 30)
+    if table is pd.DataFrame:  # Arrow has a type for dates
+        cannot_be_used(fitted, dates, "'t' hold other values, such as datetime.date(2020, 1, 1)")
+        cannot_be_used(fitted, frame.assign(t=pd.period_range("2020", periods=30)), "'t' hold dates or times")
+    else:
+        cannot_be_used(fitted, table(dates), "'t' hold dates or times")
+
+
+def test_numbers_of_any_kind_in_a_table(fitted):
+    frame = pd.DataFrame(blobs()[:30, :2].round(3), columns=["a", "t"])
+    wanted, model = fitted.predict_proba(frame), Model.from_estimator(fitted)
+    decimals = frame.assign(t=[Decimal(str(x)) for x in frame.t])
+    for X in (decimals, arrow(decimals), *(frame.astype({"t": kind}) for kind in (str, "Float64", "category"))):
+        assert_array_equal(fitted.predict_proba(X), wanted)
+        assert_array_equal(model.predict_proba(X), model.predict_proba(frame))
+
+
+def test_missing_and_huge_numbers_among_python_objects():
+    for X in ([[1.0, None], [2.0, 3.0]], pd.DataFrame({"a": [1.0, 2.0], "t": pd.Series([None, 3.0], dtype=object)})):
+        with pytest.raises(ValueError, match="Input X contains NaN"):
+            DEC(2).fit(X)
+    with pytest.raises(ValueError, match="X must hold finite numbers within float64; int too large"):
+        DEC(2).fit([[10**400, 1], [2, 3]])
 
 
 def test_a_name_that_controls_a_terminal_is_escaped_in_the_options_too(tmp_path):

@@ -60,7 +60,8 @@ def _column(values: Any) -> np.ndarray:
 
 
 def _columns_of_rows(X: Any) -> list[np.ndarray]:
-    """Return the columns of X, an array or a list of rows."""
+    """Return the columns of X, an array, a sparse matrix or a list of rows."""
+    X = X.toarray() if hasattr(X, "toarray") else X
     array = np.array(X, object) if isinstance(X, (list, tuple)) else np.asarray(X)
     if array.ndim != 2:
         raise ValueError(f"X must have two axes, one row for each sample; got the shape {array.shape}")

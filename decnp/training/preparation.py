@@ -153,9 +153,9 @@ def _after(name: str, step: Any, features: list[Feature]) -> list[Feature]:
             features = _after(f"{name}.{inner}", one, features)
         return features
     if isinstance(step, ColumnTransformer):
-        if step.transformer_weights:
-            raise ValueError(f"the step {name!r} (ColumnTransformer) cannot be kept in a model file: transformer_weights "
-                             "are not supported")
+        reason = "transformer_weights are not supported" if step.transformer_weights else _reason(step, features)
+        if reason:
+            raise ValueError(f"the step {name!r} (ColumnTransformer) cannot be kept in a model file: {reason}")
         # This attribute has the columns as numbers; the public ones have them as they were given: names, slices, functions.
         return [feature for inner, one, _ in step.transformers_ if one != "drop"
                 for feature in _after(f"{name}.{inner}", one, [
@@ -178,6 +178,8 @@ def _reason(step: Any, features: list[Feature]) -> str:
     """Return why a step cannot be kept, or ""."""
     if any(isinstance(one, Categories) for one in features):
         return "it comes after a OneHotEncoder"
+    if isinstance(step, ColumnTransformer):
+        return ""
     if any((one.mean, one.std) != (0, 1) for one in features if isinstance(one, Number)):
         return "it comes after a StandardScaler"
     if isinstance(step, SimpleImputer):
@@ -190,8 +192,20 @@ def _reason(step: Any, features: list[Feature]) -> str:
     if isinstance(step, OneHotEncoder):
         if step.min_frequency is not None or step.max_categories is not None:
             return "min_frequency and max_categories are not supported"
-        if any(_values(found).count(None) > 1 for found in step.categories_):
-            return "None and NaN are two categories"
+        return _reason_of_categories(step)
+    return ""
+
+
+def _reason_of_categories(step: OneHotEncoder) -> str:
+    """Return why the categories of an encoder cannot be kept, or ""."""
+    try:
+        columns = [_values(found) for found in step.categories_]
+    except (TypeError, ValueError):
+        return "categories that are neither words nor numbers, such as dates, are not supported"
+    if any(values.count(None) > 1 for values in columns):
+        return "None and NaN are two categories"
+    if any(len({*values}) < len(values) for values in columns):
+        return "two categories are the same number in float64"
     return ""
 
 

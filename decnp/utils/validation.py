@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
@@ -13,12 +13,16 @@ if TYPE_CHECKING:
     from .rows import Rows
 
 __all__ = [
-    "Seed", "as_generator", "check_data", "check_distinct", "check_embedded", "check_number", "check_rows", "check_sizes",
-    "match_columns",
+    "Seed", "as_generator", "check_columns", "check_data", "check_distinct", "check_embedded", "check_number", "check_rows",
+    "check_sizes", "match_columns",
 ]
 
 Seed = int | np.random.Generator | np.random.RandomState | None
 """Parameter ``random_state`` of an estimator."""
+DATES = ("date", "time", "duration", "period")
+"""Beginnings of the names of dtypes for dates and times, in lower case: those of pandas, polars and Arrow."""
+NUMBERS = ("int", "uint", "float", "double", "halffloat", "bool", "decimal")
+"""Beginnings of the names of dtypes of numbers."""
 
 
 def check_data(estimator: Any, X: Any, reset: bool, dtype: Any = None) -> Rows:
@@ -46,7 +50,7 @@ def check_data(estimator: Any, X: Any, reset: bool, dtype: Any = None) -> Rows:
     ValueError
         If X or a dtype is invalid.
     """
-    from sklearn.utils.validation import validate_data  # profiles and model files work without scikit-learn
+    from sklearn.utils.validation import check_array, validate_data  # late: model files work without scikit-learn
 
     from .rows import LazyRows, is_mapped
 
@@ -56,11 +60,15 @@ def check_data(estimator: Any, X: Any, reset: bool, dtype: Any = None) -> Rows:
     if isinstance(X, LazyRows):  # checked by DEC before it trains its autoencoder
         validate_data(estimator, X.source, reset=reset, skip_check_array=True)
         return X
-    _check_no_dates(X)
+    check_columns(X)
     check_rows(X)
     own = getattr(X, "dtype", None)  # Python objects are converted one by one
-    X = validate_data(estimator, X, reset=reset, accept_sparse="csr",
-                      dtype=None if isinstance(own, np.dtype) and own.kind != "O" else "numeric")
+    try:
+        X = validate_data(estimator, X, reset=reset, accept_sparse="csr",
+                          dtype=None if isinstance(own, np.dtype) and own.kind != "O" else "numeric")
+        X = check_array(X, dtype=np.float64, estimator=estimator, input_name="X") if X.dtype.kind == "O" else X  # of a list
+    except OverflowError as error:
+        raise ValueError(f"X must hold finite numbers within float64; {error}") from error
     if X.dtype.kind not in "fiub":
         raise ValueError(f"X must hold numbers; got dtype {X.dtype}")
     if dtype is None:
@@ -92,14 +100,38 @@ def check_embedded(values: np.ndarray, start: int = 0) -> np.ndarray:
     return values
 
 
-def _check_no_dates(X: Any) -> None:
-    """Raise ValueError for the columns of a pandas DataFrame that hold dates or times."""
-    dtypes = getattr(X, "dtypes", None)
-    if dtypes is not None and hasattr(dtypes, "items"):
-        names = [str(name) for name, dtype in dtypes.items() if getattr(dtype, "kind", "") in ("m", "M")]
-        if names:
-            raise ValueError(f"X must hold numbers; the columns {_listed(names)} hold dates or times: convert them to "
-                             "numbers or leave them out")
+def check_columns(X: Any) -> None:
+    """Raise ValueError if X is a DataFrame or an Arrow table and some columns hold no numbers. The message names them."""
+    names = list(map(str, getattr(X, "column_names", getattr(X, "columns", ()))))
+    dtypes = list(X.schema.types if hasattr(X, "column_names") else getattr(X, "dtypes", ())) if names else []
+    dates = [name for name, dtype in zip(names, dtypes) if str(dtype).lower().startswith(DATES)]
+    if dates:
+        raise ValueError(f"X must hold numbers; the columns {_listed(dates)} hold dates or times: convert them to numbers "
+                         "or leave them out")
+    words = [(name, cell) for j, (name, dtype) in enumerate(zip(names, dtypes)) if _may_hold_words(dtype)
+             for cell in _first_word(X.iloc[:, j] if hasattr(X, "iloc") else X[name])]
+    if words:
+        raise ValueError(f"X must hold numbers; the columns {_listed([name for name, _ in words])} hold other values, such "
+                         f"as {words[0][1]!r:.40}: convert them to numbers or leave them out")
+
+
+def _may_hold_words(dtype: Any) -> bool:
+    """Return False for the dtypes of numbers of NumPy, pandas, polars and Arrow."""
+    kind = getattr(dtype, "kind", None)
+    return kind in "OUSV" if isinstance(kind, str) else not str(dtype).lower().startswith(NUMBERS)
+
+
+def _first_word(column: Any) -> Iterator[Any]:
+    """Yield the first cell of a column that is neither a number nor missing, if there is one."""
+    for cell in np.asarray(column, object).tolist():
+        try:
+            float(cell)
+        except OverflowError:
+            continue
+        except (TypeError, ValueError):
+            if cell is not None and type(cell).__name__ != "NAType":
+                yield cell
+                return
 
 
 def check_rows(X: Any) -> None:
