@@ -194,6 +194,8 @@ def run_restarts(model: DEC, X: Any, n_restarts: int, n_jobs: int | None = None)
     --------
     fit_restarts : The best of these runs.
     """
+    if not isinstance(model, DEC):
+        raise ValueError(f"model must be a DEC, and X the rows that it takes; got the model {type(model).__name__}")
     if model.checkpoint is not None:
         raise ValueError("checkpoint must be None: several runs cannot share one file")
     fitted: list[DEC] = Parallel(n_jobs=n_jobs)(delayed(_fit_silently)(run, X) for run in seeded(model, n_restarts))

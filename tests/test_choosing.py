@@ -17,6 +17,7 @@ from conftest import QUICK, blobs
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.cluster import KMeans
 from sklearn.metrics import adjusted_rand_score, silhouette_score
+from sklearn.pipeline import make_pipeline
 
 from decnp import DEC, CheckpointError, StackedAutoencoder, choose_k
 from decnp.choosing import cells, plan
@@ -263,6 +264,8 @@ def test_bad_parameters_are_named(model, autoencoder):
             choose_k(DEC(**{**model.get_params(), name: value}), X, [2])
     with pytest.raises(ValueError, match="X must have at least 5 rows"):
         choose_k(model, X[:4], [2])
+    with pytest.raises(ValueError, match="^model must be a DEC, and X the rows that it takes; got the model Pipeline$"):
+        choose_k(make_pipeline(model), X, [2])
 
 
 # ---------------------------------------------------------------- the command

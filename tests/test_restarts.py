@@ -109,6 +109,8 @@ def test_bad_parameters_are_named(model, X, tmp_path):
         fit_restarts(model, X, 0)
     with pytest.raises(ValueError, match="checkpoint must be None: several runs cannot share one file"):
         fit_restarts(clone(model).set_params(checkpoint=tmp_path / "c"), X, 2)
+    with pytest.raises(ValueError, match="^model must be a DEC, and X the rows that it takes; got the model Pipeline$"):
+        fit_restarts(make_pipeline(model), X, 2)
 
 
 def test_a_run_with_one_label_has_no_silhouette(runs, X):

@@ -77,7 +77,9 @@ def _checked_ks(ks: Iterable[int]) -> list[int]:
 
 
 def _check_model(model: DEC) -> None:
-    """Raise ValueError for a parameter of ``model`` that the runs for all k and seeds cannot share."""
+    """Raise ValueError unless ``model`` is a DEC whose parameters the runs for all k and seeds can share."""
+    if not isinstance(model, DEC):
+        raise ValueError(f"model must be a DEC, and X the rows that it takes; got the model {type(model).__name__}")
     if model.autoencoder is not None:
         raise ValueError("autoencoder must be None: each seed trains an autoencoder of its own")
     if model.checkpoint is not None:
