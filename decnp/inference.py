@@ -38,8 +38,8 @@ class Model:
     up in another order for another number of rows. Relative differences of z are about 1e-6 in float32 and 1e-15 in
     float64. A label can depend on the batch only where a point is that near to the border between two clusters.
 
-    Columns of a DataFrame are matched by name, if the model has names: another order is corrected with a warning. A sparse
-    X becomes dense block by block.
+    Columns of a DataFrame are matched by name, if the model has names: another order is corrected with a warning, and
+    columns in ``left_out`` may be there. A sparse X becomes dense block by block.
 
     A model with a recipe takes the raw columns of a table: a DataFrame, an Arrow table, a mapping of names to columns, or an
     array (n, C) of objects or numbers in the order of ``feature_names``. Missing cells are None, NaN, or a word such as
@@ -255,6 +255,10 @@ class Model:
             return PreparedRows(self.recipe, raw_columns(X, self.recipe, self.left_out))
         names = getattr(X, "column_names", getattr(X, "columns", ()))  # of Arrow's tables, or pandas' and polars'
         columns = [str(name) for name in names]
+        if self.feature_names and not {*self.left_out}.isdisjoint(columns):
+            kept = [j for j, column in enumerate(columns) if column in self.feature_names or column not in self.left_out]
+            columns = [columns[j] for j in kept]
+            X = X.iloc[:, kept] if hasattr(X, "iloc") else X.select([names[j] for j in kept])  # of pandas; Arrow or polars
         order = match_columns(self.feature_names, columns, "X")
         check_columns(X)
         if order is None or order == list(range(len(columns))):

@@ -278,6 +278,8 @@ HEADERS = {
     # what the header says
     "a newer format": (with_header(lambda h: h.update(format=5)),
                        "has the model format 5 of a newer decnp, this one reads 4: update decnp"),
+    "a checkpoint": (with_header(lambda h: h.update(format=5, kind="checkpoint")),
+                     "is a checkpoint, not a decnp model file: resume its run, which writes the model"),
     "format 10**400": (with_header(lambda h: h.update(format=10**400)), "has the model format 1000"),
     "format 0": (with_header(lambda h: h.update(format=0)), "its format must be a number from 1 to 4; got 0"),
     "format true": (with_header(lambda h: h.update(format=True)), "its format must be a number from 1 to 4; got True"),

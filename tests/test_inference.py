@@ -75,6 +75,19 @@ def test_a_table_in_another_order_is_warned_of_at_the_callers_line():
         assert_array_equal(model.transform(table), [[321.0]])
 
 
+@pytest.mark.parametrize("form", ["pandas", "arrow"])
+def test_columns_that_the_fit_left_out_may_be_there(form):
+    """They may hold words and dates, as labels do, and stand anywhere."""
+    pd = pytest.importorskip("pandas")
+    table = pd.DataFrame({"day": pd.to_datetime(["2020-01-01"]), "b": [2.0], "kind": ["cat"], "a": [1.0]})
+    table = table if form == "pandas" else pytest.importorskip("pyarrow").Table.from_pandas(table)
+    theta = [Dense(np.array([[1.0], [10.0]]), np.zeros(1), "linear")]
+    model = Model(theta, np.array([[0.0]]), header={"feature_names": ["b", "a"], "left_out": ["kind", "day"]})
+    assert_array_equal(model.transform(table), [[12.0]])
+    with pytest.raises(ValueError, match="X has columns that the model was not trained on: 'kind'"):
+        Model(theta, np.array([[0.0]]), header={"feature_names": ["b", "a"], "left_out": ["day"]}).transform(table)
+
+
 def test_a_row_does_not_depend_on_its_batch_but_for_rounding(fitted, X):
     dec, path = fitted
     model, x = load_model(path), many(X)

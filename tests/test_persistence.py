@@ -196,8 +196,9 @@ def test_only_fitted_models_are_saved_and_failure_leaves_the_old_file(dec, tmp_p
     with pytest.raises(NotFittedError):
         save(DEC(), tmp_path / "m")
     assert (tmp_path / "m").read_text() == "old"
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(FileNotFoundError) as error:
         save(dec, tmp_path / "nowhere" / "m")
+    assert error.value.filename == str(tmp_path / "nowhere" / "m")
     assert os.listdir(tmp_path) == ["m"]
 
 

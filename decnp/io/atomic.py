@@ -35,6 +35,8 @@ def write_all_atomically(files: Mapping[PathLike, Callable[[BinaryIO], object]])
             path = Path(os.path.realpath(path))
             if path.exists() and not path.is_file():
                 raise OSError(errno.EEXIST, "there is something that is not a file", str(path))
+            if not path.parent.exists():
+                raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
             temporary = path.with_name(f".{_short(path.name)}.{secrets.token_hex(4)}.part")
             waiting.append((temporary, path))
             with open(temporary, "xb") as file:

@@ -150,6 +150,8 @@ def _expected(header: dict[str, Any]) -> dict[str, Expected]:
     Raises ModelFileError unless the known fields of the header are complete and in range.
     """
     version = header.get("format")
+    if header.get("kind") == "checkpoint":
+        raise ModelFileError("is a checkpoint, not a decnp model file: resume its run, which writes the model")
     if type(version) is int and version > FORMAT:
         raise ModelFileError(f"has the model format {version} of a newer decnp, this one reads {FORMAT}: update decnp")
     if type(version) is not int or version < 1:
