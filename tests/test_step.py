@@ -201,6 +201,46 @@ def test_a_step_of_one_alpha_and_other_activations():
         check(lambda w, mu, x, p: None)
 
 
+def test_weights_may_be_an_iterator():
+    assert check(weights=iter(WEIGHTS)).ok
+
+
+@pytest.mark.parametrize("slope, words", [
+    (0.0, "the step holds"), (1.0, "the step holds, with 1 as the derivative of a ReLU at 0; 0 is usual"),
+    (0.5, "the step holds, with 0.5 as the derivative of a ReLU at 0; 0 is usual"),
+    (2.0, "b1 is the first that is wrong, from the loss down")])
+def test_the_derivative_of_a_relu_at_0_is_a_convention(slope, words):
+    def mine(weights, mu, x, p, alpha):
+        theta = stack(weights)
+        hs = layers.mlp(theta, x)
+        loss, g, g_mu = losses.clustering_loss(hs[-1], mu, p, alpha)
+        grads = []
+        for l in reversed(range(3)):
+            a = hs[l] @ theta[l].W + theta[l].b
+            g = g * np.where(a == 0, slope, a > 0) if l < 2 else g
+            grads = [hs[l].T @ g, g.sum(axis=0), *grads]
+            g = g @ theta[l].W.T
+        return loss, grads, g_mu
+
+    x = X.copy()
+    x[:2] = 0  # empty rows and b = 0, as at the start of training
+    weights = [WEIGHTS[0], 0 * WEIGHTS[1], *WEIGHTS[2:]]
+    report = check_step(mine, weights, MU, x, P, 2.0)
+    assert report.ok == (slope <= 1) and last_line(report) == words, str(report)
+    assert check_step(lambda *a: step(*a, forget=1), weights, MU, x, P, 2.0).slip == "the ReLU of layer 1 is missing in the backward pass"
+
+
+def test_the_cross_entropy_is_named():
+    def mine(weights, mu, x, p, alpha):
+        loss, grads, g_mu = step(weights, mu, x, p, alpha, times=12.0)
+        return loss - np.sum(p * np.log(p)), grads, g_mu
+
+    report = check(mine)
+    assert report.first_wrong == "loss" and last_line(report) == (
+        "the gradients hold, as a sum over the batch: 12 times the mean, but the loss is wrong; likely: the term p log p is "
+        "missing in the loss: this is the cross-entropy (as a sum over the batch: 12 times the mean)")
+
+
 def test_what_is_given_is_not_changed():
     def careless(weights, mu, x, p, alpha):
         result = step(weights, mu, x, p, alpha)

@@ -13,13 +13,15 @@ from ..utils.validation import check_number
 from .arrays import DOUBLE, precision, real_argument
 from .derivatives import relative_error
 from .step_call import CalledStep, call_step
-from .step_rules import Step, right_step, wrong_steps
+from .step_rules import Step, right_step, step_with_slope, wrong_steps
 
 __all__ = ["check_step", "StepReport", "StepFinding"]
 
 RTOL = {DOUBLE: 1e-8, 2.0**-23: 1e-4, 2.0**-10: 2e-2, 2.0**-7: 0.1}
 SINGLE_RTOL = 1e-4
 """A step that returns float64 and holds to this, but not to 1e-8, was computed in single precision or has an epsilon."""
+
+SLOPE = "with {:g} as the derivative of a ReLU at 0; 0 is usual"
 
 
 class StepFinding(NamedTuple):
@@ -60,7 +62,7 @@ class StepReport:
     slip : str or None
         Likely mistake, in words; None if the step holds or no known mistake gives these numbers.
     note : str, default=""
-        Precision with which the step holds, if it is not that of float64.
+        Convention and precision with which the step holds, if they are not those of this package and of float64.
     """
 
     findings: list[StepFinding]
@@ -98,7 +100,7 @@ class StepReport:
 
 
 def check_step(
-    my_step: Callable[..., Any], weights: Sequence[Any], mu: Any, x: Any, p: Any, alpha: float = 1.0, *,
+    my_step: Callable[..., Any], weights: Iterable[Any], mu: Any, x: Any, p: Any, alpha: float = 1.0, *,
     activations: Sequence[str] | None = None, autodiff: str | None = None,
     asarray: Callable[[np.ndarray], Any] | None = None, layout: str | None = None, rtol: float | None = None,
 ) -> StepReport:
@@ -113,7 +115,7 @@ def check_step(
     my_step : callable
         (weights, mu, x, p, alpha) -> (loss, gradients of the weights in their order, gradient of mu). The loss may be
         None. With ``autodiff``, it returns the loss alone. It may leave ``alpha`` out if alpha is 1.
-    weights : list of array
+    weights : iterable of array
         W and b of each layer of the encoder, first layer first: W, b, W, b, ... A b may be missing. W is (in, out), or
         (out, in) as in torch: ``list(encoder.parameters())`` of dense layers is such a list.
     mu : array of shape (k, d)
@@ -172,6 +174,7 @@ def check_step(
     """
     alpha = getattr(alpha, "item", lambda: alpha)()  # a number of torch or JAX
     check_number("alpha", alpha, 0, strict=True)
+    weights = list(weights)
     given = [real_argument("weights", a) for a in weights]
     mu_given, x_given, p_given = (real_argument(name, a) for name, a in (("mu", mu), ("x", x), ("p", p)))
     if not all(np.isfinite(a).all() for a in (*given, mu_given, x_given, p_given)):
@@ -190,9 +193,13 @@ def check_step(
         report = _report(called, right_step(theta, mu, x, p, float(alpha)), name, has_b, rtol)
         if not report.ok:
             report = replace(report, slip=_slip(called, wrong_steps(theta, mu, x, p, float(alpha)), name, has_b, rtol))
+        for slope in (1.0, 0.5):
+            if not (report.ok or report.slip):
+                other = _report(called, step_with_slope(theta, mu, x, p, float(alpha), slope), name, has_b, rtol)
+                report = replace(other, note=SLOPE.format(slope)) if other.ok else report
         reports.append(report)
     report = next((report for report in reports if report.ok or report.slip), reports[0])
-    return replace(report, note=_precision_note(report, called.eps))
+    return replace(report, note=", ".join(filter(None, (report.note, _precision_note(report, called.eps)))))
 
 
 def _precision_note(report: StepReport, eps: float) -> str:

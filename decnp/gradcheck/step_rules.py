@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from .. import equations, losses
-from ..layers import Dense, arrays_of, mlp, mlp_vjp
+from ..layers import Dense, arrays_of, dense, dense_vjp, mlp, mlp_vjp
 from . import vjps
 
-__all__ = ["Step", "right_step", "wrong_steps"]
+__all__ = ["Step", "right_step", "step_with_slope", "wrong_steps"]
 
 
 class Step(NamedTuple):
@@ -33,6 +33,24 @@ def right_step(theta: Sequence[Dense], mu: np.ndarray, x: np.ndarray, p: np.ndar
     return Step(loss, g_mu, arrays_of(g_theta))
 
 
+def step_with_slope(
+    theta: Sequence[Dense], mu: np.ndarray, x: np.ndarray, p: np.ndarray, alpha: float, slope: float
+) -> Step:
+    """Return the step in which the derivative of a ReLU at 0 is ``slope``, not 0.
+
+    The arguments theta, mu, x, p and alpha are those of ``right_step``.
+    """
+    hs = mlp(theta, x)
+    loss, g_z, g_mu = losses.clustering_loss(hs[-1], mu, p, alpha)
+    g: Any = g_z
+    g_theta: list[np.ndarray] = []
+    for (W, b, act), h in zip(theta[::-1], hs[-2::-1]):
+        a = dense(h, W, b)
+        g, g_W, g_b = dense_vjp(g * np.where(a == 0, slope, a > 0) if act == "relu" else g, h, W)
+        g_theta = [g_W, g_b, *g_theta]
+    return Step(loss, g_mu, g_theta)
+
+
 def wrong_steps(
     theta: Sequence[Dense], mu: np.ndarray, x: np.ndarray, p: np.ndarray, alpha: float
 ) -> Iterator[tuple[str, Step]]:
@@ -50,6 +68,9 @@ def wrong_steps(
     if alpha != 1:
         yield "alpha is ignored: this is the step for alpha = 1", right_step(theta, mu, x, p, 1.0)
     yield "p is ignored: P is taken from the batch itself", right_step(theta, mu, x, batch_p, alpha)
+    cross_entropy = -float(np.sum(p * np.log(q))) / len(x)
+    yield ("the term p log p is missing in the loss: this is the cross-entropy",
+           right_step(theta, mu, x, p, alpha)._replace(loss=cross_entropy))
     g_q = -batch_p / q + vjps.target_distribution_vjp(np.log(batch_p / q) + 1, q)
     loss = float(equations.kl_divergence(batch_p, q))
     yield "P is taken from the batch itself and not held constant", _from_q(loss, g_q, theta, hs, mu, alpha)
