@@ -527,6 +527,14 @@ DENSE = [  # each argument of a dense layer, and its place among the results of 
 ]
 
 
+def test_a_forward_pass_with_random_numbers_is_not_decided():
+    rng = np.random.default_rng(0)
+    dropout = lambda x: x * (rng.random(x.shape) > 0.2)
+    for test in (dot_test(dropout, lambda x, u: u, X), dot_test(dropout, lambda u: u, X, linear=True)):
+        assert test.verdict == "not decided" and not test
+        assert str(test) == "not decided: two calls of forward at x give different results; fix its random numbers"
+
+
 @pytest.mark.parametrize("forward, vjp, x", DENSE, ids=["x", "W", "b"])
 def test_the_backward_pass_of_a_dense_layer_passes_the_dot_test(forward, vjp, x):
     test = dot_test(forward, vjp, x)
