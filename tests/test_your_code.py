@@ -764,6 +764,34 @@ def test_z_and_mu_in_the_other_order_are_named(given):
     assert "transposed" not in str(report)
 
 
+@pytest.mark.parametrize("given", [
+    dict(my_kl=lambda q, target: kl(target, q)),
+    dict(my_soft_assignment=lambda cluster_centers, embedding, alpha: soft(embedding, cluster_centers, alpha)),
+    dict(my_loss=lambda target, z, centers: loss(z, centers, target, 1.0), autodiff="autograd"),
+], ids=["kl", "q", "loss"])
+def test_one_unknown_name_is_the_argument_that_is_left(given):
+    report = check_against(**given, **SMALL)
+    assert report.ok and "as its arguments are named" in str(report), str(report)
+
+
+def grad_z_of_q(z, mu, p, q, alpha=1.0):
+    return grad_z(z, mu, p, alpha, q=lambda *_: q)
+
+
+def grad_mu_of_q(p, q, z, mu, alpha):
+    return grad_mu(z, mu, p, alpha, q=lambda *_: q)
+
+
+def test_a_gradient_that_takes_q_gets_that_of_eq_1():
+    report = check_against(my_grad_z=grad_z_of_q, my_grad_mu=grad_mu_of_q, **SMALL)
+    assert {finding.verdict for finding in report.findings} == {Verdict.HOLDS}, str(report)
+    assert "it is called as (z, mu, p, q, alpha), as its arguments are named" in str(report)
+    assert check_against(my_grad_z=lambda x, mu, p, q: grad_z_of_q(x, mu, p, q), **SMALL)
+    assert check_against(my_grad_z=lambda a, b, c, d, e: grad_z_of_q(a, b, c, d, e), arguments=("z", "mu", "p", "q", "alpha"), **SMALL)
+    wrong = check_against(my_grad_z=lambda z, mu, p, q, alpha: grad_z_of_q(z, mu, q, p, alpha), **SMALL)
+    assert "the sign is wrong, as when p and q are swapped" in wrong.slip
+
+
 def test_a_function_that_raises_is_shown_how_it_was_called():
     def broken(z, mu, p, alpha):
         raise KeyError("centroids")
@@ -827,6 +855,21 @@ def test_the_arguments_are_not_ours_to_lose():
     assert check_against(my_grad_z=careless, my_grad_mu=grad_mu, **SMALL)
 
 
+def test_results_in_one_array_are_read_before_the_next_call():
+    def in_one_array(f):
+        results = {}
+
+        def function(*args):
+            value = np.asarray(f(*args))
+            results.setdefault(value.shape, np.empty(value.shape))[...] = value
+            return results[value.shape]
+        return function
+
+    report = check_against(**{name: in_one_array(lambda *args, f=f: f(*args)) for name, f in RIGHT.items()},
+                           arguments={name: inspect.getfullargspec(f).args for name, f in RIGHT.items()}, **SMALL)
+    assert report.ok and {finding.verdict for finding in report.findings} == {Verdict.HOLDS}, str(report)
+
+
 def test_the_same_seed_gives_the_same_report():
     wrong = dict(my_grad_z=lambda *a: grad_z(*a, factor=lambda a: 1.0), **SMALL)
     assert str(check_against(**wrong, random_state=3)) == str(check_against(**wrong, random_state=3))
@@ -841,6 +884,12 @@ def test_the_smallest_problem_shows_both_results():
     assert report.first_wrong.smallest.replace("\n", "\n    ") in str(report)
     report = check_against(my_target=lambda q: of_batches(q, 32), **SMALL)
     assert report.first_wrong.smallest == "no problem with n <= 12 shows it; one with n = 6144 does"
+
+
+def test_the_smallest_problem_shows_the_result_that_was_compared():
+    report = check_against(my_grad_mu=lambda *a: (grad_z(*a), -grad_mu(*a)), **SMALL)  # both are (2, 1) there
+    right = check_against(my_grad_mu=lambda *a: -grad_mu(*a), **SMALL)
+    assert report.first_wrong.smallest == right.first_wrong.smallest
 
 
 # ---------------------------------------------------------------- PyTorch and JAX
@@ -948,6 +997,81 @@ def test_a_layer_within_a_network_is_found():
     torch = pytest.importorskip("torch")
     network = torch.nn.Sequential(torch.nn.Linear(9, 3), cluster_layer())
     assert check_against(module=network, **SMALL).ok
+
+
+@pytest.mark.parametrize("inner", [
+    lambda torch: torch.nn.Linear(3, 4, bias=False), lambda torch: torch.nn.Embedding(4, 3),
+    lambda torch: torch.nn.ParameterDict({"weight": torch.ones(4, 3)})], ids=["Linear", "Embedding", "ParameterDict"])
+def test_centroids_may_be_the_parameter_of_another_module(inner):
+    torch = pytest.importorskip("torch")
+
+    class Layer(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.alpha = 1.0
+            self.inner = inner(torch)
+
+        def forward(self, z):
+            return torch_soft_assignment(z, self.inner.weight, self.alpha)
+
+    report = check_against(module=Layer(), **SMALL)
+    assert report.ok and "its alpha is set by .alpha" in str(report), str(report)
+    network = torch.nn.Module()
+    network.layer = Layer()
+    assert check_against(module=network, **SMALL).ok
+
+
+@pytest.mark.parametrize("kind", ["buffer", "parameter"])
+def test_an_alpha_that_is_a_tensor_is_set(kind):
+    torch = pytest.importorskip("torch")
+    module = cluster_layer(alpha=None)
+    del module.alpha
+    if kind == "buffer":
+        module.register_buffer("alpha", torch.tensor(2.0))
+    else:
+        module.alpha = torch.nn.Parameter(torch.full((1,), 2.0))
+    report = check_against(module=module, **SMALL)
+    assert report.ok and "its alpha is set by .alpha" in str(report), str(report)
+    assert module.alpha.item() == 2.0
+
+
+def test_a_torch_loss_without_a_graph_has_no_gradient():
+    pytest.importorskip("torch")
+    report = check_against(my_loss=lambda z, mu, p, alpha: float((p * (p / torch_soft_assignment(z, mu, alpha)).log()).nansum()),
+                           autodiff="torch", **SMALL)
+    assert one(report, 2).ok and "no gradient reaches it (detached?)" in one(report, 4).slip, str(report)
+
+
+def test_an_error_of_the_backward_pass_is_a_function_error():
+    torch = pytest.importorskip("torch")
+
+    def in_place(z, mu, alpha):
+        q = torch.cdist(z, mu).pow_(2).add_(1).reciprocal_()
+        return q / q.sum(1, keepdim=True)
+
+    words = "the gradient by torch raised RuntimeError: one of the variables needed for gradient computation"
+    with pytest.raises(FunctionError, match=f"my_loss: {words}"):
+        check_against(my_loss=lambda z, mu, p: -(p * in_place(z, mu, 1.0).log()).sum(), autodiff="torch", **SMALL)
+    module = cluster_layer()
+    module.forward = lambda z: in_place(z, module.centers, 1.0)
+    type(module).forward = lambda self, z: in_place(z, self.centers, 1.0)
+    del module.forward
+    with pytest.raises(FunctionError, match=f"module: {words}"):
+        check_against(module=module, **SMALL)
+    with pytest.raises(FunctionError, match="module: the gradient by torch raised TypeError"):
+        check_against(module=cluster_layer(answer=lambda z, q: q.detach().numpy()), **SMALL)
+
+
+def test_jax_is_compared_in_double_precision():
+    jnp = pytest.importorskip("jax.numpy")
+
+    def q(z, mu, alpha):
+        s = (1 + ((z[:, None] - mu) ** 2).sum(2) / alpha) ** (-(alpha + 1) / 2)
+        return s / s.sum(1, keepdims=True)
+
+    report = check_against(my_soft_assignment=q, autodiff="jax", alphas=1.0, **SMALL)
+    assert {finding.verdict for finding in report.findings} == {Verdict.HOLDS}, str(report)
+    assert jnp.ones(1).dtype == "float32"  # the user's setting is left
 
 
 def test_a_jax_loss_is_differentiated():

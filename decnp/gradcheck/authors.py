@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from importlib import import_module
 from typing import Any
@@ -13,7 +13,6 @@ import numpy as np
 
 from ..exceptions import FunctionError
 from .calling import Author, Signature, call, signature
-from .references import jax_double_precision
 from .results import is_log_q, pick, to_numpy
 from .trials import Trial
 
@@ -36,6 +35,8 @@ def of_function(
     equation = EQUATION_OF[name]
 
     def run(trial: Trial) -> dict[int, Any]:
+        if equation > 3 and "q" in how.order:
+            trial = trial.changed(q=trial.soft)
         return {equation: call(name, function, how, _values(trial, how, asarray))}
 
     return Author(name, (equation,), run, asarray, _inputs(how), "alpha" in how.order, note=how.note)
@@ -80,15 +81,26 @@ def of_loss(
         return call(name, loss, how, dict(zip(how.order, args)))
 
     def run(trial: Trial) -> dict[int, Any]:
-        with jax_double_precision(import_module("jax")) if autodiff == "jax" else contextlib.nullcontext():
-            values = list(_values(trial, how, asarray).values())
-            if autodiff is None:
-                return {2: of_values(*values)}
+        values = list(_values(trial, how, asarray).values())
+        if autodiff is None:
+            return {2: of_values(*values)}
+        with _function_errors(name, autodiff):
             value, g_z, g_mu = GRADIENTS[autodiff](of_values, values, tuple(how.order.index(a) for a in ("z", "mu")))
-            return {2: value, 4: g_z, 5: g_mu}
+        return {2: value, 4: g_z, 5: g_mu}
 
     return Author(name, equations if autodiff else (2,), run, asarray, _inputs(how), "alpha" in how.order,
                   own_p="p" not in how.order, of_loss=True, note=how.note)
+
+
+@contextlib.contextmanager
+def _function_errors(name: str, autodiff: str) -> Iterator[None]:
+    """Raise FunctionError, with the ``name`` of the user's function, if ``autodiff`` can't differentiate it."""
+    try:
+        yield
+    except FunctionError:
+        raise
+    except Exception as error:  # whatever the package may raise
+        raise FunctionError(f"{name}: the gradient by {autodiff} raised {type(error).__name__}: {error}") from error
 
 
 def _scalar(value: Any) -> Any:
@@ -104,7 +116,7 @@ def _torch(loss: Callable, values: list, places: tuple[int, ...]) -> list:
 
 
 def _gradients(torch: Any, value: Any, leaves: list) -> list:
-    if not value.requires_grad:
+    if not getattr(value, "requires_grad", False):  # detached, or a number
         return [torch.zeros_like(leaf) for leaf in leaves]
     gradients = torch.autograd.grad(value, leaves, allow_unused=True)
     return [torch.zeros_like(leaf) if g is None else g for leaf, g in zip(leaves, gradients)]
@@ -190,12 +202,11 @@ def of_module(
     torch = import_module("torch")
     module = copy.deepcopy(module).eval()
     path, parameter = _centroids(module, k, d)
-    owner = module.get_submodule(path.rpartition(".")[0])
-    if type(owner).forward is torch.nn.Module.forward:  # a container, such as ParameterDict
-        owner = module
+    owner = _owner(module, path.rpartition(".")[0])
     transposed, (k, d) = _layout(tuple(parameter.shape), k, d)
-    alpha = next((a for a in ("alpha", "_alpha", "v", "nu", "dof") if isinstance(getattr(owner, a, None), int | float)),
-                 None)
+    tensors = {**dict(owner.named_parameters(recurse=False)), **dict(owner.named_buffers(recurse=False))}
+    alpha = next((a for a in ("alpha", "_alpha", "v", "nu", "dof") if isinstance(getattr(owner, a, None), int | float)
+                  or (a in tensors and tensors[a].numel() == 1)), None)
 
     def asarray(a: np.ndarray) -> Any:
         return torch.tensor(a, dtype=parameter.dtype)
@@ -206,20 +217,31 @@ def of_module(
         z = asarray(trial.z).requires_grad_(True)
         parameter.data = asarray(trial.mu.T.copy() if transposed else trial.mu)
         parameter.requires_grad_(True)
-        if alpha:
+        if alpha in tensors:
+            tensors[alpha].data.fill_(trial.alpha)
+        elif alpha:
             setattr(owner, alpha, trial.alpha)
         how = Signature(("z",))
         result = call(f"{name}: forward of {type(owner).__name__}", owner, how, {"z": z})
         q, p = pick(result, trial.p.shape, rows_sum_to_one=True)[0], asarray(trial.p)
         if tuple(getattr(q, "shape", ())) not in (trial.p.shape, trial.p.shape[::-1]):
             return {1: result, 4: None, 5: None}
-        g_z, g_mu = _gradients(torch, kl_of(q, p, my_kl, orders, torch.log), [z, parameter])
+        with _function_errors(name, "torch"):
+            g_z, g_mu = _gradients(torch, kl_of(q, p, my_kl, orders, torch.log), [z, parameter])
         return {1: result, 4: g_z, 5: g_mu.T if transposed else g_mu}
 
     note = f"its centroids are {path} {tuple(parameter.shape)}" + (", transposed" if transposed else "")
     note += f"; its alpha is set by .{alpha}" if alpha else ""
     author = Author(name, (1, 4, 5), run, asarray, ("z", "mu", "p"), alpha is not None, note=note, fixed=True)
     return author, k, d
+
+
+def _owner(module: Any, path: str) -> Any:
+    """Return the module at a path, or the innermost around it with a forward of the user's, not Linear or a container."""
+    owner = module.get_submodule(path)
+    forward = type(owner).forward
+    of_torch = forward.__module__.startswith("torch.nn")  # that of a module without a forward, too
+    return _owner(module, path.rpartition(".")[0]) if path and of_torch else owner
 
 
 def _check_takes_z(

@@ -24,6 +24,9 @@ ARGUMENTS: dict[str, tuple[str, ...]] = {
 }
 """Arguments of each function, in the order in which they are handed over."""
 
+BESIDES = {"my_grad_z": ("q",), "my_grad_mu": ("q",)}
+"""Further arguments, which a function gets if it names them. This q is Eq. 1 of z and mu."""
+
 ALPHA_NAMES = {"alpha", "a", "v", "nu", "dof", "df", "t_alpha", "degrees_of_freedom", "freedom"}
 MU_NAMES = {"mu", "mus", "means", "center", "centers", "centre", "centres", "centroid", "centroids", "cluster", "clusters",
             "cluster_centers", "cluster_centres", "cluster_centroids"}
@@ -67,10 +70,11 @@ def signature(name: str, function: Callable, order: Sequence[str] | None) -> Sig
     The order of its arguments is ``order``, or follows from their names, or from their number.
     """
     known = ARGUMENTS[name]
+    named_too = (*known, *BESIDES.get(name, ()))
     if order is not None:
         names = tuple(order) if isinstance(order, Iterable) else ()
-        if not names or not all(a in known for a in names) or len(set(names)) < len(names):
-            raise ValueError(f"arguments of {name} must be names among {', '.join(known)}, each once; got {order!r}")
+        if not names or not all(a in named_too for a in names) or len(set(names)) < len(names):
+            raise ValueError(f"arguments of {name} must be names among {', '.join(named_too)}, each once; got {order!r}")
         return Signature(names)
     try:
         parameters = list(inspect.signature(function).parameters.values())
@@ -78,7 +82,7 @@ def signature(name: str, function: Callable, order: Sequence[str] | None) -> Sig
         return Signature(known, sure=False)
     if any(p.kind == p.VAR_POSITIONAL for p in parameters):
         return Signature(known, sure=False)
-    named = _by_names(parameters, known)
+    named = _by_names(parameters, known, named_too)
     if named is not None:
         return named
     count = sum(p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD) for p in parameters)
@@ -101,10 +105,19 @@ def _known_as(name: str, known: tuple[str, ...]) -> str:
     return name if name in known else ""
 
 
-def _by_names(parameters: list[inspect.Parameter], known: tuple[str, ...]) -> Signature | None:
-    """Return the signature if all arguments without a default have known names; None if not."""
+def _by_names(
+    parameters: list[inspect.Parameter], known: tuple[str, ...], named_too: tuple[str, ...]
+) -> Signature | None:
+    """Return the signature if all arguments without a default have known names, or all but one; None if not.
+
+    One unknown name is the argument that is left. ``named_too`` are the ``known`` arguments and further ones.
+    """
     plain = [p for p in parameters if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
-    names = {p.name: _known_as(p.name, known) for p in plain}
+    names = {p.name: _known_as(p.name, named_too) for p in plain}
+    unknown = [p.name for p in plain if p.default is p.empty and not names[p.name]]
+    left = [a for a in known if a not in names.values() and a != "alpha"]
+    if len(unknown) == len(left) == 1:
+        names[unknown[0]] = left[0]
     required = [names[p.name] for p in plain if p.default is p.empty]
     if not required or not all(required) or len(set(required)) < len(required):
         return None

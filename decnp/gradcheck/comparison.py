@@ -15,7 +15,7 @@ from .edges import edges_of
 from .forms import Explanation
 from .naming import explanations_of, factor_of, joined, ok_reduction, verdict_of
 from .precision import RTOL, Precision, least_precision, precision_of_dtype, tolerance
-from .results import Reading, read
+from .results import Reading, copied, only_place, read
 from .smallest import smallest
 from .trials import Trial
 from .verdicts import SERIOUSNESS, Finding, Verdict
@@ -85,7 +85,7 @@ def _cached(run: Callable[[Trial], dict[int, Any]]) -> Callable[[Trial], dict[in
     def cached(trial: Trial) -> dict[int, Any]:
         key = (trial.alpha, *(a.tobytes() for a in (trial.z, trial.mu, trial.p, trial.q)))
         if key not in results:
-            results[key] = run(trial)
+            results[key] = copied(run(trial))
         return results[key]
 
     return cached
@@ -98,6 +98,8 @@ class _Comparison:
         self, author: Author, equation: int, trials: list[Trial], raw: list[Any], handed_dtype: str, reduction: str
     ) -> None:
         self.author, self.equation, self.reduction = author, equation, reduction
+        places = [only_place(result, self._shape(trial)) for result, trial in zip(raw, trials)]
+        self.place = next((place for place in places if place is not None), None)
         readings = [self._read(result, trial) for result, trial in zip(raw, trials)]
         if any(isinstance(r, str) for r, t in zip(readings, trials) if not t.main):  # of another k and d
             pairs = [(r, t) for r, t in zip(readings, trials) if t.main]
@@ -106,7 +108,10 @@ class _Comparison:
         self.handed = precision_of_dtype(handed_dtype)
 
     def _read(self, result: Any, trial: Trial) -> Reading | str:
-        return read(result, np.shape(trial.right(self.equation, self.author.of_loss)), self.equation)
+        return read(result, self._shape(trial), self.equation, self.place)
+
+    def _shape(self, trial: Trial) -> tuple[int, ...]:
+        return np.shape(trial.right(self.equation, self.author.of_loss))
 
     def _run(self, trial: Trial) -> np.ndarray | str:
         """Return the user's result for a trial, or a sentence that says what is wrong with it."""

@@ -9,7 +9,7 @@ import numpy as np
 
 from .arrays import dtype_name, unwrapped
 
-__all__ = ["Reading", "read", "pick", "to_numpy", "is_log_q"]
+__all__ = ["Reading", "read", "pick", "only_place", "copied", "to_numpy", "is_log_q"]
 
 ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth")
 
@@ -36,22 +36,49 @@ def to_numpy(result: Any) -> tuple[np.ndarray, str]:
     return array.astype(np.float64), dtype
 
 
-def pick(result: Any, shape: tuple[int, ...], rows_sum_to_one: bool = False) -> tuple[Any, tuple[str, ...]]:
+def copied(result: Any) -> Any:
+    """Return ``result`` with copies of its arrays: a function may write the results of all calls into one array."""
+    if isinstance(result, Mapping):
+        return {name: copied(member) for name, member in result.items()}
+    if isinstance(result, tuple | list):
+        members = [copied(member) for member in result]
+        return tuple(members) if isinstance(result, tuple) else members
+    if hasattr(result, "detach"):
+        return result.detach().clone()
+    return result.copy() if hasattr(result, "copy") else result
+
+
+def pick(
+    result: Any, shape: tuple[int, ...], rows_sum_to_one: bool = False, place: int | None = None
+) -> tuple[Any, tuple[str, ...]]:
     """Return the member of ``result``, a tuple, list or dict, that has the shape, and a note; an array as it is.
 
-    With ``rows_sum_to_one``, a member whose rows sum to 1 goes before others of the shape.
+    With ``rows_sum_to_one``, a member whose rows sum to 1 goes before others of the shape. The one at ``place`` goes
+    before all others.
     """
-    members = list(result.values()) if isinstance(result, Mapping) else result
-    if not isinstance(members, tuple | list) or not any(hasattr(member, "shape") for member in members):
-        return result, ()
-    fitting = [i for i, member in enumerate(members) if _squeezed(np.shape(to_numpy(member)[0]), shape) == shape
-               and member is not None]
+    members, fitting = _members(result, shape)
     if rows_sum_to_one and len(fitting) > 1:
         fitting.sort(key=lambda i: not _sums_to_one(to_numpy(members[i])[0]))
     if not fitting:
         return result, ()
-    place = ORDINALS[fitting[0]] if fitting[0] < len(ORDINALS) else f"{fitting[0] + 1}th"
-    return members[fitting[0]], (f"returns {len(members)} results, of which the {place} was taken",)
+    taken = place if place in fitting else fitting[0]
+    ordinal = ORDINALS[taken] if taken < len(ORDINALS) else f"{taken + 1}th"
+    return members[taken], (f"returns {len(members)} results, of which the {ordinal} was taken",)
+
+
+def only_place(result: Any, shape: tuple[int, ...]) -> int | None:
+    """Return the place of the only member of ``result`` that has the shape; None if there is none, or more than one."""
+    _, fitting = _members(result, shape)
+    return fitting[0] if len(fitting) == 1 else None
+
+
+def _members(result: Any, shape: tuple[int, ...]) -> tuple[list[Any], list[int]]:
+    """Return the members of a tuple, list or dict, and the places of those that have the shape; none for an array."""
+    members = list(result.values()) if isinstance(result, Mapping) else result
+    if not isinstance(members, tuple | list) or not any(hasattr(member, "shape") for member in members):
+        return [], []
+    return list(members), [i for i, member in enumerate(members) if member is not None
+                           and _squeezed(np.shape(to_numpy(member)[0]), shape) == shape]
 
 
 def _squeezed(shape: tuple[int, ...], expected: tuple[int, ...]) -> tuple[int, ...]:
@@ -68,11 +95,14 @@ def is_log_q(value: np.ndarray) -> bool:
     return value.ndim == 2 and bool(np.all(value <= 0)) and _sums_to_one(np.exp(value))
 
 
-def read(result: Any, shape: tuple[int, ...], equation: int) -> Reading | str:
-    """Return the result as an array of the shape that ``equation`` needs, or a sentence that says why this fails."""
+def read(result: Any, shape: tuple[int, ...], equation: int, place: int | None = None) -> Reading | str:
+    """Return the result as an array of the shape that ``equation`` needs, or a sentence that says why this fails.
+
+    Of several results of that shape, the one at ``place`` is taken.
+    """
     if result is None:
         return "it returns None; does it end with a return?"
-    result, notes = pick(result, shape, rows_sum_to_one=equation in (1, 3))
+    result, notes = pick(result, shape, equation in (1, 3), place)
     if isinstance(result, tuple | list | dict) and any(hasattr(member, "shape") for member in result):
         shapes = ", ".join(str(np.shape(to_numpy(member)[0])) for member in result)
         return f"the shape must be {shape}; got {len(result)} results of shapes {shapes}"

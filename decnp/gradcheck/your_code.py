@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from ..utils.validation import check_number
 from .authors import is_module, loss_of_q, of_function, of_loss, of_module
 from .calling import ARGUMENTS, Author, Signature, signature
 from .comparison import examine
-from .references import check_autodiff
+from .references import check_autodiff, jax_double_precision
 from .results import to_numpy
 from .trials import Trial, draw_trials
 from .verdicts import Finding, Report, Verdict
@@ -48,7 +49,8 @@ def check_against(
     Parameters
     ----------
     my_grad_z : callable, default=None
-        Eq. 4: (z, mu, p, alpha) -> (n, d), the gradient of the sum over points, P held constant.
+        Eq. 4: (z, mu, p, alpha) -> (n, d), the gradient of the sum over points, P held constant. An argument that is named
+        q gets Eq. 1 of z and mu.
     my_grad_mu : callable, default=None
         Eq. 5: (z, mu, p, alpha) -> (k, d).
     my_soft_assignment : callable, default=None
@@ -139,7 +141,8 @@ def check_against(
         alpha = next(author.has_alpha for author in authors if author.name == "my_soft_assignment")
         authors.append(of_loss("my_soft_assignment", loss, how, autodiff, asarray, (4, 5))._replace(has_alpha=alpha))
     trials = draw_trials(n, k, d, _values_of(alphas), random_state, fixed=module is not None)
-    findings = [finding for author in authors for finding in examine(*_with_trials(author, trials), reduction)]
+    with jax_double_precision(import_module("jax")) if autodiff == "jax" else contextlib.nullcontext():
+        findings = [finding for author in authors for finding in examine(*_with_trials(author, trials), reduction)]
     return Report(sorted(findings, key=lambda finding: finding.equation))
 
 
