@@ -1037,7 +1037,7 @@ def test_an_alpha_that_is_a_tensor_is_set(kind):
 
 def test_a_torch_loss_without_a_graph_has_no_gradient():
     pytest.importorskip("torch")
-    report = check_against(my_loss=lambda z, mu, p, alpha: float((p * (p / torch_soft_assignment(z, mu, alpha)).log()).nansum()),
+    report = check_against(my_loss=lambda z, mu, p, alpha: (p * (p / torch_soft_assignment(z, mu, alpha)).log()).nansum().item(),
                            autodiff="torch", **SMALL)
     assert one(report, 2).ok and "no gradient reaches it (detached?)" in one(report, 4).slip, str(report)
 
