@@ -2,14 +2,12 @@
 
     decnp fit mnist --profile paper --seed 0 --threads 1 --out run       # keep a copy of run/checkpoint.decnp ...
     python tests/benchmarks/paper_schedule.py 0 COPY [--only NAME ...]   # ... that was written in the phase "finetune"
-    python tests/benchmarks/paper_schedule.py 4 [--only NAME ...]        # from data/results/mnist-paper-encoder-seed4.decnp
 
 The rest of the fine-tuning is repeated from the copy, and gives the autoencoder of the run to the bit. The autoencoder is
-written beside the copy. Without a copy, the encoder stored for the seed is used. Each setting is one run of the clustering
-phase from that encoder, and is added to data/results/paper-schedule.json: the nine lambda of the paper (section 4.3), and
-each departure of the authors' code from the text alone. A setting that is in the file is not run again. Labels are used for
-the scores only. The run with lambda 160 is that of ``decnp fit``. Two processes must not write to one file: give each its
-own with ``--results``.
+written beside the copy. Each setting is one run of the clustering phase from that autoencoder, and is added to
+data/results/paper-schedule.json: the nine lambda of the paper (section 4.3), and each departure of the authors' code from
+the text alone. A setting that is in the file is not run again. Labels are used for the scores only. The run with lambda 160
+is that of ``decnp fit``. Two processes must not write to one file: give each its own with ``--results``.
 """
 
 import argparse
@@ -18,14 +16,11 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 from threadpoolctl import threadpool_limits
 
-from decnp import DEC, StackedAutoencoder, load, load_mnist, save
+from decnp import DEC, load, load_mnist, save
 from decnp.experiments.methods import scores
-from decnp.inference import load_model
 from decnp.io.atomic import write_atomically
-from decnp.layers import Dense
 from decnp.profiles import PAPER_MNIST, paper
 from decnp.training.checkpoint import Checkpoint
 from decnp.utils.provenance import provenance
@@ -42,14 +37,7 @@ SETTINGS = {
 
 
 def autoencoder(X, seed, checkpoint):
-    """Return the autoencoder of the run, from its file beside the checkpoint, or else from the checkpoint.
-
-    Without a checkpoint, it has the stored encoder, and a decoder of zeros, which the clustering phase does not train.
-    """
-    if checkpoint is None:
-        model = load_model(RESULTS.with_name(f"mnist-paper-encoder-seed{seed}.decnp"))
-        decoder = [Dense(np.zeros_like(layer.W.T), np.zeros_like(layer.W[:, 0]), "linear") for layer in reversed(model.encoder)]
-        return StackedAutoencoder.from_layers(list(model.encoder), decoder, model.shift, model.scale, dtype="float32")
+    """Return the autoencoder of the run, from its file beside the checkpoint, or else from the checkpoint."""
     kept = checkpoint.with_name(f"paper-autoencoder-{seed}.decnp")
     if not kept.exists():
         model = DEC(10, profile=PROFILE, dtype="float32", random_state=seed, checkpoint=Checkpoint(checkpoint, float("inf")))
@@ -73,7 +61,7 @@ def run(X, y, ae, seed, changes):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("seed", type=int)
-    parser.add_argument("checkpoint", type=Path, nargs="?")
+    parser.add_argument("checkpoint", type=Path)
     parser.add_argument("--only", nargs="+", choices=SETTINGS, default=list(SETTINGS), metavar="NAME")
     parser.add_argument("--results", type=Path, default=RESULTS)
     args = parser.parse_args()
