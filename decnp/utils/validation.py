@@ -60,6 +60,8 @@ def check_data(estimator: Any, X: Any, reset: bool, dtype: Any = None) -> Rows:
     if isinstance(X, LazyRows):  # checked by DEC before it trains its autoencoder
         validate_data(estimator, X.source, reset=reset, skip_check_array=True)
         return X
+    if hasattr(X, "columns") and not reset:
+        validate_data(estimator, X, reset=False, skip_check_array=True)  # other names explain more than other values
     check_columns(X)
     check_rows(X)
     own = getattr(X, "dtype", None)  # Python objects are converted one by one
@@ -103,7 +105,8 @@ def check_embedded(values: np.ndarray, start: int = 0) -> np.ndarray:
 def check_columns(X: Any) -> None:
     """Raise ValueError if X is a DataFrame or an Arrow table and some columns hold no numbers. The message names them."""
     names = list(map(str, getattr(X, "column_names", getattr(X, "columns", ()))))
-    dtypes = list(X.schema.types if hasattr(X, "column_names") else getattr(X, "dtypes", ())) if names else []
+    types = getattr(getattr(X, "schema", None), "types", None)  # of Arrow
+    dtypes = list(getattr(X, "dtypes", ()) if types is None else types) if names else []
     dates = [name for name, dtype in zip(names, dtypes) if str(dtype).lower().startswith(DATES)]
     if dates:
         raise ValueError(f"X must hold numbers; the columns {_listed(dates)} hold dates or times: convert them to numbers "
