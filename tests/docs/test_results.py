@@ -289,6 +289,20 @@ def test_the_page_says_that_class_0_has_no_cluster_at_the_smallest_r_min():
     assert len(sizes) == 3 and f"the smallest cluster has at least {min(sizes)} images" in paper_page.PAGE.read_text()
 
 
+def test_the_pages_quote_the_fit_of_the_size_of_reuters():
+    run = json.loads((RESULTS / "sparse-reuters-size-fast-seed0.json").read_text())
+    assert (run["source"]["n_samples"], run["source"]["n_features"], run["n_clusters"]) == (685_071, 2000, 4)
+    seconds, steps = run["seconds"], {record["phase"]: record["iteration"] for record in run["history"]}
+    text = (RESULTS / "README.md").read_text()
+    assert f"{seconds['total']:.0f} s: {seconds['finetune']:.0f} s for the {steps['finetune']:,} steps" in text
+    assert f"{seconds['neighbors']:.0f} s for the start, and {seconds['cluster']:.0f} s for the {run['n_iter']:,} steps" in text
+    assert f"Peak of {run['peak_memory_mb']} MB" in text
+    minutes = f"{seconds['total'] / 60:.0f}"
+    assert f"takes {minutes} minutes and {run['peak_memory_mb']} MB" in paper_page.PAGE.read_text()
+    assert (f"({steps['finetune']:,} + {run['n_iter']:,} steps), killed once and resumed | {minutes} min"
+            in (ROOT / "docs" / "large_data.md").read_text())
+
+
 def test_the_page_quotes_the_curves_of_figure_2():
     text, found, cells = paper_page.PAGE.read_text(), of("figure2"), paper_page.raw("figure2")["cells"]
     for data in ("mnist", "reuters10k-sample"):
