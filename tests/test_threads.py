@@ -33,7 +33,8 @@ def run_crosswise(work):
     [thread.join() for thread in threads]
     assert a_out.is_set() and blas_threads() == 2, blas_threads()
 
-assert blas_threads() == 2
+if blas_threads() != 2:
+    sys.exit("one thread only")
 """
 
 
@@ -43,7 +44,7 @@ def crosswise():
     def run(code):
         done = subprocess.run([sys.executable, "-W", "ignore", "-c", CROSSWISE + code], capture_output=True, text=True,
                               env={**os.environ, "PYTHONPATH": str(ROOT), "OPENBLAS_NUM_THREADS": "2"})
-        if "assert blas_threads() == 2\n" in done.stderr:
+        if done.stderr == "one thread only\n":
             pytest.skip("the BLAS library takes no second thread here")
         assert done.returncode == 0, done.stderr
     return run
