@@ -255,8 +255,9 @@ class Model:
             return PreparedRows(self.recipe, raw_columns(X, self.recipe, self.left_out))
         names = getattr(X, "column_names", getattr(X, "columns", ()))  # of Arrow's tables, or pandas' and polars'
         columns = [str(name) for name in names]
-        if self.feature_names and not {*self.left_out}.isdisjoint(columns):
-            kept = [j for j, column in enumerate(columns) if column in self.feature_names or column not in self.left_out]
+        known, left_out = {*self.feature_names}, {*self.left_out}
+        if known and not left_out.isdisjoint(columns):
+            kept = [j for j, column in enumerate(columns) if column in known or column not in left_out]
             columns = [columns[j] for j in kept]
             X = X.iloc[:, kept] if hasattr(X, "iloc") else X.select([names[j] for j in kept])  # of pandas; Arrow or polars
         order = match_columns(self.feature_names, columns, "X")

@@ -70,7 +70,7 @@ def prepare(options: FitOptions, log: Callable[[str], None], scored: bool = True
     from the labels. Raises UserError or DataError.
     """
     table, ae_rows, recipe, found = _read_data(options)
-    X, y, columns, notes, left_out, _ = table
+    X, y, columns, notes = table.X, table.y, table.names, table.notes
     model = _build_model(options, X, ae_rows)
     k = "" if options.n_clusters or options.source in SOURCES else f"; k = {model.n_clusters}, the default"
     named = _named(options.source, columns, recipe)
@@ -81,7 +81,7 @@ def prepare(options: FitOptions, log: Callable[[str], None], scored: bool = True
     found += label_warnings(y, options.label_column)
     for warning in found:
         log(f"warning: {warning}")
-    return FitInput(X, y, columns, left_out, recipe, named, ae_rows, model, notes, found)
+    return FitInput(X, y, columns, table.left_out, recipe, named, ae_rows, model, notes, found)
 
 
 def _named(source: str, columns: tuple[str, ...], recipe: Recipe | None) -> bool | None:
@@ -145,8 +145,7 @@ def _read_and_prepare(options: FitOptions) -> tuple[Table, Recipe, list[str]]:
     except ValueError as error:
         raise DataError(f"{options.source}: {error}") from error
     X = as_table(prepared(raw, recipe), Path(raw.path))
-    table = Table(X, raw.y, recipe.feature_names if raw.named else (), raw.notes, raw.left_out,
-                  raw.label_column)
+    table = Table(X, raw.y, recipe.feature_names if raw.named else (), raw.notes, raw.left_out, raw.label_column)
     return table, recipe, raw_warnings(raw, scales=not options.standardize)
 
 
@@ -247,7 +246,7 @@ def _describe_data(
 
 
 def _describe_labels(options: FitOptions, label_column: str | None, scored: bool) -> str:
-    """Return the clause about the labels, which the table holds in its ``label_column``, or elsewhere for None."""
+    """Return the clause about the labels. ``label_column`` is their column in the table, or None."""
     if scored:
         column = f" in {options.label_column!r}" if options.label_column else ""
         return f"; the labels{column} are for the scores only"

@@ -94,7 +94,7 @@ def of_loss(
 
 @contextlib.contextmanager
 def _function_errors(name: str, autodiff: str) -> Iterator[None]:
-    """Raise FunctionError, with the ``name`` of the user's function, if ``autodiff`` can't differentiate it."""
+    """Raise FunctionError with the ``name`` of the user's function if ``autodiff`` cannot differentiate it."""
     try:
         yield
     except FunctionError:
@@ -237,10 +237,10 @@ def of_module(
 
 
 def _owner(module: Any, path: str) -> Any:
-    """Return the module at a path, or the innermost around it with a forward of the user's, not Linear or a container."""
+    """Return the innermost module on ``path`` whose forward is the user's. Those of Linear and containers are torch's."""
     owner = module.get_submodule(path)
     forward = type(owner).forward
-    of_torch = forward.__module__.startswith("torch.nn")  # that of a module without a forward, too
+    of_torch = forward.__module__.startswith("torch.nn")  # also for a module that defines no forward
     return _owner(module, path.rpartition(".")[0]) if path and of_torch else owner
 
 

@@ -25,7 +25,7 @@ ARGUMENTS: dict[str, tuple[str, ...]] = {
 """Arguments of each function, in the order in which they are handed over."""
 
 BESIDES = {"my_grad_z": ("q",), "my_grad_mu": ("q",)}
-"""Further arguments, which a function gets if it names them. This q is Eq. 1 of z and mu."""
+"""Arguments that a function gets only if it names them: q of Eq. 1, computed from z and mu."""
 
 ALPHA_NAMES = {"alpha", "a", "v", "nu", "dof", "df", "t_alpha", "degrees_of_freedom", "freedom"}
 MU_NAMES = {"mu", "mus", "means", "center", "centers", "centre", "centres", "centroid", "centroids", "cluster", "clusters",
@@ -70,11 +70,11 @@ def signature(name: str, function: Callable, order: Sequence[str] | None) -> Sig
     The order of its arguments is ``order``, or follows from their names, or from their number.
     """
     known = ARGUMENTS[name]
-    named_too = (*known, *BESIDES.get(name, ()))
+    allowed = (*known, *BESIDES.get(name, ()))
     if order is not None:
         names = tuple(order) if isinstance(order, Iterable) else ()
-        if not names or not all(a in named_too for a in names) or len(set(names)) < len(names):
-            raise ValueError(f"arguments of {name} must be names among {', '.join(named_too)}, each once; got {order!r}")
+        if not names or not all(a in allowed for a in names) or len(set(names)) < len(names):
+            raise ValueError(f"arguments of {name} must be names among {', '.join(allowed)}, each once; got {order!r}")
         return Signature(names)
     try:
         parameters = list(inspect.signature(function).parameters.values())
@@ -82,7 +82,7 @@ def signature(name: str, function: Callable, order: Sequence[str] | None) -> Sig
         return Signature(known, sure=False)
     if any(p.kind == p.VAR_POSITIONAL for p in parameters):
         return Signature(known, sure=False)
-    named = _by_names(parameters, known, named_too)
+    named = _by_names(parameters, known, allowed)
     if named is not None:
         return named
     count = sum(p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD) for p in parameters)
@@ -106,14 +106,15 @@ def _known_as(name: str, known: tuple[str, ...]) -> str:
 
 
 def _by_names(
-    parameters: list[inspect.Parameter], known: tuple[str, ...], named_too: tuple[str, ...]
+    parameters: list[inspect.Parameter], known: tuple[str, ...], allowed: tuple[str, ...],
 ) -> Signature | None:
     """Return the signature if all arguments without a default have known names, or all but one; None if not.
 
-    One unknown name is the argument that is left. ``named_too`` are the ``known`` arguments and further ones.
+    A single unknown name is taken for the only missing argument. ``allowed`` holds the ``known`` arguments and those of
+    ``BESIDES``.
     """
     plain = [p for p in parameters if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
-    names = {p.name: _known_as(p.name, named_too) for p in plain}
+    names = {p.name: _known_as(p.name, allowed) for p in plain}
     unknown = [p.name for p in plain if p.default is p.empty and not names[p.name]]
     left = [a for a in known if a not in names.values() and a != "alpha"]
     if len(unknown) == len(left) == 1:

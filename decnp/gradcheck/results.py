@@ -37,7 +37,7 @@ def to_numpy(result: Any) -> tuple[np.ndarray, str]:
 
 
 def copied(result: Any) -> Any:
-    """Return ``result`` with copies of its arrays: a function may write the results of all calls into one array."""
+    """Return ``result`` with copies of its arrays, because a function may write each result into the same array."""
     if isinstance(result, Mapping):
         return {name: copied(member) for name, member in result.items()}
     if isinstance(result, tuple | list):
@@ -53,8 +53,8 @@ def pick(
 ) -> tuple[Any, tuple[str, ...]]:
     """Return the member of ``result``, a tuple, list or dict, that has the shape, and a note; an array as it is.
 
-    With ``rows_sum_to_one``, a member whose rows sum to 1 goes before others of the shape. The one at ``place`` goes
-    before all others.
+    With ``rows_sum_to_one``, a member whose rows sum to 1 is preferred. The member at ``place`` is preferred to all
+    others.
     """
     members, fitting = _members(result, shape)
     if rows_sum_to_one and len(fitting) > 1:

@@ -61,14 +61,14 @@ def check_data(estimator: Any, X: Any, reset: bool, dtype: Any = None) -> Rows:
         validate_data(estimator, X.source, reset=reset, skip_check_array=True)
         return X
     if hasattr(X, "columns") and not reset:
-        validate_data(estimator, X, reset=False, skip_check_array=True)  # other names explain more than other values
+        validate_data(estimator, X, reset=False, skip_check_array=True)  # an error about names comes first
     check_columns(X)
     check_rows(X)
     own = getattr(X, "dtype", None)  # Python objects are converted one by one
     try:
         X = validate_data(estimator, X, reset=reset, accept_sparse="csr",
                           dtype=None if isinstance(own, np.dtype) and own.kind != "O" else "numeric")
-        X = check_array(X, dtype=np.float64, estimator=estimator, input_name="X") if X.dtype.kind == "O" else X  # of a list
+        X = check_array(X, dtype=np.float64, estimator=estimator, input_name="X") if X.dtype.kind == "O" else X  # a list
     except OverflowError as error:
         raise ValueError(f"X must hold finite numbers within float64; {error}") from error
     if X.dtype.kind not in "fiub":
